@@ -1,0 +1,88 @@
+"""The cache folder of the test interpreters, and how the tools speak, run commands and fail."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+
+class ProvisionError(Exception):
+    """Something could not be had: one sentence that says so, and one that says what to do."""
+
+    def __init__(self, problem: str, remedy: str) -> None:
+        super().__init__(f"{problem} {remedy}")
+
+
+def say(line: str) -> None:
+    """Print a progress line; standard output belongs to `list`."""
+    print(f"interpreters: {line}", file=sys.stderr, flush=True)
+
+
+def folder() -> Path:
+    """Return the cache folder: outside the checkout, so that a clean clone fetches nothing."""
+    if chosen := os.environ.get("COVATTACH_INTERPRETERS"):
+        return Path(chosen).absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base).absolute() / "covattach-tests" / "interpreters"
+
+
+@contextmanager
+def locked(cache: Path) -> Iterator[None]:
+    """Hold the cache folder for one run; a second run waits, then finds everything done."""
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another run is filling the cache, waiting for it")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run(
+    argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
+) -> str:
+    """Run a command to its end and return its output; a failure shows the last that it printed."""
+    command = [str(word) for word in argv]
+    try:
+        done = subprocess.run(
+            command,
+            check=True,
+            env={**os.environ, **(env or {})},
+            cwd=cwd,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+        )
+    except FileNotFoundError as error:
+        raise ProvisionError(f"There is no {command[0]} here.", "Install it.") from error
+    except subprocess.CalledProcessError as error:
+        printed = (error.stderr.strip() or error.stdout.strip()).splitlines()
+        problem = f"`{' '.join(command[:4])}` failed with status {error.returncode}:"
+        raise ProvisionError(problem, "\n".join(printed[-12:])) from error
+    return done.stdout
+
+
+def pip_install(target: Path, *words: str | Path) -> None:
+    """Install into a folder of its own, with the pip of the project's virtual environment."""
+    python = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "python"
+    pip = [python if python.exists() else sys.executable, "-m", "pip"]
+    try:
+        run([*pip, "--version"])
+    except ProvisionError as error:
+        raise ProvisionError("There is no pip for the packages.", "Run `make venv`.") from error
+    quiet = ["--quiet", "--disable-pip-version-check"]
+    run([*pip, "install", *quiet, "--no-deps", "--upgrade", "--target", target, *words])
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
