@@ -1,0 +1,207 @@
+"""Adoption with the C tracer: measure the threads and frames that were running at the start.
+
+A trace function belongs to a thread, and coverage gives its own only to the thread that calls
+`start()` and to those that start later.  And the C tracer ignores a line event in a frame that it
+did not see being called.  So each running thread is given a trace function of ours, which at the
+thread's next event starts coverage's tracer there, and tells it of the frames already on the
+stack, outermost first.
+"""
+
+from __future__ import annotations
+
+import _queue
+import sys
+import time
+from functools import partial
+from itertools import repeat
+from operator import attrgetter
+from types import FrameType
+from typing import Any
+
+from . import frames, gil, tracers
+from .every_thread import CannotAdopt, EveryThread
+
+__all__ = ["CannotAdopt", "CtraceAdoption"]
+# Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
+# when it was given the function in Python: in C, coverage's tracer would leave it at the `def`.
+STALE = sys.version_info[:2] < (3, 10)
+PASSES = 2  # over all stacks, the second for what moved during the first
+PATIENCE = 2.0  # seconds in which threads must have come out of our code and coverage's
+
+
+class CtraceAdoption:
+    """Adoption for one collector whose core is the C tracer; `note` takes warnings."""
+
+    def __init__(self, collector: Any, note: Any) -> None:
+        self.collector = collector
+        self.note = note
+        self.threads: EveryThread | None = None
+        self.ident = 0
+        self.lines: dict[FrameType, int] = {}  # where each running frame was at the start
+        self.stopped = False
+        self.hook = self.on_event  # one object, however many threads and frames have it
+
+    def start(self, ident: int) -> None:
+        """Adopt what runs, in all threads but `ident`, which is the caller.
+
+        Raises CannotAdopt; then only threads that start later are measured.
+        """
+        self.ident = ident
+        # The agent itself is not to be measured; coverage's `start` began with its thread.
+        sys.settrace(None)
+        self.threads = EveryThread()
+        # What can be done here is not done in the application's threads.
+        known = self.collector.should_trace_cache
+        for frame in frames.all_running(but=ident):
+            name = frame.f_code.co_filename
+            if name not in known:
+                known[name] = self.collector.should_trace(name, frame)
+        self.install()
+        if STALE:
+            for frame in frames.suspended():
+                if frame.f_trace is None:
+                    frame.f_trace = self.hook
+
+    def install(self) -> None:
+        """Give every thread our trace function, and then every frame that runs, which needs it.
+
+        In this order nothing needs to stand still: what is called from now on is an event in a
+        thread that has the function, and what was called before is on the stack until it ends.
+        """
+        assert self.threads is not None
+        self.threads.set(self.hook)
+        for _ in range(PASSES):
+            running = [
+                frame for frame in frames.all_running(but=self.ident) if not frames.is_inside(frame)
+            ]
+            missing = [frame for frame in running if frame.f_trace is None]
+            given = gil.exhausting(map(setattr, missing, repeat("f_trace"), repeat(self.hook)))
+            known = partial(self.lines.update, zip(missing, map(attrgetter("f_lineno"), missing)))
+            if self.collector.branch:
+                gil.at_once(known, given)
+            else:
+                gil.at_once(given)
+        # What ended in the meantime must not be kept alive, nor what it refers to.
+        for ended in set(self.lines).difference(running):
+            self.lines.pop(ended, None)
+
+    def on_event(self, frame: FrameType, event: str, arg: Any) -> Any:
+        """Start coverage's tracer in this thread of the application, at its next event.
+
+        A fault of ours must not reach the application.  But what its own signal handlers raise,
+        which can happen in here, is the application's.
+        """
+        try:
+            sys.settrace(None)
+            if not self.stopped:
+                self.adopt(frame, event, arg)
+        except BaseException as error:
+            if not frames.is_fault_of_ours(error):
+                self.again()
+                raise
+            if isinstance(error, (RecursionError, MemoryError)) and not self.stopped:
+                sys.settrace(self.hook)  # try again where there is more room
+                return self.hook
+            self.note(f"a thread is not measured: {error!r}")
+        # Not the tracer: what is returned would be set after a `stop` that comes just now.
+        return None
+
+    def again(self) -> None:
+        """Have this thread adopted once more, from outside.
+
+        For an exception that its trace function raises, CPython takes the function away.  Nobody
+        sees one that is raised before the function's first line; then the thread is lost.
+        """
+        import _thread
+
+        def readopt() -> None:
+            if not self.stopped:
+                self.install()
+
+        _thread.start_new_thread(readopt, ())
+
+    def adopt(self, frame: FrameType, event: str, arg: Any) -> None:
+        """Start coverage's tracer in this thread, which is at an event."""
+        self.collector._start_tracer()
+        tracer: Any = sys.gettrace()
+        if tracer is not None:
+            self.tell(tracer, frame, event, arg)
+
+    def tell(self, tracer: Any, frame: FrameType, event: str, arg: Any) -> None:
+        """Tell `tracer` of the frames on the stack, then of the event itself."""
+        running = list(frames.stack(frame))
+        if event == "call":
+            running.pop(0)  # this one it is about to see
+        for outer in reversed(running):
+            tracer(outer, "call", None)
+            if self.collector.branch:
+                tracers.set_last_line(tracer, outer, self.held_for(outer))
+        if self.collector.branch and event == "line":
+            before = self.lines.get(frame)
+            if before is not None:
+                shift = tracers.bits(self.collector)
+                self.held_for(frame).add(before | frame.f_lineno << shift)
+        else:
+            tracer(frame, event, arg)
+        for seen in running:
+            self.lines.pop(seen, None)
+
+    def held_for(self, frame: FrameType) -> set[int]:
+        """Return the set that coverage fills for the frame's file; one of no use if it is none."""
+        disposition = self.collector.should_trace_cache.get(frame.f_code.co_filename)
+        if disposition is None or not disposition.trace:
+            return set()
+        held: set[int] = self.collector.data[disposition.source_filename]
+        return held
+
+    def rearm(self) -> None:
+        """Do nothing: the C tracer reports every line each time."""
+
+    def stop(self) -> None:
+        """Take the tracers out of threads that may never wake to do it themselves.
+
+        Called after coverage has stopped.  A frame's own trace function goes too: left behind,
+        it would disturb a debugger that comes later.
+        """
+        self.stopped = True
+        # A thread may be about to start one, here or in coverage's own function for new threads.
+        self.collector._start_tracer = tuple
+        self.wait_for_others()
+        for tracer in self.collector.tracers:
+            tracer.stop()
+        if self.threads is not None:
+            self.threads.set(None)
+        for _ in range(PASSES):
+            traced = [frame for frame in frames.all_running() if frame.f_trace is not None]
+            gil.at_once(gil.exhausting(map(setattr, traced, repeat("f_trace"), repeat(None))))
+        self.lines.clear()
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Empty the tracers, which suspended generators may refer to for long."""
+        ours = list(self.collector.tracers)
+        if not self.wait_for_others():
+            tracers.keep(ours)
+            return
+        if STALE:
+            for frame in frames.holding([*ours, self.hook]):
+                frame.f_trace = None
+        for tracer in ours:
+            tracers.empty(tracer)
+
+    def wait_for_others(self) -> bool:
+        """Wait until no thread is in our code or coverage's; False if one stays there for long.
+
+        The C tracer calls coverage, and must still be there when that returns.
+        """
+        until = time.monotonic() + PATIENCE
+        pause = _queue.SimpleQueue[None]()  # gevent has replaced `time.sleep`
+        own = frames.own_ident()  # not always the agent's: a forked child has only its own
+        while any(map(frames.is_inside, frames.all_running(but=own))):
+            if time.monotonic() > until:
+                return False
+            try:
+                pause.get(timeout=0.001)
+            except _queue.Empty:
+                continue
+        return True

@@ -1,0 +1,162 @@
+"""One measurement: the live Coverage object, `sys.covattach`, from start to stop."""
+
+from __future__ import annotations
+
+import atexit
+import sys
+from _thread import allocate_lock
+from typing import Any
+
+from . import adopt_ctrace, adopt_sysmon, frames, library, tracers
+from .snapshot import Snapshots
+
+CORES = {"SysMonitor": "sysmon", "CTracer": "ctrace", "PyTracer": "pytrace"}
+
+
+class Refused(Exception):
+    """Measuring would break something that is already there."""
+
+
+def best_core(branch: bool, version: tuple[int, ...] = sys.version_info[:2]) -> str:
+    """Return the core that measures this at the least cost: sysmon where it can."""
+    # coverage itself takes sysmon from 3.14 on; for lines it is as good on 3.12 and 3.13.
+    if version >= (3, 14) or (version >= (3, 12) and not branch):
+        return "sysmon"
+    return "ctrace"
+
+
+class Measurement:
+    """A live Coverage object together with all that must be undone when it stops.
+
+    `options` may hold `settings` (names and values for `Coverage.set_option`), `core` (sysmon or
+    ctrace) and `brought` (the folder of a coverage package for targets that have none).
+    """
+
+    def __init__(self, options: dict[str, Any]) -> None:
+        """Bring coverage in and construct the object.
+
+        Raises library.NoCoverage, Refused, and what coverage raises for bad settings.
+        """
+        self.warnings: list[str] = []
+        self.adoption: Any = None
+        self.package, self.put_aside = library.bring(options.get("brought"))
+        try:
+            self.refuse_company()
+            self.cov = self.construct(dict(options.get("settings", {})), options.get("core"))
+        except BaseException:
+            self.leave()
+            raise
+
+    def refuse_company(self) -> None:
+        """Raise Refused where somebody else measures or traces, whom ours would put out."""
+        if self.package.Coverage.current() is not None:
+            raise Refused("another coverage is measuring this process already")
+        threading = sys.modules.get("threading")
+        if getattr(threading, "_trace_hook", None) is not None:
+            raise Refused("the application has set a trace function for its threads")
+        if any(frame.f_trace is not None for frame in frames.all_running(but=frames.own_ident())):
+            raise Refused("a debugger or another trace function is active in this process")
+
+    def construct(self, settings: dict[str, Any], core: str | None) -> Any:
+        """Return a Coverage object that writes nothing and warns nobody but us."""
+        core = core or best_core(bool(settings.get("run:branch")))
+        if core == "ctrace":
+            settings.setdefault("run:concurrency", self.greenlets())
+            self.need_ctracer()
+        startup = getattr(sys.modules["coverage.control"], "process_startup", None)
+        automatic: Any = getattr(startup, "coverage", None)
+        saves = automatic._auto_save if automatic is not None else False
+        # In memory only: where data goes is for the caller of a dump to say.
+        cov = self.package.Coverage(data_file=None, config_file=False)
+        if saves:
+            automatic._auto_save = True  # constructing ours has switched it off
+        for name, value in {**settings, "run:core": core}.items():
+            cov.set_option(name, value)
+        cov._warn = self.note
+        cov._warn_no_data = cov._warn_unimported_source = False
+        return cov
+
+    @staticmethod
+    def greenlets() -> list[str]:
+        """Return how the C tracer is to tell stacks apart: by thread, or by greenlet too."""
+        for name in ("gevent", "eventlet", "greenlet"):
+            if name in sys.modules:
+                return [name, "thread"]
+        return ["thread"]
+
+    @staticmethod
+    def need_ctracer() -> None:
+        """Raise library.NoCoverage where coverage would fall back to its tracer in Python."""
+        if not sys.modules["coverage.core"].CTRACER_FILE:  # type: ignore[attr-defined,unused-ignore]
+            raise library.NoCoverage("this coverage has no C tracer for this interpreter")
+
+    def note(self, message: str, slug: str | None = None, once: bool = False) -> None:
+        """Keep a warning of coverage's for the user; the target's stderr is not ours."""
+        self.warnings.append(message)
+
+    def start(self) -> None:
+        """Measure every thread and every frame, those that are running too."""
+        try:
+            # What `start` itself would do first: so the collector is there before it measures.
+            self.cov._init()
+            self.cov._inited_for_start = True
+            self.cov._init_for_start()
+            tracers.remove_locks(self.cov._collector)
+            self.cov.start()
+        except BaseException:
+            self.leave()
+            raise
+        atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
+        collector = self.cov._collector
+        self.snapshots = Snapshots(collector)
+        self.snapshots.make_flush_lossless()
+        self.core = CORES[collector.tracer_name()]
+        if self.core == "sysmon":
+            self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
+        else:
+            self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
+        try:
+            self.adoption.start(frames.own_ident())
+        except adopt_ctrace.CannotAdopt as reason:
+            self.note(f"only threads that start from now on are measured: {reason}")
+        except BaseException:
+            self.stop()
+            raise
+        sys.covattach = self.cov  # type: ignore[attr-defined]
+
+    def facts(self) -> dict[str, Any]:
+        """Return what is measured, by what, and what coverage had to say about it."""
+        return {
+            "python": ".".join(str(part) for part in sys.version_info[:3]),
+            "coverage": self.package.__version__,
+            "core": self.core,
+            "branch": bool(self.cov.get_option("run:branch")),
+            "points": self.snapshots.points(),
+            "warnings": self.warnings,
+        }
+
+    def renew_locks(self) -> None:
+        """Replace coverage's locks in a forked child: a thread that is gone may hold them."""
+        collector = self.cov._collector
+        if collector.data_lock is not None:
+            collector.data_lock = allocate_lock()
+        for tracer in collector.tracers:
+            if hasattr(tracer, "lock"):
+                tracer.lock = allocate_lock()
+
+    def stop(self) -> None:
+        """Stop measuring, and undo everything that was done."""
+        if getattr(sys, "covattach", None) is self.cov:
+            del sys.covattach  # type: ignore[attr-defined]
+        if self.core == "sysmon":
+            self.adoption.stop()
+            self.cov.stop()
+        else:
+            self.cov.stop()
+            self.adoption.stop()
+        self.leave()
+
+    def leave(self) -> None:
+        """Put coverage aside where we brought it in."""
+        if self.put_aside:
+            library.put_aside()

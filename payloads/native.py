@@ -1,0 +1,71 @@
+"""Calling functions of the interpreter, by `_ctypes` alone; for Python below 3.12 only.
+
+The module `ctypes` on top of it makes a callback when it is imported, for which libffi opens its
+own file and never closes it: a descriptor that would be left in the target.  From libffi 3.5 on
+`_ctypes` itself does so; the Pythons that come with that one need no native calls.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+_ctypes: Any = None
+if sys.version_info < (3, 12):
+    try:
+        import _ctypes
+    except ImportError:
+        _ctypes = None  # a Python built without it
+
+CDECL, PYTHONAPI = 1, 4  # flags of Modules/_ctypes/ctypes.h; PYTHONAPI keeps the GIL
+
+
+class NoNativeCalls(Exception):
+    """The target's Python has no `_ctypes`, or the function is not exported."""
+
+
+def kind(code: str) -> Any:
+    """Return a type of C's: "P" for `void *`, "i" for `int`, "O" for `PyObject *`."""
+    return type("Simple", (_ctypes._SimpleCData,), {"_type_": code})
+
+
+def address(name: str) -> int:
+    """Return where the exported function `name` is; raises NoNativeCalls."""
+    if _ctypes is None:
+        raise NoNativeCalls("the target's Python has no _ctypes")
+    try:
+        return int(_ctypes.dlsym(_ctypes.dlopen(None, 0), name))
+    except OSError as error:
+        raise NoNativeCalls(f"{name} is not exported") from error
+
+
+def function(name: str, result: str, arguments: str = "") -> Any:
+    """Return the exported C function `name`, to be called from Python; raises NoNativeCalls.
+
+    `result` is the code of a type, and `arguments` has one for each argument, as for `kind`.
+    """
+    place = address(name)
+    members = {"_flags_": CDECL | PYTHONAPI, "_restype_": kind(result)}
+    found = type("Function", (_ctypes.CFuncPtr,), members)(place)
+    found.argtypes = [kind(code) for code in arguments]
+    return found
+
+
+def words(place: int, count: int) -> Any:
+    """Return the `count` machine words at an address, as a sequence that shows what is there now.
+
+    A word is None where it is zero.
+    """
+    array: Any = type("Words", (_ctypes.Array,), {"_type_": kind("P"), "_length_": count})
+    return array.from_address(place)
+
+
+def text(content: bytes) -> Any:
+    """Return a C string, which lives as long as what is returned does."""
+    members = {"_type_": kind("B"), "_length_": len(content) + 1}
+    return type("Text", (_ctypes.Array,), members)(*content, 0)
+
+
+def where(data: Any) -> int:
+    """Return the address of what `text` has returned."""
+    return int(_ctypes.addressof(data))

@@ -1,0 +1,77 @@
+"""What is known of coverage's tracers beyond their interface (coverage/ctracer/tracer.c)."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import FrameType
+from typing import Any
+
+from . import gil
+
+OBJECTS = ("data", "file_tracers", "should_trace", "should_trace_cache", "check_include")
+FUNCTIONS = ("warn", "lock_data", "unlock_data", "disable_plugin", "switch_context")
+
+
+class FirstStays(dict[str, Any]):
+    """A dictionary in which a key's first value stays: whoever comes second finds that one."""
+
+    __setitem__ = dict.setdefault
+
+
+def remove_locks(collector: Any) -> None:
+    """Have a collector that has not started do without its lock, which can hang the target.
+
+    coverage takes it one bytecode before its `try`.  A signal handler of the application's that
+    raises just there leaves it locked, and then every thread waits for ever that comes to a file
+    for the first time.  So does a child that is forked while another thread holds it.
+    The C tracer needs none but the GIL; sysmon needs one to add a set only if there is none.
+    """
+    collector.lock_data = collector.unlock_data = tuple  # C functions that do nothing much
+    collector.data = FirstStays()
+
+
+def bits(collector: Any) -> int:
+    """Return by how many bits the second line of a packed arc is shifted: 20 or 28.
+
+    20 in coverage 7.10 (CTracer_record_pair); the code that unpacks them has the mask.
+    """
+    constants = type(collector).flush_data.__code__.co_consts
+    return 20 if (1 << 20) - 1 in constants else 28
+
+
+def widened(arc: int) -> int:
+    """Return an arc that is packed by 20 bits as coverage 7.16 packs it, by 28."""
+    lines = arc & 0xFFFFF | (arc >> 20 & 0xFFFFF) << 28
+    return lines | (arc >> 40 & 3) << 56
+
+
+def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
+    """Tell a tracer of arcs on which line a frame is, so that it does not make up an arc.
+
+    Told of the frame by a "call", it may take it for one that begins: from 3.11 on, by whatever
+    number stands beside the instruction.  While it traces lines, a line event sets the last line,
+    and adds a plain number, which as a packed arc would be one to line 0: `held` is the set that
+    it goes to, and must not show it to anybody.  What it traces, `start` looks up.
+    """
+    tracer.trace_arcs = False
+    tracer.start()
+    line = frame.f_lineno
+    gil.at_once(partial(tracer, frame, "line", None), partial(held.discard, line))
+    tracer.trace_arcs = True
+    tracer.start()
+
+
+def empty(tracer: Any) -> None:
+    """Make a tracer that has stopped refer to nothing of its collector's."""
+    for name in OBJECTS + FUNCTIONS:
+        if hasattr(tracer, name):
+            setattr(tracer, name, None)
+
+
+def keep(some: list[Any]) -> None:
+    """Keep tracers alive for good: one that is freed while it is at work takes the target along.
+
+    The C tracer does not take part in garbage collection, so a reference back to it is enough.
+    """
+    for tracer in some:
+        tracer.warn = some
