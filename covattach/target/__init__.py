@@ -1,0 +1,1 @@
+"""Facts about a process, read from the outside: nothing here touches the target."""

@@ -1,0 +1,115 @@
+"""Symbols and sections of an ELF file: what the dynamic loader itself goes by.
+
+Only `.dynsym` is needed, which no `strip` removes, so a stripped interpreter is as good as any.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elftools.common.exceptions import ELFError
+from elftools.elf.elffile import ELFFile
+from elftools.elf.hash import GNUHashTable
+
+PAGE = 4096
+
+
+class NotElf(Exception):
+    """The file is not an ELF file that can be read."""
+
+
+@dataclass(frozen=True)
+class Symbol:
+    """A symbol of a file: its address before relocation, and its size, both in bytes."""
+
+    address: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A PT_LOAD segment: file offset, address before relocation, sizes in file and memory."""
+
+    offset: int
+    address: int
+    file_size: int
+    memory_size: int
+    writable: bool
+
+
+class ElfFile:
+    """What is needed of one ELF file; it is read once, and closed."""
+
+    def __init__(self, path: Path, names: Iterable[str]) -> None:
+        """Look the symbols `names` up in the file at `path`; raises NotElf, OSError."""
+        self.path = path
+        try:
+            with path.open("rb") as file:
+                elf = ELFFile(file)
+                self.machine: str = elf.header["e_machine"]
+                self.segments = load_segments(elf)
+                self.symbols = find_symbols(elf, names)
+                self.runtime_section = section_address(elf, ".PyRuntime")
+        except (ELFError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
+            # pyelftools lets a damaged file surface in all these ways.
+            raise NotElf(f"{path}: {error}") from error
+
+    def slack(self) -> tuple[int, int] | None:
+        """Return address and size of what is left of the last page after the data, if anything.
+
+        The kernel maps whole pages and clears what lies behind `.bss` (fs/binfmt_elf.c, padzero;
+        the loader of glibc does the same): memory that belongs to the file and that nobody uses.
+        """
+        for segment in self.segments:
+            if segment.writable:
+                end = segment.address + segment.memory_size
+                return end, -end % PAGE
+        return None
+
+    def bias(self, start: int, offset: int) -> int:
+        """Return what to add to an address of the file, given where one mapping of it lies.
+
+        `start` is the mapping's address and `offset` its offset in the file, both page-aligned.
+        """
+        for segment in self.segments:
+            if segment.offset & ~0xFFF <= offset < segment.offset + max(segment.file_size, 1):
+                return start - offset - (segment.address - segment.offset)
+        raise NotElf(f"{self.path}: nothing is loaded from offset {offset:#x}")
+
+
+def load_segments(elf: Any) -> list[Segment]:
+    """Return the PT_LOAD segments in the order of the file."""
+    return [
+        Segment(
+            header["p_offset"],
+            header["p_vaddr"],
+            header["p_filesz"],
+            header["p_memsz"],
+            bool(header["p_flags"] & 2),
+        )
+        for header in (segment.header for segment in elf.iter_segments("PT_LOAD"))
+    ]
+
+
+def find_symbols(elf: Any, names: Iterable[str]) -> dict[str, Symbol]:
+    """Return those of `names` that the file defines and exports."""
+    found = {}
+    for segment in elf.iter_segments("PT_DYNAMIC"):
+        _, offset = segment.get_table_offset("DT_GNU_HASH")
+        if offset is None:
+            continue  # only the old System V table: no interpreter of today is linked so
+        table = GNUHashTable(elf, offset, segment)
+        for name in names:
+            symbol = table.get_symbol(name)
+            if symbol is not None and symbol["st_shndx"] != "SHN_UNDEF":
+                found[name] = Symbol(symbol["st_value"], symbol["st_size"])
+    return found
+
+
+def section_address(elf: Any, name: str) -> int | None:
+    """Return a section's address before relocation, or None where there is none of that name."""
+    section = elf.get_section_by_name(name)
+    return int(section["sh_addr"]) if section is not None else None

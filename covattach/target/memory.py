@@ -1,0 +1,49 @@
+"""The target's memory, read and written through /proc/PID/mem without stopping it."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from covattach.target.process import Process, may_not
+
+
+class Memory:
+    """Reads and writes at absolute addresses; raises OSError where nothing is mapped."""
+
+    def __init__(self, fd: int) -> None:
+        self.fd = fd
+
+    def read(self, address: int, size: int) -> bytes:
+        """Return `size` bytes; raises OSError where fewer can be read."""
+        data = os.pread(self.fd, size, address)
+        if len(data) != size:
+            raise OSError(f"only {len(data)} of {size} bytes can be read at {address:#x}")
+        return data
+
+    def write(self, address: int, data: bytes) -> None:
+        """Write all of `data`, also where the target itself may not write."""
+        if os.pwrite(self.fd, data, address) != len(data):
+            raise OSError(f"{len(data)} bytes cannot be written at {address:#x}")
+
+    def word(self, address: int) -> int:
+        """Return the 64-bit word at `address`."""
+        return int(struct.unpack("<Q", self.read(address, 8))[0])
+
+
+@contextmanager
+def open_memory(process: Process) -> Iterator[Memory]:
+    """Open the memory of `process` for reading and writing; raises NotPossible without rights."""
+    try:
+        fd = os.open(process.proc / "mem", os.O_RDWR | os.O_CLOEXEC)
+    except PermissionError:
+        raise may_not(process) from None
+    except FileNotFoundError:
+        process.read_start_time()
+        raise
+    try:
+        yield Memory(fd)
+    finally:
+        os.close(fd)
