@@ -1,0 +1,71 @@
+"""Getting one line of Python executed in a target, at a safe point, once.
+
+An injector knows nothing of coverage.  Whatever the method, the line is the same: execute the
+launch file of a session's folder.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+
+from covattach.errors import NotPossible
+from covattach.folder import Folder
+from covattach.injector import gdb, pyrasite, remote_exec
+from covattach.injector.injection import Injection
+from covattach.injector.launcher import launcher
+from covattach.target.interpreter import Interpreter
+from covattach.target.process import Process
+from covattach.target.threads import all_idle
+
+METHODS = ("auto", "gdb", "remote-exec", "pyrasite")
+ASLEEP = 0.5  # seconds after which a target whose threads are all idle is taken for asleep
+
+
+def inject(
+    process: Process, interpreter: Interpreter, folder: Folder, method: str, deadline: float
+) -> Injection:
+    """Have the target execute the launch file of `folder`, by the `method` asked for.
+
+    `deadline` is a time of `time.monotonic`.  Raises NotPossible, NotNow, NoSafePoint; the
+    target is then as it was.
+    """
+    text = launcher(folder.inside)
+    if method == "auto":
+        return least_intrusive(process, interpreter, folder, text, deadline)
+    if method == "gdb":
+        return gdb.inject(process, interpreter, text, deadline)
+    if method == "remote-exec":
+        return by_remote_exec(process, interpreter, folder, text, deadline)
+    if method == "pyrasite":  # it leaves two folders in front of the target's sys.path
+        script = folder.add_file("launch", b"del sys.path[:2]\n" + text)
+        return pyrasite.inject(process, script, deadline)
+    raise NotPossible(f"There is no method {method}.", f"Use one of {', '.join(METHODS)}.")
+
+
+def by_remote_exec(
+    process: Process, interpreter: Interpreter, folder: Folder, text: bytes, deadline: float
+) -> Injection:
+    """Inject by PEP 768, which takes a file instead of a text."""
+    script = folder.add_file("launch", text)
+    return remote_exec.inject(process, interpreter, script, folder.is_claimed, deadline)
+
+
+def least_intrusive(
+    process: Process, interpreter: Interpreter, folder: Folder, text: bytes, deadline: float
+) -> Injection:
+    """Inject without stopping the target where that is possible, else by gdb.
+
+    PEP 768 waits for a thread that runs.  Where all of them sleep, none of them would look for
+    as long as they do, and gdb has to let one run the line.
+    """
+    if not remote_exec.is_available(process, interpreter):
+        return gdb.inject(process, interpreter, text, deadline)
+    injection = by_remote_exec(process, interpreter, folder, text, deadline)
+    asleep = min(deadline, time.monotonic() + ASLEEP)
+    if remote_exec.waited_for(folder.is_claimed, asleep) or shutil.which("gdb") is None:
+        return injection
+    if not all_idle(process, interpreter):
+        return injection
+    injection.cancel()
+    return gdb.inject(process, interpreter, text, deadline)

@@ -1,0 +1,245 @@
+"""A gdb that is driven over its command line: one command, one answer, a deadline.
+
+gdb loads no symbols: it needs none to call a function at an address, and looking for them would
+keep the target stopped for a quarter of a second.  Nor is it driven over its machine interface:
+that tells of every shared library, one byte a `write`, with the target stopped (38,000 of them
+with pandas loaded, 60 ms).  It runs in a session of its own, so that a Ctrl-C meant for us does
+not reach it; and if we are killed, it reads the end of its input, detaches, and ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+
+from covattach.errors import NotPossible
+
+OPTIONS = (
+    "set auto-solib-add off",
+    "set sysroot /nonexistent",
+    "set debuginfod enabled off",
+    "set libthread-db-search-path /nonexistent",
+    "set auto-load off",
+    "set prompt",
+)
+SETTINGS = (
+    "set confirm off",
+    "set pagination off",
+    "set language c",
+    "set exec-file-mismatch off",
+    "set print thread-events off",
+    # A signal that stops a call would leave its frame on the target's stack. `all` is not all:
+    # it leaves SIGINT out. SIGWINCH is how we undo a call that is stuck.
+    "handle all nostop noprint pass",
+    "handle SIGINT nostop noprint pass",
+    "handle SIGWINCH stop print pass",
+    "set unwindonsignal on",
+)
+# What is left out of the transcript: our own marks, and the table of signals.
+NOISE = ("@", "SIG", "EXC", "Signal  ")
+GRACE = 3.0  # seconds for gdb to detach by itself before it is made to
+
+
+class GdbError(Exception):
+    """gdb refused a command; the text is gdb's."""
+
+
+class GdbTimeout(Exception):
+    """gdb did not answer in time."""
+
+
+class Gdb:
+    """A gdb process; a context manager that leaves the target detached and running."""
+
+    def __init__(self, description: Path | None) -> None:
+        """Start gdb with `description`, a target description, or gdb's own.
+
+        Raises NotPossible where there is no gdb.
+        """
+        program = shutil.which("gdb")
+        if program is None:
+            raise NotPossible(
+                "There is no gdb on this machine's PATH, and this target needs it.",
+                "Install it: `apt install gdb`, or `dnf install gdb`.",
+            )
+        self.transcript: list[str] = []
+        self.token = 0
+        self.pending = b""
+        self.attached = 0
+        options = [part for option in OPTIONS for part in ("-iex", option)]
+        with blocked_signals():
+            self.popen = subprocess.Popen(
+                [program, "-nx", "-nh", "-q", *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.description = description
+
+    def __enter__(self) -> Gdb:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def prepare(self, deadline: float) -> None:
+        """Send the settings; nothing is attached to yet, so this takes none of the target's time.
+
+        `deadline`, here and below, is a time of `time.monotonic`.
+        """
+        for setting in SETTINGS:
+            self.command(setting, deadline)
+        if self.description is not None:
+            self.command(f"set tdesc filename {self.description}", deadline)
+        self.warm_up(deadline)
+
+    def warm_up(self, deadline: float) -> None:
+        """Attach to a process of ours: gdb does much only once, and else with the target stopped.
+
+        It forks to see what ptrace can do (6 ms), and has all its memory yet to touch.
+        """
+        process = subprocess.Popen(["sleep", "10"], stdout=subprocess.DEVNULL)
+        try:
+            self.attach(process.pid, deadline)
+            self.detach(deadline)
+        except GdbError as error:  # not allowed, perhaps: the target's own attach will tell
+            self.transcript.append(f"(no attach to a process of ours: {error})")
+        finally:
+            self.attached = 0
+            process.kill()
+            process.wait()
+
+    def command(self, text: str, deadline: float) -> list[str]:
+        """Send one command, or lines of several, and return what is printed.
+
+        gdb has all the lines before it executes the first; an error ends them.
+        Raises GdbError, GdbTimeout.
+        """
+        self.token += 1
+        done, end = f"@{self.token} done", f"@{self.token} end"
+        self.transcript.append(f"> {text}")
+        # An error leaves the block, so that `done` is not printed.
+        self.write(f"if 1\n{text}\necho \\n{done}\\n\nend\necho \\n{end}\\n\n")
+        lines: list[str] = []
+        while True:
+            line = self.read_line(deadline)
+            if line == end:
+                raise GdbError("\n".join(lines))
+            if line == done:
+                break
+            lines.append(line)
+        while self.read_line(deadline) != end:
+            continue
+        return lines
+
+    def write(self, text: str) -> None:
+        """Write to gdb's standard input; raises GdbError where gdb has ended."""
+        assert self.popen.stdin is not None
+        try:
+            self.popen.stdin.write(text.encode())
+            self.popen.stdin.flush()
+        except OSError as error:
+            raise GdbError("gdb has ended") from error
+
+    def read_line(self, deadline: float) -> str:
+        """Return gdb's next line; raises GdbTimeout, or GdbError where gdb has ended."""
+        assert self.popen.stdout is not None
+        while b"\n" not in self.pending:
+            ready, _, _ = select.select([self.popen.stdout], [], [], deadline - time.monotonic())
+            if not ready:
+                raise GdbTimeout
+            part = os.read(self.popen.stdout.fileno(), 65536)
+            if not part:
+                raise GdbError("gdb has ended")
+            self.pending += part
+        line, _, self.pending = self.pending.partition(b"\n")
+        text = line.decode(errors="replace").lstrip(" >")  # the prompts of a block's lines
+        if text and not text.startswith(NOISE):
+            self.transcript.append(text)
+        return text
+
+    def attach(self, pid: int, deadline: float) -> None:
+        """Attach to `pid` and wait until it is stopped."""
+        self.attached = pid
+        # Given the program beforehand, gdb does not look for its symbols.
+        self.command(f"exec-file /proc/{pid}/exe", deadline)
+        self.command(f"attach {pid}", deadline)
+
+    def value(self, expression: str, deadline: float) -> int:
+        """Return the value of a C expression, which may call functions in the target."""
+        lines = self.command(f"output {expression}", deadline)
+        values = [line for line in lines if re.fullmatch(r"-?\d+", line)]
+        if not values:
+            raise GdbError(f"no value in {lines!r}")
+        return int(values[-1])
+
+    def detach(self, deadline: float) -> None:
+        """Let the target go."""
+        self.command("detach", deadline)
+        self.attached = 0
+
+    def close(self) -> None:
+        """End gdb, and see to it that the target runs.
+
+        gdb is never killed while a call may be in progress: the target would die of it.  It is
+        told to detach, which it does after the call; a call that does not end is undone by a
+        signal that gdb unwinds on, and which the target ignores or expects anyway.
+        """
+        stopped = self.attached
+        try:
+            self.write("detach\nquit\n")
+        except GdbError:
+            self.transcript.append("(gdb had ended before it was told to)")
+        if not self.ends_within(GRACE):
+            if stopped:
+                os.kill(stopped, signal.SIGWINCH)
+            if not self.ends_within(GRACE):
+                os.killpg(self.popen.pid, signal.SIGKILL)
+                self.popen.wait()
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except OSError:
+                self.transcript.append("(gdb did not take its last command)")
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether gdb ends in that time; what it still prints goes to the transcript."""
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                self.read_line(deadline)
+        except GdbTimeout:
+            return False
+        except GdbError:
+            self.popen.wait()
+            return True
+
+
+@contextlib.contextmanager
+def blocked_signals() -> Iterator[None]:
+    """Block the signals that ask a program to end, here and in a process that is started now.
+
+    gdb would hand a SIGINT on to the target, and end in the middle of a call at a SIGTERM.
+    """
+    ending = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -1,0 +1,79 @@
+"""Injection by pyrasite, the classic, run as a program of its own: only when it is asked for.
+
+It calls into the interpreter wherever the target happens to be, which hangs or kills a busy
+target in a quarter of all attaches.  It is here for comparison, and for those who trust it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from covattach.errors import NoSafePoint, NotPossible
+from covattach.injector.gdb import AMD64_SSE
+from covattach.injector.injection import Injection
+from covattach.target.process import Process
+
+
+def program() -> str:
+    """Return the path of pyrasite's program; raises NotPossible where there is none."""
+    beside = Path(sys.executable).with_name("pyrasite")
+    found = str(beside) if beside.exists() else shutil.which("pyrasite")
+    if found is None:
+        raise NotPossible("There is no pyrasite program.", "Install it: `pip install pyrasite`.")
+    return found
+
+
+def inject(process: Process, script: str, deadline: float) -> Injection:
+    """Have pyrasite execute the file `script` in `process`.
+
+    `deadline` is a time of `time.monotonic`.  Raises NotPossible, NoSafePoint.
+    """
+    if shutil.which("gdb") is None:
+        raise NotPossible(
+            "pyrasite needs gdb, which is not on PATH.", "Install it: `apt install gdb`."
+        )
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="covattach-gdb-") as configuration:
+        popen = subprocess.Popen(
+            [program(), str(process.pid), script, "--verbose"],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            env=environment(Path(configuration)),
+        )
+        output = wait(process, popen, deadline)
+    pause = 1000 * (time.monotonic() - began)
+    transcript = output.decode(errors="replace").splitlines()
+    return Injection("pyrasite", pause, "run wherever the target was", transcript, lambda: None)
+
+
+def environment(configuration: Path) -> dict[str, str]:
+    """Return an environment in which gdb reads a register description that does no harm.
+
+    gdb before 14 cannot even write registers where the CPU has AMX: the target may then abort.
+    """
+    (configuration / "gdb").mkdir()
+    (configuration / "gdb" / "gdbinit").write_text(f"set tdesc filename {AMD64_SSE}\n")
+    return {**os.environ, "XDG_CONFIG_HOME": str(configuration)}
+
+
+def wait(process: Process, popen: subprocess.Popen[bytes], deadline: float) -> bytes:
+    """Return what pyrasite printed; raises NoSafePoint if it has not ended at the deadline."""
+    try:
+        return popen.communicate(timeout=deadline - time.monotonic())[0]
+    except BaseException as error:
+        os.killpg(popen.pid, signal.SIGTERM)
+        popen.wait()
+        if isinstance(error, subprocess.TimeoutExpired):
+            raise NoSafePoint(
+                f"pyrasite hung on process {process.pid}; its gdb was ended.",
+                "Use the default method, which was made for busy targets.",
+            ) from None
+        raise

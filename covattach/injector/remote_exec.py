@@ -1,0 +1,188 @@
+"""Injection by PEP 768: Python 3.14 and later, without a debugger and without any stop.
+
+The interpreter describes its own structures (`_Py_DebugOffsets`, at the start of `_PyRuntime`,
+Include/internal/pycore_debug_offsets.h), so a writer needs nothing but /proc/PID/mem and, unlike
+`sys.remote_exec`, no interpreter of the same version.
+
+The main thread is armed first: its state is there until the interpreter ends.  Where it does not
+look, because it is blocked, the others are armed too, but only those that have been there all the
+while and are alive now: the state of a thread that has just ended is memory that may be somebody
+else's.  The token of the session's folder makes the script run once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import struct
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from covattach.errors import NotPossible
+from covattach.injector.injection import Injection
+from covattach.target.interpreter import COOKIE, Interpreter
+from covattach.target.memory import Memory, open_memory
+from covattach.target.process import Process
+
+# How many words of 8 bytes _Py_DebugOffsets has, and which of them is the native thread id's.
+WORDS = {(3, 14): (95, 28), (3, 15): (111, 31)}
+INTERPRETERS_HEAD, THREADS_HEAD, THREADS_MAIN, THREAD_NEXT = 5, 9, 10, 24
+SCRIPT_PATH_SIZE = 512
+# Bits of eval_breaker (Include/internal/pycore_ceval.h): please stop; and the ones that only mean
+# "look again", which our read-modify-write might otherwise wipe when the target sets one just now.
+# Not 1 << 0: a thread that drops the GIL on request waits until another one has taken it
+# (Python/ceval_gil.c, drop_gil), for ever where none wants it.  One that does asks again.
+PLEASE_STOP = 1 << 5
+LOOK_AGAIN = 1 << 1 | 1 << 2
+MOST_THREADS = 100_000
+MAIN_FIRST = 0.1  # seconds for the main thread to look; it does so all the time unless blocked
+
+
+@dataclass(frozen=True)
+class Support:
+    """Offsets, in bytes, of what the debugger support consists of."""
+
+    interpreters_head: int
+    threads_head: int
+    threads_main: int
+    thread_next: int
+    native_id: int
+    eval_breaker: int
+    support: int
+    enabled: int
+    pending: int
+    path: int
+    path_size: int
+
+
+class Disabled(Exception):
+    """The interpreter has no remote debugging, or it was switched off."""
+
+
+def read_support(memory: Memory, interpreter: Interpreter) -> Support:
+    """Return the offsets; raises Disabled where the interpreter does not support PEP 768."""
+    if interpreter.version not in WORDS:
+        raise Disabled("Python below 3.14 has no remote debugging")
+    count, native_id = WORDS[interpreter.version]
+    table = memory.read(interpreter.runtime, 8 * count)
+    words = struct.unpack(f"<{count}Q", table)
+    places = (INTERPRETERS_HEAD, THREADS_HEAD, THREADS_MAIN, THREAD_NEXT, native_id)
+    support = Support(*(words[place] for place in places), *words[-6:])
+    if not table.startswith(COOKIE) or support.path_size != SCRIPT_PATH_SIZE:
+        raise Disabled("the interpreter describes itself in an unknown way")
+    head = memory.word(interpreter.runtime + support.interpreters_head)
+    if not head or not memory.read(head + support.enabled, 4)[0]:
+        raise Disabled("remote debugging was switched off (-X disable-remote-debug)")
+    return support
+
+
+def is_available(process: Process, interpreter: Interpreter) -> bool:
+    """Whether this target can be injected into by PEP 768; raises NotPossible without rights."""
+    try:
+        with open_memory(process) as memory:
+            read_support(memory, interpreter)
+    except Disabled:
+        return False
+    return True
+
+
+def threads(memory: Memory, interpreter: Interpreter, support: Support) -> Iterator[int]:
+    """Yield the addresses of the thread states; a thread that ends meanwhile ends the walk."""
+    head = memory.word(interpreter.runtime + support.interpreters_head)
+    state = memory.word(head + support.threads_head)
+    for _ in range(MOST_THREADS):
+        if not state:
+            return
+        yield state
+        state = memory.word(state + support.thread_next)
+
+
+def inject(
+    process: Process,
+    interpreter: Interpreter,
+    script: str,
+    has_run: Callable[[], bool],
+    deadline: float,
+) -> Injection:
+    """Have `process` execute the file `script` (a path in its own view), once.
+
+    `has_run` tells whether somebody has executed it; `deadline` is a time of `time.monotonic`.
+    Raises NotPossible.
+    """
+    path = script.encode() + b"\0"
+    with open_memory(process) as memory:
+        try:
+            support = read_support(memory, interpreter)
+        except Disabled as reason:
+            raise NotPossible(
+                f"Process {process.pid} cannot be injected into without a debugger: {reason}.",
+                "Use `--method gdb`.",
+            ) from None
+        before = existing(memory, interpreter, support)
+        head = memory.word(interpreter.runtime + support.interpreters_head)
+        arm(memory, support, memory.word(head + support.threads_main), path)
+        armed = 1
+        if not waited_for(has_run, min(deadline, time.monotonic() + MAIN_FIRST)):
+            armed += arm_others(process, memory, interpreter, support, path, before)
+
+    def cancel() -> None:
+        if process.is_alive():
+            disarm(process, interpreter, support, path)
+
+    return Injection("remote-exec", 0.0, f"armed in {armed} threads", [], cancel)
+
+
+def waited_for(has_run: Callable[[], bool], deadline: float) -> bool:
+    """Return whether it has run, as soon as it has, or at the deadline."""
+    while not has_run():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.002)
+    return True
+
+
+def existing(memory: Memory, interpreter: Interpreter, support: Support) -> set[int]:
+    """Return the addresses of the thread states there are, as far as the walk gets."""
+    found = set()
+    with contextlib.suppress(OSError):
+        for state in threads(memory, interpreter, support):
+            found.add(state)
+    return found
+
+
+def arm_others(
+    process: Process,
+    memory: Memory,
+    interpreter: Interpreter,
+    support: Support,
+    path: bytes,
+    before: set[int],
+) -> int:
+    """Arm the threads that were there `before` and are alive; return how many."""
+    armed = 0
+    for state in before & existing(memory, interpreter, support):
+        with contextlib.suppress(OSError):
+            if memory.word(state + support.native_id) in process.inner_threads:
+                arm(memory, support, state, path)
+                armed += 1
+    return armed
+
+
+def arm(memory: Memory, support: Support, state: int, path: bytes) -> None:
+    """Have the thread execute the script the next time it looks at its eval_breaker."""
+    memory.write(state + support.support + support.path, path)
+    memory.write(state + support.support + support.pending, struct.pack("<i", 1))
+    breaker = memory.word(state + support.eval_breaker)
+    memory.write(
+        state + support.eval_breaker, struct.pack("<Q", breaker | PLEASE_STOP | LOOK_AGAIN)
+    )
+
+
+def disarm(process: Process, interpreter: Interpreter, support: Support, path: bytes) -> None:
+    """Take the request back from threads that have not run it: those that still have our path."""
+    with open_memory(process) as memory, contextlib.suppress(OSError):
+        for state in threads(memory, interpreter, support):
+            place = state + support.support
+            if memory.read(place + support.path, len(path)) == path:
+                memory.write(place + support.pending, struct.pack("<i", 0))
+                memory.write(place + support.path, bytes(len(path)))
