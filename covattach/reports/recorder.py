@@ -1,0 +1,144 @@
+"""coverage's own Coverage object, made to note what it finds while its reporters use it.
+
+Its reporters go through all files and keep the numbers to themselves: asking once more for each
+report would double the time that a report takes.  So the two methods that every reporter calls
+are extended here.  This module imports coverage: import it where a report is made, not before.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coverage import Coverage
+from coverage.exceptions import NoSource, NotPython
+
+from covattach.reports.sources import examine, listed, printable
+
+if TYPE_CHECKING:
+    from coverage.plugin import FileReporter
+    from coverage.results import Analysis, Numbers
+    from coverage.types import TMorf, TMorfs
+
+# Of the settings for measuring only these matter for reports; others would act on our process.
+RUN_SETTINGS = {"run:relative_files", "run:source", "run:plugins", "run:disable_warnings"}
+LONGEST_PAGE = 255 - len("z_0123456789abcdef_") - len(".html")  # bytes of a source file's name
+NAMED = 10  # so many files are named in one warning
+
+
+class Recorder(Coverage):
+    """A Coverage object for reports on the data file `data_file`.
+
+    `settings` are names and values for `set_option`; `since` is when the session began, in seconds
+    since 1970.  `numbers` grows while reports are made: the name of a file in the data to its
+    name in reports and its coverage.results.Numbers.
+    """
+
+    def __init__(self, data_file: Path, settings: dict[str, Any], since: float | None) -> None:
+        """Load the data; raises what coverage raises for bad data and bad settings."""
+        self.since = since
+        self.for_html = False
+        self.numbers: dict[str, tuple[str, Numbers]] = {}
+        self.unreadable: set[str] = set()
+        self.changed: set[str] = set()
+        self.unparsable: dict[str, str] = {}
+        self.unpaged: set[str] = set()
+        self.warned: list[str] = []
+        super().__init__(data_file=data_file, config_file=False, messages=False)
+        self.configure(settings)
+        self.load()
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Take over what reports are to be like; raises coverage's ConfigError."""
+        ordered = sorted(settings.items(), key=lambda item: item[0] != "run:plugins")
+        for name, value in ordered:
+            if not name.startswith("run:") or name in RUN_SETTINGS:
+                self.set_option(name, listed(value) if name == "run:source" else value)
+        # coverage adds these up only where it reads a file.
+        for full, more in (
+            ("report:exclude_lines", "report:exclude_also"),
+            ("report:partial_branches", "report:partial_also"),
+        ):
+            self.set_option(full, [*listed(self.get_option(full)), *listed(self.get_option(more))])
+        self.set_option("report:ignore_errors", True)
+
+    def _get_file_reporters(self, morfs: TMorfs = None) -> list[tuple[FileReporter, TMorf]]:
+        """Return file reporters for those measured files that it is safe to report."""
+        names = self.fit(self.get_data().measured_files())
+        return super()._get_file_reporters(names) if names else []
+
+    def fit(self, names: set[str]) -> list[str]:
+        """Return the names that coverage can be asked for without failing for all of them."""
+        found = examine(names, self.since)
+        self.unreadable.update(found.unreadable)
+        self.changed.update(found.changed)
+        plugins = listed(self.get_option("run:plugins"))
+        for name in names:
+            tracer = self.get_data().file_tracer(name)
+            if tracer and tracer.rpartition(".")[0] not in plugins:
+                self.unparsable[name] = f"needs the plugin {tracer}"
+        fit = names - self.unreadable - set(self.unparsable)
+        if self.for_html:
+            long = {name for name in fit if len(os.fsencode(os.path.basename(name))) > LONGEST_PAGE}
+            self.unpaged |= long
+            fit -= long
+        return sorted(fit)
+
+    def _analyze(self, morf: TMorf, file_reporter: FileReporter | None = None) -> Analysis:
+        """Analyze one file, and note its numbers or why there are none."""
+        try:
+            analysis = super()._analyze(morf, file_reporter)
+        except Exception as error:
+            self.note_fault(str(morf), error, file_reporter)
+            raise
+        name = file_reporter.relative_filename() if file_reporter else str(morf)
+        self.numbers[str(morf)] = name, analysis.numbers
+        return analysis
+
+    def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
+        """Note why a file is missing in the reports."""
+        if isinstance(error, NoSource | OSError):
+            self.unreadable.add(name)
+        elif not isinstance(error, NotPython):
+            self.unparsable[name] = f"{type(error).__name__}: {error}"
+        elif getattr(file_reporter, "should_be_python", lambda: True)():
+            # Templates and the like are compiled to code that bears their name: coverage leaves
+            # them out without a word.
+            self.unparsable[name] = str(error).partition("as Python source: ")[2]
+
+    def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:
+        """Keep a warning for the user; those on files that are missing are put together later."""
+        if slug != "couldnt-parse" and msg not in self.warned:
+            self.warned.append(msg)
+
+    @property
+    def precision(self) -> int:
+        """Return the digits after the point that percentages are shown with."""
+        return self.config.precision
+
+    def ran(self) -> bool:
+        """Tell whether anything has run, in the report or not."""
+        data = self.get_data()
+        return any(data.lines(name) for name in data.measured_files())
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for everything that a reader of the reports should know."""
+        python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+        unparsable = [f"{name} ({reason})" for name, reason in sorted(self.unparsable.items())]
+        found = {
+            "Not in the report, because they cannot be read": sorted(self.unreadable),
+            f"Not in the report, because the {python} of covattach cannot parse them": unparsable,
+            "Changed since the session began, so that lines may be marked wrongly": sorted(
+                self.changed & set(self.numbers)
+            ),
+            "Not in the HTML report, because their names are too long": sorted(self.unpaged),
+        }
+        return self.warned + [enumerated(what, names) for what, names in found.items() if names]
+
+
+def enumerated(what: str, names: list[str]) -> str:
+    """Return a sentence of `what` and the names that it is about, of which it gives the first."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{what}: {', '.join(printable(name) for name in names[:NAMED])}{more}."

@@ -1,0 +1,80 @@
+"""The short table for the terminal: what has run, and how much of it.
+
+    show(report, console, rows=30)
+
+rich is imported when a table is shown, not with this module.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from covattach.reports.figures import Report, Row
+from covattach.reports.sources import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+GAP = 2  # columns between columns
+SHORTEST_NAME = 8  # columns; on a terminal narrower than that rich cuts the headings
+HEADINGS = ["Stmts", "Miss", "Cover"]
+BRANCH_HEADINGS = ["Stmts", "Miss", "Branch", "BrPart", "Cover"]
+
+
+def show(report: Report, console: Console, rows: int = 30) -> None:
+    """Print at most `rows` of the files that have run, by name, and a total of all files.
+
+    Where more have run, those in which most lines have run are shown: the others are small.
+    """
+    ran = [row for row in report.rows if row.executed]
+    most = sorted(ran, key=lambda row: row.executed, reverse=True)[:rows]
+    shown = sorted(most, key=lambda row: row.name)
+    console.print(build(shown, report, console.width), highlight=False)
+    if len(ran) > len(shown):
+        console.print(f"More files that have run: {len(ran) - len(shown)}.", highlight=False)
+    if len(report.rows) > len(ran):
+        console.print(f"Files that have not run: {len(report.rows) - len(ran)}.", highlight=False)
+
+
+def build(shown: list[Row], report: Report, width: int) -> Table:
+    """Return the table of the rows `shown` for a terminal of `width` columns."""
+    from rich.table import Table
+    from rich.text import Text
+
+    headings = BRANCH_HEADINGS if report.branch else HEADINGS
+    lines = [cells(row, report.branch) for row in [*shown, report.total]]
+    table = Table(box=None, padding=(0, GAP, 0, 0), pad_edge=False)
+    taken = sum(
+        GAP + max(len(heading), *(len(line[at]) for line in lines))
+        for at, heading in enumerate(headings)
+    )
+    table.add_column("Name", no_wrap=True)
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for row, line in zip(shown, lines, strict=False):
+        table.add_row(Text(shorten(printable(row.name), max(width - taken, SHORTEST_NAME))), *line)
+    table.add_section()
+    table.add_row(report.total.name, *lines[-1], style="bold")
+    return table
+
+
+def cells(row: Row, branch: bool) -> list[str]:
+    """Return the numbers of a row as the table shows them."""
+    numbers = [row.statements, row.missing, *([row.branches, row.partial] if branch else [])]
+    return [*map(str, numbers), f"{row.shown}%"]
+
+
+def shorten(name: str, width: int) -> str:
+    """Return a path that takes at most `width` columns, with an ellipsis in its middle.
+
+    The end says which file it is, and the beginning which project: both stay.
+    """
+    from rich.cells import cell_len
+
+    if cell_len(name) <= width:
+        return name
+    head, tail = name[: width // 3], name[-(width - width // 3 - 1) :]
+    while cell_len(head) + 1 + cell_len(tail) > width:
+        head, tail = (head[:-1], tail) if head else (head, tail[1:])
+    return f"{head}…{tail}"
