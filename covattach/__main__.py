@@ -1,0 +1,15 @@
+"""The program: `covattach`, and `python -m covattach`."""
+
+import signal
+
+
+def main() -> None:
+    """Run the command line; a Ctrl-C before there is anything to undo just ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from covattach.cli import run
+
+    run()
+
+
+if __name__ == "__main__":
+    main()

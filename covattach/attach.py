@@ -1,0 +1,218 @@
+"""Attaching: everything from a PID to a target that is being measured, or is as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from covattach import client, folder, provision, settings
+from covattach.errors import CovattachError, NoSafePoint, NotNow
+from covattach.folder import Folder
+from covattach.injector import inject
+from covattach.injector.injection import Injection
+from covattach.payloads.measure import best_core
+from covattach.session import BRINGING_IN, ENDING, Session, already, payload_failed
+from covattach.target.interpreter import Interpreter, find_interpreter
+from covattach.target.process import Process
+
+Tell = Callable[[str], None]
+DONE = "measuring"  # the last that is told: what comes after it is not undone any more
+
+
+@dataclass
+class Options:
+    """What `start` is told: how to inject, what to measure, and when to save and to end.
+
+    `given` are coverage settings from the command line; `every` and `for_` are in seconds.
+    """
+
+    method: str = "auto"
+    core: str | None = None
+    timeout: float = 30.0
+    rcfile: str | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    every: float | None = None
+    for_: float | None = None
+
+
+def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
+    """Attach to `pid` and measure; return the session and the facts of the attach.
+
+    `tell` is told in a few words what is being done.  Whatever is raised, also KeyboardInterrupt,
+    leaves the target as it was.  A target that is measured already stays so: `already` is true.
+    """
+    process = Process(pid)
+    check_state(process)
+    with alone(process):
+        return start_alone(process, options, tell)
+
+
+def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
+    """Do what `start` says, while nobody else does."""
+    running = already(process)
+    if running is not None:
+        return running, {**running.facts, "already": True}
+    interpreter = find_interpreter(process)
+    wanted = settings.read(process, options.rcfile, options.given)
+    core = options.core or wanted.get("run:core")
+    if core not in ("ctrace", "sysmon"):
+        core = best_core(bool(wanted.get("run:branch")), interpreter.version)
+    place = folder.create(process)
+    injection: Injection | None = None
+    began = time.monotonic()
+    try:
+        place.write_facts(first_facts(process, wanted))
+        tell(f"attaching (method {options.method})")
+        deadline = began + options.timeout
+        injection = inject(process, interpreter, place, options.method, deadline)
+        wait_for_agent(process, place, injection, deadline)
+        tell("bringing coverage in")
+        facts = begin(process, interpreter, place, options, wanted, core)
+        injection.cancel()  # the line has run: what is left of it is taken back
+        attach = {
+            "method": injection.method,
+            "pause_ms": round(injection.pause_ms, 1),
+            "attach_ms": round(1000 * (time.monotonic() - began), 1),
+            "how": injection.how,
+        }
+        place.write_facts({**place.facts, **facts, **attach})
+        session = Session(process.pid, place, place.facts, alive=True)
+        session.facts["transcript"] = injection.transcript
+        tell(DONE)
+    except BaseException:
+        give_up(place, injection)
+        raise
+    return session, {**session.facts, "already": False}
+
+
+@contextlib.contextmanager
+def alone(process: Process) -> Iterator[None]:
+    """Be the only covattach that attaches to `process` now; raises NotNow where there is another.
+
+    The lock is a name in Linux's abstract namespace (unix(7)), gone with whoever holds it.
+    """
+    with socket.socket(socket.AF_UNIX) as lock:
+        try:
+            lock.bind(f"\0covattach-{process.pid}-{process.start_time}")
+        except OSError:
+            raise NotNow(
+                f"Process {process.pid} is being attached to by another covattach.",
+                "Wait for it to end.",
+            ) from None
+        yield
+
+
+def check_state(process: Process) -> None:
+    """Raise NotNow, or NoTarget, for a process in a state in which nothing can be begun."""
+    state = process.state
+    if state in "ZX":
+        raise NotNow(
+            f"Process {process.pid} has ended and only waits to be collected by its parent.",
+            "Look for its successor with `pgrep -af python`.",
+        )
+    if process.tracer:
+        raise NotNow(
+            f"Process {process.pid} is being debugged by process {process.tracer}.",
+            "Detach that debugger first.",
+        )
+    if state in "Tt":
+        raise NotNow(
+            f"Process {process.pid} is stopped.",
+            f"Let it run first: `kill -CONT {process.pid}`.",
+        )
+
+
+def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return what the session's folder is to say before there is an agent."""
+    return {
+        "pid": process.pid,
+        "start_time": process.start_time,
+        "command": process.command,
+        "cwd": str(process.cwd),
+        "created": time.time(),
+        "attacher": [os.getpid(), Process(os.getpid()).start_time],
+        "settings": wanted,
+    }
+
+
+def wait_for_agent(process: Process, place: Folder, injection: Injection, deadline: float) -> None:
+    """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow."""
+    while not listens(place):
+        if place.fault:
+            raise payload_failed(place.fault)
+        if not process.is_alive():
+            raise NotNow(
+                f"Process {process.pid} ended while it was attached to.",
+                "Look for its successor with `pgrep -af python`.",
+                "\n".join(injection.transcript),
+            )
+        if time.monotonic() > deadline and injection.method == "pyrasite":
+            raise NoSafePoint(
+                f"pyrasite ended, but has injected nothing into process {process.pid}.",
+                "Use the default method.",
+                "\n".join(injection.transcript),
+            )
+        if time.monotonic() > deadline:
+            raise NoSafePoint(
+                f"Process {process.pid} reached no safe point in time; it runs on untouched.",
+                "It is busy in C code or blocked: try again, or give it longer: `--timeout 60`.",
+                "\n".join(injection.transcript),
+            )
+        time.sleep(0.005)
+
+
+def listens(place: Folder) -> bool:
+    """Whether the agent is there."""
+    try:
+        return client.answers(place) is not None
+    except client.NoAnswer:
+        return False
+
+
+def begin(
+    process: Process,
+    interpreter: Interpreter,
+    place: Folder,
+    options: Options,
+    wanted: dict[str, Any],
+    core: str,
+) -> dict[str, Any]:
+    """Have the agent begin to measure; return its facts.  Raises what `client.ask` raises."""
+    request = {
+        "options": {
+            "settings": settings.measuring(wanted),
+            "core": core,
+            "brought": provision.bring(process, place, interpreter.version, core),
+        },
+        "every": options.every,
+        "for": options.for_,
+    }
+    try:
+        return client.ask(place, "start", time.monotonic() + BRINGING_IN, **request)[0]
+    except client.NoAnswer as reason:
+        raise NoSafePoint(
+            f"The agent in process {process.pid} did not begin in time ({reason}); it gives up.",
+            "The target has very many busy threads: try again when it is quieter.",
+        ) from None
+
+
+def give_up(place: Folder, injection: Injection | None) -> None:
+    """Leave the target as it was: nothing armed, nothing measured, no file."""
+    claimed = place.is_claimed()
+    place.withdraw()
+    if injection is not None:
+        injection.cancel()
+    deadline = time.monotonic() + ENDING
+    while claimed and not place.fault and place.path.exists() and time.monotonic() < deadline:
+        # The line has run, so there is an agent, or there will be one in a moment.
+        if listens(place):
+            with contextlib.suppress(client.NoAnswer, CovattachError):  # it may have ended itself
+                client.ask(place, "stop", deadline)
+            break
+        time.sleep(0.005)
+    place.remove()

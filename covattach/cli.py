@@ -1,0 +1,90 @@
+"""The command line: which commands there are, and how errors are told.
+
+Each command imports what it needs when it is called, so that `--help` is as fast as click.
+"""
+
+from __future__ import annotations
+
+import signal
+import sys
+from types import FrameType
+from typing import Any
+
+import click
+
+from covattach import __version__
+from covattach.commands.demo import demo
+from covattach.commands.dump import dump
+from covattach.commands.provision import provision
+from covattach.commands.start import start
+from covattach.commands.status import status
+from covattach.commands.stop import stop
+from covattach.errors import CovattachError, PayloadFailed
+
+INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
+
+EXAMPLES = """
+\b
+Examples:
+  covattach start 4711              attach, and measure all threads
+  covattach dump 4711               a report of what ran so far, in htmlcov/
+  covattach stop 4711               a last report, and leave no trace
+  covattach demo                    see it work on a sample server
+"""
+
+
+class Commands(click.Group):
+    """The group of commands; the one place where errors become sentences and exit codes."""
+
+    def invoke(self, context: click.Context) -> Any:
+        """Run the command; print an error as one sentence and one remedy, and exit."""
+        try:
+            return super().invoke(context)
+        except CovattachError as error:
+            show(error, verbose=bool(context.params.get("verbose")))
+            context.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("Interrupted: what was begun has been undone.", err=True)
+            context.exit(INTERRUPTED)
+
+
+def show(error: CovattachError, verbose: bool) -> None:
+    """Print what happened and what to do; details only when asked for."""
+    if verbose and error.details:
+        click.echo(error.details, err=True)
+    if isinstance(error, PayloadFailed):
+        click.echo(error.traceback.rstrip(), err=True)
+    click.secho(f"Error: {error.message}", fg="red", err=True)
+    click.echo(f"Remedy: {error.remedy}", err=True)
+
+
+@click.group(
+    cls=Commands, epilog=EXAMPLES, context_settings={"help_option_names": ["-h", "--help"]}
+)
+@click.version_option(__version__, prog_name="covattach")
+@click.option("-v", "--verbose", is_flag=True, help="Show everything, gdb's transcript too.")
+@click.pass_context
+def cli(context: click.Context, verbose: bool) -> None:
+    """Show which code a running Python process really executes.
+
+    covattach attaches coverage to a process without restarting it, without changing it, and
+    without harming it.  `start` it, use the application, `dump` a report, `stop`.
+    """
+    context.obj = verbose
+
+
+for command in (start, dump, stop, status, provision, demo):
+    cli.add_command(command)
+
+
+def on_sigterm(signum: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C would: everything that was begun is undone first."""
+    raise KeyboardInterrupt
+
+
+def run() -> None:
+    """Run the command line, with Ctrl-C and SIGTERM as exceptions that undo what was begun."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, on_sigterm)
+    cli(prog_name="covattach")
+    sys.exit(0)

@@ -1,0 +1,101 @@
+"""What several commands share: types of options, facts to stdout, words to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+pid_argument = click.argument("pid", type=click.IntRange(min=1))
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the facts as JSON on standard output."
+)
+
+
+class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A length of time such as 30, 30s, 10m, 2h or 7d, as seconds."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """Return the seconds; fails with a usage error for anything else."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", str(value))
+        if not found or float(found[1]) == 0:
+            self.fail(f"{value!r} is not a time such as 30s, 10m or 2h", param, context)
+        return float(found[1]) * UNITS[found[2]]
+
+
+def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options by which `dump` and `stop` say where the data and the reports go."""
+    for option in reversed(
+        (
+            click.option(
+                "--data-file",
+                type=click.Path(dir_okay=False),
+                default=".coverage",
+                show_default=True,
+                help="Write the data here, for every tool that reads coverage's files.",
+            ),
+            click.option(
+                "--html",
+                "html",
+                type=click.Path(file_okay=False),
+                default="htmlcov",
+                show_default=True,
+                metavar="DIR",
+                help="Write the HTML report into this folder.",
+            ),
+            click.option("--no-html", is_flag=True, help="Make no HTML report."),
+            click.option(
+                "--format",
+                "formats",
+                default="html",
+                show_default=True,
+                metavar="LIST",
+                help="Reports to make: html,xml,json,lcov,text,markdown.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def say(text: str) -> None:
+    """Print a line for people: on standard error, so that standard output is for facts."""
+    click.echo(text, err=True)
+
+
+def print_json(facts: Any) -> None:
+    """Print facts for programs on standard output."""
+    click.echo(json.dumps(facts, indent=2, default=str))
+
+
+@contextlib.contextmanager
+def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
+    """Yield a function that tells what is being done: on a terminal, for as long as it is."""
+    if verbose or not sys.stderr.isatty():
+        yield say if verbose else lambda words: None
+        return
+    with console().status("") as status:
+        yield lambda words: status.update(f"{words} …")
+
+
+def console() -> Console:
+    """Return where tables for people's eyes go."""
+    from rich.console import Console
+
+    return Console(stderr=True, highlight=False)

@@ -1,0 +1,95 @@
+"""`covattach demo`: the whole tool on a sample server, in a few seconds."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from covattach.commands.common import console, say
+from covattach.commands.dump import check, make
+
+EPILOG = """
+\b
+Example:
+  covattach demo --html /tmp/demo
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option(
+    "--html",
+    type=click.Path(file_okay=False),
+    default="covattach-demo",
+    show_default=True,
+    metavar="DIR",
+    help="Write the HTML report into this folder, the only thing that stays.",
+)
+def demo(html: str) -> None:
+    """Start a sample web server, attach, send requests, dump, stop, and clean up."""
+    import tempfile
+
+    with tempfile.TemporaryDirectory(prefix="demo-") as temporary:
+        where = {
+            "formats": "html",
+            "no_html": False,
+            "html": html,
+            "data_file": str(Path(temporary, ".coverage")),
+        }
+        check(where)
+        with sample_server(Path(temporary)) as (pid, port):
+            show(pid, port, where)
+    say(f"Open {Path(html).absolute() / 'index.html'}")
+
+
+def show(pid: int, port: int, where: dict[str, object]) -> None:
+    """Do what a user would do, and say what is done as a user would type it."""
+    from covattach import attach, session
+    from covattach.reports import table
+
+    say(f"$ python shop.py &                  # a threaded web server: process {pid}")
+    say(f"$ covattach start {pid} --branch")
+    options = attach.Options(given={"run:branch": True})
+    found, facts = attach.start(pid, options, lambda words: None)
+    attach, pause = facts["attach_ms"], facts["pause_ms"]
+    say(f"  measuring after {attach:.0f} ms, for {pause:.0f} of which the server was stopped")
+    say("$ curl localhost/price/tea …        # 60 requests; /refund is never asked for")
+    visit(port)
+    say(f"$ covattach dump {pid}")
+    made, _ = make(found, session.snapshot(found)[0], where)
+    table.show(made, console())
+    say(f"$ covattach stop {pid}")
+    session.stop(found)
+    visit(port)
+    say("  the server answers on as before, and nothing is left in it")
+
+
+@contextlib.contextmanager
+def sample_server(folder: Path) -> Iterator[tuple[int, int]]:
+    """Run the sample server in `folder`, and end it; yields its PID and its port.
+
+    Its source is copied there, because what is installed with packages is not measured.
+    """
+    import shutil
+    import subprocess
+    import sys
+
+    shutil.copy(Path(__file__).parent.parent / "sample.py", folder / "shop.py")
+    command = [sys.executable, "shop.py"]
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as popen:
+        try:
+            assert popen.stdout is not None
+            yield popen.pid, int(popen.stdout.readline())
+        finally:
+            popen.terminate()
+
+
+def visit(port: int) -> None:
+    """Send the server requests of several kinds, and check that each is answered."""
+    from urllib.request import urlopen
+
+    for path in ("price/tea", "price/milk", "order/tea", "order/coffee") * 15:
+        with urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
+            answer.read()

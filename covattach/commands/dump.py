@@ -1,0 +1,137 @@
+"""`covattach dump`: a lossless snapshot, its data file, and reports, while the target goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from covattach.commands.common import (
+    console,
+    json_option,
+    output_options,
+    pid_argument,
+    print_json,
+    say,
+)
+
+if TYPE_CHECKING:
+    from covattach.reports.figures import Report
+    from covattach.reports.snapshot import Snapshot
+    from covattach.session import Session
+
+EPILOG = """
+\b
+Examples:
+  covattach dump 4711
+  covattach dump 4711 --html /tmp/report --format html,xml
+  covattach dump 4711 --reset          begin anew afterwards
+"""
+
+
+@click.command(epilog=EPILOG)
+@pid_argument
+@output_options
+@click.option("--reset", is_flag=True, help="Begin anew: the next dump has what ran after this.")
+@click.option(
+    "--in-target",
+    is_flag=True,
+    help="Let the target make the HTML report itself: slow, and it feels it.",
+)
+@json_option
+def dump(pid: int, as_json: bool, reset: bool, in_target: bool, **where: Any) -> None:
+    """Write what process PID has executed so far, and make the reports.
+
+    The target goes on, and goes on being measured.  Also for a process that has ended while it
+    was measured: then it is what was saved last.
+    """
+    from covattach import session
+
+    check(where)
+    found = session.find(pid)
+    snapshot, milliseconds = session.snapshot(found, reset)
+    report(found, snapshot, milliseconds, where, as_json, in_target)
+
+
+def check(where: dict[str, Any]) -> None:
+    """Refuse what would be in the way of the outputs, before anything is asked of the target."""
+    from covattach.reports import outputs
+
+    formats = {part.strip() for part in where["formats"].split(",") if part.strip()}
+    if where["no_html"]:
+        formats.discard("html")
+    where["formats"] = formats
+    where["data_file"] = Path(where["data_file"]).absolute()
+    where["html"] = Path(where["html"]).absolute() if "html" in formats else None
+    outputs.ensure_ours(
+        data_file=where["data_file"], html=where["html"], formats=formats, settings={}
+    )
+
+
+def report(
+    found: Session,
+    snapshot: Snapshot,
+    milliseconds: float,
+    where: dict[str, Any],
+    as_json: bool,
+    in_target: bool = False,
+) -> None:
+    """Write the data file, make the reports, and tell of both."""
+    from covattach.reports import table
+
+    made, html = make(found, snapshot, where, in_target)
+    for warning in [*found.facts.get("warnings", ()), *made.warnings]:
+        say(f"Warning: {warning}")
+    table.show(made, console())
+    say(f"Data:   {where['data_file']}")
+    if html is not None:
+        say(f"Report: {html}")
+    if as_json:
+        print_json(
+            {
+                "pid": found.pid,
+                "data_file": str(where["data_file"]),
+                "html": str(html) if html else None,
+                "files": made.files,
+                "lines": made.lines,
+                "percent": made.percent,
+                "snapshot_ms": round(milliseconds, 2),
+                "outputs": {name: str(path) for name, path in made.outputs.items()},
+            }
+        )
+
+
+def make(
+    found: Session, snapshot: Snapshot, where: dict[str, Any], in_target: bool = False
+) -> tuple[Report, Path | None]:
+    """Write the data file and make the reports; return what they say, and the HTML's first page."""
+    from covattach.reports import datafile, render, sources
+
+    never = sources.never_ran(found.settings, found.cwd, snapshot.files)
+    datafile.write(snapshot, where["data_file"], found.origin, never)
+    made = render.render(
+        where["data_file"],
+        html=None if in_target else where["html"],
+        formats=where["formats"] - ({"html"} if in_target else set()),
+        settings=found.settings,
+        cwd=found.cwd,
+    )
+    if in_target and where["html"] is not None:
+        return made, make_html_in_target(found, where["html"])
+    return made, made.html
+
+
+def make_html_in_target(found: Session, directory: Path) -> Path:
+    """Have coverage's own reporter run inside the target; return the report's first page."""
+    import time
+
+    from covattach import client, session
+    from covattach.reports import outputs
+
+    if not found.alive:
+        raise client.no_session(found.pid)
+    deadline = time.monotonic() + session.BRINGING_IN
+    client.ask(found.folder, "html", deadline, directory=str(directory))
+    outputs.mark_folder(directory)
+    return directory / "index.html"

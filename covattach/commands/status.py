@@ -1,0 +1,60 @@
+"""`covattach status`: the sessions on this host."""
+
+from __future__ import annotations
+
+import click
+
+from covattach.commands.common import console, json_option, print_json, say
+
+FIELDS = (
+    "pid",
+    "alive",
+    "python",
+    "method",
+    "core",
+    "branch",
+    "since",
+    "points",
+    "pause_ms",
+    "command",
+    "socket",
+)
+
+
+EPILOG = """
+\b
+Examples:
+  covattach status
+  covattach status 4711 --json
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("pid", type=click.IntRange(min=1), required=False)
+@json_option
+def status(pid: int | None, as_json: bool) -> None:
+    """Show what is being measured: the process PID, or every session on this host."""
+    import time
+
+    from rich.table import Table
+
+    from covattach import session
+
+    found = [session.find(pid)] if pid else session.sessions()
+    if as_json:
+        rows = [{**one.facts, "alive": one.alive, "socket": one.folder.socket} for one in found]
+        print_json([{name: row.get(name) for name in FIELDS} for row in rows])
+        return
+    if not found:
+        say("Nothing is being measured on this host.")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("PID", "Python", "core", "method", "for", "points", "command"):
+        table.add_column(heading, justify="right" if heading in ("for", "points") else "left")
+    for one in found:
+        facts = one.facts
+        age = f"{time.time() - facts.get('since', time.time()):.0f} s" if one.alive else "ended"
+        core = str(facts.get("core")) + (" + branches" if facts.get("branch") else "")
+        row = (one.pid, facts.get("python"), core, facts.get("method"), age, facts.get("points"))
+        table.add_row(*(str(cell) for cell in row), str(facts.get("command"))[:60])
+    console().print(table)

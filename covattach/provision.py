@@ -1,0 +1,78 @@
+"""A coverage that fits the target's Python, for targets that have none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from covattach.errors import NotPossible
+from covattach.folder import Folder
+from covattach.target.process import Process
+
+# The last release for each Python that is older than the newest release supports.
+LAST = {(3, 9): "7.10.7", (3, 10): "7.16.2"}
+
+
+def own() -> Path:
+    """Return the folder of the coverage package that covattach itself runs with."""
+    import coverage
+
+    return Path(coverage.__file__).parent
+
+
+def cache(version: tuple[int, int]) -> Path:
+    """Return where the coverage package for that Python is kept, whether it is there or not."""
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    return Path(base) / "covattach" / "coverage" / "{}.{}".format(*version) / "coverage"
+
+
+def find(version: tuple[int, int], core: str) -> Path | None:
+    """Return a coverage package for a target of that version measured by `core`, or None.
+
+    Our own fits a target of our own version; and, without its C tracer, any that is measured by
+    sysmon, because the rest of coverage is pure Python.
+    """
+    if version == sys.version_info[:2]:
+        return own()
+    if cache(version).is_dir():
+        return cache(version)
+    return own() if core == "sysmon" and version not in LAST else None
+
+
+def bring(process: Process, folder: Folder, version: tuple[int, int], core: str) -> str | None:
+    """Return the path, for the target, of a coverage package to use if it has none; or None.
+
+    Where the target may not be able to read ours, it gets a copy in the session's folder.
+    """
+    found = find(version, core)
+    if found is None:
+        return None
+    if process.root == Path("/") and process.uid == os.geteuid():
+        return str(found)
+    return folder.add_tree(found, "coverage")
+
+
+def fill(version: tuple[int, int]) -> Path:
+    """Fill the cache for that Python with pip and return the folder; raises NotPossible."""
+    target = cache(version)
+    beside = target.parent.with_name(target.parent.name + ".new")
+    shutil.rmtree(beside, ignore_errors=True)
+    pin = LAST.get(version)
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+    command += ["--only-binary=:all:", "--implementation=cp", f"--target={beside}"]
+    command += ["--python-version={}.{}".format(*version)]
+    command += [f"coverage=={pin}" if pin else "coverage"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        shutil.rmtree(beside, ignore_errors=True)
+        raise NotPossible(
+            "pip could not get a coverage for Python {}.{}.".format(*version),
+            f"Run it yourself to see why, or copy the package to {target}.",
+            details=done.stderr,
+        )
+    shutil.rmtree(target.parent, ignore_errors=True)
+    beside.rename(target.parent)
+    return target

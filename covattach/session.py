@@ -1,0 +1,175 @@
+"""One session: finding it, taking snapshots, and its end."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covattach import client, folder, settings
+from covattach.errors import CovattachError, NoSession, NotNow, PayloadFailed
+from covattach.folder import Folder
+from covattach.reports.snapshot import Snapshot, decode, read_snapshot
+from covattach.target.process import Process
+
+BRINGING_IN = 180.0  # seconds for a target with many busy threads to answer
+ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered
+
+
+@dataclass
+class Session:
+    """A session that there is: `facts` are the agent's, or what it had said before it ended."""
+
+    pid: int
+    folder: Folder
+    facts: dict[str, Any]
+    alive: bool
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The coverage settings that reports of this session are to follow."""
+        found = self.facts.get("settings")
+        return settings.reporting(found) if isinstance(found, dict) else {}
+
+    @property
+    def cwd(self) -> Path:
+        """The target's working directory when the session began."""
+        return Path(str(self.facts.get("cwd", "/")))
+
+    @property
+    def origin(self) -> dict[str, Any]:
+        """What the data file is to say of where it comes from."""
+        names = ("command", "core", "branch", "python", "since")
+        return {"pid": self.pid, **{name: self.facts.get(name) for name in names}}
+
+
+def find(pid: int) -> Session:
+    """Return the session of `pid`, also of a process that has ended.
+
+    Raises NoSession, and NoTarget where there never was either.
+    """
+    try:
+        process = Process(pid)
+    except CovattachError:
+        ended = folder.find_ended(pid)
+        if ended is None:
+            raise
+        return Session(pid, ended, ended.facts, alive=False)
+    faults = [place.fault for place in folder.find(process) if place.fault]
+    running = already(process)
+    if running is not None:
+        return running
+    if faults:
+        raise payload_failed(faults[0])
+    ended = folder.find_ended(pid)
+    if ended is None:
+        raise client.no_session(pid)
+    return Session(pid, ended, ended.facts, alive=False)
+
+
+def sessions() -> list[Session]:
+    """Return every session on this host that we may look at, those that have ended too."""
+    found = []
+    for place in folder.folders_in(Path("/")):
+        pid = place.facts.get("pid")
+        try:
+            facts = client.answers(place, 0.5)
+        except client.NoAnswer:
+            facts = {"silent": True}
+        if isinstance(pid, int) and facts is None and place.is_dead():
+            place.remove()
+        elif isinstance(pid, int) and (facts is not None or place.snapshot.exists()):
+            found.append(Session(pid, place, {**place.facts, **(facts or {})}, facts is not None))
+    return found
+
+
+def already(process: Process) -> Session | None:
+    """Return the session that measures `process` now, or None.
+
+    What is left of an attach that was killed is removed, unless there is a snapshot in it; raises
+    NotNow during an attach that was not.
+    """
+    for found in folder.find(process):
+        try:
+            facts = client.answers(found)
+        except client.NoAnswer:
+            raise silent(process) from None
+        if facts is not None and facts.get("measuring"):
+            facts = {**found.facts, **facts, "pid": process.pid}
+            return Session(process.pid, found, facts, alive=True)
+        if found.is_being_made():
+            raise NotNow(
+                f"Process {process.pid} is being attached to by another covattach.",
+                "Wait for it to end.",
+            )
+        if not found.snapshot.exists():
+            found.remove()
+    return None
+
+
+def silent(process: Process) -> NotNow:
+    """Return the error for a target whose agent is there, but does not answer."""
+    if process.state in "Tt":
+        return NotNow(
+            f"Process {process.pid} is stopped, and so is its measuring.",
+            f"Let it run first: `kill -CONT {process.pid}`.",
+        )
+    return NotNow(
+        f"Process {process.pid} is measured, but does not answer in time.",
+        "It is very busy, or holds the GIL in C code: try again.",
+    )
+
+
+def payload_failed(traceback: str) -> PayloadFailed:
+    """Return the error for a payload that could tell of its fault only by a file."""
+    return PayloadFailed(
+        "The payload failed in the target, and was undone.",
+        "The traceback shows why; please report it if it is ours.",
+        traceback,
+    )
+
+
+def snapshot(session: Session, reset: bool = False) -> tuple[Snapshot, float]:
+    """Return what was measured so far, and for how many ms the target worked on it.
+
+    Of a process that has ended it is the last that was saved.  Raises NoSession.
+    """
+    if session.alive:
+        try:
+            header, blob = client.ask(
+                session.folder, "dump", time.monotonic() + BRINGING_IN, reset=reset
+            )
+            return decode(header, blob), float(header.get("snapshot_ms", 0.0))
+        except client.NoAnswer:
+            session.alive = False
+    return saved(session), 0.0
+
+
+def saved(session: Session) -> Snapshot:
+    """Return the last snapshot that the target saved by itself; raises NoSession."""
+    if not session.folder.snapshot.exists():
+        raise NoSession(
+            f"Process {session.pid} has ended, and had no time to save what it had executed.",
+            "Next time have it saved now and then: `covattach start --every 30s`.",
+        )
+    return read_snapshot(session.folder.snapshot)
+
+
+def stop(session: Session) -> Snapshot:
+    """Stop measuring, remove every trace, and return the last snapshot; raises NoSession."""
+    try:
+        if not session.alive:
+            return saved(session)
+        header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
+        wait_for_end(Process(session.pid), int(header.get("thread", 0)))
+        return decode(header, blob)
+    finally:
+        session.folder.remove()
+
+
+def wait_for_end(process: Process, thread: int) -> None:
+    """Wait until the agent's thread is gone, so that no trace is left when `stop` returns."""
+    deadline = time.monotonic() + ENDING
+    while thread in process.inner_threads and time.monotonic() < deadline:
+        time.sleep(0.002)
