@@ -1,0 +1,107 @@
+"""What all tests share: which interpreters there are, and how processes are run and ended."""
+
+from __future__ import annotations
+
+import functools
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+pytest.register_assert_rewrite("running")
+
+from running import TARGETS, Covattach, Target  # noqa: E402
+
+ROOT = Path(__file__).parent.parent
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """One CPython that targets run on; `site` is the folder for its PYTHONPATH."""
+
+    id: str
+    version: str
+    python: str
+    site: str
+
+    @property
+    def minor(self) -> tuple[int, int]:
+        """The version without its last part."""
+        major, minor = self.version.split(".")[:2]
+        return int(major), int(minor)
+
+
+@functools.cache
+def interpreters() -> list[Interpreter]:
+    """Return all that `make interpreters` has provided."""
+    tool = ROOT / "tools" / "interpreters.py"
+    listed = subprocess.run(
+        [sys.executable, tool, "list", "--json"], capture_output=True, text=True, check=True
+    )
+    found = json.loads(listed.stdout)
+    names = ("id", "version", "python", "site")
+    return [Interpreter(*(one[name] for name in names)) for one in found]
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Declare the mark by which a test says on which Pythons it runs."""
+    config.addinivalue_line("markers", "pythons(*minors): run on one interpreter of each of these")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run a test that takes `interpreter` on each, or on one of each minor that its mark names."""
+    if "interpreter" in metafunc.fixturenames:
+        mark = metafunc.definition.get_closest_marker("pythons")
+        chosen = [newest(minor) for minor in mark.args] if mark else interpreters()
+        metafunc.parametrize("interpreter", chosen, ids=lambda one: one.id)
+
+
+def newest(minor: str) -> Interpreter:
+    """Return the last interpreter of a minor version: Debian's own, where there is one."""
+    wanted = tuple(int(part) for part in minor.split("."))
+    return [one for one in interpreters() if one.minor == wanted][-1]
+
+
+@pytest.fixture
+def covattach(tmp_path: Path) -> Covattach:
+    """Return the command line, in a folder of its own."""
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    return Covattach(folder)
+
+
+@pytest.fixture
+def launch(tmp_path: Path) -> Iterator[Callable[..., Target]]:
+    """Start targets; each is ended at the end, and must not have come to harm.
+
+    `script` is a file in tests/targets; with `bare`, the first argument of the interpreter.
+    """
+    targets: list[Target] = []
+
+    def start(
+        interpreter: Interpreter,
+        script: str | Path,
+        *arguments: object,
+        options: tuple[str, ...] = (),
+        bare: bool = False,
+        **how: Any,
+    ) -> Target:
+        folder = tmp_path / f"target{len(targets)}"
+        folder.mkdir()
+        environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": interpreter.site}
+        environment.update(how.pop("env", {}))
+        environment["PYTHONPATH"] += f":{TARGETS}"
+        program = script if bare else TARGETS / script
+        words = [interpreter.python, *options, program, *arguments]
+        targets.append(Target(words, folder, env=environment, **how))
+        targets[-1].line("ready")
+        return targets[-1]
+
+    yield start
+    for target in targets:
+        target.close()

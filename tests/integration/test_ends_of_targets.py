@@ -1,0 +1,135 @@
+"""Targets that end while they are measured: the last lines are there, and the end is the same."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+
+import coverage
+import pytest
+from conftest import Interpreter
+from running import TARGETS, Covattach, Target, wait_for
+
+ENDING = TARGETS / "ending.py"
+SIGTERM = -signal.SIGTERM
+
+
+def lines_of(data_file: Path) -> set[int]:
+    """Return the lines of the target that a data file says were executed."""
+    data = coverage.CoverageData(str(data_file))
+    data.read()
+    return set(data.lines(str(ENDING)) or ())
+
+
+def last_lines(how: str) -> set[int]:
+    """Return the lines that the target executes at its end."""
+    lines = ENDING.read_text().splitlines()
+    marked = [number for number, line in enumerate(lines, 1) if line.endswith("# last")]
+    return set(marked if how == "handler" else marked[:2])
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14", "3.15")
+@pytest.mark.parametrize(
+    ("how", "status"),
+    [("normal", 0), ("status", 3), ("raises", 1), ("default", SIGTERM), ("handler", 7)],
+)
+def test_report_of_a_target_that_has_ended(
+    interpreter: Interpreter,
+    how: str,
+    status: int,
+    covattach: Covattach,
+    launch: Callable[..., Target],
+) -> None:
+    """`dump` has what ran right before the end, and the exit status is the target's own."""
+    # GIVEN a target that is measured
+    target = launch(interpreter, "ending.py", how)
+    covattach("start", target.pid)
+
+    # WHEN it ends
+    target.tell("go.set()")
+    assert target.wait() == status
+
+    # THEN the lines before the end are in the report, as often as that is asked for
+    facts = covattach("dump", target.pid, "--json").facts
+    assert facts["pid"] == target.pid
+    assert Path(facts["html"]).is_file()
+    assert lines_of(covattach.folder / ".coverage") >= last_lines(how)
+    covattach("dump", target.pid, "--no-html")
+
+    # AND `stop` makes the last one, and removes the session
+    assert target.folders
+    covattach("stop", target.pid, "--no-html")
+    assert lines_of(covattach.folder / ".coverage") >= last_lines(how)
+    assert not target.folders
+    covattach.fails(3, "dump", target.pid)
+
+
+@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.parametrize("way", ["event", "join", "select", "sleep-long", "busy"])
+def test_sigterm_for_a_target_whose_main_thread_waits(
+    interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """SIGTERM ends a target that is measured, and one that was, whatever its main thread does."""
+    # GIVEN a target that is measured
+    target = launch(interpreter, "idle.py", way)
+    covattach("start", target.pid)
+
+    # WHEN it gets SIGTERM, THEN it ends by that, and there is a report
+    os.kill(target.pid, signal.SIGTERM)
+    assert target.wait() == SIGTERM
+    covattach("dump", target.pid)
+    covattach("stop", target.pid, "--no-dump")
+
+    # GIVEN a target that was measured
+    target = launch(interpreter, "idle.py", way)
+    covattach("start", target.pid)
+    covattach("stop", target.pid, "--no-dump")
+
+    # WHEN it gets SIGTERM, THEN it ends by that
+    os.kill(target.pid, signal.SIGTERM)
+    assert target.wait() == SIGTERM
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_sigterm_that_the_target_ignores(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """A target that ignores SIGTERM goes on ignoring it, measured or not."""
+    # GIVEN a target that ignores it
+    target = launch(interpreter, "ending.py", "ignored")
+    covattach("start", target.pid)
+
+    # WHEN it gets SIGTERM
+    os.kill(target.pid, signal.SIGTERM)
+
+    # THEN it answers on, during the session and after it
+    assert target.ask("1 + 1") == 2
+    covattach("stop", target.pid, "--no-dump")
+    os.kill(target.pid, signal.SIGTERM)
+    assert target.ask("1 + 1") == 2
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_autosave_of_a_target_that_was_killed(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Of a target that was killed there is what it had saved by itself."""
+    # GIVEN a target that saves by itself, and was killed
+    target = launch(interpreter, "idle.py", "sleep")
+    covattach("start", target.pid, "--every", "0.05s")
+    target.ask("later()")
+    (folder,) = target.folders
+    saved = folder / "snapshot"
+    wait_for(saved.exists, "the first autosave")
+    first = saved.stat().st_mtime_ns
+    wait_for(lambda: saved.stat().st_mtime_ns > first, "the next autosave")
+    os.kill(target.pid, signal.SIGKILL)
+    assert target.wait() == -signal.SIGKILL
+
+    # WHEN it is dumped and stopped, THEN that is what was saved
+    facts = covattach("dump", target.pid, "--json").facts
+    assert facts["lines"] > 0
+    covattach("stop", target.pid, "--no-dump")
+    assert not target.folders

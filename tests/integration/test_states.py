@@ -1,0 +1,32 @@
+"""Targets in every state in which an attach could do harm, or could fail to get in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from running import Target
+from states import BLOCKED, BUSY, Figures, cycle
+
+CHANGING = ("crowded", "importing", "churning")  # threads and descriptors come and go there
+EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+
+
+@pytest.mark.pythons(*EVERY)
+@pytest.mark.parametrize("state", BUSY + BLOCKED)
+def test_in_any_state(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+    """A target is measured, and lives on, whatever it is doing."""
+    # GIVEN a target that is busy in a delicate place, or blocked in a system call
+    target = launch(interpreter, "states.py", state)
+    before = target.traces()
+
+    # WHEN it is attached to and left
+    figures = Figures()
+    cycle(target, figures)
+    print(figures)
+
+    # THEN it runs on as before; the launcher has seen to it that it did not come to harm
+    target.ask("later()")
+    if state not in CHANGING:
+        assert target.traces() == before

@@ -1,0 +1,86 @@
+"""What payload tests share: the payloads run in a target without a debugger.
+
+The launcher's line, which an injector would have executed, is executed by the target itself, in
+the thread that answers the tests.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from running import PATIENCE, TARGETS, Target, wait_for
+
+from covattach import client
+from covattach.folder import Folder
+from covattach.injector.launcher import launcher
+from covattach.reports.snapshot import Snapshot, decode
+
+PAYLOADS = TARGETS.parent.parent / "payloads"
+
+
+class Inside:
+    """A session in a target, from the launch of the agent to its end."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self.path = Path(tempfile.mkdtemp(prefix="payloads-", dir="/tmp"))
+
+    def __enter__(self) -> Inside:
+        """Launch the agent, and wait until it listens."""
+        (self.path / "payloads").symlink_to(PAYLOADS)
+        (self.path / "token").touch()
+        self.target.tell(f"exec({launcher(str(self.path)).decode()!r})")
+        wait_for(self.is_ready, "the agent listens")
+        self.target.line("answer ")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the folder; the agent ends because nobody starts it, or with its target."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def is_ready(self) -> bool:
+        """Whether the agent listens; fails if it could not be loaded."""
+        fault = self.path / "fault"
+        assert not fault.exists(), fault.read_text()
+        assert self.target.popen.poll() is None, "the target has died"
+        return bool(client.answers(Folder(self.path, str(self.path)), 5.0))
+
+    def ask(self, verb: str, **arguments: Any) -> tuple[dict[str, Any], bytes]:
+        """Ask the agent, as covattach does."""
+        deadline = time.monotonic() + PATIENCE
+        return client.ask(Folder(self.path, str(self.path)), verb, deadline, **arguments)
+
+    def start(self, core: str | None = None, **settings: Any) -> dict[str, Any]:
+        """Start to measure; return the agent's facts."""
+        named = {"run:" + name: value for name, value in settings.items()}
+        return self.ask("start", options={"core": core, "settings": named})[0]
+
+    def dump(self, **arguments: Any) -> Snapshot:
+        """Return a snapshot."""
+        return decode(*self.ask("dump", **arguments))
+
+    def stop(self) -> Snapshot:
+        """End the session; return its last snapshot."""
+        return decode(*self.ask("stop"))
+
+    def points(self, script: str) -> set[Any]:
+        """Return the lines, or arcs, of a file in tests/targets that were executed."""
+        return set(self.dump().files.get(str(TARGETS / script), ()))
+
+    def points_until(self, script: str, expected: set[Any]) -> set[Any]:
+        """Return the lines, or arcs, of the first dump that has those expected, or of the last."""
+        found: set[Any] = set()
+        deadline = time.monotonic() + PATIENCE / 3
+        while not found >= expected and time.monotonic() < deadline:
+            found = self.points(script)
+        return found
+
+
+def marked(script: str, *marks: str) -> set[int]:
+    """Return the numbers of the lines of a target that end in one of the marks."""
+    lines = (TARGETS / script).read_text().splitlines()
+    return {number for number, line in enumerate(lines, 1) if line.endswith(marks)}

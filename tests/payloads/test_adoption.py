@@ -1,0 +1,116 @@
+"""Adoption: what runs before the start is measured from the start on, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from inside import Inside, marked
+from running import TARGETS, Target
+
+Launch = Callable[..., Target]
+
+
+@pytest.mark.parametrize("core", ["default", "ctrace"])
+def test_exactly_the_lines_that_execute(
+    interpreter: Interpreter, core: str, launch: Launch
+) -> None:
+    """Threads, frames, coroutines and generators that ran before are measured, and no more."""
+    # GIVEN a target in which all kinds of code run already
+    target = launch(interpreter, "mixture.py")
+    with Inside(target) as agent:
+        # WHEN it is measured
+        facts = agent.start("ctrace" if core == "ctrace" else None)
+
+        # THEN the lines that go on are there, and none else
+        running = marked("mixture.py", "# on")
+        assert agent.points_until("mixture.py", running) == running
+        assert facts["warnings"] == []
+        by_sysmon = core == "default" and interpreter.minor >= (3, 12)
+        assert facts["core"] == ("sysmon" if by_sysmon else "ctrace")
+
+        # WHEN more is executed: a call, and a generator that is closed while it is suspended
+        assert target.ask("later(3)") == 3
+        target.ask("suspended.close()")
+
+        # THEN that is there too
+        snapshot = agent.stop()
+        assert running | marked("mixture.py", "# once") in snapshot.files.values()
+
+
+HAPPEN = """
+    wait test, test return, return inner(), call check, check for, for add, add for, for done,
+    done outer(), try finally, finally fails(),
+    yield more, more while, while odd, odd yield, resume() resume, resume resume(),
+    awaited() trying, trying send, send stop, stop value, value awaited(),
+    tick tock, tock ticking, ticking tick
+"""
+
+
+def lines_by_name(script: str) -> dict[str, int]:
+    """Return the lines of a target by the names in their comments; functions, negative, by theirs.
+
+    The number of an arc's end that is no line is minus the function's first line.
+    """
+    found = {}
+    for number, line in enumerate((TARGETS / script).read_text().splitlines(), 1):
+        code, mark, name = line.partition("  # ")
+        if mark:
+            found[name] = number
+        if code.startswith("def "):
+            found[code[4:-1]] = -number  # `code` ends in "():"
+    return found
+
+
+def happening() -> set[tuple[int, int]]:
+    """Return the arcs of branches.py that happen after the attach."""
+    lines = lines_by_name("branches.py")
+    arcs = [arc.split() for arc in HAPPEN.split(",")]
+    return {(lines[first], lines[second]) for first, second in arcs}
+
+
+def take_branches(target: Target) -> None:
+    """Have branches.py go on to its end."""
+    assert target.ask("resume()") == [2, 4]
+    assert target.ask("awaited()") == 1
+    target.ask("go.set()")
+    assert target.ask("ended.wait(30)") is True
+
+
+def test_exactly_the_arcs_that_happen(interpreter: Interpreter, launch: Launch) -> None:
+    """The C tracer has each arc that happens, in frames that ran before too, and no other."""
+    # GIVEN a target that stands in the middle of calls, and of a suspended generator
+    target = launch(interpreter, "branches.py")
+    with Inside(target) as agent:
+        # WHEN it is measured by the C tracer with branches, and goes on
+        assert agent.start("ctrace", branch=True)["core"] == "ctrace"
+        take_branches(target)
+
+        # THEN the arcs are exactly those that happen
+        assert agent.points_until("branches.py", happening()) == happening()
+        agent.stop()
+
+
+@pytest.mark.pythons("3.14", "3.15")
+def test_branches_that_are_taken(interpreter: Interpreter, launch: Launch) -> None:
+    """The sysmon core has each branch that is taken, and none that is not."""
+    # GIVEN a target that stands in the middle of calls, and of a suspended generator
+    target = launch(interpreter, "branches.py")
+    lines = lines_by_name("branches.py")
+    with Inside(target) as agent:
+        # WHEN it is measured with branches, and goes on
+        assert agent.start(branch=True)["core"] == "sysmon"
+        take_branches(target)
+
+        # THEN the branches are exactly those that are taken: the arcs between two lines
+        sources = {lines[name] for name in ("test", "check", "for", "while", "odd", "ticking")}
+        taken = {arc for arc in happening() if arc[0] in sources}
+        agent.points_until("branches.py", taken)
+        found = {arc for arc in agent.points("branches.py") if arc[0] != arc[1]}
+        assert {arc for arc in found if arc[0] in sources} == taken
+
+        # AND no function is entered that was entered before
+        entered = {-first for first, _ in found if first < 0}
+        assert entered <= {-lines["resume()"], -lines["awaited()"]}
+        agent.stop()

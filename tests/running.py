@@ -1,0 +1,307 @@
+"""What integration tests run: targets, which are ended whatever happens, and covattach itself.
+
+Everything that is waited for is a condition with a deadline, and everything that was said is
+printed, so that pytest shows it with a failure.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+TARGETS = Path(__file__).parent / "targets"
+TRACEBACK = "Traceback (most recent call last)"
+PATIENCE = 30.0  # seconds for anything to happen: more than a loaded machine needs
+Found = TypeVar("Found")
+
+
+def wait_for(condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
+    """Return what `condition` returns as soon as that is true; fails at the deadline."""
+    deadline = time.monotonic() + seconds
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
+        select.select([], [], [], 0.001)  # let others run
+
+
+@dataclass(frozen=True)
+class Done:
+    """A finished run of covattach."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def facts(self) -> Any:
+        """What `--json` printed."""
+        return json.loads(self.out)
+
+    def line(self, start: str) -> str:
+        """Return the only line of standard error that begins so."""
+        found = [line for line in self.err.splitlines() if line.startswith(start)]
+        assert len(found) == 1, f"{len(found)} lines begin with {start!r}"
+        return found[0]
+
+
+class Covattach:
+    """Runs the command line in a folder of its own, as a user would."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.program: list[str] = [sys.executable, "-m", "covattach", "-v"]
+
+    def begin(self, *arguments: object, **how: Any) -> subprocess.Popen[str]:
+        """Start it and return the process; `env` holds variables to add, None to remove."""
+        how.setdefault("cwd", self.folder)
+        environment = dict(os.environ)
+        for name, value in how.pop("env", {}).items():
+            environment.pop(name, None)
+            if value is not None:
+                environment[name] = value
+        return subprocess.Popen(
+            [*self.program, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=environment,
+            **how,
+        )
+
+    def end(self, popen: subprocess.Popen[str], seconds: float = 100) -> Done:
+        """Wait for it, and print what it said."""
+        try:
+            out, err = popen.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            popen.send_signal(signal.SIGINT)
+            out, err = popen.communicate(timeout=PATIENCE)
+            err += f"\n(interrupted after {seconds} s)"
+        words = " ".join(map(str, popen.args[len(self.program) :]))  # type: ignore[arg-type, index]
+        print(f"$ covattach {words}\n{err}{out}(exit code {popen.returncode})\n")
+        return Done(popen.returncode, out, err)
+
+    def run(self, *arguments: object, **how: Any) -> Done:
+        """Run it to its end."""
+        return self.end(self.begin(*arguments, **how))
+
+    def __call__(self, *arguments: object, **how: Any) -> Done:
+        """Run it to its end, which must be a good one."""
+        done = self.run(*arguments, **how)
+        assert done.code == 0, done.err
+        return done
+
+    def fails(self, code: int, *arguments: object, **how: Any) -> str:
+        """Run it; it must fail with this code, one sentence and one remedy; return those."""
+        done = self.run(*arguments, **how)
+        assert done.code == code, done.err
+        assert TRACEBACK not in done.err, "a traceback is shown"
+        assert not done.out, "an error prints no facts"
+        error, remedy = done.line("Error: "), done.line("Remedy: ")
+        return f"{error}\n{remedy}"
+
+
+class Target:
+    """A process to attach to.
+
+    It says "ready" on its standard output, then answers expressions that come in on its standard
+    input (tests/targets/answering.py).
+    """
+
+    def __init__(self, arguments: Sequence[object], folder: Path, **how: Any) -> None:
+        self.arguments = [str(argument) for argument in arguments]
+        self.log = folder / "stderr"
+        self.said: list[str] = []
+        self.pending = b""
+        with self.log.open("wb") as log:
+            self.popen = subprocess.Popen(
+                self.arguments,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                cwd=how.pop("cwd", folder),
+                **how,
+            )
+        self.pid = self.popen.pid
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        self.start_time = int(stat.rpartition(")")[2].split()[19])
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        self.start_time = int(stat.rpartition(")")[2].split()[19])
+        self.expected_end: int | None = None
+
+    def line(self, start: str, seconds: float = PATIENCE) -> str:
+        """Return the rest of the next line that it prints and that begins so."""
+        assert self.popen.stdout is not None
+        deadline = time.monotonic() + seconds
+        while True:
+            line, newline, rest = self.pending.partition(b"\n")
+            if newline:
+                self.pending = rest
+                self.said.append(line.decode(errors="replace"))
+                if self.said[-1].startswith(start):
+                    return self.said[-1].removeprefix(start).strip()
+                continue
+            ready, _, _ = select.select([self.popen.stdout], [], [], deadline - time.monotonic())
+            assert ready, f"the target did not say {start!r} in {seconds} s"
+            part = os.read(self.popen.stdout.fileno(), 65536)
+            assert part, f"the target ended without saying {start!r}"
+            self.pending += part
+
+    def tell(self, expression: str) -> None:
+        """Have it evaluate an expression, in the namespace of its main module."""
+        assert self.popen.stdin is not None
+        self.popen.stdin.write(expression.encode() + b"\n")
+        self.popen.stdin.flush()
+
+    def ask(self, expression: str) -> Any:
+        """Return the value of an expression in the target."""
+        self.tell(expression)
+        return json.loads(self.line("answer "))
+
+    def status(self, name: str) -> str:
+        """Return a field of /proc/PID/status; "" where there is none any more."""
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+                key, _, value = line.partition(":")
+                if key == name:
+                    return value.strip()
+        return ""
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders that covattach has made for it, and not removed."""
+        found = []
+        for base in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+            for folder in Path(base).glob("covattach-*"):
+                with contextlib.suppress(OSError, ValueError):
+                    facts = json.loads((folder / "session.json").read_text())
+                    # A process of long ago may have had the same PID.
+                    if (facts["pid"], facts["start_time"]) == (self.pid, self.start_time):
+                        found.append(folder)
+        return found
+
+    def traces(self) -> dict[str, Any]:
+        """Return all by which one could tell from outside that somebody was there."""
+        descriptors = {}
+        for link in Path(f"/proc/{self.pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                descriptors[int(link.name)] = os.readlink(link)
+        masks = ("SigBlk", "SigIgn", "SigCgt")
+        return {
+            "descriptors": descriptors,
+            "threads": sorted(int(name) for name in os.listdir(f"/proc/{self.pid}/task")),
+            "children": Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(),
+            "signals": {name: self.status(name) for name in masks},
+            "folders": self.folders,
+        }
+
+    def residue(self) -> dict[str, Any]:
+        """Return all by which one could tell from outside or inside that somebody was there."""
+        return {**self.traces(), **self.ask("answering.residue()")}
+
+    def assert_untouched(self, before: dict[str, Any]) -> None:
+        """Fail unless it is as it was.
+
+        Only Python's own table of signals may be a moment late: it is for the main thread to
+        change, when that runs.
+        """
+        late = {"signals of Python"}
+        deadline = time.monotonic() + PATIENCE
+        while set(differences(before, self.residue())) == late and time.monotonic() < deadline:
+            continue
+        assert differences(before, self.residue()) == {}
+
+    def is_well(self) -> bool:
+        """Whether it runs, and nobody stops or traces it."""
+        return self.status("State")[:1] in ("R", "S", "D") and self.status("TracerPid") == "0"
+
+    def wait(self, seconds: float = PATIENCE) -> int:
+        """Wait for its end, which the test has brought about; return the exit status."""
+        self.expected_end = self.popen.wait(seconds)
+        return self.expected_end
+
+    def close(self) -> None:
+        """End and reap it; fails if it came to harm."""
+        died = self.popen.poll()
+        state, tracer = self.status("State"), self.status("TracerPid")
+        try:
+            self.end()
+        finally:
+            print(f"--- target {self.pid}: {' '.join(self.arguments)}")
+            print(self.remaining())
+        if died is not None:
+            assert self.expected_end == died, f"the target ended by itself: {died}"
+        else:
+            assert state[0] in "RSD", f"the target is left in state {state}"
+            assert tracer == "0", f"the target is left traced by {tracer}"
+        left = self.folders
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
+        assert not left, f"left behind: {left}"
+
+    def end(self) -> None:
+        """Kill it if it runs, with all that it has started, and reap it."""
+        for child in descendants(self.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        self.popen.kill()
+        self.popen.wait(PATIENCE)
+        assert self.popen.stdin is not None
+        with contextlib.suppress(BrokenPipeError):
+            self.popen.stdin.close()
+
+    def remaining(self) -> str:
+        """Return all that it has said."""
+        assert self.popen.stdout is not None
+        with self.popen.stdout:
+            rest = (self.pending + self.popen.stdout.read()).decode(errors="replace")
+        said = "\n".join(line[:300] for line in self.said[-40:])
+        return f"{said}\n{rest}\n{self.log.read_text(errors='replace')}"
+
+
+def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
+    """Return what is not the same in two residues."""
+    found = {}
+    for name, value in after.items():
+        if value != before[name]:
+            gone, new = before[name], value
+            if isinstance(value, dict):
+                gone, new = set(before[name].items()), set(value.items())
+                gone, new = gone - new, new - gone
+            if isinstance(value, list):
+                gone = [item for item in before[name] if item not in value]
+                new = [item for item in value if item not in before[name]]
+            found[name] = {"before": gone, "after": new}
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the children of a process, and theirs."""
+    try:
+        text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+    except OSError:
+        return []
+    children = [int(child) for child in text.split()]
+    return children + [below for child in children for below in descendants(child)]
+
+
+@contextlib.contextmanager
+def open_to_all() -> Iterator[Path]:
+    """Make a temporary folder that every user can look into."""
+    with tempfile.TemporaryDirectory(prefix="tests-", dir="/tmp") as name:
+        os.chmod(name, 0o755)  # noqa: S103
+        yield Path(name)

@@ -1,0 +1,64 @@
+"""Cycles of start and stop on a target in a given state (tests/targets/states.py)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from statistics import median
+
+from running import TARGETS, Target
+
+from covattach import attach, session
+
+PROGRAM = TARGETS / "states.py"
+BUSY = ("allocating", "collecting", "importing", "copying", "crowded", "churning")
+WAITS = (
+    "lock",
+    "event",
+    "sleep",
+    "accept",
+    "selecting",
+    "polling",
+    "epoll",
+    "reading",
+    "waiting",
+    "join",
+    "queued",
+    "receiving",
+)
+BLOCKED = tuple(wait + kind for wait in WAITS for kind in ("", "-beside"))
+
+
+def line_of(mark: str) -> int:
+    """Return the number of the line of the target that ends in this comment."""
+    numbered = enumerate(PROGRAM.read_text().splitlines(), 1)
+    (found,) = [number for number, line in numbered if line.endswith(f"# {mark}")]
+    return found
+
+
+@dataclass
+class Figures:
+    """How cycles went: milliseconds that the targets were stopped, and until it measured."""
+
+    pauses: list[float] = field(default_factory=list)
+    attaches: list[float] = field(default_factory=list)
+
+    def __str__(self) -> str:
+        return (
+            f"{len(self.pauses)} cycles; stopped for {median(self.pauses):.0f} ms"
+            f" (at most {max(self.pauses):.0f}), measuring after {median(self.attaches):.0f} ms"
+            f" (at most {max(self.attaches):.0f})"
+        )
+
+
+def cycle(target: Target, figures: Figures, timeout: float = 30.0) -> None:
+    """Attach, see that what is executed now is measured, and stop; raises what covattach does."""
+    found, facts = attach.start(target.pid, attach.Options(timeout=timeout), print)
+    try:
+        target.ask("later()")
+        snapshot, _ = session.snapshot(found)
+    finally:
+        session.stop(found)
+    figures.pauses.append(facts["pause_ms"])
+    figures.attaches.append(facts["attach_ms"])
+    assert line_of("later") in snapshot.files[str(PROGRAM)], "what ran is not in the snapshot"
+    assert target.is_well()

@@ -1,0 +1,45 @@
+"""Many attaches: nothing dies, nothing hangs, nothing is corrupted, nothing fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter, newest
+from running import Target
+from states import BUSY, WAITS, Figures, cycle
+
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(3600)]
+EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+BUSY_CYCLES = 14  # with WAIT_CYCLES this makes 1,000 in all, over the seven versions
+WAIT_CYCLES = 6
+
+
+@pytest.mark.pythons(*EVERY)
+@pytest.mark.parametrize("state", BUSY)
+def test_a_busy_target(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+    """A target that is always in a delicate place survives attach after attach."""
+    attach_again_and_again(launch(interpreter, "states.py", state), BUSY_CYCLES)
+
+
+@pytest.mark.pythons(*EVERY)
+@pytest.mark.parametrize("state", WAITS)
+def test_an_idle_target(
+    interpreter: Interpreter, state: str, launch: Callable[..., Target]
+) -> None:
+    """A target that waits in a system call survives attach after attach."""
+    attach_again_and_again(launch(interpreter, "states.py", state), WAIT_CYCLES)
+
+
+@pytest.mark.parametrize("minor", ["3.11", "3.13"])
+def test_copied_memory_is_right(minor: str, launch: Callable[..., Target]) -> None:
+    """No register is restored wrongly: 200 attaches while memcpy runs, and no copy differs."""
+    attach_again_and_again(launch(newest(minor), "states.py", "copying"), 200)
+
+
+def attach_again_and_again(target: Target, cycles: int) -> None:
+    """Do so; fails with the first cycle that does, and prints what the attaches cost."""
+    figures = Figures()
+    for _ in range(cycles):
+        cycle(target, figures, timeout=60)
+    print(figures)

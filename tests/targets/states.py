@@ -1,0 +1,230 @@
+"""Is in one state, the one that its argument names, for ever; says so if it came to harm.
+
+Each state is one in which an attach could do harm: inside the allocator, the garbage collector,
+the import system or memcpy, with the GIL fought over, or blocked in a system call.
+"""
+
+import array
+import gc
+import importlib
+import os
+import queue
+import select
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+import answering
+
+STATES = {}
+SILENT, _ = os.pipe()
+lines = []
+
+
+def later():
+    """Execute a line that had not been executed before."""
+    lines.append("later")  # later
+    return len(lines)
+
+
+def ready():
+    """Say that the state is set up, all of its threads and descriptors."""
+    answering.in_thread(globals())
+
+
+def state(function):
+    """Register a state by its function's name."""
+    STATES[function.__name__] = function
+    return function
+
+
+@state
+def allocating():
+    """Allocate and free objects of many sizes."""
+    kept = []
+    ready()
+    while True:
+        kept.append([bytearray(size) for size in range(0, 2000, 37)])
+        del kept[:-20]
+
+
+@state
+def collecting():
+    """Make garbage in cycles, and collect it."""
+    ready()
+    while True:
+        for _ in range(200):
+            one = []
+            one.append(one)
+        gc.collect()
+
+
+@state
+def importing():
+    """Import modules that are not there yet."""
+    names = ["json.tool", "csv", "wave", "colorsys", "shelve", "sched", "pprint", "plistlib"]
+    ready()
+    while True:
+        for name in names:
+            sys.modules.pop(name, None)
+            importlib.import_module(name)
+
+
+@state
+def copying():
+    """Copy memory and compare: a register that is restored wrongly shows as another content."""
+    source = array.array("Q", range(1 << 16)).tobytes()
+    buffer = bytearray(len(source))
+    ready()
+    while True:
+        buffer[:] = source
+        if buffer != source:
+            os.write(1, b"harm: the copy differs\n")
+            os._exit(99)
+
+
+@state
+def crowded():
+    """Fight over the GIL with 25 threads."""
+
+    def spin():
+        count = 0
+        while True:
+            count += 1
+
+    for _ in range(25):
+        threading.Thread(target=spin, daemon=True).start()
+    ready()
+    spin()
+
+
+@state
+def churning():
+    """Start threads that end at once."""
+    ready()
+    while True:
+        threads = [threading.Thread(target=len, args=((),)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+
+def blocked(function):
+    """Register a state in which the main thread is blocked, `function`, while another runs."""
+
+    def run():
+        def live():
+            while True:
+                sum(range(50))
+                time.sleep(0.002)
+
+        threading.Thread(target=live, daemon=True).start()
+        function()
+
+    STATES[function.__name__] = function
+    STATES[function.__name__ + "-beside"] = run
+    return function
+
+
+@blocked
+def lock():
+    """Wait for a lock."""
+    held = threading.Lock()
+    held.acquire()
+    ready()
+    held.acquire()
+
+
+@blocked
+def event():
+    """Wait for an event."""
+    ready()
+    threading.Event().wait()
+
+
+@blocked
+def sleep():
+    """Sleep."""
+    ready()
+    time.sleep(1e6)
+
+
+@blocked
+def accept():
+    """Wait for a connection."""
+    listener = socket.socket()
+    listener.bind(("127.0.0.1", 0))
+    listener.listen()
+    ready()
+    listener.accept()
+
+
+@blocked
+def selecting():
+    """Wait in select."""
+    ready()
+    select.select([SILENT], [], [])
+
+
+@blocked
+def polling():
+    """Wait in poll."""
+    poll = select.poll()
+    poll.register(SILENT, select.POLLIN)
+    ready()
+    poll.poll()
+
+
+@blocked
+def epoll():
+    """Wait in epoll."""
+    with select.epoll() as waiter:
+        waiter.register(SILENT, select.EPOLLIN)
+        ready()
+        waiter.poll()
+
+
+@blocked
+def reading():
+    """Read from a pipe."""
+    ready()
+    os.read(SILENT, 1)
+
+
+@blocked
+def waiting():
+    """Wait for a child."""
+    child = subprocess.Popen(["sleep", "1000000"])
+    ready()
+    child.wait()
+
+
+@blocked
+def join():
+    """Wait for a thread."""
+    thread = threading.Thread(target=threading.Event().wait, daemon=True)
+    thread.start()
+    ready()
+    thread.join()
+
+
+@blocked
+def queued():
+    """Wait for an item in a queue."""
+    ready()
+    queue.Queue().get()
+
+
+@blocked
+def receiving():
+    """Receive from a socket."""
+    ours, _theirs = socket.socketpair()
+    ready()
+    ours.recv(1)
+
+
+if __name__ == "__main__":
+    STATES[sys.argv[1]]()

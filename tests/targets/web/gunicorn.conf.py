@@ -1,0 +1,17 @@
+"""Two workers with two threads each; they say where they are."""
+
+import os
+
+bind = "127.0.0.1:0"
+workers = 2
+threads = 2
+worker_class = "gthread"
+chdir = os.path.dirname(__file__)
+wsgi_app = "shop:app"
+control_socket_disable = True
+
+
+def post_worker_init(worker):
+    """Say that a worker is ready, its PID and the port."""
+    port = worker.sockets[0].getsockname()[1]
+    os.write(1, f"ready {worker.pid} {port}\n".encode())
