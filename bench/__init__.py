@@ -1,0 +1,1 @@
+"""What is measured: `python -m bench` lists it, and measures all of it."""

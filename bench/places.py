@@ -1,0 +1,55 @@
+"""What a bench needs and the project does not ship: interpreters, and pandas for one of them."""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PANDAS = "pandas>=2"
+
+
+@dataclass(frozen=True)
+class Interpreter:
+    """One CPython that targets run on; `site` is the folder for its PYTHONPATH."""
+
+    minor: str
+    version: str
+    python: str
+    site: str
+
+
+@functools.cache
+def interpreter(minor: str) -> Interpreter:
+    """Return the first of a minor version, one with symbols where there is one.
+
+    Peers find functions by their symbols, and do nothing at all on a stripped interpreter.
+    """
+    tool = ROOT / "tools" / "interpreters.py"
+    listed = subprocess.run(
+        [sys.executable, tool, "list", "--json"], capture_output=True, text=True, check=True
+    )
+    found = [one for one in json.loads(listed.stdout) if one["version"].startswith(f"{minor}.")]
+    if not found:
+        raise SystemExit(f"There is no CPython {minor}: run `make interpreters`.")
+    first = min(found, key=lambda one: bool(one["stripped"]))
+    return Interpreter(minor, first["version"], first["python"], first["site"])
+
+
+def pandas_site(of: Interpreter) -> str:
+    """Return a folder that has pandas for an interpreter; the first time, install it."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = base / "covattach-tests" / "bench" / f"pandas-{of.minor}"
+    if not (folder / ".complete").exists():
+        print(f"installing pandas for {of.minor}", file=sys.stderr)
+        wheels = ["--only-binary=:all:", "--implementation=cp", f"--python-version={of.minor}"]
+        quiet = ["--quiet", "--disable-pip-version-check", "--upgrade"]
+        words = ["install", *quiet, *wheels, "--target", str(folder), PANDAS]
+        subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+        (folder / ".complete").touch()
+    return str(folder)
