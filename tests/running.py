@@ -139,8 +139,6 @@ class Target:
         self.pid = self.popen.pid
         stat = Path(f"/proc/{self.pid}/stat").read_text()
         self.start_time = int(stat.rpartition(")")[2].split()[19])
-        stat = Path(f"/proc/{self.pid}/stat").read_text()
-        self.start_time = int(stat.rpartition(")")[2].split()[19])
         self.expected_end: int | None = None
 
     def line(self, start: str, seconds: float = PATIENCE) -> str:
