@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from covattach import client, folder, provision, settings
+from covattach import client, folder, precompile, provision, settings
 from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
@@ -62,11 +62,14 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
     core = options.core or wanted.get("run:core")
     if core not in ("ctrace", "sysmon"):
         core = best_core(bool(wanted.get("run:branch")), interpreter.version)
+    code = precompile.payloads(process)
     place = folder.create(process)
     injection: Injection | None = None
     began = time.monotonic()
     try:
         place.write_facts(first_facts(process, wanted))
+        if code is not None:
+            place.add_file("payloads/compiled", code)
         tell(f"attaching (method {options.method})")
         deadline = began + options.timeout
         injection = inject(process, interpreter, place, options.method, deadline)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import sys
 import time
 from _thread import get_native_id
@@ -18,7 +17,6 @@ from . import faults, forks, wire
 from .session import Session
 
 LEAVING = 0.2  # seconds that a fork waits for the agent's thread to be gone
-faults.remember_sources()
 
 
 class Agent:
@@ -31,6 +29,7 @@ class Agent:
 
     def __init__(self, folder: str, handler: Any, original: Any, interval: float) -> None:
         self.folder = folder
+        self.payloads = folder + "/payloads"
         self.original = original
         self.interval = interval
         self.session = Session(folder, handler)
@@ -65,7 +64,7 @@ class Agent:
             try:
                 reply, blob = self.do(wire.receive(connection))
             except Exception as error:
-                reply, blob = faults.reply(error), b""
+                reply, blob = faults.reply(error, self.payloads), b""
             wire.send(connection, {**reply, "thread": self.thread}, blob)
         except OSError:
             # The client has gone.  One that went while it was starting has given up.
@@ -109,7 +108,7 @@ class Agent:
         self.keeps_folder = True
         try:
             with open(self.folder + "/fault", "w", encoding="utf-8") as file:
-                file.write(faults.text(error))
+                file.write(faults.text(error, self.payloads))
         except OSError:
             return  # the folder has been removed: somebody has given up on us
 
@@ -120,7 +119,7 @@ class Agent:
         self.calm_down()
         self.session.end()
         if not self.keeps_folder and not self.session.has_saved:
-            shutil.rmtree(self.folder, ignore_errors=True)
+            remove_tree(self.folder)
 
     def rest(self) -> None:
         """End the agent's thread, so that the process can fork; called by the thread that forks.
@@ -152,6 +151,22 @@ class Agent:
         """Leave no trace in a child that was forked; called in the child's only thread."""
         self.door.close()
         self.session.leave_child()
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder and all that is in it, if nobody else has.
+
+    Not by `shutil`, whose import brings in every kind of compression there is.
+    """
+    try:
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                os.unlink(entry.path)
+        os.rmdir(folder)
+    except OSError:
+        return  # covattach is removing it at the same time, and will be the one to say so
 
 
 def run(folder: str, handler: Any, original: Any, interval: float) -> None:

@@ -2,36 +2,53 @@
 
 from __future__ import annotations
 
-import linecache
 import sys
-import traceback
 from typing import Any
 
-# The payloads' files have names that cannot be opened; a traceback shows their lines all the same.
-SOURCES: dict[str, str] = {}
 KINDS = {"Refused": "refused", "NoCoverage": "no-coverage"}
 
 
-def remember_sources() -> None:
-    """Keep the payloads' sources; called while `launch.load` has them in `sys.modules`."""
-    for name, module in list(sys.modules.items()):
-        if name.startswith("_covattach.") and hasattr(module, "SOURCE"):
-            SOURCES[f"<covattach {name.partition('.')[2]}>"] = module.SOURCE
+def sources(error: BaseException, folder: str) -> dict[str, str]:
+    """Return the sources of the payloads, in `folder`, that the traceback goes through.
+
+    Their names, like `<covattach agent>`, are none that `traceback` could open by itself.
+    """
+    found = {}
+    here = error.__traceback__
+    while here is not None:
+        name = here.tb_frame.f_code.co_filename
+        if name.startswith("<covattach "):
+            try:
+                with open(folder + "/" + name[11:-1] + ".py", encoding="utf-8") as file:
+                    found[name] = file.read()
+            except OSError:
+                found[name] = ""  # the folder has been removed: the line numbers must do
+        here = here.tb_next
+    return found
 
 
-def text(error: BaseException) -> str:
-    """Return the whole traceback of `error`, with our source lines in it."""
-    for name, source in SOURCES.items():
+def text(error: BaseException, folder: str) -> str:
+    """Return the whole traceback of `error`, with the lines of the payloads in `folder`."""
+    import linecache
+    import traceback
+
+    lent = sources(error, folder)
+    for name, source in lent.items():
         linecache.cache[name] = (len(source), None, source.splitlines(True), name)
     try:
         return "".join(traceback.format_exception(type(error), error, error.__traceback__))
     finally:
-        for name in SOURCES:
+        for name in lent:
             linecache.cache.pop(name, None)
 
 
-def reply(error: BaseException) -> dict[str, Any]:
+def reply(error: BaseException, folder: str) -> dict[str, Any]:
     """Return what the agent answers instead of a result."""
     kind = KINDS.get(type(error).__name__, "fault")
     python = ".".join(str(part) for part in sys.version_info[:2])
-    return {"error": kind, "message": str(error), "traceback": text(error), "python": python}
+    return {
+        "error": kind,
+        "message": str(error),
+        "traceback": text(error, folder),
+        "python": python,
+    }

@@ -19,6 +19,7 @@ MODULES = (
     "main_thread",
     "gil",
     "frames",
+    "later",
     "library",
     "tracers",
     "snapshot",
@@ -72,6 +73,23 @@ def claim(session: str) -> bool:
     return True
 
 
+def compiled(folder: str) -> dict[str, Any]:
+    """Return the code of the payload modules, where covattach has brought what fits, or nothing."""
+    import marshal
+    from importlib import _bootstrap_external as system
+
+    try:
+        with open(folder + "/compiled", "rb") as file:
+            content = file.read()
+    except OSError:
+        return {}
+    magic: bytes = system.MAGIC_NUMBER
+    if not content.startswith(magic):
+        return {}
+    found: dict[str, Any] = marshal.loads(content[len(magic) :])  # noqa: S302  # it is covattach's
+    return found
+
+
 def load(folder: str) -> Any:
     """Execute the payload modules of `folder` and return the last one, the agent.
 
@@ -82,15 +100,17 @@ def load(folder: str) -> Any:
     package.__path__ = []
     sys.modules[PACKAGE] = package
     module: Any = package
+    codes = compiled(folder)
     try:
         for name in MODULES:
-            with open(folder + "/" + name + ".py", encoding="utf-8") as file:
-                source = file.read()
+            file_name = "<covattach " + name + ">"
+            if name not in codes:
+                with open(folder + "/" + name + ".py", encoding="utf-8") as file:
+                    codes[name] = compile(file.read(), file_name, "exec")
             module = ModuleType(PACKAGE + "." + name)
             module.__package__ = PACKAGE
-            module.SOURCE = source  # so that a traceback can show its lines
             sys.modules[module.__name__] = module
-            exec(compile(source, "<covattach " + name + ">", "exec"), module.__dict__)
+            exec(codes[name], module.__dict__)
             setattr(package, name, module)
     finally:
         for name in MODULES:

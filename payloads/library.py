@@ -16,6 +16,8 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from . import later
+
 KEEP = "covattach.kept"
 OLDEST = (7, 10)  # the oldest coverage whose collectors the payloads have been tested with
 
@@ -75,21 +77,13 @@ def of_the_target() -> str | None:
 
 
 def import_from(folder: str) -> ModuleType:
-    """Import the coverage package that lies in `folder`, whatever `sys.path` says."""
-    spec = importlib.util.spec_from_file_location(
-        "coverage", folder + "/__init__.py", submodule_search_locations=[folder]
-    )
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["coverage"] = module
+    """Import the coverage package that lies in `folder`; a fault leaves none of it behind."""
     try:
-        spec.loader.exec_module(module)
+        return later.import_package(folder)
     except BaseException:
         for name in [name for name in sys.modules if is_ours(name)]:
             del sys.modules[name]
         raise
-    return module
 
 
 def bring(brought: str | None) -> tuple[ModuleType, bool]:

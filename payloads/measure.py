@@ -7,7 +7,7 @@ import sys
 from _thread import allocate_lock
 from typing import Any
 
-from . import adopt_ctrace, adopt_sysmon, frames, library, tracers
+from . import adopt_ctrace, adopt_sysmon, frames, later, library, tracers
 from .snapshot import Snapshots
 
 CORES = {"SysMonitor": "sysmon", "CTracer": "ctrace", "PyTracer": "pytrace"}
@@ -63,6 +63,8 @@ class Measurement:
         if core == "ctrace":
             settings.setdefault("run:concurrency", self.greenlets())
             self.need_ctracer()
+        elif settings.get("run:branch"):
+            later.import_parsers()
         startup = getattr(sys.modules["coverage.control"], "process_startup", None)
         automatic: Any = getattr(startup, "coverage", None)
         saves = automatic._auto_save if automatic is not None else False
@@ -97,10 +99,7 @@ class Measurement:
     def start(self) -> None:
         """Measure every thread and every frame, those that are running too."""
         try:
-            # What `start` itself would do first: so the collector is there before it measures.
-            self.cov._init()
-            self.cov._inited_for_start = True
-            self.cov._init_for_start()
+            self.prepare()
             tracers.remove_locks(self.cov._collector)
             self.cov.start()
         except BaseException:
@@ -123,6 +122,20 @@ class Measurement:
             self.stop()
             raise
         sys.covattach = self.cov  # type: ignore[attr-defined]
+
+    def prepare(self) -> None:
+        """Do what `Coverage.start` would do first: so the collector is there before it measures."""
+        self.cov._init()
+        self.cov._data = later.DataLater(self.cov)
+        self.cov._inited_for_start = True
+        # A collector notes the stack that made it, for coverage's own tests.  Finding the source
+        # of each frame goes through all modules of the application.
+        module: Any = sys.modules["coverage.collector"]
+        short_stack, module.short_stack = module.short_stack, str
+        try:
+            self.cov._init_for_start()
+        finally:
+            module.short_stack = short_stack
 
     def facts(self) -> dict[str, Any]:
         """Return what is measured, by what, and what coverage had to say about it."""

@@ -12,7 +12,7 @@ from array import array
 from itertools import chain
 from typing import Any
 
-from . import tracers
+from . import later, tracers
 
 NUMBERS = "q"  # 64 bits: packed arcs need 58
 
@@ -83,6 +83,8 @@ class Snapshots:
         """
 
         def flush_data() -> bool:
+            if isinstance(self.collector.covdata, later.DataLater):
+                self.collector.covdata.replace()
             stand_in: Any = copy.copy(self.collector)
             stand_in.data = self.copy()
             stand_in.tracers = []

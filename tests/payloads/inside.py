@@ -31,7 +31,8 @@ class Inside:
 
     def __enter__(self) -> Inside:
         """Launch the agent, and wait until it listens."""
-        (self.path / "payloads").symlink_to(PAYLOADS)
+        if not (self.path / "payloads").exists():
+            (self.path / "payloads").symlink_to(PAYLOADS)
         (self.path / "token").touch()
         self.target.tell(f"exec({launcher(str(self.path)).decode()!r})")
         wait_for(self.is_ready, "the agent listens")

@@ -1,0 +1,105 @@
+"""Compile the payloads outside of the target, by the program that the target is an instance of.
+
+Byte code is good for one version of Python only, and compiling is a third of what an attach would
+cost the target.  What the program gives is cached.  Only a program that nobody but root and we
+could have changed is run; for any other, the target compiles for itself.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import marshal
+import os
+import re
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+
+from covattach.payloads.launch import MODULES
+from covattach.target.process import Process
+
+PYTHON = re.compile(r"python3?(\.\d+)?")
+PATIENCE = 5.0  # seconds; it takes 0.1
+# Standard input has the sources as `marshal` writes them, standard output the code behind the
+# magic number of its version, which the launcher compares.
+COMPILER = """\
+import marshal, sys, _frozen_importlib_external as bootstrap
+sources = marshal.load(sys.stdin.buffer)
+code = {
+    name: compile(source, "<covattach " + name + ">", "exec", dont_inherit=True, optimize=2)
+    for name, source in sources.items()
+}
+sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER + marshal.dumps(code))
+"""
+
+
+def payloads(process: Process) -> bytes | None:
+    """Return the payload modules compiled for `process`, or None where that cannot be had."""
+    program = trusted_program(process)
+    if program is None:
+        return None
+    folder = files("covattach.payloads")
+    sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in MODULES}
+    cached = cache(program, sources)
+    try:
+        return cached.read_bytes()
+    except OSError:
+        compiled = compiled_by(program, sources)
+    if compiled is not None:
+        keep(cached, compiled)
+    return compiled
+
+
+def trusted_program(process: Process) -> Path | None:
+    """Return the program of `process` if it is Python and only root and we can change it."""
+    if process.root != Path("/"):
+        return None
+    program = Path(os.readlink(process.proc / "exe"))
+    if not PYTHON.fullmatch(program.name) or not program.exists():
+        return None
+    ours = all(is_ours(path) for path in (program, *program.parents))
+    return program if ours and program.samefile(process.proc / "exe") else None
+
+
+def is_ours(path: Path) -> bool:
+    """Whether nobody but root and we can change `path`."""
+    found = path.stat()
+    return found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
+
+
+def cache(program: Path, sources: dict[str, str]) -> Path:
+    """Return where the code that `program` makes of `sources` is kept, if it is."""
+    found = program.stat()
+    key = repr((str(program), found.st_mtime_ns, found.st_size, sorted(sources.items())))
+    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
+    name = hashlib.sha256(key.encode()).hexdigest()[:32]
+    return Path(base) / "covattach" / "payloads" / name
+
+
+def compiled_by(program: Path, sources: dict[str, str]) -> bytes | None:
+    """Return the code that `program` makes of `sources`, or None where it will not."""
+    try:
+        done = subprocess.run(
+            [program, "-I", "-S", "-c", COMPILER],
+            input=marshal.dumps(sources, 2),
+            capture_output=True,
+            timeout=PATIENCE,
+            env={"PATH": "/usr/bin:/bin"},
+            cwd="/",
+            start_new_session=True,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None  # it needs what only the target's environment has
+    return done.stdout
+
+
+def keep(cached: Path, compiled: bytes) -> None:
+    """Write it to the cache, whole or not at all; a cache that cannot be written is none."""
+    beside = cached.with_suffix(f".{os.getpid()}")
+    try:
+        cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        beside.write_bytes(compiled)
+        beside.rename(cached)
+    except OSError:
+        return

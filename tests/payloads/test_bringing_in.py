@@ -1,0 +1,157 @@
+"""Bringing coverage in: only what measuring needs, and all the rest when somebody asks for it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Interpreter
+from covattach.payloads.launch import MODULES
+from inside import PAYLOADS, Inside
+from running import Target, wait_for
+
+from covattach.errors import PayloadFailed
+from covattach.precompile import compiled_by
+
+Launch = Callable[..., Target]
+ONLY_FOR_REPORTS = ("sqlite3", "decimal", "coverage.html", "coverage.sqldata", "coverage.report")
+LOADED = f"[name for name in {ONLY_FOR_REPORTS!r} if name in sys.modules]"
+DATA = (
+    "[len(data.lines(name)) for data in [sys.covattach.get_data()]"
+    " for name in data.measured_files()]"
+)
+
+
+def test_nothing_that_only_reports_need(interpreter: Interpreter, launch: Launch) -> None:
+    """No reporter and no SQLite is imported to measure; coverage's own reports still work."""
+    # GIVEN a target without any of them
+    target = launch(interpreter, "idle.py", "event")
+    assert target.ask(LOADED) == []
+    with Inside(target) as agent:
+        # WHEN it is measured, THEN none has come
+        agent.start()
+        target.ask("later()")
+        assert target.ask(LOADED) == []
+
+        # AND the live object gives its data, as an object that one knows
+        assert sum(target.ask(DATA)) > 0
+        known = "isinstance(sys.covattach.get_data(), sys.modules['coverage'].CoverageData)"
+        assert target.ask(known) is True
+
+        # AND makes its reports
+        report = agent.path / "report.json"
+        assert target.ask(f"sys.covattach.json_report(outfile={str(report)!r})") > 0
+        assert json.loads(report.read_text())["totals"]["covered_lines"] > 0
+        assert target.ask(f"sys.covattach.html_report(directory={str(agent.path / 'html')!r})") > 0
+        agent.stop()
+
+    # AND a second session, which takes the same modules again, measures too
+    with Inside(target) as agent:
+        agent.start()
+        target.ask("later()")
+        assert sum(target.ask(DATA)) > 0
+        agent.stop()
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.12", "3.14")
+def test_application_that_imports_coverage(interpreter: Interpreter, launch: Launch) -> None:
+    """What the application imports of coverage meanwhile is the real thing."""
+    # GIVEN a target that is measured
+    target = launch(interpreter, "idle.py", "event")
+    with Inside(target) as agent:
+        agent.start()
+
+        # WHEN the application imports a reporter and makes data of its own
+        # THEN they are what they always are
+        assert target.ask("type(__import__('coverage.html').html.HtmlReporter).__name__") == "type"
+        assert target.ask("type(__import__('sqlite3').connect).__name__ != 'Later'") is True
+        own = "isinstance(__import__('coverage').CoverageData(no_disk=True), object)"
+        assert target.ask(own) is True
+        agent.stop()
+
+
+@pytest.mark.pythons("3.12", "3.14", "3.15")
+def test_branches_by_sysmon_parse_nothing_late(interpreter: Interpreter, launch: Launch) -> None:
+    """What looks at sources is there before the application's threads run into it."""
+    core = "ctrace" if interpreter.minor < (3, 14) else "sysmon"
+    target = launch(interpreter, "idle.py", "event")
+    with Inside(target) as agent:
+        agent.start(core=core, branch=True)
+        assert target.ask("'coverage.parser' in sys.modules") is (core == "sysmon")
+        agent.stop()
+
+
+def compile_for(interpreter: Interpreter, agent: Inside) -> None:
+    """Put compiled payloads into the folder of a session, whose sources are removed."""
+    sources = {name: (PAYLOADS / f"{name}.py").read_text() for name in MODULES}
+    code = compiled_by(Path(interpreter.python), sources)
+    assert code is not None
+    (agent.path / "payloads").mkdir()
+    (agent.path / "payloads" / "compiled").write_bytes(code)
+    (agent.path / "payloads" / "launch.py").write_text((PAYLOADS / "launch.py").read_text())
+
+
+def test_compiled_payloads(interpreter: Interpreter, launch: Launch) -> None:
+    """Code that was compiled outside is used: no source is there."""
+    target = launch(interpreter, "idle.py", "event")
+    before = target.residue()
+    agent = Inside(target)
+    compile_for(interpreter, agent)
+    with agent:
+        agent.start()
+        target.ask("later()")
+        assert agent.points("idle.py")
+        # AND a fault is told with the numbers of the lines, at the least
+        with pytest.raises(PayloadFailed) as caught:
+            agent.ask("html")
+        assert "<covattach session>" in caught.value.traceback
+        agent.stop()
+    wait_for(lambda: target.traces()["threads"] == before["threads"], "the end")
+    target.assert_untouched(before)
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14")
+def test_compiled_for_another_version(interpreter: Interpreter, launch: Launch) -> None:
+    """Code with another magic number is left alone, and the sources are compiled."""
+    target = launch(interpreter, "idle.py", "event")
+    agent = Inside(target)
+    (agent.path / "payloads").mkdir()
+    for source in PAYLOADS.glob("*.py"):
+        (agent.path / "payloads" / source.name).write_bytes(source.read_bytes())
+    (agent.path / "payloads" / "compiled").write_bytes(b"none" + b"\0" * 100)
+    with agent:
+        agent.start()
+        target.ask("later()")
+        assert agent.points("idle.py")
+        agent.stop()
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14")
+def test_less_than_a_plain_import(interpreter: Interpreter) -> None:
+    """At most six in ten of the modules of a plain import come in."""
+    program = (
+        "import sys, threading, json; before = set(sys.modules)\n"
+        f"sys.path.insert(0, {str(PAYLOADS)!r})\n"
+        "{how}\n"
+        "print(len(set(sys.modules) - before))"
+    )
+    ours = (
+        "import types; package = types.ModuleType('p'); package.__path__ = [sys.path[0]]\n"
+        "sys.modules['p'] = package; sys.path.pop(0); import importlib; import importlib.util\n"
+        "library = importlib.import_module('p.library'); library.bring(None)"
+    )
+    counts = []
+    for how in ("import coverage", ours):
+        done = subprocess.run(
+            [interpreter.python, "-c", program.replace("{how}", how)],
+            env={"PYTHONPATH": interpreter.site, "PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        counts.append(int(done.stdout))
+    print(counts)
+    assert counts[1] <= 0.6 * counts[0]

@@ -1,0 +1,82 @@
+"""Which programs are run to compile the payloads, and what is kept of it."""
+
+from __future__ import annotations
+
+import marshal
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import newest
+from running import Target
+
+from covattach import precompile
+from covattach.target.process import Process
+
+SOURCES = {"one": "value = 1\n", "two": "def two(): return 'text'\n"}
+
+
+@pytest.fixture
+def process(tmp_path: Path) -> Iterator[Process]:
+    """Return a process of a Python that Debian has."""
+    target = Target([newest("3.11").python, "-c", "print('ready'); input()"], tmp_path)
+    target.line("ready")
+    yield Process(target.pid)
+    target.close()
+
+
+def test_code_of_this_version() -> None:
+    """The program compiles all sources, and says for which version."""
+    found = precompile.compiled_by(Path(sys.executable), SOURCES)
+    assert found is not None
+    code = marshal.loads(found[4:])  # noqa: S302  # it is ours
+    space: dict[str, object] = {}
+    exec(code["one"], space)
+    assert space["value"] == 1
+    assert code["two"].co_filename == "<covattach two>"
+
+
+@pytest.mark.parametrize("text", ["#!/bin/sh\nexit 3\n", "#!/bin/sh\nkill -9 $$\n"])
+def test_program_that_will_not(tmp_path: Path, text: str) -> None:
+    """A program that fails gives nothing."""
+    program = tmp_path / "python3"
+    program.write_text(text)
+    program.chmod(0o755)
+    assert precompile.compiled_by(program, SOURCES) is None
+
+
+def test_only_trusted_programs(tmp_path: Path) -> None:
+    """What somebody else could change, or is no Python, is not run."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    python = Path(newest("3.11").python).resolve()
+    program = Path(shutil.copy(python, folder / "python3.11"))
+    assert precompile.is_ours(program)
+    program.chmod(0o775)
+    assert not precompile.is_ours(program)
+    program.chmod(0o755)
+    folder.chmod(0o777)
+    assert not precompile.is_ours(folder)
+    assert precompile.PYTHON.fullmatch("python3.11")
+    assert not precompile.PYTHON.fullmatch("uwsgi")
+    assert not precompile.PYTHON.fullmatch("python3-config")
+
+
+def test_kept_and_found_again(
+    process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second time nothing is run; a cache that cannot be written does no harm."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = precompile.payloads(process)
+    if first is None:
+        assert precompile.trusted_program(process) is None
+        return
+    (kept,) = (tmp_path / "cache" / "covattach" / "payloads").iterdir()
+    kept.write_bytes(b"kept")
+    assert precompile.payloads(process) == b"kept"
+
+    monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
+    assert precompile.payloads(process) == first
