@@ -28,7 +28,8 @@ DONE = "measuring"  # the last that is told: what comes after it is not undone a
 class Options:
     """What `start` is told: how to inject, what to measure, and when to save and to end.
 
-    `given` are coverage settings from the command line; `every` and `for_` are in seconds.
+    `given` are coverage settings from the command line; `every` and `for_` are in seconds,
+    `max_overhead` in per cent.
     """
 
     method: str = "auto"
@@ -38,6 +39,7 @@ class Options:
     given: dict[str, Any] = field(default_factory=dict)
     every: float | None = None
     for_: float | None = None
+    max_overhead: float | None = None
 
 
 def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
@@ -55,6 +57,11 @@ def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, An
 def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
     """Do what `start` says, while nobody else does."""
     running = already(process)
+    if running is not None and running.facts.get("off"):
+        raise NotNow(
+            f"{running.facts['off']}.",
+            f"End that session: `covattach stop {process.pid}`; then start again.",
+        )
     if running is not None:
         return running, {**running.facts, "already": True}
     interpreter = find_interpreter(process)
@@ -194,9 +201,11 @@ def begin(
         },
         "every": options.every,
         "for": options.for_,
+        "max_overhead": options.max_overhead,
     }
     try:
-        return client.ask(place, "start", time.monotonic() + BRINGING_IN, **request)[0]
+        facts = client.ask(place, "start", time.monotonic() + BRINGING_IN, **request)[0]
+        return {**facts, "warnings": [*settings.warnings(wanted), *facts["warnings"]]}
     except client.NoAnswer as reason:
         raise NoSafePoint(
             f"The agent in process {process.pid} did not begin in time ({reason}); it gives up.",

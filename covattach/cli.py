@@ -15,6 +15,7 @@ import click
 from covattach import __version__
 from covattach.commands.demo import demo
 from covattach.commands.dump import dump
+from covattach.commands.mark import mark
 from covattach.commands.provision import provision
 from covattach.commands.start import start
 from covattach.commands.status import status
@@ -28,6 +29,7 @@ EXAMPLES = """
 Examples:
   covattach start 4711              attach, and measure all threads
   covattach dump 4711               a report of what ran so far, in htmlcov/
+  covattach mark 4711 login         from now on, what runs is in the window "login"
   covattach stop 4711               a last report, and leave no trace
   covattach demo                    see it work on a sample server
 """
@@ -73,7 +75,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, stop, status, provision, demo):
+for command in (start, dump, mark, stop, status, provision, demo):
     cli.add_command(command)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,6 +145,18 @@ def snapshot(session: Session, reset: bool = False) -> tuple[Snapshot, float]:
         except client.NoAnswer:
             session.alive = False
     return saved(session), 0.0
+
+
+def mark(session: Session, name: str) -> dict[str, Any]:
+    """Begin the window `name`, or continue it, and end the one before; return the agent's facts.
+
+    The empty name ends a window without beginning another.  Raises NoSession.
+    """
+    if session.alive:
+        with contextlib.suppress(client.NobodyThere):
+            deadline = time.monotonic() + BRINGING_IN
+            return client.ask(session.folder, "mark", deadline, window=name)[0]
+    raise client.no_session(session.pid)
 
 
 def saved(session: Session) -> Snapshot:

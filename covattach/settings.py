@@ -51,6 +51,7 @@ REPORTING = (
     "report:sort",
     "xml:package_depth",
 )
+NOT_TAKEN = ("run:dynamic_context",)  # windows are the contexts; sysmon has no others
 NEEDS_RCFILE = ("run:disable_warnings", "run:plugins", "html:extra_css")
 
 
@@ -79,6 +80,8 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
         for name in names
         if config.get_option(name) != default.get_option(name)
     }
+    if config.dynamic_context:
+        found["run:dynamic_context"] = config.dynamic_context
     for plugin in config.plugins if rcfile else ():
         for key, value in config.get_plugin_options(plugin).items():
             found[f"{plugin}:{key}"] = value
@@ -106,8 +109,18 @@ def as_the_target_starts(process: Process) -> Iterator[None]:
 
 def measuring(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that the agent needs; those for reports are for us."""
-    ours = ("html:", "json:", "lcov:", "xml:", "report:")
+    ours = ("html:", "json:", "lcov:", "xml:", "report:", *NOT_TAKEN)
     return {name: value for name, value in settings.items() if not name.startswith(ours)}
+
+
+def warnings(settings: dict[str, Any]) -> list[str]:
+    """Return a sentence for each setting of the target's that is not followed."""
+    return [
+        f"{name.partition(':')[2]} = {settings[name]} is not followed: "
+        "contexts are the windows of `covattach mark`."
+        for name in NOT_TAKEN
+        if name in settings
+    ]
 
 
 def reporting(settings: dict[str, Any]) -> dict[str, Any]:

@@ -154,7 +154,7 @@ class CtraceAdoption:
         held: set[int] = self.collector.data[disposition.source_filename]
         return held
 
-    def rearm(self) -> None:
+    def rearm(self, taken: dict[str, set[Any]]) -> None:
         """Do nothing: the C tracer reports every line each time."""
 
     def stop(self) -> None:

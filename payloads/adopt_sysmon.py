@@ -8,12 +8,20 @@ generators and coroutines when they are resumed, which a second tool id of ours 
 from __future__ import annotations
 
 import sys
+from collections import deque
 from types import CodeType, FrameType
 from typing import Any
 
 from . import frames
 
 NAME = "covattach"
+# coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
+REPORTS = {
+    "sysmon_line_lines": ("code", "line_number"),
+    "sysmon_line_arcs": ("code", "line_number"),
+    "sysmon_py_return": ("code", "instruction_offset", "retval"),
+    "sysmon_branch_either": ("code", "instruction_offset", "destination_offset"),
+}
 
 
 class SysmonAdoption:
@@ -74,14 +82,50 @@ class SysmonAdoption:
                 return tool
         raise RuntimeError("all sys.monitoring tool ids are taken")
 
-    def rearm(self) -> None:
-        """Have every line reported once more: sysmon falls silent at a place after one event."""
-        events = {}
+    def rearm(self, taken: dict[str, set[Any]]) -> None:
+        """Have every line reported once more, now that `taken` is out of coverage's sets.
+
+        sysmon falls silent at a place after one event.  It is so only in files of which the sets
+        had something; and it is told by a tool's own local events, which disturb no other tool.
+        """
+        emptied = {id(self.collector.data[name]) for name, held in taken.items() if held}
+        underway = self.reports_underway()
         for code in list(self.tracer.code_objects):
-            events[code] = self.monitoring.get_local_events(self.tracer.myid, code)
-        for code, local in events.items():
-            self.monitoring.set_local_events(self.tracer.myid, code, 0)
-            self.monitoring.set_local_events(self.tracer.myid, code, local)
+            info = self.tracer.code_infos.get(id(code))
+            if info is not None and id(info.file_data) in emptied:
+                # The next line is not the successor of one that was reported long ago.
+                info.last_line = None
+                self.toggle(code)
+        for frame in underway:
+            self.report_again(frame)
+
+    def toggle(self, code: CodeType) -> None:
+        """Switch the events of a code object off and on, which no thread sees in between."""
+        local = self.monitoring.get_local_events(self.tracer.myid, code)
+        if local:  # otherwise coverage is about to set them, for the first time
+            calls = (self.tracer.myid,) * 2, (code,) * 2, (0, local)
+            deque(map(self.monitoring.set_local_events, *calls), 0)
+
+    def reports_underway(self) -> list[FrameType]:
+        """Return the frames of coverage's callbacks that threads are in.
+
+        One of them may have added its point to a set before that was emptied, and may tell the
+        interpreter to be silent at this place after we have told it not to be.
+        """
+        callbacks = {getattr(type(self.tracer), name).__code__ for name in REPORTS}
+        return [frame for frame in frames.all_running() if frame.f_code in callbacks]
+
+    def report_again(self, frame: FrameType) -> None:
+        """Report what a callback that is underway has reported: its place runs right after it."""
+        name, known = frame.f_code.co_name, frame.f_locals
+        code, *rest = (known[argument] for argument in REPORTS[name])
+        info = self.tracer.code_infos.get(id(code))
+        if info is None or info.file_data is None:
+            return
+        if name == "sysmon_line_arcs":  # by itself, it would also tell of a line before it
+            info.file_data.add((rest[0], rest[0]))
+        else:
+            getattr(self.tracer, name)(code, *rest)
 
     def stop(self) -> None:
         """Take every instruction back to what it was; called while coverage still measures.

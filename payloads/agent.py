@@ -32,7 +32,7 @@ class Agent:
         self.payloads = folder + "/payloads"
         self.original = original
         self.interval = interval
-        self.session = Session(folder, handler)
+        self.session = Session(folder, handler, original("_thread", "RLock")())
         self.door = wire.Door(folder + "/agent.sock", original("select", "poll"))
         self.keeps_folder = False
         self.thread = 0

@@ -9,6 +9,8 @@ from typing import Any
 
 from . import native
 
+PATIENCE = 5.0  # seconds for another save to be done
+
 # For Python 3.9, whose `interrupt_main` knows only SIGINT.  Executed in the target's
 # `__main__`, so it leaves no name there; and nothing may come out of it.
 GIVE_BACK = b"""\
@@ -18,33 +20,55 @@ except BaseException: pass
 """
 
 
-def write_snapshot(path: str, header: dict[str, Any], blob: bytes) -> None:
-    """Write a snapshot so that a reader finds the old one or the new one, whole."""
-    beside = path + ".new"
-    with open(beside, "wb") as file:
-        file.write(json.dumps(header).encode() + b"\n")
-        file.write(blob)
-    os.replace(beside, path)
-
-
 class LastSave:
-    """Saves when the process ends; `handler` is the SIGTERM handler of `launch`, or None."""
+    """Saves, when the process ends too; `handler` is the SIGTERM handler of `launch`, or None.
 
-    def __init__(self, take: Any, path: str, handler: Any) -> None:
+    `turn` is a lock of the kind that a thread can take again: a signal handler saves in the middle
+    of a save at exit, while the agent's thread may be at one too.
+    """
+
+    def __init__(self, take: Any, path: str, handler: Any, turn: Any) -> None:
         self.take = take
         self.path = path
         self.handler = handler
+        self.turn = turn
         self.pid = os.getpid()
+        self.begun = 0
         self.fault = ""
 
     def save(self) -> None:
         """Write a snapshot; a fault is kept for the user, the application never sees it."""
         if os.getpid() != self.pid:
             return  # a forked child has inherited this, but not the session
+        # Whoever has the turn for longer waits for a disk; the end must not wait for that.
+        has_turn = self.turn.acquire(timeout=PATIENCE)
         try:
-            write_snapshot(self.path, *self.take())
+            self.begun += 1
+            self.write(self.begun)
+            self.fault = ""
         except Exception as error:
             self.fault = f"the snapshot could not be saved: {error!r}"
+        finally:
+            if has_turn:
+                self.turn.release()
+
+    def write(self, number: int) -> None:
+        """Write a snapshot so that a reader finds the one before or this one, whole.
+
+        It outlives the process, however that ends.  It need not outlive the machine, which takes
+        the process along: so nobody waits for the disk here (no fsync).
+        """
+        header, blob = self.take()
+        beside = f"{self.path}.{number}"  # no two saves write to one file
+        try:
+            with open(beside, "wb") as file:
+                file.write(json.dumps(header).encode() + b"\n")
+                file.write(blob)
+            if number == self.begun:  # otherwise one that was begun later has been made
+                os.replace(beside, self.path)
+        finally:
+            if os.path.exists(beside):
+                os.unlink(beside)
 
     def arm(self) -> None:
         """Save at the end from now on."""
@@ -53,11 +77,12 @@ class LastSave:
             self.handler.saves.append(self.save)
 
     def disarm(self) -> None:
-        """Undo `arm`, and give SIGTERM back."""
+        """Undo `arm`, and give SIGTERM back; does nothing the second time."""
         atexit.unregister(self.save)
-        if self.handler is not None:
-            self.handler.saves.clear()
-            give_sigterm_back(self.handler)
+        handler, self.handler = self.handler, None
+        if handler is not None:
+            handler.saves.clear()
+            give_sigterm_back(handler)
 
 
 def give_sigterm_back(handler: Any) -> None:

@@ -39,6 +39,7 @@ class Measurement:
         """
         self.warnings: list[str] = []
         self.adoption: Any = None
+        self.is_on = True
         self.package, self.put_aside = library.bring(options.get("brought"))
         try:
             self.refuse_company()
@@ -144,7 +145,6 @@ class Measurement:
             "coverage": self.package.__version__,
             "core": self.core,
             "branch": bool(self.cov.get_option("run:branch")),
-            "points": self.snapshots.points(),
             "warnings": self.warnings,
         }
 
@@ -158,7 +158,13 @@ class Measurement:
                 tracer.lock = allocate_lock()
 
     def stop(self) -> None:
-        """Stop measuring, and undo everything that was done."""
+        """Stop measuring, and undo everything that was done; does nothing the second time.
+
+        What was measured stays, for snapshots.
+        """
+        was_on, self.is_on = self.is_on, False
+        if not was_on:
+            return
         if getattr(sys, "covattach", None) is self.cov:
             del sys.covattach  # type: ignore[attr-defined]
         if self.core == "sysmon":

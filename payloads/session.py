@@ -7,7 +7,8 @@ import time
 from typing import Any
 
 from . import ending, wire
-from .measure import Measurement
+from .cost import PERIOD, Cost
+from .measure import Measurement, Refused
 
 WAIT_FOR_START = 20.0  # seconds in which covattach must say what to measure
 NEVER = float("inf")
@@ -16,26 +17,31 @@ NEVER = float("inf")
 class Session:
     """The measurement once it has been started, and the verbs of the wire.
 
-    `folder` is the path of the session's folder and `handler` the SIGTERM handler of `launch`, or
-    None.  A verb takes the request and returns the reply with its blob; `is_over` becomes true
-    with the one that ends the session, or with the time that it was given.
+    `folder` is the path of the session's folder, `handler` the SIGTERM handler of `launch`, or
+    None, and `turn` the lock by which saves follow one another.  A verb takes the request and
+    returns the reply with its blob; `is_over` becomes true with the one that ends the session, or
+    with the time that it was given.
     """
 
-    def __init__(self, folder: str, handler: Any) -> None:
+    def __init__(self, folder: str, handler: Any, turn: Any) -> None:
         self.folder = folder
+        self.turn = turn
         self.handler = handler
         self.measurement: Any = None
         self.last: Any = None
         self.since = 0.0
         self.every = 0.0
         self.ends = time.monotonic() + WAIT_FOR_START
-        self.next_save = NEVER
+        self.next_save = self.next_look = NEVER
+        self.cost: Any = None
+        self.off = ""  # when and why measuring was taken off
         self.is_over = False
         self.has_saved = False
         self.verbs = {
             "start": self.start,
             "status": self.status,
             "dump": self.dump,
+            "mark": self.mark,
             "html": self.html,
             "save": self.save,
             "stop": self.stop,
@@ -43,11 +49,11 @@ class Session:
 
     def patience(self) -> float | None:
         """Return for how many seconds nothing is to be done unless asked; None for ever."""
-        due = min(self.ends, self.next_save)
+        due = min(self.ends, self.next_save, self.next_look)
         return None if due == NEVER else max(due - time.monotonic(), 0.0)
 
     def on_time(self) -> None:
-        """Do what is due: an autosave, or the end."""
+        """Do what is due: the end, an autosave, or a look at what measuring costs."""
         now = time.monotonic()
         if now >= self.ends:
             self.is_over = True
@@ -57,69 +63,124 @@ class Session:
         elif now >= self.next_save:
             self.last.save()
             self.next_save = now + self.every
+        elif now >= self.next_look:
+            self.next_look = now + PERIOD
+            self.look()
 
     def start(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Begin to measure; on a fault everything is undone and the session is over.
 
         `every` and `for` are seconds: how often to save, and after how long to end.
+        `max_overhead` is in per cent, see `cost`.
         """
         if self.measurement is None:
+            limit = request.get("max_overhead")
             try:
+                self.cost = Cost(float(limit)) if limit else None
                 measurement = Measurement(request.get("options", {}))
                 measurement.start()
+                if self.cost is not None:
+                    self.cost.calibrate(measurement.snapshots.collector, measurement.core)
             except BaseException:
                 self.is_over = True
                 raise
             self.measurement = measurement
-            self.last = ending.LastSave(self.take, self.folder + "/snapshot", self.handler)
+            self.last = ending.LastSave(
+                self.take, self.folder + "/snapshot", self.handler, self.turn
+            )
             self.last.arm()
             self.since = time.time()
             now = time.monotonic()
             self.every = float(request.get("every") or 0)
             self.next_save = now + self.every if self.every else NEVER
+            self.next_look = now if self.cost is not None else NEVER
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
         return self.facts(), b""
 
+    def look(self) -> None:
+        """Take measuring off if it costs too much: save, be rid of it, and go on answering."""
+        snapshots = self.measurement.snapshots
+        self.cost.look(snapshots.held())
+        if not self.cost.is_too_high():
+            return
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.off = (
+            f"Measuring was taken off at {when}: it slowed the target down by about "
+            f"{self.cost.percent:.0f} %, and {self.cost.limit:g} % are allowed"
+        )
+        self.last.save()
+        self.next_save = self.next_look = NEVER
+        try:
+            self.last.disarm()
+        finally:
+            self.measurement.stop()
+        self.last.save()  # with what ran until now
+
     def status(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
-        """Say what is measured, how, and since when."""
-        return self.facts(), b""
+        """Say what is measured, how, since when, and how much it is."""
+        facts = self.facts()
+        if self.measurement is not None:
+            facts["points"] = self.measurement.snapshots.points()
+        return facts, b""
 
     def facts(self) -> dict[str, Any]:
         """Return what a user may want to know."""
         facts: dict[str, Any] = {"measuring": self.measurement is not None}
         if self.measurement is not None:
+            windows = self.measurement.snapshots.windows
             facts.update(self.measurement.facts(), since=self.since)
-            if self.last.fault:
-                facts["warnings"] = [*facts["warnings"], self.last.fault]
+            facts.update(window=windows.name, windows=windows.names)
+            if self.cost is not None:
+                facts.update(overhead=round(self.cost.percent, 1), max_overhead=self.cost.limit)
+            facts["off"] = self.off
+            more = [words for words in (self.off, self.last.fault) if words]
+            facts["warnings"] = [*facts["warnings"], *more]
         return facts
 
     def take(self) -> tuple[dict[str, Any], bytes]:
         """Return a snapshot of now, with what a reader of it alone needs to know."""
         snapshots = self.measurement.snapshots
+        taken = time.time()  # what ran until then is in it
         header, blob = snapshots.encode(snapshots.copy())
-        header["taken"] = time.time()
+        header.update(taken=taken, off=self.off)
         return header, blob
 
     def dump(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Return a snapshot; with `reset`, begin anew with what comes after it."""
-        began = time.perf_counter()
+        began, now = time.perf_counter(), time.time()
         snapshots = self.must_measure().snapshots
         taken = snapshots.copy()
         header, blob = snapshots.encode(taken)
         if request.get("reset"):
             snapshots.forget(taken)
-            self.measurement.adoption.rearm()
+            snapshots.windows.forget()
+            if not self.off:
+                self.measurement.adoption.rearm(taken)
         header["snapshot_ms"] = 1000 * (time.perf_counter() - began)
-        return {**self.facts(), **header, "taken": time.time()}, blob
+        return {**self.facts(), **header, "taken": now}, blob
+
+    def mark(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """End the window that goes on, and begin the one named `window`, or continue it.
+
+        The empty name is that of what runs before the first mark.
+        """
+        began = time.perf_counter()
+        name = str(request["window"])
+        snapshots = self.must_be_on().snapshots
+        previous = snapshots.windows.name
+        if name != previous:
+            self.measurement.adoption.rearm(snapshots.begin_window(name))
+        elapsed = 1000 * (time.perf_counter() - began)
+        return {**self.facts(), "previous": previous, "mark_ms": elapsed}, b""
 
     def html(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Make coverage's own HTML report here, in the target, in `directory`."""
-        percent = self.must_measure().cov.html_report(directory=request["directory"])
+        percent = self.must_be_on().cov.html_report(directory=request["directory"])
         return {**self.facts(), "percent": percent}, b""
 
     def save(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Write a data file and coverage's HTML report, here, in `directory`: for `dump.py`."""
-        measurement = self.must_measure()
+        measurement = self.must_be_on()
         os.makedirs(request["directory"], exist_ok=True)
         path = os.path.join(request["directory"], ".coverage")
         data = measurement.package.CoverageData(basename=path)
@@ -142,6 +203,12 @@ class Session:
         if self.measurement is None:
             raise wire.BadRequest("nothing is measured yet")
         return self.measurement
+
+    def must_be_on(self) -> Any:
+        """Return the measurement; raises Refused where it was taken off."""
+        if self.off:
+            raise Refused(self.off)
+        return self.must_measure()
 
     def end(self) -> None:
         """Stop measuring and give everything back; does nothing the second time."""

@@ -9,12 +9,10 @@ from __future__ import annotations
 
 import copy
 from array import array
-from itertools import chain
 from typing import Any
 
 from . import later, tracers
-
-NUMBERS = "q"  # 64 bits: packed arcs need 58
+from .windows import NUMBERS, Windows
 
 
 def kind_of(collector: Any) -> str:
@@ -33,6 +31,7 @@ class Snapshots:
     def __init__(self, collector: Any) -> None:
         self.collector = collector
         self.kind = kind_of(collector)
+        self.windows = Windows(pairs=self.kind == "arcs")
         # coverage's own cache of this would keep the collector alive for good.
         self.mapped: dict[str, str] = {}
 
@@ -41,24 +40,38 @@ class Snapshots:
         return {name: held.copy() for name, held in list(self.collector.data.items())}
 
     def encode(self, taken: dict[str, set[Any]]) -> tuple[dict[str, Any], bytes]:
-        """Return a copy as a header for JSON, and its numbers as bytes in the header's order."""
-        files = []
-        blob = []
-        for name, held in taken.items():
-            flat: Any = chain.from_iterable(held) if self.kind == "arcs" else held
-            if self.kind == "packed" and tracers.bits(self.collector) == 20:
-                flat = map(tracers.widened, held)
-            numbers = array(NUMBERS, flat)
-            files.append([self.map_file(name), len(numbers)])
-            blob.append(numbers.tobytes())
+        """Return a copy as a header for JSON, and its numbers as bytes in the header's order.
+
+        `taken` is of the window that goes on.  Those that have ended follow: each has its name,
+        and by turns the index of a file in `files` and how many numbers it has of that.
+        """
+        closed = self.windows.closed
+        names = list(dict.fromkeys(name for files in (taken, *closed.values()) for name in files))
+        held = {name: self.wired(self.windows.flat(taken.get(name, ()))) for name in names}
+        blob = list(held.values())
         header = {
             "kind": self.kind,
-            "files": files,
+            "files": [[self.map_file(name), len(numbers)] for name, numbers in held.items()],
             "file_tracers": {
                 self.map_file(name): tracer for name, tracer in self.collector.file_tracers.items()
             },
         }
-        return header, b"".join(blob)
+        if self.windows.names:
+            places = {name: place for place, name in enumerate(names)}
+            ended = []
+            for window, files in closed.items():
+                flat = {places[name]: self.wired(numbers) for name, numbers in files.items()}
+                blob += flat.values()
+                counts = [number for at, part in flat.items() for number in (at, len(part))]
+                ended.append([window, counts])
+            header.update(window=self.windows.name, windows=ended)
+        return header, b"".join(numbers.tobytes() for numbers in blob)
+
+    def wired(self, numbers: Any) -> Any:
+        """Return an array as it goes over the wire: arcs that are packed, all in the same way."""
+        if self.kind == "packed" and tracers.bits(self.collector) == 20:
+            return array(NUMBERS, map(tracers.widened, numbers))
+        return numbers
 
     def map_file(self, name: str) -> str:
         """Return the file name as coverage would write it to its data file."""
@@ -71,9 +84,29 @@ class Snapshots:
         for name, held in taken.items():
             self.collector.data[name].difference_update(held)
 
-    def points(self) -> int:
-        """Return how many lines or arcs are held."""
+    def begin_window(self, name: str) -> dict[str, set[Any]]:
+        """End the window that goes on, begin another, and return what the sets held until now.
+
+        What runs meanwhile is in the one or in the other: until `begin`, a save that comes in
+        between puts it into the old one, which has all that is taken out of the sets.
+        """
+        taken = self.copy()
+        self.windows.close(taken)
+        self.forget(taken)
+        self.windows.begin(name)
+        return taken
+
+    def held(self) -> int:
+        """Return how many lines or arcs coverage's sets hold: those of the window that goes on."""
         return sum(len(held) for held in list(self.collector.data.values()))
+
+    def points(self) -> int:
+        """Return how many lines or arcs are held, in whichever windows."""
+        union = self.copy()
+        for files in self.windows.held().values():
+            for name, held in files.items():
+                union.setdefault(name, set()).update(held)
+        return sum(map(len, union.values()))
 
     def make_flush_lossless(self) -> None:
         """Make `save` and the reports of the live Coverage object lossless too.
@@ -85,10 +118,23 @@ class Snapshots:
         def flush_data() -> bool:
             if isinstance(self.collector.covdata, later.DataLater):
                 self.collector.covdata.replace()
-            stand_in: Any = copy.copy(self.collector)
-            stand_in.data = self.copy()
-            stand_in.tracers = []
-            stand_in._activity = lambda: True
-            return bool(type(self.collector).flush_data(stand_in))
+            done = [self.flush(window, data) for window, data in self.by_window()]
+            return any(done)
 
         self.collector.flush_data = flush_data
+
+    def by_window(self) -> list[tuple[str, dict[str, set[Any]]]]:
+        """Return copies of what is held, by windows; the one that goes on comes last."""
+        taken = self.copy()
+        return [*self.windows.held().items(), (self.windows.name, taken)]
+
+    def flush(self, window: str, data: dict[str, set[Any]]) -> bool:
+        """Add `data` of a window to the data of the live Coverage object."""
+        stand_in: Any = copy.copy(self.collector)
+        stand_in.data = data
+        stand_in.tracers = []
+        stand_in._activity = lambda: True
+        if self.windows.names:
+            parts = (self.collector.static_context, window)
+            stand_in.covdata.set_context("|".join(filter(None, parts)) or None)
+        return bool(type(self.collector).flush_data(stand_in))

@@ -39,6 +39,24 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return float(found[1]) * UNITS[found[2]]
 
 
+class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A comma-separated list of regular expressions, as coverage's own `--contexts` has it."""
+
+    name = "list"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> list[str]:
+        """Return the expressions; fails with a usage error for one that is none."""
+        patterns = [part.strip() for part in str(value).split(",") if part.strip()]
+        for pattern in patterns:
+            try:
+                re.compile(pattern)
+            except re.error as error:
+                self.fail(f"{pattern!r} is no regular expression: {error}", param, context)
+        return patterns
+
+
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options by which `dump` and `stop` say where the data and the reports go."""
     for option in reversed(
@@ -67,6 +85,12 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 metavar="LIST",
                 help="Reports to make: html,xml,json,lcov,text,markdown.",
+            ),
+            click.option(
+                "--contexts",
+                type=Patterns(),
+                metavar="LIST",
+                help="Report only what ran in windows that match these regular expressions.",
             ),
         )
     ):

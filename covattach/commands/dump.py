@@ -27,6 +27,7 @@ Examples:
   covattach dump 4711
   covattach dump 4711 --html /tmp/report --format html,xml
   covattach dump 4711 --reset          begin anew afterwards
+  covattach dump 4711 --contexts login report only what ran in the window "login"
 """
 
 
@@ -78,11 +79,13 @@ def report(
     in_target: bool = False,
 ) -> None:
     """Write the data file, make the reports, and tell of both."""
-    from covattach.reports import table
+    from covattach.reports import sources, table
 
     made, html = make(found, snapshot, where, in_target)
-    for warning in [*found.facts.get("warnings", ()), *made.warnings]:
-        say(f"Warning: {warning}")
+    off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
+    warnings = dict.fromkeys([*found.facts.get("warnings", ()), off, *made.warnings])
+    for warning in filter(None, warnings):
+        say(f"Warning: {sources.printable(warning)}")
     table.show(made, console())
     say(f"Data:   {where['data_file']}")
     if html is not None:
@@ -108,18 +111,29 @@ def make(
     """Write the data file and make the reports; return what they say, and the HTML's first page."""
     from covattach.reports import datafile, render, sources
 
-    never = sources.never_ran(found.settings, found.cwd, snapshot.files)
-    datafile.write(snapshot, where["data_file"], found.origin, never)
+    settings = with_windows(found.settings, snapshot, where.get("contexts"))
+    never = sources.never_ran(settings, found.cwd, snapshot.files)
+    context = str(settings.get("run:context") or "")
+    datafile.write(snapshot, where["data_file"], found.origin, never, context)
     made = render.render(
         where["data_file"],
         html=None if in_target else where["html"],
         formats=where["formats"] - ({"html"} if in_target else set()),
-        settings=found.settings,
+        settings=settings,
         cwd=found.cwd,
     )
     if in_target and where["html"] is not None:
         return made, make_html_in_target(found, where["html"])
     return made, made.html
+
+
+def with_windows(
+    settings: dict[str, Any], snapshot: Snapshot, contexts: list[str] | None
+) -> dict[str, Any]:
+    """Return the settings for reports that show windows, if there are any, and only those asked."""
+    shown = {"html:show_contexts": True} if snapshot.windows else {}
+    asked = {"report:contexts": contexts} if contexts else {}
+    return {**settings, **shown, **asked}
 
 
 def make_html_in_target(found: Session, directory: Path) -> Path:

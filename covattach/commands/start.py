@@ -15,6 +15,7 @@ Examples:
   covattach start 4711
   covattach start 4711 --source=shop,payments --branch
   covattach start 4711 --every 30s --for 7d
+  covattach start 4711 --max-overhead 20   take it off if the target slows down by more
 """
 FIELDS = (
     "pid",
@@ -63,6 +64,12 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
 @click.option("--every", type=Duration(), help="Autosave so often, for `dump` after a crash.")
 @click.option("--for", "for_", type=Duration(), help="Stop by itself after this time.")
 @click.option(
+    "--max-overhead",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="PERCENT",
+    help="Take the measuring off by itself when it slows the target down by more.",
+)
+@click.option(
     "--timeout",
     type=Duration(),
     default="30s",
@@ -98,6 +105,7 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
         rcfile=given["rcfile"],
         every=given["every"],
         for_=given["for_"],
+        max_overhead=given["max_overhead"],
         given={
             "run:branch": given["branch"],
             "run:source": given["source"],

@@ -15,6 +15,11 @@ FIELDS = (
     "branch",
     "since",
     "points",
+    "window",
+    "windows",
+    "overhead",
+    "max_overhead",
+    "off",
     "pause_ms",
     "command",
     "socket",
@@ -39,6 +44,7 @@ def status(pid: int | None, as_json: bool) -> None:
     from rich.table import Table
 
     from covattach import session
+    from covattach.reports.sources import printable
 
     found = [session.find(pid)] if pid else session.sessions()
     if as_json:
@@ -49,12 +55,16 @@ def status(pid: int | None, as_json: bool) -> None:
         say("Nothing is being measured on this host.")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("PID", "Python", "core", "method", "for", "points", "command"):
+    for heading in ("PID", "Python", "core", "method", "for", "points", "window", "command"):
         table.add_column(heading, justify="right" if heading in ("for", "points") else "left")
     for one in found:
         facts = one.facts
         age = f"{time.time() - facts.get('since', time.time()):.0f} s" if one.alive else "ended"
         core = str(facts.get("core")) + (" + branches" if facts.get("branch") else "")
         row = (one.pid, facts.get("python"), core, facts.get("method"), age, facts.get("points"))
-        table.add_row(*(str(cell) for cell in row), str(facts.get("command"))[:60])
+        window = printable(str(facts.get("window") or "-"))
+        table.add_row(*(str(cell) for cell in row), window, str(facts.get("command"))[:60])
     console().print(table)
+    for one in found:
+        if one.facts.get("off"):
+            say(f"Process {one.pid}: {printable(str(one.facts['off']))}.")

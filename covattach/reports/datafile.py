@@ -1,7 +1,7 @@
 """The data file: what was measured, in the file that every coverage.py tool reads.
 
     ensure_ours(path)                               refuse to overwrite what is not ours
-    write(snapshots, path, origin, never_ran=())    write it, whole or not at all
+    write(snapshots, path, origin, …)               write it, whole or not at all
     origin(path) -> dict                            what `write` was told of the session
     remember(path, outputs), remembered(path)       reports made from it, by their digests
 
@@ -39,9 +39,12 @@ def write(
     path: Path,
     origin: dict[str, Any],
     never_ran: Iterable[str] = (),
+    context: str = "",
 ) -> None:
     """Write the snapshots to a data file that replaces the one of ours at `path`.
 
+    The windows of a snapshot become coverage's contexts; `context` is the setting "run:context",
+    which comes before each, as it does in coverage (coverage/collector.py, switch_context).
     Raises BadUsage if what is there is not ours, and ReportFailed if it cannot be written or the
     snapshots cannot be in one file.
     """
@@ -54,11 +57,11 @@ def write(
     ensure_ours(path)
     outputs = remembered(path) if path.exists() else {}
     with replacing(path, REMEDY) as beside:
-        fill(beside, taken, never_ran)
+        fill(beside, taken, never_ran, context)
         mark(beside, {"origin": origin, "data": digest(beside), "outputs": outputs})
 
 
-def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str]) -> None:
+def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str], context: str) -> None:
     """Make a data file of the snapshots; raises ReportFailed with coverage's own message."""
     from coverage import CoverageData
     from coverage.exceptions import CoverageException
@@ -68,10 +71,12 @@ def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str]) -> Non
         if not snapshots:
             data.add_lines({})
         for snapshot in snapshots:
-            if snapshot.branch:
-                data.add_arcs(cast(Arcs, snapshot.files))
-            else:
-                data.add_lines(cast(Lines, snapshot.files))
+            for window, files in (snapshot.windows or {"": snapshot.files}).items():
+                data.set_context("|".join(filter(None, (context, window))) or None)
+                if snapshot.branch:
+                    data.add_arcs(cast(Arcs, files))
+                else:
+                    data.add_lines(cast(Lines, files))
             # coverage writes no file whose set of arcs is empty, and one whose set of lines is.
             data.touch_files(list(snapshot.files))
             data.add_file_tracers(snapshot.file_tracers)

@@ -8,6 +8,7 @@ are extended here.  This module imports coverage: import it where a report is ma
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,7 +122,14 @@ class Recorder(Coverage):
     def ran(self) -> bool:
         """Tell whether anything has run, in the report or not."""
         data = self.get_data()
+        data.set_query_contexts(None)
         return any(data.lines(name) for name in data.measured_files())
+
+    def unmatched(self) -> list[str]:
+        """Return which of the contexts that are asked for match none that there is."""
+        there = self.get_data().measured_contexts()
+        asked = listed(self.get_option("report:contexts"))
+        return [one for one in asked if not any(re.search(one, context) for context in there)]
 
     def warnings(self) -> list[str]:
         """Return a sentence for everything that a reader of the reports should know."""
@@ -134,6 +142,7 @@ class Recorder(Coverage):
                 self.changed & set(self.numbers)
             ),
             "Not in the HTML report, because their names are too long": sorted(self.unpaged),
+            "Windows that there are not, though --contexts asks for them": self.unmatched(),
         }
         return self.warned + [enumerated(what, names) for what, names in found.items() if names]
 

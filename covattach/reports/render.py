@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from covattach.reports.recorder import Recorder
 
 NOTHING_RAN = "Nothing that is measured has run yet."
+NOT_IN_CONTEXTS = "Nothing that is in the report has run in these windows."
 NOTHING_LEFT = "Nothing that has run is in the report: it is left out, or cannot be read."
 
 
@@ -139,6 +140,8 @@ def make_html(recorder: Recorder, folder: Path) -> None:
 def make_pages(recorder: Recorder, folder: Path) -> None:
     """Have coverage write the HTML report, leaving out pages that are up to date by its notes."""
     notes = folder / "status.json"
+    if recorder.get_option("html:show_contexts"):
+        notes.unlink(missing_ok=True)  # they know of a page's lines, but not of its contexts
     try:
         recorder.html_report(directory=os.fspath(folder))
     except (LookupError, TypeError, AttributeError):
@@ -162,7 +165,9 @@ def survey(recorder: Recorder) -> None:
 
 def why_nothing(recorder: Recorder) -> str:
     """Return the sentence for a report without files."""
-    return NOTHING_LEFT if recorder.ran() else NOTHING_RAN
+    if not recorder.ran():
+        return NOTHING_RAN
+    return NOT_IN_CONTEXTS if recorder.get_option("report:contexts") else NOTHING_LEFT
 
 
 def summary(recorder: Recorder, data_file: Path, where: dict[str, Path]) -> Report:

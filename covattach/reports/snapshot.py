@@ -20,40 +20,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from covattach.errors import CovattachError
+from covattach.reports.points import HIGHEST_LINE, SnapshotError, decoded
 
+__all__ = ["HIGHEST_LINE", "Snapshot", "SnapshotError", "decode", "read_snapshot"]
 Lines = dict[str, set[int]]
 Arcs = dict[str, set[tuple[int, int]]]
+Counts = list[tuple[str, int]]
 
 KINDS = ("lines", "arcs", "packed")
 WORD = 8  # bytes a number: payloads/snapshot.py sends signed 64-bit numbers
 LONGEST_NAME = 4096  # bytes: PATH_MAX of Linux
 LONGEST_HEADER = 1 << 26  # bytes; 100,000 files with long names are 20 MB
 LONGEST_BLOB = 1 << 27  # bytes; ten million executed lines are 80 MB
-HIGHEST_LINE = 10_000_000
 # A data file holds a bit for each line up to the highest that ran.  This bounds all of them to
 # 128 MiB, where a thousand files with a single made-up line each would otherwise fill the disk.
 HIGHEST_LINES_IN_ALL = 1 << 30
 LATEST = 1e11  # seconds since 1970: the year 5138
 
-# Packed arcs (coverage/ctracer/tracer.c, CTracer_record_pair): two magnitudes, then two signs.
-HALF = (1 << 28) - 1
-FIRST_IS_NEGATIVE = 1 << 56
-SECOND_IS_NEGATIVE = 1 << 57
-PACKED_END = 1 << 58
-
-NOT_FACTS = {"kind", "files", "file_tracers", "taken", "blob", "protocol"}
-
-
-class SnapshotError(CovattachError):
-    """What came from the target, or lies in its session's folder, is not a snapshot."""
-
-    def __init__(self, reason: str) -> None:
-        """Keep the reason, the end of the sentence "The snapshot is damaged: …"."""
-        super().__init__(
-            f"The snapshot of the target is damaged: {reason}.",
-            "Dump once more; if it happens again, stop the session and start a new one.",
-        )
+NOT_FACTS = {"kind", "files", "file_tracers", "taken", "blob", "protocol", "windows"}
 
 
 @dataclass(frozen=True)
@@ -64,7 +48,9 @@ class Snapshot:
     the target's file names to executed lines, or, for both kinds of arcs, to pairs of lines, in
     which a negative number is an entry or exit as coverage has it.  `file_tracers` maps file
     names to names of coverage plugins.  `taken` is in seconds since 1970, by the target's clock.
-    `facts` are the other fields of the reply (`pid`, `python`, `core`, …), unchecked.
+    `facts` are the other fields of the reply (`pid`, `python`, `core`, …), unchecked.  `windows`
+    maps the names of windows to what ran in each, in the form of `files`, which has all of it;
+    "" is what ran outside of any.  It is empty where nobody has marked one.
     """
 
     kind: str
@@ -72,6 +58,7 @@ class Snapshot:
     file_tracers: dict[str, str]
     taken: float
     facts: dict[str, Any] = field(default_factory=dict)
+    windows: dict[str, Lines | Arcs] = field(default_factory=dict)
 
     @property
     def branch(self) -> bool:
@@ -89,42 +76,98 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
     kind = header.get("kind")
     if kind not in KINDS:
         raise SnapshotError("it does not say whether it holds lines or arcs")
-    counts = check_counts(header.get("files"), blob)
-    arcs: Arcs = {}
-    lines: Lines = {}
-    for name, numbers in split(counts, blob):
-        # Two names of the target's are one where one of them leads through a link.
-        if kind == "lines":
-            lines.setdefault(name, set()).update(check_lines(numbers))
-        else:
-            decoded = unpack(numbers) if kind == "packed" else pair(numbers)
-            arcs.setdefault(name, set()).update(decoded)
-    if sum(max(held, default=0) for held in lines.values()) > HIGHEST_LINES_IN_ALL:
-        raise SnapshotError("its line numbers are absurdly high")
+    counts = check_counts(header.get("files"))
+    ended = check_windows(header.get("windows"), counts)
+    every = [(check_window(header.get("window", "")), counts), *ended]
+    check_size(sum(count for _, parts in every for _, count in parts), blob)
+    windows: dict[str, Any] = {}
+    numbers = split([count for _, parts in every for _, count in parts], blob)
+    for window, parts in every:
+        files = windows.setdefault(window, {})
+        for (name, _), held in zip(parts, numbers, strict=False):
+            # Two names of the target's are one where one of them leads through a link.
+            files.setdefault(name, set()).update(decoded(kind, held))
+    if kind == "lines":
+        check_bits(windows)
     return Snapshot(
         kind=kind,
-        files=lines if kind == "lines" else arcs,
+        files=together(windows),
         file_tracers=check_tracers(header.get("file_tracers", {})),
         taken=check_time(header.get("taken")),
         facts={name: value for name, value in header.items() if name not in NOT_FACTS},
+        windows=windows if ended else {},
     )
 
 
-def check_counts(files: Any, blob: bytes) -> list[tuple[str, int]]:
-    """Return file names with their counts of numbers, which together are exactly the blob."""
+def together(windows: dict[str, Any]) -> Any:
+    """Return what ran in any of the windows."""
+    if len(windows) == 1:
+        return next(iter(windows.values()))
+    union: dict[str, set[Any]] = {}
+    for files in windows.values():
+        for name, held in files.items():
+            union.setdefault(name, set()).update(held)
+    return union
+
+
+def check_bits(windows: dict[str, Lines]) -> None:
+    """Raise SnapshotError for lines that would make a data file absurdly large."""
+    highest = (max(held, default=0) for files in windows.values() for held in files.values())
+    if sum(highest) > HIGHEST_LINES_IN_ALL:
+        raise SnapshotError("its line numbers are absurdly high")
+
+
+def check_counts(files: Any) -> Counts:
+    """Return file names with their counts of numbers; raises SnapshotError."""
     if not isinstance(files, list):
         raise SnapshotError("its list of files is missing")
     counts = []
     for entry in files:
         if not isinstance(entry, list | tuple) or len(entry) != 2:
             raise SnapshotError("an entry in its list of files is not a name and a count")
-        name, count = entry
-        if type(count) is not int or count < 0:
-            raise SnapshotError("a count in its list of files is not a natural number")
-        counts.append((check_name(name), count))
-    if WORD * sum(count for _, count in counts) != len(blob):
-        raise SnapshotError(f"it holds {len(blob)} bytes, and promises another number of them")
+        counts.append((check_name(entry[0]), check_count(entry[1])))
     return counts
+
+
+def check_windows(windows: Any, files: Counts) -> list[tuple[str, Counts]]:
+    """Return the windows that have ended, each with counts as those of `files`.
+
+    A window names files by where they are in `files`.  Raises SnapshotError.
+    """
+    found = []
+    if not isinstance(windows, list | None):
+        raise SnapshotError("its list of windows is not one")
+    for entry in windows or ():
+        if not isinstance(entry, list | tuple) or len(entry) != 2:
+            raise SnapshotError("an entry in its list of windows is not a name and a list")
+        name, flat = entry
+        if not isinstance(flat, list) or len(flat) % 2:
+            raise SnapshotError("a window in it does not say which files are in it")
+        at, counts = map(check_count, flat[::2]), map(check_count, flat[1::2])
+        try:
+            named = [(files[place][0], count) for place, count in zip(at, counts, strict=True)]
+        except IndexError:
+            raise SnapshotError("a window in it has a file that is not there") from None
+        found.append((check_window(name), named))
+    return found
+
+
+def check_count(count: Any) -> int:
+    """Return `count` if it is a natural number; raises SnapshotError."""
+    if type(count) is not int or count < 0:
+        raise SnapshotError("a count in its list of files is not a natural number")
+    return count
+
+
+def check_size(numbers: int, blob: bytes) -> None:
+    """Raise SnapshotError unless the blob has just so many numbers."""
+    if WORD * numbers != len(blob):
+        raise SnapshotError(f"it holds {len(blob)} bytes, and promises another number of them")
+
+
+def check_window(name: Any) -> str:
+    """Return `name` if it can be the name of a window; raises SnapshotError."""
+    return name if name == "" else check_name(name)
 
 
 def check_name(name: Any) -> str:
@@ -141,51 +184,14 @@ def check_name(name: Any) -> str:
     return name
 
 
-def split(counts: list[tuple[str, int]], blob: bytes) -> Iterator[tuple[str, array[int]]]:
-    """Yield each name with its numbers, one file at a time."""
+def split(counts: list[int], blob: bytes) -> Iterator[array[int]]:
+    """Yield the numbers of the blob, so many at a time as the counts say."""
     view, at = memoryview(blob), 0
-    for name, count in counts:
+    for count in counts:
         numbers = array("q")
         numbers.frombytes(view[at : at + WORD * count])
         at += WORD * count
-        yield name, numbers
-
-
-def check_lines(numbers: array[int]) -> array[int]:
-    """Return `numbers` if each can be the number of a line; raises SnapshotError."""
-    # Line 0 is real: it is that of a module's own first instruction since Python 3.11.
-    if numbers and (min(numbers) < 0 or max(numbers) > HIGHEST_LINE):
-        raise SnapshotError("a line number in it is negative or absurdly high")
-    return numbers
-
-
-def check_arcs(arcs: set[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Return `arcs` if each has two line numbers, signs aside; raises SnapshotError."""
-    if any(abs(first) > HIGHEST_LINE or abs(second) > HIGHEST_LINE for first, second in arcs):
-        raise SnapshotError("a line number in it is absurdly high")
-    return arcs
-
-
-def pair(numbers: array[int]) -> set[tuple[int, int]]:
-    """Return arcs from their ends, one after the other; raises SnapshotError."""
-    if len(numbers) % 2:
-        raise SnapshotError("one of its arcs has a beginning and no end")
-    return check_arcs(set(zip(numbers[::2], numbers[1::2], strict=True)))
-
-
-def unpack(numbers: array[int]) -> set[tuple[int, int]]:
-    """Return arcs from the C tracer's packed ones; raises SnapshotError."""
-    if numbers and (min(numbers) < 0 or max(numbers) >= PACKED_END):
-        raise SnapshotError("one of its packed arcs is out of range")
-    return check_arcs(
-        {
-            (
-                -(number & HALF) if number & FIRST_IS_NEGATIVE else number & HALF,
-                -(number >> 28 & HALF) if number & SECOND_IS_NEGATIVE else number >> 28 & HALF,
-            )
-            for number in numbers
-        }
-    )
+        yield numbers
 
 
 def check_tracers(tracers: Any) -> dict[str, str]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import coverage
 import pytest
 from conftest import Interpreter
 from running import TARGETS, Covattach, Target, wait_for
+
+from covattach.reports.snapshot import read_snapshot
 
 ENDING = TARGETS / "ending.py"
 SIGTERM = -signal.SIGTERM
@@ -133,3 +137,45 @@ def test_autosave_of_a_target_that_was_killed(
     assert facts["lines"] > 0
     covattach("stop", target.pid, "--no-dump")
     assert not target.folders
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14", "3.15")
+def test_the_last_save_of_a_target_that_was_killed_is_whole_and_recent(
+    interpreter: Interpreter,
+    covattach: Covattach,
+    launch: Callable[..., Target],
+    tmp_path: Path,
+) -> None:
+    """Killed at any moment, it leaves a whole save with all that ran until two intervals ago."""
+    # GIVEN a target that runs something new all the time, in two windows, and saves each second
+    source, times = tmp_path / "functions.py", tmp_path / "times"
+    target = launch(interpreter, "ticking.py", source, times)
+    covattach("start", target.pid, "--every", "1s")
+    covattach("mark", target.pid, "second")
+    (folder,) = target.folders
+    saved = folder / "snapshot"
+    first = wait_for(lambda: saved.exists() and saved.stat().st_ino, "the first save")
+    wait_for(lambda: saved.stat().st_ino != first, "the next save")
+
+    # WHEN it is killed
+    os.kill(target.pid, signal.SIGKILL)
+    killed = time.time()
+    assert target.wait() == -signal.SIGKILL
+
+    # THEN the last save is whole, of both windows, and recent by the times it tells itself
+    covattach("dump", target.pid, "--no-html")
+    snapshot = read_snapshot(saved)
+    data = coverage.CoverageData(str(covattach.folder / ".coverage"))
+    data.read()
+    assert data.measured_contexts() >= {"second"}
+    delayed = max(0.0, killed - snapshot.taken - 1.0)  # for the save that was then due
+    ran = dict(map(str.split, times.read_text().splitlines()))
+    lines = set(data.lines(str(source)) or ())
+    in_save = [float(at) for number, at in ran.items() if 2 * int(number) + 2 in lines]
+    assert killed - max(in_save) <= 2.0 + delayed
+
+    # AND nothing is missing that had run before it was taken
+    started = float(json.loads((folder / "session.json").read_text())["since"])
+    between = {int(n) for n, at in ran.items() if started + 1 < float(at) < snapshot.taken}
+    assert {2 * number + 2 for number in between} <= lines
+    covattach("stop", target.pid, "--no-dump")

@@ -1,0 +1,148 @@
+"""The cost: how much longer the target takes because it is measured, estimated from above.
+
+What cannot be seen from inside is how often the C tracer is called, and a pause in which it is not
+called, to compare, would lose lines.  So the estimate has two parts.  Calibrated once, here: how
+many times as long a piece of Python takes that is all lines, calls and returns.  And observed: how
+much of the time the target spends on a processor, or waits for one.  Of that, the tracer has at most the
+calibrated part; less where the CPU is in C code, which the tracer does not slow down.
+sysmon reports a place once, so there it is the number of new points times the cost of a report.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from _thread import get_native_id
+from typing import Any
+
+PERIOD = 1.0  # seconds between two looks
+PERIODS = 5  # so many are looked at together: a short burst is not a slow-down
+ROUNDS = 300
+REPEATS = 5
+INTERPRETER = 2.0  # a report costs about as much again in the interpreter, which switches it off
+
+
+class Item:
+    """Something with an attribute, for `work`."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def next(self) -> int:
+        """Do what methods do."""
+        if self.number > 1 << 20:
+            self.number = 0
+        self.number += 3
+        return self.number
+
+
+def work(rounds: int) -> int:
+    """Do ordinary things, a little on each line."""
+    item = Item(rounds)
+    total = 0
+    held = []
+    for number in range(rounds):
+        value = item.next()
+        if value % 2:
+            total += value
+        else:
+            total -= number
+        held.append(value)
+    return total + len(held)
+
+
+def seconds_of(function: Any, *arguments: Any) -> float:
+    """Return how much CPU time a call takes, at its fastest."""
+    times = []
+    for _ in range(REPEATS):
+        began = time.thread_time()
+        function(*arguments)
+        times.append(time.thread_time() - began)
+    return max(min(times), 1e-9)
+
+
+def wanted_cpu(but: int) -> float:
+    """Return for how many seconds threads have run or waited for a processor, all but one's.
+
+    On a busy machine a target waits for one most of the time, and is slowed down all the same
+    (/proc/PID/schedstat, nanoseconds of both).  A thread that has ended is no longer counted.
+    """
+    total = 0
+    for name in os.listdir("/proc/self/task"):
+        try:
+            with open(f"/proc/self/task/{name}/schedstat", encoding="ascii") as file:
+                running, waiting = file.read().split()[:2]
+        except OSError:
+            continue
+        total += (int(running) + int(waiting)) * (int(name) != but)
+    return total / 1e9
+
+
+class Cost:
+    """Tells when measuring costs more than `limit`, in per cent of what the target takes without.
+
+    To be made before anything is measured; `calibrate` is called when that has begun.
+    """
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.plain = seconds_of(work, ROUNDS)
+        self.factor = 1.0  # how many times as long traced Python takes
+        self.report = 0.0  # seconds for one report of sysmon
+        self.looks: list[tuple[float, float, int]] = []
+        self.percent = 0.0
+
+    def calibrate(self, collector: Any, core: str) -> None:
+        """Find out on this machine, in this thread, what measuring costs."""
+        tracer = collector.tracers[0]
+        if core == "sysmon":
+            code = work.__code__
+            one = seconds_of(lambda: [tracer.sysmon_line_lines(code, 1) for _ in range(ROUNDS)])
+            self.report = INTERPRETER * one / ROUNDS
+            return
+        own = self.tracer_like(collector)
+        try:
+            own.start()
+            traced = seconds_of(work, ROUNDS)
+        finally:
+            own.stop()
+            sys.settrace(None)
+        self.factor = max(traced / self.plain, 1.0)
+
+    def tracer_like(self, collector: Any) -> Any:
+        """Return a tracer that does all that the collector's do, and keeps it to itself."""
+        core = collector.core
+        own = core.tracer_class(**core.tracer_kwargs)
+        disposition = core.file_disposition_class()
+        name = work.__code__.co_filename
+        disposition.original_filename = disposition.canonical_filename = name
+        disposition.source_filename, disposition.trace, disposition.reason = name, True, ""
+        disposition.file_tracer, disposition.has_dynamic_filename = None, False
+        own.data, own.file_tracers = {name: set()}, {}
+        own.should_trace_cache = {name: disposition}
+        own.should_trace = own.check_include = own.warn = lambda *_: disposition
+        own.lock_data = own.unlock_data = tuple
+        own.trace_arcs = collector.branch
+        # The C tracer looks at each without asking whether it is there.
+        own.concur_id_func = own.should_start_context = own.switch_context = None
+        own.disable_plugin = tuple
+        return own
+
+    def look(self, points: int) -> None:
+        """Note where time, CPU and the number of points are now; `percent` is what they say."""
+        cpu = wanted_cpu(get_native_id())
+        self.looks = [*self.looks[-PERIODS:], (time.monotonic(), cpu, points)]
+        (began, busy, before), (now, busier, after) = self.looks[0], self.looks[-1]
+        elapsed = now - began
+        if elapsed <= 0:
+            return
+        # Python runs in one thread at a time; what is more, is C code without the GIL.
+        running = min(max(busier - busy, 0.0) / elapsed, 1.0)
+        reports = max(after - before, 0) * self.report / elapsed
+        ours = min(running * (1 - 1 / self.factor) + reports, 0.99)
+        self.percent = 100 * ours / (1 - ours)
+
+    def is_too_high(self) -> bool:
+        """Tell whether the target has been slowed down by more than the limit, for long enough."""
+        return len(self.looks) > PERIODS and self.percent > self.limit

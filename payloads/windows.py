@@ -1,0 +1,67 @@
+"""Windows: named spans of time, and what ran in those that have ended.
+
+The sets that coverage fills belong to the window that goes on.  At its end they are copied out,
+put aside here in a compact form, and emptied; they are never replaced, because the C tracer keeps
+pointers to them.  A name that is used again continues its window: what it had is put together
+with what it gets.  So what is kept is bounded by what ran in each window, however many marks.
+
+Everything here is replaced rather than changed, in one store: a save at the end of the process,
+in another thread, finds the state before or the state after.
+"""
+
+from __future__ import annotations
+
+from array import array
+from itertools import chain
+from typing import Any
+
+NUMBERS = "q"  # 64 bits: packed arcs need 58
+UNNAMED = ""  # what ran before the first mark, as in coverage's data files
+
+
+class Windows:
+    """The windows of one measurement; `pairs` says that its sets hold pairs of lines."""
+
+    def __init__(self, pairs: bool) -> None:
+        self.pairs = pairs
+        self.name = UNNAMED  # of the window that goes on
+        self.closed: dict[str, dict[str, Any]] = {UNNAMED: {}}  # window to file to numbers
+
+    @property
+    def names(self) -> list[str]:
+        """The names that were given, in the order in which they were first."""
+        return [name for name in self.closed if name != UNNAMED]
+
+    def flat(self, held: Any) -> Any:
+        """Return lines or arcs as an array of plain numbers."""
+        return array(NUMBERS, chain.from_iterable(held) if self.pairs else held)
+
+    def points(self, numbers: Any) -> set[Any]:
+        """Return the lines or arcs that `flat` has made an array of."""
+        return set(zip(numbers[::2], numbers[1::2])) if self.pairs else set(numbers)
+
+    def close(self, taken: dict[str, set[Any]]) -> None:
+        """Put aside what is `taken` out of coverage's sets, for the window that goes on."""
+        ended = dict(self.closed[self.name])
+        for name, held in taken.items():
+            if held and name in ended:
+                ended[name] = self.flat(held.union(self.points(ended[name])))
+            elif held:
+                ended[name] = self.flat(held)
+        self.closed = {**self.closed, self.name: ended}
+
+    def begin(self, name: str) -> None:
+        """Go on under another name; what it had before, it keeps."""
+        self.closed = {**self.closed, name: self.closed.get(name, {})}
+        self.name = name
+
+    def forget(self) -> None:
+        """Begin anew: no window has ever been but the one that goes on, and that is empty."""
+        self.closed = {UNNAMED: {}, self.name: {}}
+
+    def held(self) -> dict[str, dict[str, set[Any]]]:
+        """Return what ran in the windows, up to the last end of each, as coverage holds it."""
+        return {
+            window: {name: self.points(numbers) for name, numbers in files.items()}
+            for window, files in self.closed.items()
+        }
