@@ -3,9 +3,9 @@
 What cannot be seen from inside is how often the C tracer is called, and a pause in which it is not
 called, to compare, would lose lines.  So the estimate has two parts.  Calibrated once, here: how
 many times as long a piece of Python takes that is all lines, calls and returns.  And observed: how
-much of the time the target spends on a processor, or waits for one.  Of that, the tracer has at most the
-calibrated part; less where the CPU is in C code, which the tracer does not slow down.
-sysmon reports a place once, so there it is the number of new points times the cost of a report.
+much of the time the target spends on a processor, or waits for one.  Of that, the tracer has at
+most the calibrated part; less where C code runs, which the tracer does not slow down.
+sysmon reports a place once: there it is the number of new points times the cost of a report.
 """
 
 from __future__ import annotations
