@@ -3,8 +3,8 @@
 What cannot be seen from inside is how often the C tracer is called, and a pause in which it is not
 called, to compare, would lose lines.  So the estimate has two parts.  Calibrated once, here: how
 many times as long a piece of Python takes that is all lines, calls and returns.  And observed: how
-much of the time the target spends on a processor, or waits for one.  Of that, the tracer has at
-most the calibrated part; less where C code runs, which the tracer does not slow down.
+much of the time the target spends on a processor, not counting waits for one.  Of that, the
+tracer has at most the calibrated part; less where C code runs, which the tracer does not slow down.
 sysmon reports a place once: there it is the number of new points times the cost of a report.
 """
 
@@ -62,21 +62,23 @@ def seconds_of(function: Any, *arguments: Any) -> float:
     return max(min(times), 1e-9)
 
 
-def wanted_cpu(but: int) -> float:
-    """Return for how many seconds threads have run or waited for a processor, all but one's.
+def on_processors(but: int) -> tuple[float, float]:
+    """Return for how many seconds threads have run, and waited for a processor; all but one.
 
     On a busy machine a target waits for one most of the time, and is slowed down all the same
     (/proc/PID/schedstat, nanoseconds of both).  A thread that has ended is no longer counted.
     """
-    total = 0
+    ran = waited = 0
     for name in os.listdir("/proc/self/task"):
         try:
             with open(f"/proc/self/task/{name}/schedstat", encoding="ascii") as file:
                 running, waiting = file.read().split()[:2]
         except OSError:
             continue
-        total += (int(running) + int(waiting)) * (int(name) != but)
-    return total / 1e9
+        if int(name) != but:
+            ran += int(running)
+            waited += int(waiting)
+    return ran / 1e9, waited / 1e9
 
 
 class Cost:
@@ -90,7 +92,7 @@ class Cost:
         self.plain = seconds_of(work, ROUNDS)
         self.factor = 1.0  # how many times as long traced Python takes
         self.report = 0.0  # seconds for one report of sysmon
-        self.looks: list[tuple[float, float, int]] = []
+        self.looks: list[tuple[float, float, float, int]] = []
         self.percent = 0.0
 
     def calibrate(self, collector: Any, core: str) -> None:
@@ -131,15 +133,17 @@ class Cost:
 
     def look(self, points: int) -> None:
         """Note where time, CPU and the number of points are now; `percent` is what they say."""
-        cpu = wanted_cpu(get_native_id())
-        self.looks = [*self.looks[-PERIODS:], (time.monotonic(), cpu, points)]
-        (began, busy, before), (now, busier, after) = self.looks[0], self.looks[-1]
-        elapsed = now - began
+        ran, waited = on_processors(get_native_id())
+        self.looks = [*self.looks[-PERIODS:], (time.monotonic(), ran, waited, points)]
+        first, last = self.looks[0], self.looks[-1]
+        elapsed, ran, waited, new = (after - before for before, after in zip(first, last))
         if elapsed <= 0:
             return
         # Python runs in one thread at a time; what is more, is C code without the GIL.
-        running = min(max(busier - busy, 0.0) / elapsed, 1.0)
-        reports = max(after - before, 0) * self.report / elapsed
+        ran = min(max(ran, 0.0), elapsed)
+        idle = max(elapsed - ran - max(waited, 0.0), 0.0)
+        running = ran / max(ran + idle, 1e-9)
+        reports = max(new, 0) * self.report / elapsed
         ours = min(running * (1 - 1 / self.factor) + reports, 0.99)
         self.percent = 100 * ours / (1 - ours)
 
