@@ -33,6 +33,7 @@ MODULES = (
     "wire",
     "faults",
     "forks",
+    "imported",
     "session",
     "agent",
 )

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from . import ending, wire
+from . import ending, imported, wire
 from .cost import PERIOD, Cost
 from .measure import Measurement, Refused
 
@@ -29,6 +29,7 @@ class Session:
         self.handler = handler
         self.measurement: Any = None
         self.last: Any = None
+        self.imported: dict[str, Any] = {}
         self.since = 0.0
         self.every = 0.0
         self.ends = time.monotonic() + WAIT_FOR_START
@@ -85,6 +86,7 @@ class Session:
                 self.is_over = True
                 raise
             self.measurement = measurement
+            self.note_imports()
             self.last = ending.LastSave(
                 self.take, self.folder + "/snapshot", self.handler, self.turn
             )
@@ -137,26 +139,35 @@ class Session:
             facts["warnings"] = [*facts["warnings"], *more]
         return facts
 
+    def note_imports(self) -> None:
+        """Note what had been imported until now; reports do without it where that fails."""
+        try:
+            self.imported = imported.describe()
+        except Exception as error:
+            self.measurement.warnings.append(f"what was imported before is not known: {error!r}")
+
     def take(self) -> tuple[dict[str, Any], bytes]:
         """Return a snapshot of now, with what a reader of it alone needs to know."""
         snapshots = self.measurement.snapshots
         taken = time.time()  # what ran until then is in it
         header, blob = snapshots.encode(snapshots.copy())
-        header.update(taken=taken, off=self.off)
+        header.update(taken=taken, off=self.off, imported=self.imported)
         return header, blob
 
     def dump(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Return a snapshot; with `reset`, begin anew with what comes after it."""
         began, now = time.perf_counter(), time.time()
         snapshots = self.must_measure().snapshots
-        taken = snapshots.copy()
+        taken, known = snapshots.copy(), self.imported
         header, blob = snapshots.encode(taken)
         if request.get("reset"):
             snapshots.forget(taken)
             snapshots.windows.forget()
             if not self.off:
                 self.measurement.adoption.rearm(taken)
+            self.note_imports()
         header["snapshot_ms"] = 1000 * (time.perf_counter() - began)
+        header["imported"] = known
         return {**self.facts(), **header, "taken": now}, blob
 
     def mark(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:

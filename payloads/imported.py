@@ -1,0 +1,118 @@
+"""What had been imported before the measuring began: the lines that ran then are known to have run.
+
+The target only says which files its modules come from, and how far those have got that are not
+through yet.  Which lines that makes is worked out from the sources, by whoever makes a report.
+No code of the application's may run for this: modules may be objects of any class, whose
+attributes import something, so nothing but dictionaries of real modules is looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import FunctionType, ModuleType
+from typing import Any
+
+from . import frames
+
+BEGUN = 0  # instead of a line: the module has begun, and it is not known how far it has got
+SPEC = type(sys.__spec__)
+# Fields of /proc/PID/stat (proc(5)) that every exec draws anew and a fork keeps: start_stack,
+# start_brk, arg_start; and the one with the time of the start, in ticks after the boot.
+DRAWN = (27, 46, 47)
+PARENT, START_TIME = 3, 21
+namespace_of = vars(ModuleType)["__dict__"].__get__
+
+
+def describe() -> dict[str, Any]:
+    """Return what a report needs to know of this process's imports.
+
+    `modules` is a list of [file, whether it is `__main__`, a line that it has reached, whether it
+    is there still]; the line is None for a module that is through.  `since`, in seconds since
+    1970, is when the process began, before which no file was loaded; `python` is [major, minor].
+    """
+    return {"python": list(sys.version_info[:2]), "since": began(), "modules": modules()}
+
+
+def modules() -> list[list[Any]]:
+    """Return the modules that come from a source file; it takes some microseconds for each."""
+    standing = module_frames()
+    found = []
+    for module in list(sys.modules.values()):
+        if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
+            continue  # importlib.util.LazyLoader's have not begun, and a look would load them
+        names = namespace_of(module)
+        file = names.get("__file__") or file_of_main(names)
+        if type(file) is str and file[-3:] not in (".so", "pyc"):
+            is_main = type(names.get("__name__")) is str and names["__name__"] == "__main__"
+            whole = file if file[:1] == "/" else os.path.abspath(file)
+            found.append([whole, is_main, *reached(names, file, is_main, standing)])
+    return found
+
+
+def file_of_main(names: dict[str, Any]) -> Any:
+    """Return the file of a main program that has ended, which takes its `__file__` away."""
+    if names is not namespace_of(sys.modules.get("__main__", sys)):
+        return None
+    functions = [one for one in list(names.values()) if type(one) is FunctionType]
+    files = {one.__code__.co_filename for one in functions if one.__globals__ is names}
+    return files.pop() if len(files) == 1 and not next(iter(files)).startswith("<") else None
+
+
+def module_frames() -> dict[int, Any]:
+    """Return the outermost frame that runs in each module's namespace, by the latter's id."""
+    return {
+        id(frame.f_globals): frame
+        for frame in frames.all_running()
+        if frame.f_code.co_name == "<module>"
+    }
+
+
+def reached(names: dict[str, Any], file: str, is_main: bool, standing: dict[int, Any]) -> list[Any]:
+    """Return a line that a module has reached, None if it is through; and whether it is there."""
+    frame = standing.get(id(names))
+    if frame is not None:
+        # Somebody's `exec` of other code in this namespace tells nothing about the file.
+        is_here = frame.f_code.co_filename == file
+        return [(frame.f_lineno or BEGUN) if is_here else BEGUN, is_here]
+    if is_main:
+        # It may have ended by an exception, and the process lives on for its threads.
+        return [last_function(names, file), False]
+    spec = names.get("__spec__")
+    begun = type(spec) is SPEC and vars(spec).get("_initializing")
+    return [BEGUN if begun else None, False]
+
+
+def last_function(names: dict[str, Any], file: str) -> int:
+    """Return the line of the last function of `file` that is in its namespace: that was defined."""
+    codes = [one.__code__ for one in list(names.values()) if type(one) is FunctionType]
+    lines = [
+        code.co_firstlineno
+        for code in codes
+        if code.co_filename == file and code.co_name != "<lambda>"
+    ]
+    return max(lines, default=BEGUN)
+
+
+def began() -> float:
+    """Return when this process began, or the one that it was forked from: that loaded the files."""
+    fields = stat(os.getpid())
+    drawn = [fields[at] for at in DRAWN]
+    while b"0" not in drawn:  # what may not be read is 0
+        try:
+            above = stat(int(fields[PARENT]))
+        except OSError:
+            break
+        if [above[at] for at in DRAWN] != drawn:
+            break
+        fields = above
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+    # Rounded up: a file that was written just before is not to look newer.
+    return time.time() - uptime + (int(fields[START_TIME]) + 2) / os.sysconf("SC_CLK_TCK")
+
+
+def stat(pid: int) -> list[bytes]:
+    """Return the fields of /proc/PID/stat, counted from 0; raises OSError for one that is gone."""
+    with open(f"/proc/{pid}/stat", "rb") as file:
+        return [b"", b"", *file.read().rpartition(b")")[2].split()]

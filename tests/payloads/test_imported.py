@@ -1,0 +1,117 @@
+"""What the agent tells of imports: which files, how far they had got, and since when."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Interpreter
+from inside import Inside
+from running import TARGETS, Target, wait_for
+
+from covattach.reports.loads import Load
+
+PYTHONS = ("3.9", "3.11", "3.13", "3.14", "3.15")
+
+
+@pytest.mark.pythons(*PYTHONS)
+def test_files_that_were_imported_before(
+    interpreter: Interpreter, launch: Callable[..., Target]
+) -> None:
+    """The main program stands where it stands, what it imported is through, no other is named."""
+    # GIVEN a target in a loop of its top level
+    began = time.time()
+    target = launch(interpreter, "imports.py")
+    here, before, later = (str(TARGETS / f"imports{end}.py") for end in ("", "_before", "_later"))
+    with Inside(target) as agent:
+        # WHEN it is measured, and then imports another module
+        agent.start()
+        assert target.ask("load()") == 2
+        loads = agent.dump().loads
+
+        # THEN the first is known, with the line of the loop, and the other is not
+        lines = (TARGETS / "imports.py").read_text().splitlines()
+        loop = 1 + next(at for at, line in enumerate(lines) if line.endswith("# the loop"))
+        (main,) = loads.of(here)
+        assert main.main
+        assert main.standing
+        assert main.reached in (loop, loop + 1)
+        assert loads.of(before) == {Load(False, None, False, interpreter.minor)}
+        assert not loads.of(later)
+        assert loads.since is not None
+        assert began - 0.1 < loads.since < time.time()
+
+        # WHEN the window begins anew / THEN the other was imported before it
+        agent.dump(reset=True)
+        loads = agent.dump().loads
+        assert loads.of(later) == {Load(False, None, False, interpreter.minor)}
+        assert agent.stop().loads == loads
+
+
+LAZY = """\
+import importlib.util, sys
+sys.path[:0] = [TARGETS, ROOT]
+spec = importlib.util.find_spec("imports_later")
+spec.loader = importlib.util.LazyLoader(spec.loader)
+module = sys.modules["imports_later"] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+sys.modules.update(odd=object(), none=None)
+import payloads.imported
+files = [entry[0] for entry in payloads.imported.describe()["modules"]]
+assert type(module).__name__ == "_LazyModule"
+assert files and not any(file.endswith("imports_later.py") for file in files)
+"""
+
+
+@pytest.mark.pythons(*PYTHONS)
+def test_a_look_loads_nothing(interpreter: Interpreter) -> None:
+    """Modules that load when an attribute is asked for are not loaded, nor believed to be."""
+    # GIVEN a lazy module, and things in `sys.modules` that are no modules / WHEN they are looked at
+    code = LAZY.replace("TARGETS", repr(str(TARGETS)))
+    code = code.replace("ROOT", repr(str(TARGETS.parent.parent)))
+    words = [interpreter.python, "-c", code]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+
+    # THEN it is as lazy as it was, and is not named
+    assert done.returncode == 0, done.stderr
+
+
+THREADED = """\
+import os, threading
+import answering
+def work():
+    threading.Event().wait()
+threading.Thread(target=work).start()
+answering.in_thread(globals())
+if os.environ["HOW"] == "raises":
+    raise SystemExit
+def late():
+    pass
+"""
+
+
+@pytest.mark.pythons(*PYTHONS)
+@pytest.mark.parametrize("how", ["raises", "ends"])
+def test_a_main_program_that_has_ended(
+    interpreter: Interpreter, how: str, launch: Callable[..., Target], tmp_path: Path
+) -> None:
+    """Of a main program that has ended, by an exception or not, the last function is known."""
+    # GIVEN a program that has ended, and whose threads live on
+    path = tmp_path / "threaded.py"
+    path.write_text(THREADED, encoding="utf-8")
+    target = launch(interpreter, path, env={"HOW": how})
+    ended = "not any(f.f_code.co_name == '<module>' for g in sys._current_frames().values()"
+    ended += " for f in answering.stack(g) if f.f_code.co_filename.endswith('threaded.py'))"
+    wait_for(lambda: target.ask(ended) is True, "the main program ends")
+    with Inside(target) as agent:
+        # WHEN it is measured
+        agent.start()
+        loads = agent.dump().loads.of(str(path))
+
+        # THEN what it has surely reached is told, and not that it is through
+        line = 1 + THREADED.splitlines().index("def late():" if how == "ends" else "def work():")
+        assert loads == {Load(True, line, False, interpreter.minor)}
+        agent.stop()

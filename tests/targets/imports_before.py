@@ -1,0 +1,26 @@
+"""Is imported by imports.py before the attach."""
+
+FIRST = 1  # before
+
+
+class Thing:  # before
+    attribute = FIRST  # before
+
+    def method(self):  # before
+        return self.attribute
+
+
+def used():  # before
+    return 1
+
+
+def unused():  # before
+    return 2
+
+
+try:  # before
+    import nowhere  # before
+except ImportError:
+    nowhere = None
+if __name__ == "__main__":  # before
+    used()
