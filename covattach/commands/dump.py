@@ -99,6 +99,11 @@ def report(
                 "files": made.files,
                 "lines": made.lines,
                 "percent": made.percent,
+                "percent_of_functions": made.total.percent_of_functions,
+                "statements": made.statements,
+                "lines_at_import": made.total.at_import,
+                "lines_undecided": made.total.undecided,
+                "lines_never_seen": made.total.never_seen,
                 "snapshot_ms": round(milliseconds, 2),
                 "outputs": {name: str(path) for name, path in made.outputs.items()},
             }

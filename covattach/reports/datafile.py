@@ -3,6 +3,7 @@
     ensure_ours(path)                               refuse to overwrite what is not ours
     write(snapshots, path, origin, …)               write it, whole or not at all
     origin(path) -> dict                            what `write` was told of the session
+    loads(path) -> Loads                            which files the targets had imported before
     remember(path, outputs), remembered(path)       reports made from it, by their digests
 
 `origin` is anything for JSON: {"pid", "command", "since", "version", …}.  `since`, in seconds since
@@ -27,6 +28,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from covattach.errors import BadUsage, ReportFailed
+from covattach.reports.loads import Loads, from_note, merged, to_note
 from covattach.reports.replacing import replacing
 from covattach.reports.snapshot import Arcs, Lines, Snapshot
 
@@ -57,8 +59,12 @@ def write(
     ensure_ours(path)
     outputs = remembered(path) if path.exists() else {}
     with replacing(path, REMEDY) as beside:
-        fill(beside, taken, never_ran, context)
-        mark(beside, {"origin": origin, "data": digest(beside), "outputs": outputs})
+        never = list(never_ran)
+        fill(beside, taken, never, context)
+        named = [name for snapshot in taken for name in snapshot.files] + never
+        known = merged([snapshot.loads for snapshot in taken], named)
+        note = {"origin": origin, "data": digest(beside), "outputs": outputs}
+        mark(beside, {**note, "loads": to_note(known)})
 
 
 def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str], context: str) -> None:
@@ -111,6 +117,11 @@ def ensure_ours(path: Path) -> None:
 def origin(path: Path) -> dict[str, Any]:
     """Return what `write` was told of the session; nothing for a file that is not ours."""
     return part(path, "origin")
+
+
+def loads(path: Path) -> Loads:
+    """Return which files had been imported before; nothing for a file that is not ours."""
+    return from_note(part(path, "loads"))
 
 
 def remembered(path: Path) -> dict[str, str]:

@@ -1,20 +1,29 @@
-"""What reports say: the figures of each file and of all, for the table and for `--json`."""
+"""What reports say: the figures of each file and of all, for the table, the pages and `--json`."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from covattach.reports.lines import Known
+
 if TYPE_CHECKING:
     from coverage.results import Numbers
+
+
+NO_BRANCHES = {"n_branches": 0, "n_partial_branches": 0, "n_missing_branches": 0}
 
 
 @dataclass(frozen=True)
 class Row:
     """The numbers of one file, or of all: lines and branches, and `percent` from 0 to 100.
 
-    `shown` is the percentage as coverage displays it, without the sign.
+    `shown` is the percentage as coverage displays it, without the sign.  `at_import` of the missing
+    statements ran before the attach, and `undecided` may have.  `in_functions` is how many
+    statements and branches there are in bodies of functions, `ran_in_functions` how many of them
+    ran, and `functions_shown` that as a percentage.
     """
 
     name: str
@@ -24,6 +33,21 @@ class Row:
     partial: int
     percent: float
     shown: str
+    at_import: int = 0
+    undecided: int = 0
+    in_functions: int = 0
+    ran_in_functions: int = 0
+    functions_shown: str = ""
+
+    @property
+    def percent_of_functions(self) -> float | None:
+        """Return how much of the bodies of functions has run, 0 to 100; None if there are none."""
+        return 100 * self.ran_in_functions / self.in_functions if self.in_functions else None
+
+    @property
+    def never_seen(self) -> int:
+        """Return how many statements neither ran while measured nor can have before."""
+        return self.missing - self.at_import - self.undecided
 
     @property
     def executed(self) -> int:
@@ -68,8 +92,15 @@ class Report:
         return self.total.percent
 
 
-def to_row(name: str, numbers: Numbers) -> Row:
-    """Return coverage's numbers with a name; nothing at all is 0 %, where coverage says 100."""
+def to_row(name: str, numbers: Numbers, known: Iterable[Known] = ()) -> Row:
+    """Return coverage's numbers with a name; nothing at all is 0 %, where coverage says 100.
+
+    `known` is what is known of the lines of the same files.
+    """
+    known = list(known)
+    points = sum(one.in_functions for one in known)
+    ran = sum(one.ran_in_functions for one in known)
+    functions = replace(numbers, n_statements=points, n_missing=points - ran, **NO_BRANCHES)
     nothing_there = not numbers.n_statements and name == "TOTAL"
     return Row(
         name=name,
@@ -79,4 +110,9 @@ def to_row(name: str, numbers: Numbers) -> Row:
         partial=numbers.n_partial_branches,
         percent=0.0 if nothing_there else numbers.pc_covered,
         shown="0" if nothing_there else numbers.pc_covered_str,
+        at_import=sum(len(one.at_import) for one in known),
+        undecided=sum(len(one.undecided) for one in known),
+        in_functions=points,
+        ran_in_functions=ran,
+        functions_shown=functions.pc_covered_str if points else "",
     )

@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 from coverage import Coverage
 from coverage.exceptions import NoSource, NotPython
 
+from covattach.reports import lines
+from covattach.reports.loads import Loads
 from covattach.reports.sources import examine, listed, printable
 
 if TYPE_CHECKING:
@@ -33,13 +35,18 @@ class Recorder(Coverage):
     """A Coverage object for reports on the data file `data_file`.
 
     `settings` are names and values for `set_option`; `since` is when the session began, in seconds
-    since 1970.  `numbers` grows while reports are made: the name of a file in the data to its
-    name in reports and its coverage.results.Numbers.
+    since 1970; `loads` what had been imported then.  While reports are made these grow: `numbers`,
+    the name of a file in the data to its name in reports and its coverage.results.Numbers; and
+    `known`, its name in reports to what is known of its lines besides.
     """
 
-    def __init__(self, data_file: Path, settings: dict[str, Any], since: float | None) -> None:
+    def __init__(
+        self, data_file: Path, settings: dict[str, Any], since: float | None, loads: Loads
+    ) -> None:
         """Load the data; raises what coverage raises for bad data and bad settings."""
         self.since = since
+        self.loads = loads
+        self.known: dict[str, lines.Known] = {}
         self.for_html = False
         self.numbers: dict[str, tuple[str, Numbers]] = {}
         self.unreadable: set[str] = set()
@@ -72,7 +79,7 @@ class Recorder(Coverage):
 
     def fit(self, names: set[str]) -> list[str]:
         """Return the names that coverage can be asked for without failing for all of them."""
-        found = examine(names, self.since)
+        found = examine(names, self.since, self.loads)
         self.unreadable.update(found.unreadable)
         self.changed.update(found.changed)
         plugins = listed(self.get_option("run:plugins"))
@@ -90,12 +97,18 @@ class Recorder(Coverage):
     def _analyze(self, morf: TMorf, file_reporter: FileReporter | None = None) -> Analysis:
         """Analyze one file, and note its numbers or why there are none."""
         try:
+            name = file_reporter.relative_filename() if file_reporter else str(morf)
+            # coverage drops the syntax tree while it analyzes.
+            tree = None if name in self.known else lines.syntax(file_reporter)
             analysis = super()._analyze(morf, file_reporter)
         except Exception as error:
             self.note_fault(str(morf), error, file_reporter)
             raise
-        name = file_reporter.relative_filename() if file_reporter else str(morf)
         self.numbers[str(morf)] = name, analysis.numbers
+        if file_reporter and tree:
+            loads = self.loads.of(str(morf))
+            is_changed = str(morf) in self.changed
+            self.known[name] = lines.examine(file_reporter, analysis, tree, loads, is_changed)
         return analysis
 
     def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
@@ -138,7 +151,7 @@ class Recorder(Coverage):
         found = {
             "Not in the report, because they cannot be read": sorted(self.unreadable),
             f"Not in the report, because the {python} of covattach cannot parse them": unparsable,
-            "Changed since the session began, so that lines may be marked wrongly": sorted(
+            "Changed since they were loaded, so that lines may be marked wrongly": sorted(
                 self.changed & set(self.numbers)
             ),
             "Not in the HTML report, because their names are too long": sorted(self.unpaged),

@@ -28,11 +28,13 @@ from typing import TYPE_CHECKING, Any
 from covattach.errors import CovattachError, ReportFailed
 from covattach.reports import datafile, nothing, outputs, sources
 from covattach.reports.figures import Report, to_row
+from covattach.reports.lines import Known
 from covattach.reports.replacing import replacing
 
 if TYPE_CHECKING:
     from covattach.reports.recorder import Recorder
 
+PLAIN = "The HTML report of coverage {} is another one: it does not mark what ran at import."
 NOTHING_RAN = "Nothing that is measured has run yet."
 NOT_IN_CONTEXTS = "Nothing that is in the report has run in these windows."
 NOTHING_LEFT = "Nothing that has run is in the report: it is left out, or cannot be read."
@@ -61,7 +63,8 @@ def render(
         warnings.simplefilter("ignore")  # Python's own on the sources: their authors' business
         from covattach.reports.recorder import Recorder
 
-        recorder = Recorder(data_file, settings, since if isinstance(since, int | float) else None)
+        began = since if isinstance(since, int | float) else None
+        recorder = Recorder(data_file, settings, began, datafile.loads(data_file))
         make_all(recorder, data_file, where)
         return summary(recorder, data_file, where)
 
@@ -137,19 +140,34 @@ def make_html(recorder: Recorder, folder: Path) -> None:
         recorder.for_html = False
 
 
+def write_pages(recorder: Recorder, folder: Path) -> None:
+    """Write the HTML report, a plain one if need be; raises what coverage raises."""
+    from coverage import __version__
+
+    from covattach.reports.templates import OtherTemplate
+
+    try:
+        from covattach.reports import pages
+
+        pages.make(recorder, folder)
+    except (ImportError, OtherTemplate):
+        recorder._warn(PLAIN.format(__version__))
+        recorder.html_report(directory=os.fspath(folder))
+
+
 def make_pages(recorder: Recorder, folder: Path) -> None:
     """Have coverage write the HTML report, leaving out pages that are up to date by its notes."""
     notes = folder / "status.json"
     if recorder.get_option("html:show_contexts"):
         notes.unlink(missing_ok=True)  # they know of a page's lines, but not of its contexts
     try:
-        recorder.html_report(directory=os.fspath(folder))
+        write_pages(recorder, folder)
     except (LookupError, TypeError, AttributeError):
         if not notes.exists():
             raise
         # The notes are JSON, and not what coverage has written: without them it starts anew.
         notes.unlink()
-        recorder.html_report(directory=os.fspath(folder))
+        write_pages(recorder, folder)
     except BaseException:
         notes.unlink(missing_ok=True)  # some pages are newer now than they say
         raise
@@ -176,13 +194,15 @@ def summary(recorder: Recorder, data_file: Path, where: dict[str, Path]) -> Repo
 
     found = sorted(recorder.numbers.values(), key=lambda entry: entry[0])
     total = sum((numbers for _, numbers in found), Numbers(recorder.precision))
-    row = to_row("TOTAL", total)
+    row = to_row("TOTAL", total, list(recorder.known.values()))
     said = recorder.warnings()
     if not row.executed:
         said.insert(0, why_nothing(recorder))
     return Report(
         data_file=data_file,
-        rows=[to_row(name, numbers) for name, numbers in found],
+        rows=[
+            to_row(name, numbers, [recorder.known.get(name, Known())]) for name, numbers in found
+        ],
         total=row,
         branch=recorder.get_data().has_arcs(),
         html=where["html"] / "index.html" if "html" in where else None,

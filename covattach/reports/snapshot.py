@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from covattach.reports.loads import Loads, NotLoads, check
 from covattach.reports.points import HIGHEST_LINE, SnapshotError, decoded
 
 __all__ = ["HIGHEST_LINE", "Snapshot", "SnapshotError", "decode", "read_snapshot"]
@@ -37,7 +38,7 @@ LONGEST_BLOB = 1 << 27  # bytes; ten million executed lines are 80 MB
 HIGHEST_LINES_IN_ALL = 1 << 30
 LATEST = 1e11  # seconds since 1970: the year 5138
 
-NOT_FACTS = {"kind", "files", "file_tracers", "taken", "blob", "protocol", "windows"}
+NOT_FACTS = {"kind", "files", "file_tracers", "taken", "blob", "protocol", "windows", "imported"}
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Snapshot:
     names to names of coverage plugins.  `taken` is in seconds since 1970, by the target's clock.
     `facts` are the other fields of the reply (`pid`, `python`, `core`, …), unchecked.  `windows`
     maps the names of windows to what ran in each, in the form of `files`, which has all of it;
-    "" is what ran outside of any.  It is empty where nobody has marked one.
+    "" is what ran outside of any.  It is empty where nobody has marked one.  `loads` are the files
+    that had been imported before; nothing where the target did not tell.
     """
 
     kind: str
@@ -59,6 +61,7 @@ class Snapshot:
     taken: float
     facts: dict[str, Any] = field(default_factory=dict)
     windows: dict[str, Lines | Arcs] = field(default_factory=dict)
+    loads: Loads = field(default_factory=Loads)
 
     @property
     def branch(self) -> bool:
@@ -96,7 +99,16 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
         taken=check_time(header.get("taken")),
         facts={name: value for name, value in header.items() if name not in NOT_FACTS},
         windows=windows if ended else {},
+        loads=check_loads(header.get("imported")),
     )
+
+
+def check_loads(imported: Any) -> Loads:
+    """Return what the target says of its imports; raises SnapshotError."""
+    try:
+        return check(imported)
+    except NotLoads as error:
+        raise SnapshotError(str(error)) from None
 
 
 def together(windows: dict[str, Any]) -> Any:

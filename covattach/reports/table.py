@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 
 GAP = 2  # columns between columns
 SHORTEST_NAME = 8  # columns; on a terminal narrower than that rich cuts the headings
-HEADINGS = ["Stmts", "Miss", "Cover"]
-BRANCH_HEADINGS = ["Stmts", "Miss", "Branch", "BrPart", "Cover"]
+HEADINGS = ["Stmts", "Miss", "Cover", "Funcs"]
+BRANCH_HEADINGS = ["Stmts", "Miss", "Branch", "BrPart", "Cover", "Funcs"]
 
 
 def show(report: Report, console: Console, rows: int = 30) -> None:
     """Print at most `rows` of the files that have run, by name, and a total of all files.
 
+    The last column, `Funcs`, is how much of the functions' bodies has run: what could still run.
     Where more have run, those in which most lines have run are shown: the others are small.
     """
     ran = [row for row in report.rows if row.executed]
@@ -35,6 +36,10 @@ def show(report: Report, console: Console, rows: int = 30) -> None:
         console.print(f"More files that have run: {len(ran) - len(shown)}.", highlight=False)
     if len(report.rows) > len(ran):
         console.print(f"Files that have not run: {len(report.rows) - len(ran)}.", highlight=False)
+    total = report.total
+    if total.at_import:
+        missing = f"Of the {total.missing} lines missed, {total.at_import} ran at import"
+        console.print(f"{missing}, before the attach.", highlight=False)
 
 
 def build(shown: list[Row], report: Report, width: int) -> Table:
@@ -62,7 +67,8 @@ def build(shown: list[Row], report: Report, width: int) -> Table:
 def cells(row: Row, branch: bool) -> list[str]:
     """Return the numbers of a row as the table shows them."""
     numbers = [row.statements, row.missing, *([row.branches, row.partial] if branch else [])]
-    return [*map(str, numbers), f"{row.shown}%"]
+    functions = f"{row.functions_shown}%" if row.in_functions else "-"
+    return [*map(str, numbers), f"{row.shown}%", functions]
 
 
 def shorten(name: str, width: int) -> str:

@@ -1,0 +1,254 @@
+"""The top level of a module: which of its lines, and of its class bodies', ran when it was loaded.
+
+    judge(tree, loads, ran) -> Judgement
+    function_lines(tree) -> set of the lines of function bodies
+
+A statement is said to have run where nothing else is possible: it stands in a block that was
+entered and left at its end, or before a place that was reached.  Of a module that was loaded to
+its end that is every statement of the top level and of class bodies, but for those in `if`, `try`,
+loops and the like, which are followed as far as the source decides them; and a function whose body
+runs was defined, whatever branch it is defined in.  Numbers of lines are those of the syntax tree.
+"""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from covattach.reports import conditions
+from covattach.reports.loads import Load
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = Function | ast.ClassDef
+Loop = ast.For | ast.AsyncFor | ast.While
+With = ast.With | ast.AsyncWith
+Try = ast.Try | ast.TryStar
+BLOCKS = ("body", "orelse", "finalbody")
+UNKNOWN = Load(None, 0, False, None)  # the target has not told of it, but functions of it run
+
+
+@dataclass
+class Judgement:
+    """What is known of lines: those that `ran` on loading, and those that were `passed_over`.
+
+    Lines of the top level in neither may have run or not.
+    """
+
+    ran: set[int] = field(default_factory=set)
+    passed_over: set[int] = field(default_factory=set)
+
+
+def first_line(statement: ast.stmt) -> int:
+    """Return the first line of a statement, its decorators included."""
+    decorators = statement.decorator_list if isinstance(statement, Definition) else []
+    return min([statement.lineno, *(one.lineno for one in decorators)])
+
+
+def span(block: list[ast.stmt]) -> range:
+    """Return the lines of a block of statements."""
+    last = block[-1] if block else None
+    return range(first_line(block[0]), (last.end_lineno or last.lineno) + 1) if last else range(0)
+
+
+def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Yield the blocks of a compound statement."""
+    for name in BLOCKS:
+        block = getattr(statement, name, None)
+        if block and isinstance(block, list):
+            yield block
+    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield part.body
+
+
+def functions(block: Iterable[ast.stmt]) -> Iterator[Function]:
+    """Yield the functions that are defined at the top level or in a class body."""
+    for statement in block:
+        if isinstance(statement, Function):
+            yield statement
+        else:
+            for inner in blocks(statement):
+                yield from functions(inner)
+
+
+def function_lines(tree: ast.Module) -> set[int]:
+    """Return the lines of all function bodies, but for one that stands in the `def` line."""
+    return {
+        line
+        for function in functions(tree.body)
+        for line in span(function.body)
+        if line != function.lineno
+    }
+
+
+def header(definition: Definition) -> set[int]:
+    """Return the lines that a function or class is defined by, its decorators included."""
+    return {definition.lineno, *(one.lineno for one in definition.decorator_list)}
+
+
+def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
+    """Return the functions of which a body ran, but not the definition: that was earlier.
+
+    `ran` are the lines that ran while measured.
+    """
+    lines = sorted(ran)
+    found = []
+    for function in functions(tree.body):
+        body = span(function.body)
+        at = bisect_left(lines, body.start)
+        if at < len(lines) and lines[at] in body and not header(function) & ran:
+            found.append(function)
+    return found
+
+
+def judge(tree: ast.Module, loads: Iterable[Load], ran: set[int]) -> Judgement | None:
+    """Return what is known of a module's top level; None if it was not loaded before.
+
+    `ran` are the first lines of the statements that ran while measured.
+    """
+    earlier = defined(tree, ran)
+    known = set(loads) or ({UNKNOWN} if earlier else set())
+    if not known:
+        return None
+    starts = {first_line(function) for function in earlier}
+    found = [Walk(load, starts).follow(tree) for load in known]
+    certain = set().union(*(header(function) for function in earlier))
+    certain.update(*(one.ran for one in found))
+    passed = set.intersection(*(one.passed_over for one in found)) - certain
+    return Judgement(certain, passed)
+
+
+class Walk:
+    """One load of a module, followed through its statements.
+
+    `starts` are the first lines of functions that are known to have been defined.
+    """
+
+    def __init__(self, load: Load, starts: set[int]) -> None:
+        self.load = load
+        at = {load.reached} if load.reached else set()
+        # Of a module that is not there any more it is the start of a function, too.
+        self.starts = starts if load.standing else starts | at
+        self.evidence = sorted(starts | at)
+        self.found = Judgement()
+
+    def follow(self, tree: ast.Module) -> Judgement:
+        """Return what is known of the module."""
+        self.block(tree.body, self.load.reached is None)
+        if self.load.standing and self.load.reached:
+            last = has_begun(tree.body, self.load.reached)
+            self.found.passed_over.update(range(last + 1, span(tree.body).stop))
+        return self.found
+
+    def reached(self, block: list[ast.stmt]) -> int:
+        """Return the last line in a block that is known to have been reached; 0 if none is."""
+        lines = span(block)
+        at = bisect_left(self.evidence, lines.stop) - 1
+        return self.evidence[at] if at >= 0 and self.evidence[at] in lines else 0
+
+    def block(self, block: list[ast.stmt], done: bool) -> None:
+        """Follow a block that was entered; `done` if control came to its end."""
+        reached = self.reached(block)
+        for statement in block:
+            later = reached > (statement.end_lineno or statement.lineno)
+            is_done = done or later or first_line(statement) in self.starts
+            self.statement(statement, is_done)
+            if not is_done or (conditions.leaves(statement) and not later):
+                return
+
+    def statement(self, statement: ast.stmt, done: bool) -> None:
+        """Follow a statement that was begun; `done` if control came to what follows it."""
+        if isinstance(statement, Definition):
+            return self.definition(statement, done)
+        if conditions.is_code(statement, self.load):
+            self.found.ran.add(statement.lineno)
+        if isinstance(statement, ast.If):
+            self.choice(statement, done)
+        elif isinstance(statement, Loop):
+            self.loop(statement, done)
+        elif isinstance(statement, With):
+            if done or self.reached(statement.body):
+                # It may have ended by an exception that the context manager swallowed.
+                self.block(statement.body, False)
+        elif isinstance(statement, Try):
+            self.attempt(statement, done)
+        elif isinstance(statement, ast.Match):
+            self.match(statement, done)
+        return None
+
+    def definition(self, statement: Definition, done: bool) -> None:
+        """Follow a function or class that is being defined: decorators come first."""
+        is_class = isinstance(statement, ast.ClassDef)
+        if not (done or (is_class and self.reached(statement.body))):
+            self.found.ran.add(first_line(statement))
+            return
+        self.found.ran.update(header(statement))
+        if is_class:
+            self.block(statement.body, done)
+
+    def choice(self, statement: ast.If, done: bool) -> None:
+        """Follow `if`: the branch that the source decides, or in which something was reached."""
+        outcome = conditions.outcome(statement.test, self.load)
+        body, orelse = statement.body, statement.orelse
+        if outcome is None and done:
+            # What never comes to its end was not taken, as control came to what follows.
+            if conditions.always_leaves(body):
+                outcome = False
+            elif conditions.always_leaves(orelse):
+                outcome = True
+        for block, taken in ((body, True), (orelse, False)):
+            if block and outcome is not None and outcome is not taken:
+                self.found.passed_over.update(span(block))
+            elif block and (outcome is taken or self.reached(block)):
+                self.block(block, done)
+
+    def loop(self, statement: Loop, done: bool) -> None:
+        """Follow a loop; all of its body only if every turn of it came to its end."""
+        left = any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(statement))
+        turns = done or not isinstance(statement, ast.For)
+        if (turns and conditions.turns(statement, self.load)) or self.reached(statement.body):
+            self.block(statement.body, done and not left)
+        if statement.orelse and ((done and not left) or self.reached(statement.orelse)):
+            self.block(statement.orelse, done and not left)
+
+    def attempt(self, statement: Try, done: bool) -> None:
+        """Follow `try`: all of it where nothing that it raises can have been caught."""
+        caught = [not conditions.always_leaves(handler.body) for handler in statement.handlers]
+        left = any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(statement))
+        through = done and not left and not any(caught)
+        self.block(statement.body, through or bool(self.reached(statement.orelse)))
+        for number, handler in enumerate(statement.handlers):
+            if self.reached(handler.body):
+                self.found.ran.update(one.lineno for one in statement.handlers[: number + 1])
+                self.block(handler.body, done)
+            elif through:
+                self.found.passed_over.update(
+                    range(handler.lineno, (handler.end_lineno or handler.lineno) + 1)
+                )
+        for block, entered in ((statement.orelse, through), (statement.finalbody, done)):
+            if block and (entered or self.reached(block)):
+                self.block(block, done)
+
+    def match(self, statement: ast.Match, done: bool) -> None:
+        """Follow `match`: the first pattern is always tried, the others up to one that was met."""
+        met = [number for number, case in enumerate(statement.cases) if self.reached(case.body)]
+        tried = max(met, default=0) + 1 if done or met else 0
+        self.found.ran.update(case.pattern.lineno for case in statement.cases[:tried])
+        for number in met:
+            self.block(statement.cases[number].body, done)
+
+
+def has_begun(block: list[ast.stmt], line: int) -> int:
+    """Return the last line that may have run when control is at `line`: nothing after it has.
+
+    Control only goes forward, but in loops.
+    """
+    for statement in block:
+        if line in span([statement]):
+            inside = [inner for inner in blocks(statement) if line in span(inner)]
+            if inside and not isinstance(statement, Loop | Definition):
+                return has_begun(inside[0], line)
+            is_whole = isinstance(statement, Loop | Definition) or not list(blocks(statement))
+            return statement.end_lineno or line if is_whole else line
+    return line

@@ -1,0 +1,108 @@
+"""What ran at import, before the attach, is told apart in reports from what never ran."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Interpreter
+from running import TARGETS, Covattach, Target, wait_for
+
+
+def lines_of_kind(page: Path, kind: str) -> set[int]:
+    """Return the numbers of the lines of a kind on a page of the HTML report."""
+    found = re.findall(r'<p class="(\w+)[^"]*"><span class="n"><a id="t(\d+)"', page.read_text())
+    return {int(number) for category, number in found if category == kind}
+
+
+def marked(source: Path) -> set[int]:
+    """Return the lines of a source that say that they ran before the attach."""
+    lines = source.read_text().splitlines()
+    return {number for number, line in enumerate(lines, 1) if line.endswith("# before")}
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14", "3.15")
+def test_import_time_is_told_apart(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+) -> None:
+    """The page, the table and the facts say which lines ran at import; the data file does not."""
+    # GIVEN a target that has imported one module, and imports another while measured
+    for name in ("imports.py", "imports_before.py", "imports_later.py"):
+        shutil.copy(TARGETS / name, tmp_path)
+    target = launch(interpreter, tmp_path / "imports.py")
+    covattach("start", target.pid, "--every", "1s", "--include", f"{tmp_path}/*")
+    assert target.ask("load()") == 2
+
+    # WHEN it is dumped
+    done = covattach("dump", target.pid, "--json")
+    pages = covattach.folder / "htmlcov"
+
+    # THEN exactly the lines that ran before are marked, in each file
+    for name in ("imports", "imports_before"):
+        (page,) = pages.glob(f"*{name}_py.html")
+        assert lines_of_kind(page, "imp") == marked(tmp_path / f"{name}.py")
+    (page,) = pages.glob("*imports_later_py.html")
+    assert lines_of_kind(page, "imp") == set()
+
+    # AND the figures add up, and say what share of the functions ran
+    facts = done.facts
+    kinds = ("lines", "lines_at_import", "lines_undecided", "lines_never_seen")
+    assert sum(facts[name] for name in kinds) == facts["statements"]
+    at_import = len(marked(tmp_path / "imports.py")) + len(marked(tmp_path / "imports_before.py"))
+    assert facts["lines_at_import"] == at_import
+    assert facts["percent_of_functions"] == pytest.approx(100 * 5 / 8)
+    assert f"{at_import} ran at import, before the attach." in done.err
+    assert "62% of functions" in (pages / "index.html").read_text()
+
+    # AND stock coverage shows what was measured only
+    command = [sys.executable, "-m", "coverage", "report", "--format=total", "--precision=4"]
+    stock = subprocess.run(
+        command, cwd=covattach.folder, capture_output=True, text=True, check=True
+    )
+    assert float(stock.stdout) == pytest.approx(facts["percent"], abs=1e-4)
+
+    # WHEN the target is killed / THEN what it has saved by itself says the same
+    (folder,) = target.folders
+    before = os.stat(folder / "snapshot").st_mtime if (folder / "snapshot").exists() else 0.0
+    wait_for(
+        lambda: (folder / "snapshot").exists() and os.stat(folder / "snapshot").st_mtime > before,
+        "a snapshot is saved",
+    )
+    target.popen.kill()
+    target.wait()
+    saved = covattach("stop", target.pid, "--json").facts
+    assert saved["lines_at_import"] == at_import
+
+
+@pytest.mark.pythons("3.11")
+def test_a_source_that_has_changed(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+) -> None:
+    """A source that is replaced after it was loaded, before the attach, is named."""
+    # GIVEN a target, of which a source is replaced before the attach by one with an older date
+    for name in ("imports.py", "imports_before.py", "imports_later.py"):
+        shutil.copy(TARGETS / name, tmp_path)
+    target = launch(interpreter, tmp_path / "imports.py")
+    source = tmp_path / "imports_before.py"
+    other = tmp_path / "other"
+    other.write_text("# new\n" + source.read_text())
+    os.utime(other, (1e9, 1e9))
+    os.replace(other, source)
+
+    # WHEN it is measured and dumped
+    covattach("start", target.pid, "--include", f"{tmp_path}/*")
+    target.ask("load()")
+    done = covattach("dump", target.pid, "--json")
+
+    # THEN that source is named, and no other; no line of it is said to have run at import
+    warning = done.line("Warning: Changed")
+    assert str(source) in warning
+    assert str(tmp_path / "imports.py") not in warning
+    assert done.facts["lines_at_import"] == len(marked(tmp_path / "imports.py"))
+    covattach("stop", target.pid, "--no-dump")

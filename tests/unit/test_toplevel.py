@@ -1,0 +1,313 @@
+"""What must have run when a module was loaded: no line is claimed that a source leaves open."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+from coverage.parser import PythonParser
+
+from covattach.reports import toplevel
+from covattach.reports.loads import Load
+
+RECORDER = Path(__file__).parent.parent / "imports_under_coverage.py"
+DONE = Load(False, None, False, (3, 11))
+MAIN = Load(True, None, False, (3, 11))
+# Modules of the standard library, of all kinds: with conditions, with `try`, with big classes.
+MODULES = """
+abc argparse ast asyncio.base_events asyncio.unix_events base64 bdb bisect calendar cgi code
+codecs collections configparser contextlib copy csv ctypes dataclasses datetime decimal difflib
+dis doctest email.message enum fileinput fractions ftplib functools getopt getpass gettext glob
+gzip hashlib heapq hmac html.parser http.client http.server imaplib inspect io ipaddress
+json.decoder locale logging lzma mailbox mimetypes multiprocessing.connection
+multiprocessing.managers numbers opcode optparse os pathlib pdb pickle pkgutil platform plistlib
+poplib posixpath pprint profile queue random re reprlib runpy sched selectors shelve shlex
+shutil signal smtplib socket socketserver ssl stat statistics string subprocess symtable
+sysconfig tarfile tempfile textwrap threading timeit token tokenize trace traceback types typing
+unittest.case unittest.mock urllib.parse urllib.request uuid warnings wave weakref webbrowser
+xml.dom.minidom xml.etree.ElementTree xmlrpc.client zipfile zoneinfo
+""".split()  # noqa: SIM905  as a list it is three times as long
+
+# Of each line: `+` it must have run; `-` it cannot have; `?` it may have.  A function's body and
+# what is no statement have no mark.
+COMPLETE = [
+    """
+    import os                       # +
+    x = [                           # +
+        1,
+    ]
+    @decorate                       # +
+    def function(a=x):              # +
+        return a
+    class Thing(Base):              # +
+        attribute = 1               # +
+        def method(self):           # +
+            return 1
+        class Inner:                # +
+            pass                    # +
+    """,
+    """
+    if condition:                   # +
+        a = 1                       # ?
+    elif other:                     # ?
+        a = 2                       # ?
+    else:
+        a = 3                       # ?
+    b = 1                           # +
+    """,
+    """
+    from typing import TYPE_CHECKING  # +
+    if TYPE_CHECKING:               # +
+        import typed                # -
+    else:
+        import untyped              # +
+    if not TYPE_CHECKING and x:     # +
+        import perhaps              # ?
+    """,
+    """
+    if __name__ == "__main__":      # +
+        main()                      # -
+    if "__main__" != __name__:      # +
+        as_module()                 # +
+    """,
+    """
+    if sys.version_info >= (3, 12):  # +
+        new()                       # -
+    elif sys.version_info[:2] == (3, 11):  # +
+        this()                      # +
+    if (3, 11) <= sys.version_info:  # +
+        ours()                      # +
+    if sys.version_info[0] == 2 or sys.platform.startswith("win"):  # +
+        old()                       # -
+    if sys.version_info >= (3, 11, 5):  # +
+        which()                     # ?
+    """,
+    """
+    try:                            # +
+        import fast                 # +
+        speed = 2                   # ?
+    except ImportError:             # ?
+        fast = None                 # ?
+    else:
+        speed = 1                   # ?
+    finally:
+        done = True                 # +
+    after = 1                       # +
+    """,
+    """
+    try:                            # +
+        import needed               # +
+        import too                  # +
+    except ImportError as error:    # -
+        raise SystemExit from error  # -
+    else:
+        both = True                 # +
+    if not needed:                  # +
+        raise ImportError           # -
+    else:
+        fine = True                 # +
+    """,
+    """
+    with swallowing():              # +
+        first()                     # +
+        second()                    # ?
+    after = 1                       # +
+    """,
+    """
+    for name in names:              # +
+        use(name)                   # ?
+    for name in ("a", "b"):         # +
+        use(name)                   # +
+        if name:                    # +
+            use()                   # ?
+    for number in range(3):         # +
+        if number:                  # +
+            break                   # ?
+        use(number)                 # ?
+    else:
+        none()                      # ?
+    while waiting():                # +
+        wait()                      # ?
+    else:
+        waited()                    # +
+    """,
+    """
+    match value:                    # +
+        case 1:                     # +
+            one()                   # ?
+        case _:                     # ?
+            other()                 # ?
+    """,
+    """
+    def earlier(): return 1         # +
+    sys.exit()                      # +
+    later()                         # ?
+    """,
+]
+
+
+def marks(code: str) -> dict[str, set[int]]:
+    """Return the lines with each mark."""
+    found: dict[str, set[int]] = {"+": set(), "-": set(), "?": set()}
+    for number, line in enumerate(code.splitlines(), 1):
+        mark = line.rpartition("# ")[2]
+        if mark in found:
+            found[mark].add(number)
+    return found
+
+
+def judged(code: str, *loads: Load, ran: frozenset[int] = frozenset()) -> dict[str, set[int]]:
+    """Return the statements of the top level by mark."""
+    parser = PythonParser(text=code)
+    parser.parse_source()
+    tree = ast.parse(code)
+    top = parser.statements - toplevel.function_lines(tree) - ran
+    found = toplevel.judge(tree, loads, set(ran))
+    if found is None:
+        return {"+": set(), "-": top, "?": set()}
+    claimed = parser.first_lines(found.ran) & top
+    passed = (parser.first_lines(found.passed_over) & top) - claimed
+    return {"+": claimed, "-": passed, "?": top - claimed - passed}
+
+
+@pytest.mark.parametrize("code", COMPLETE)
+def test_a_module_that_is_through(code: str) -> None:
+    """Of a module that was loaded to its end, each line is what its mark says."""
+    # GIVEN a source / WHEN it is judged / THEN the marks are those in the source
+    code = textwrap.dedent(code).lstrip()
+    assert judged(code, DONE) == marks(code)
+
+
+def test_the_main_program_is_known() -> None:
+    """The body of `if __name__ == "__main__"` ran in the main program, and in no other module."""
+    # GIVEN a program / WHEN it ran as the main one, as a module, as both
+    code = 'if __name__ == "__main__":\n    main()\n'
+    # THEN its body ran, did not run, ran in one of them
+    assert judged(code, MAIN)["+"] == {1, 2}
+    assert judged(code, DONE)["-"] == {2}
+    assert judged(code, MAIN, DONE)["+"] == {1, 2}
+
+
+STANDING = """\
+import os
+def main():
+    pass
+if os.name:
+    first()
+    while turning():
+        turn()
+        wait(1,
+             2)
+        again()
+    later()
+else:
+    other()
+end()
+"""
+
+
+def test_a_module_that_stands_somewhere() -> None:
+    """What lies before the place has run; what lies after it has not, but for the same loop."""
+    # GIVEN a main program that is in a loop, in the second line of a statement
+    load = Load(True, 9, True, (3, 11))
+    # WHEN it is judged
+    found = judged(STANDING, load)
+    # THEN so it is
+    assert found == {"+": {1, 2, 4, 5, 6, 7, 8}, "?": {10}, "-": {11, 13, 14}}
+
+
+def test_a_module_that_has_just_begun() -> None:
+    """Of a module that has begun, and nobody knows how far it got, the first line ran."""
+    found = judged("a = 1\nb = 2\n", Load(False, 0, False, (3, 11)))
+    assert found == {"+": {1}, "?": {2}, "-": set()}
+
+
+def test_a_main_program_that_has_ended() -> None:
+    """It may have ended by an exception: what lies behind its last function is left open."""
+    # GIVEN a program whose frame is gone, and a function of line 2 in its namespace
+    code = "a = 1\ndef work():\n    pass\nstart()\nmore()\n"
+    found = judged(code, Load(True, 2, False, (3, 11)))
+    # THEN what follows at once was begun, and the rest may have been
+    assert found == {"+": {1, 2, 4}, "?": {5}, "-": set()}
+
+
+BRANCHES = """\
+try:
+    import fast
+    def run():
+        return 1
+except ImportError:
+    import slow
+    def run():
+        return 2
+if slow:
+    class Late:
+        x = 1
+        def method(self):
+            return 3
+"""
+
+
+def test_a_function_that_runs_tells_its_branch() -> None:
+    """Where a function's body runs, the branch that defines it was taken, with or without loads."""
+    # GIVEN functions in branches, of which two run
+    ran = frozenset({8, 13})
+    # WHEN the module is through / THEN all of the branch ran
+    found = judged(BRANCHES, DONE, ran=ran)
+    assert found["+"] == {1, 2, 5, 6, 7, 9, 10, 11, 12}
+    assert found["?"] == {3}
+    # WHEN nothing is known of its load / THEN that much is certain all the same
+    assert judged(BRANCHES, ran=ran)["+"] == {1, 2, 5, 6, 7, 9, 10, 11, 12}
+
+
+def test_nothing_is_claimed_of_what_was_not_loaded() -> None:
+    """A file that was imported while measured, or never, has nothing that ran before."""
+    code = "a = 1\ndef f():\n    return 1\n"
+    assert toplevel.judge(ast.parse(code), [], set()) is None
+    assert toplevel.judge(ast.parse(code), [], {1, 2, 3}) is None
+    assert toplevel.judge(ast.parse(code), [], {3}) is not None
+
+
+@pytest.mark.parametrize("python", [(3, 9), (3, 13), (3, 14)])
+def test_what_is_no_code_is_not_claimed(python: tuple[int, int]) -> None:
+    """Lines for which a version of Python makes no code did not run there."""
+    code = 'a: int\n"constant"\nb: int = 1\n'
+    claimed = judged(code + "c = 1\n", Load(False, None, False, python))["+"]
+    assert (1 in claimed) is (python < (3, 14))
+    assert {3, 4} <= claimed
+
+
+def test_no_claim_is_false() -> None:
+    """Differential: whatever is claimed of modules of the standard library, stock coverage saw."""
+    # GIVEN what stock coverage says of the import of a hundred modules
+    command = [sys.executable, RECORDER, *MODULES]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    measured = {name: set(lines) for name, lines in json.loads(done.stdout).items() if lines}
+    assert len(measured) > 90
+    seen = claimed = 0
+    false: list[str] = []
+    for name, lines in measured.items():
+        # WHEN each is judged
+        parser = PythonParser(filename=name)
+        parser.parse_source()
+        tree = ast.parse(parser.text)
+        load = Load(False, None, False, sys.version_info[:2])
+        found = toplevel.judge(tree, [load], set())
+        assert found is not None
+        ran = parser.first_lines(lines) & parser.statements
+        claims = parser.first_lines(found.ran) & parser.statements
+        passed = parser.first_lines(found.passed_over) & parser.statements - claims
+        top = ran - toplevel.function_lines(tree)
+        false += [f"{name}:{line}" for line in sorted(claims - ran)]
+        false += [f"{name}:{line} passed over" for line in sorted(passed & top)]
+        seen, claimed = seen + len(top), claimed + len(claims & top)
+
+    # THEN no claim is false, and most of what ran is claimed
+    print(f"{len(measured)} modules: {claimed} of {seen} lines ({100 * claimed / seen:.1f} %)")
+    assert false == []
+    assert claimed > 0.9 * seen
