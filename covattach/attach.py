@@ -215,8 +215,7 @@ def begin(
 
 def give_up(place: Folder, injection: Injection | None) -> None:
     """Leave the target as it was: nothing armed, nothing measured, no file."""
-    claimed = place.is_claimed()
-    place.withdraw()
+    claimed = not place.withdraw()
     if injection is not None:
         injection.cancel()
     deadline = time.monotonic() + ENDING

@@ -110,9 +110,16 @@ class Folder:
             return not self.snapshot.exists() and not self.is_being_made()
         return process.start_time != self.facts.get("start_time") and not self.snapshot.exists()
 
-    def withdraw(self) -> None:
-        """Take the token away: what was armed and has not run yet does nothing from now on."""
-        (self.path / "token").unlink(missing_ok=True)
+    def withdraw(self) -> bool:
+        """Take the token away: what was armed and has not run yet does nothing from now on.
+
+        Return whether it was there; if not, the launch file has been executed.
+        """
+        try:
+            (self.path / "token").unlink()
+        except FileNotFoundError:
+            return False
+        return True
 
     def remove(self) -> None:
         """Remove the folder and all that is in it."""

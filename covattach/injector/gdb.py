@@ -5,27 +5,28 @@ hold any lock, so the line is only *armed*: `Py_AddPendingCall` takes a short lo
 the interpreter runs the line at its next safe point, in the main thread.  A main thread that is
 blocked would never get there; but one that waits in an idle system call, outside of the
 interpreter and without the GIL, can *run* the line at once, as a thread of a C library could.
+
+gdb calls nothing.  It sends the main thread on a detour (detour.py) and lets it go.
 """
 
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 from covattach.errors import CovattachError, NoSafePoint, NotNow, NotPossible
+from covattach.injector import detour
 from covattach.injector.debugger import Gdb, GdbError, GdbTimeout
+from covattach.injector.detour import Detour
 from covattach.injector.injection import Injection
-from covattach.injector.launcher import placed, wipe
 from covattach.target.interpreter import Interpreter
+from covattach.target.memory import open_memory
 from covattach.target.process import Process
-from covattach.target.threads import Activity, activity
+from covattach.target.threads import activity
 
 AMD64_SSE = Path(__file__).with_name("amd64_sse.xml")
-INT_OF_NOTHING = "int(*)(void)"
-RUN = "int(*)(const char*)"
-ADD = "int(*)(int(*)(const char*),const char*)"
-RELEASE = "void(*)(int)"
+STUCK = 2.0  # seconds after which a thread that waits for the lock of pending calls never gets it
 
 
 def inject(process: Process, interpreter: Interpreter, text: bytes, deadline: float) -> Injection:
@@ -38,70 +39,136 @@ def inject(process: Process, interpreter: Interpreter, text: bytes, deadline: fl
             f"Process {process.pid} is not an x86-64 program, the only ones that gdb is used on.",
             "On Python 3.14 and later use `--method remote-exec`.",
         )
-    with ExitStack() as stack:
-        gdb = stack.enter_context(Gdb(AMD64_SSE))
-        try:
-            gdb.prepare(deadline)
-            address = stack.enter_context(placed(process, interpreter, text))
-            began = time.monotonic()
-            gdb.attach(process.pid, deadline)
-            how = execute(gdb, process, interpreter, address, deadline)
-            if gdb.attached:
-                gdb.detach(deadline)
-            pause = time.monotonic() - began
-        except GdbError as error:
-            raise classify(str(error), process, gdb.transcript) from None
-        except GdbTimeout:
-            raise NoSafePoint(
-                f"gdb did not get hold of process {process.pid} in time; it runs on untouched.",
-                "Try again, or give it longer: `--timeout 60`.",
-                details="\n".join(gdb.transcript),
-            ) from None
+    with open_memory(process) as memory:
+        way = detour.find(process, interpreter, memory)
 
     def cancel() -> None:
-        wipe(process, address, len(text))
+        if process.is_alive():
+            with open_memory(process) as memory:
+                way.clear(memory)
 
+    try:
+        with Gdb(AMD64_SSE) as gdb:
+            return by_detour(gdb, process, interpreter, way, text, deadline, cancel)
+    except BaseException:
+        cancel()
+        process.wake()
+        raise
+
+
+def by_detour(
+    gdb: Gdb,
+    process: Process,
+    interpreter: Interpreter,
+    way: Detour,
+    text: bytes,
+    deadline: float,
+    cancel: Callable[[], None],
+) -> Injection:
+    """Send the main thread on its way, and see that it comes back."""
+    try:
+        gdb.prepare(deadline)
+        began = time.monotonic()
+        gdb.attach(process.pid, deadline)
+        doing = send(gdb, process, interpreter, way, text, deadline)
+        pause = time.monotonic() - began
+        pause += bring_back(gdb, process, interpreter, way, deadline)
+    except GdbError as error:
+        raise classify(str(error), process, gdb.transcript) from None
+    except GdbTimeout:
+        raise NoSafePoint(
+            f"gdb did not get hold of process {process.pid} in time; it runs on untouched.",
+            "Try again, or give it longer: `--timeout 60`.",
+            details="\n".join(gdb.transcript),
+        ) from None
+    how = outcome(process, way, doing, gdb.transcript)
     return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel)
 
 
-def execute(
-    gdb: Gdb, process: Process, interpreter: Interpreter, address: int, deadline: float
+def send(
+    gdb: Gdb,
+    process: Process,
+    interpreter: Interpreter,
+    way: Detour,
+    text: bytes,
+    deadline: float,
 ) -> str:
-    """Run the line at `address` in the main thread, or arm it; return what was done."""
+    """Send the main thread, which is stopped, on the detour; return what it was doing."""
     main = activity(process, interpreter, process.pid)
-    functions = interpreter.functions
-    if main.idle and not holds_gil(gdb, functions, deadline):
-        # One command, which gdb has whole before it begins: whatever becomes of us meanwhile, the
-        # GIL is given back, and a thread that went on with it would end all others for good.
-        ensure = f"(({INT_OF_NOTHING}){functions['PyGILState_Ensure']:#x})()"
-        run = f"(({RUN}){functions['PyRun_SimpleString']:#x})((const char*){address:#x})"
-        release = f"(({RELEASE}){functions['PyGILState_Release']:#x})($state)"
-        gdb.command(f"set $state = {ensure}\noutput {run}\ncall {release}\ndetach", deadline)
-        gdb.attached = 0
-        return f"run in the main thread, which waited in {main.name}"
-    add = f"(({ADD}){functions['Py_AddPendingCall']:#x})"
-    run = f"({RUN}){functions['PyRun_SimpleString']:#x}"
-    if gdb.value(f"{add}({run}, (const char*){address:#x})", deadline) != 0:
+    back = gdb.value("(unsigned long)$rip", deadline)
+    with open_memory(process) as memory:
+        if way.has(back) or way.state(memory) == detour.INSIDE:
+            raise detour.still_inside(process)
+        way.place(memory, interpreter.functions, text, back, run=main.idle)
+    # The first is all that is changed, at one stroke; after it, it does not matter who lives.
+    gdb.command(f"set $rip = {way.entry:#x}\ndetach", deadline)
+    gdb.attached = 0
+    return main.name
+
+
+def bring_back(
+    gdb: Gdb, process: Process, interpreter: Interpreter, way: Detour, deadline: float
+) -> float:
+    """Wait until the main thread is home again; return for how many seconds it was stopped.
+
+    One that was stopped while it held the lock of the pending calls waits for itself: it is sent
+    to the way out.  Where the line is run, it may be waiting for the GIL, as long as it takes.
+    """
+    began, pause = time.monotonic(), 0.0
+    while process.is_alive() and time.monotonic() < deadline:
+        with open_memory(process) as memory:
+            if way.state(memory) == detour.HOME:
+                break
+            arming = way.is_arming(memory)
+        if arming and not pause and time.monotonic() > began + STUCK:
+            stopped = time.monotonic()
+            gdb.attach(process.pid, deadline)
+            main = activity(process, interpreter, process.pid)
+            with open_memory(process) as memory:
+                stuck = main.name in ("futex", "restart_syscall") and way.is_arming(memory)
+            leave = f"set $rip = {way.way_out:#x}\n" if stuck else ""
+            gdb.command(f"{leave}detach", deadline)
+            gdb.attached = 0
+            pause = time.monotonic() - stopped
+        time.sleep(0.0005)
+    return pause
+
+
+def outcome(process: Process, way: Detour, doing: str, transcript: list[str]) -> str:
+    """Return what was done in the main thread, which was `doing` something; raises NotNow."""
+    if not process.is_alive():
+        raise NotNow(
+            f"Process {process.pid} ended meanwhile.",
+            "Look for its successor.",
+            "\n".join(transcript),
+        )
+    with open_memory(process) as memory:
+        result, full = way.result(memory)
+    if result == detour.RAN:
+        return f"run in the main thread, which waited in {doing}"
+    if result == detour.ARMED and not full:
+        return f"armed for the main thread ({doing})"
+    if result == detour.ARMED:
         raise NotNow(
             f"Process {process.pid} has too many pending calls to take one more.",
             "Try again in a moment.",
         )
-    return f"armed for the main thread ({describe(main)})"
-
-
-def describe(main: Activity) -> str:
-    """Return why the line was not run at once."""
-    return f"{main.name}, holding the GIL" if main.idle else main.name
-
-
-def holds_gil(gdb: Gdb, functions: dict[str, int], deadline: float) -> bool:
-    """Whether the stopped thread has the GIL, so that it is inside the interpreter after all."""
-    return gdb.value(f"(({INT_OF_NOTHING}){functions['PyGILState_Check']:#x})()", deadline) != 0
+    raise NoSafePoint(
+        f"Process {process.pid} reached no safe point in time; it runs on untouched.",
+        "It is busy in C code or blocked: try again, or give it longer: `--timeout 60`.",
+        "\n".join(transcript),
+    )
 
 
 def classify(message: str, process: Process, transcript: list[str]) -> CovattachError:
     """Return the error for the user that gdb's `message` stands for."""
     details = "\n".join(transcript)
+    if message == "gdb has ended" and process.is_alive():
+        return NotNow(
+            f"gdb ended, or was killed, while it attached to process {process.pid}, which runs on.",
+            "Try again; with `-v` gdb's last words are shown.",
+            details,
+        )
     if "Operation not permitted" in message or "ptrace" in message:
         if process.is_alive() and process.tracer:
             return NotNow(

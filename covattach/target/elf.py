@@ -37,7 +37,7 @@ class Segment:
     address: int
     file_size: int
     memory_size: int
-    writable: bool
+    permissions: str
 
 
 class ElfFile:
@@ -57,14 +57,16 @@ class ElfFile:
             # pyelftools lets a damaged file surface in all these ways.
             raise NotElf(f"{path}: {error}") from error
 
-    def slack(self) -> tuple[int, int] | None:
+    def slack(self, permission: str) -> tuple[int, int] | None:
         """Return address and size of what is left of the last page after the data, if anything.
 
+        `permission` is "w" for data, "x" for code: behind that, too, lies nothing but the
+        linker's padding, which whoever takes it must check.
         The kernel maps whole pages and clears what lies behind `.bss` (fs/binfmt_elf.c, padzero;
         the loader of glibc does the same): memory that belongs to the file and that nobody uses.
         """
         for segment in self.segments:
-            if segment.writable:
+            if permission in segment.permissions:
                 end = segment.address + segment.memory_size
                 return end, -end % PAGE
         return None
@@ -88,7 +90,7 @@ def load_segments(elf: Any) -> list[Segment]:
             header["p_vaddr"],
             header["p_filesz"],
             header["p_memsz"],
-            bool(header["p_flags"] & 2),
+            "".join(flag for bit, flag in enumerate("xwr") if header["p_flags"] & 1 << bit),
         )
         for header in (segment.header for segment in elf.iter_segments("PT_LOAD"))
     ]
