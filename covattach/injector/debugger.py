@@ -211,6 +211,8 @@ class Gdb:
             if not self.ends_within(GRACE):
                 os.killpg(self.popen.pid, signal.SIGKILL)
                 self.popen.wait()
+        if stopped and self.popen.returncode < 0:
+            wake(stopped)
         for pipe in (self.popen.stdin, self.popen.stdout):
             assert pipe is not None
             try:
@@ -229,6 +231,17 @@ class Gdb:
         except GdbError:
             self.popen.wait()
             return True
+
+
+def wake(pid: int) -> None:
+    """Let a process run whose debugger was killed.
+
+    To attach, a debugger has a SIGSTOP sent to each thread, and nobody takes it back when it dies
+    too early.  One SIGCONT is enough for those that are still to come, those that a thread has in
+    hand, and those that have stopped it; whether there are any cannot be seen from outside.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
 
 
 @contextlib.contextmanager

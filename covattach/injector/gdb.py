@@ -52,7 +52,6 @@ def inject(process: Process, interpreter: Interpreter, text: bytes, deadline: fl
             return by_detour(gdb, process, interpreter, way, text, deadline, cancel)
     except BaseException:
         cancel()
-        process.wake()
         raise
 
 

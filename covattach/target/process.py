@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import signal
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -85,24 +84,6 @@ class Process:
     def state(self) -> str:
         """One letter: R, S, D, T (stopped), t (traced), Z, X."""
         return self.status["State"][0]
-
-    def wake(self) -> None:
-        """Let it run on, if a debugger that was killed has left it stopped, or about to be.
-
-        To attach, a debugger has SIGSTOP sent to each thread, which nobody takes back when the
-        debugger dies before it has seen them stop.
-        """
-        if self.is_alive() and not self.tracer and (self.state == "T" or self.is_to_be_stopped()):
-            os.kill(self.pid, signal.SIGCONT)
-
-    def is_to_be_stopped(self) -> bool:
-        """Whether a SIGSTOP is on its way to a thread."""
-        for status in self.proc.glob("task/*/status"):
-            with contextlib.suppress(OSError):  # a thread may end at any time
-                pending = re.search(r"^SigPnd:\s*(\w+)$", status.read_text(), re.M)
-                if pending and int(pending[1], 16) & 1 << signal.SIGSTOP - 1:
-                    return True
-        return False
 
     @property
     def tracer(self) -> int:

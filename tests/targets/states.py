@@ -7,6 +7,7 @@ the import system or memcpy, with the GIL fought over, or blocked in a system ca
 import array
 import gc
 import importlib
+import mmap
 import os
 import queue
 import select
@@ -110,6 +111,36 @@ def churning():
             thread.start()
         for thread in threads:
             thread.join()
+
+
+@state
+def forking():
+    """Fork, and wait for the child, again and again."""
+    ready()
+    while True:
+        child = os.fork()
+        if not child:
+            os._exit(0)
+        os.waitpid(child, 0)
+
+
+@state
+def thousand():
+    """Have 1,000 threads that wait."""
+    threading.stack_size(1 << 18)
+    for _ in range(1000):
+        threading.Thread(target=threading.Event().wait, daemon=True).start()
+    ready()
+    threading.Event().wait()
+
+
+@state
+def vast():
+    """Have 20 GB of address space, and use none of it."""
+    kept = mmap.mmap(-1, 20 << 30, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | 0x4000, prot=1)
+    ready()
+    while kept:
+        sum(range(50))
 
 
 def blocked(function):

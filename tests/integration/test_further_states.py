@@ -1,0 +1,88 @@
+"""Targets in states that are rare: with very much of something, in `fork`, or upgraded on disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Interpreter, interpreters
+from running import TARGETS, Covattach, Target
+from states import Figures, cycle
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.parametrize("state", ["forking", "thousand", "vast"])
+def test_rare_state(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+    """A target is measured within the time-out, and lives on."""
+    # GIVEN a target in that state
+    target = launch(interpreter, "states.py", state)
+    before = target.residue()
+
+    # WHEN it is attached to and left, twice
+    figures = Figures()
+    for _ in range(2):
+        cycle(target, figures)
+    print(figures)
+
+    # THEN nothing is left
+    after = target.residue()
+    if state == "forking":
+        after["children"] = before["children"]
+    assert after == before
+
+
+@pytest.mark.parametrize("minor", [(3, 9), (3, 11), (3, 13)])
+def test_upgraded_on_disk(
+    minor: tuple[int, int], covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+) -> None:
+    """A target whose interpreter was deleted, as by an upgrade, is measured all the same."""
+    # GIVEN a target that runs on a copy of libpython, which is deleted then
+    interpreter = next(one for one in interpreters() if one.minor == minor)
+    library = (
+        Path(interpreter.python).parent.parent / "lib" / f"libpython{minor[0]}.{minor[1]}.so.1.0"
+    )
+    copy = tmp_path / library.name
+    shutil.copy(library, copy)
+    target = launch(interpreter, "idle.py", "busy", env={"LD_LIBRARY_PATH": str(tmp_path)})
+    maps = Path(f"/proc/{target.pid}/maps")
+    used = str(copy) in maps.read_text()
+    copy.unlink()
+    before = target.residue()
+    assert used == (f"{copy} (deleted)" in maps.read_text())
+    assert used, "the interpreter did not take the copy"
+
+    # WHEN it is attached to, THEN it is measured
+    covattach("start", target.pid)
+    target.ask("later()")
+    assert covattach("dump", target.pid, "--json").facts["lines"] > 0
+    covattach("stop", target.pid, "--no-dump")
+    target.assert_untouched(before)
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14")
+def test_at_exit(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """An attach to a target that is about to end is done or refused; its exit status is its own."""
+    # GIVEN a target that runs its functions for the exit
+    target = launch(interpreter, TARGETS / "leaving.py", bare=True)
+
+    # WHEN it is attached to, and it ends meanwhile
+    popen = covattach.begin("start", target.pid, "--timeout", "15")
+    done_file = Path(target.ask("where"))
+    done = covattach.end(popen)
+    done_file.write_text("go")
+
+    # THEN it is done, or it is said why not
+    assert done.code in (0, 3, 5, 6, 7), done.err
+    if done.code:
+        done.line("Error: ")
+        done.line("Remedy: ")
+    assert target.wait() == 3
+    assert os.path.exists(done_file)
+    covattach.run("dump", target.pid, "--no-html")
+    for folder in target.folders:
+        shutil.rmtree(folder)
