@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Interpreter, interpreters
-from running import TARGETS, Covattach, Target
+from running import TARGETS, Covattach, Target, differences
 from states import Figures, cycle
 
 
@@ -27,11 +27,10 @@ def test_rare_state(interpreter: Interpreter, state: str, launch: Callable[..., 
         cycle(target, figures)
     print(figures)
 
-    # THEN nothing is left
-    after = target.residue()
-    if state == "forking":
-        after["children"] = before["children"]
-    assert after == before
+    # THEN nothing is left, but in Python's own table of signals, which a blocked main thread
+    # has had no occasion to change
+    late = {"signals of Python"} | ({"children"} if state == "forking" else set())
+    assert set(differences(before, target.residue())) <= late
 
 
 @pytest.mark.parametrize("minor", [(3, 9), (3, 11), (3, 13)])
