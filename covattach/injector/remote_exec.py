@@ -18,7 +18,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from covattach.errors import NotPossible
+from covattach.errors import NotNow, NotPossible
 from covattach.injector.injection import Injection
 from covattach.target.interpreter import COOKIE, Interpreter
 from covattach.target.memory import Memory, open_memory
@@ -107,7 +107,7 @@ def inject(
     """Have `process` execute the file `script` (a path in its own view), once.
 
     `has_run` tells whether somebody has executed it; `deadline` is a time of `time.monotonic`.
-    Raises NotPossible.
+    Raises NotPossible, NotNow.
     """
     path = script.encode() + b"\0"
     with open_memory(process) as memory:
@@ -120,7 +120,13 @@ def inject(
             ) from None
         before = existing(memory, interpreter, support)
         head = memory.word(interpreter.runtime + support.interpreters_head)
-        arm(memory, support, memory.word(head + support.threads_main), path)
+        main = memory.word(head + support.threads_main)
+        if not main:  # the interpreter takes it away first when it ends
+            raise NotNow(
+                f"The interpreter of process {process.pid} is about to end.",
+                "Look for its successor with `pgrep -af python`.",
+            )
+        arm(memory, support, main, path)
         armed = 1
         if not waited_for(has_run, min(deadline, time.monotonic() + MAIN_FIRST)):
             armed += arm_others(process, memory, interpreter, support, path, before)
