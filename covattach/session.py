@@ -11,7 +11,8 @@ from typing import Any
 from covattach import client, folder, settings
 from covattach.errors import CovattachError, NoSession, NotNow, PayloadFailed
 from covattach.folder import Folder
-from covattach.reports.snapshot import Snapshot, decode, read_snapshot
+from covattach.reports.saved import read_snapshot
+from covattach.reports.snapshot import Snapshot, decode
 from covattach.target.process import Process
 
 BRINGING_IN = 180.0  # seconds for a target with many busy threads to answer

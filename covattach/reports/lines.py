@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from covattach.reports import toplevel
+from covattach.reports import blocks, toplevel
 from covattach.reports.loads import Load
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def examine(
     `loads` are the modules that had been made of it before.  Of a file that has `changed` since,
     no line is said to have run at import: it may be another one now.
     """
-    functions = toplevel.function_lines(tree) & analysis.statements
+    functions = blocks.function_lines(tree) & analysis.statements
     points, ran = len(functions), len(functions - analysis.missing)
     for line, (ways, taken) in analysis.branch_stats().items() if analysis.has_arcs else ():
         if line in functions:

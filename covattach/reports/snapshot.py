@@ -1,29 +1,23 @@
 """A snapshot as we read it: what a target says it has executed, checked before it is believed.
 
-    decode(header, blob) -> Snapshot      from a reply of the agent (`dump` and `stop`)
-    read_snapshot(path) -> Snapshot       from a file that the target saved (autosave, exit)
+    decode(header, blob) -> Snapshot      from a reply of the agent, or from a file (saved.py)
 
-Both raise SnapshotError and nothing else for whatever a hostile or damaged target can send.  The
-memory that they take is bounded by the bytes that are really there, never by a number in the
+It raises SnapshotError and nothing else for whatever a hostile or damaged target can send.  The
+memory that it takes is bounded by the bytes that are really there, never by a number in the
 header.
 """
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import stat
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from covattach.reports.loads import Loads, NotLoads, check
 from covattach.reports.points import HIGHEST_LINE, SnapshotError, decoded
 
-__all__ = ["HIGHEST_LINE", "Snapshot", "SnapshotError", "decode", "read_snapshot"]
+__all__ = ["HIGHEST_LINE", "Snapshot", "SnapshotError", "decode"]
 Lines = dict[str, set[int]]
 Arcs = dict[str, set[tuple[int, int]]]
 Counts = list[tuple[str, int]]
@@ -31,8 +25,6 @@ Counts = list[tuple[str, int]]
 KINDS = ("lines", "arcs", "packed")
 WORD = 8  # bytes a number: payloads/snapshot.py sends signed 64-bit numbers
 LONGEST_NAME = 4096  # bytes: PATH_MAX of Linux
-LONGEST_HEADER = 1 << 26  # bytes; 100,000 files with long names are 20 MB
-LONGEST_BLOB = 1 << 27  # bytes; ten million executed lines are 80 MB
 # A data file holds a bit for each line up to the highest that ran.  This bounds all of them to
 # 128 MiB, where a thousand files with a single made-up line each would otherwise fill the disk.
 HIGHEST_LINES_IN_ALL = 1 << 30
@@ -219,46 +211,3 @@ def check_time(taken: Any) -> float:
     if type(taken) not in (int, float) or not 0 <= taken < LATEST:
         raise SnapshotError("it does not say when it was taken")
     return float(taken)
-
-
-def read_snapshot(path: Path) -> Snapshot:
-    """Return the snapshot in a file that a target saved; raises SnapshotError.
-
-    The file is the target's to write, and the reader may be root: nothing but a plain file is
-    read, and what it holds shows in no message.
-    """
-    try:
-        with open_plain(path) as file:
-            header = parse(file.readline(LONGEST_HEADER + 1))
-            blob = file.read(LONGEST_BLOB + 1)
-    except OSError as error:
-        raise SnapshotError(f"it cannot be read ({error.strerror})") from error
-    if len(blob) > LONGEST_BLOB:
-        raise SnapshotError("it is too long")
-    return decode(header, blob)
-
-
-@contextlib.contextmanager
-def open_plain(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that is neither a link nor anything whose reading could wait for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise SnapshotError("it is not a plain file")
-        if facts.st_size > LONGEST_HEADER + LONGEST_BLOB:
-            raise SnapshotError("it is too long")
-        yield file
-
-
-def parse(line: bytes) -> dict[str, Any]:
-    """Return the header of a file, its first line; raises SnapshotError."""
-    if not line.endswith(b"\n"):
-        raise SnapshotError("its header has no end")
-    try:
-        header = json.loads(line)
-    except (ValueError, RecursionError):
-        raise SnapshotError("its header is not JSON") from None
-    if not isinstance(header, dict):
-        raise SnapshotError("its header is not a JSON object")
-    return header

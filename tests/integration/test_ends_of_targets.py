@@ -14,7 +14,7 @@ import pytest
 from conftest import Interpreter
 from running import TARGETS, Covattach, Target, wait_for
 
-from covattach.reports.snapshot import read_snapshot
+from covattach.reports.saved import read_snapshot
 
 ENDING = TARGETS / "ending.py"
 SIGTERM = -signal.SIGTERM

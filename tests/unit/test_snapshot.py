@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from covattach.reports.snapshot import HIGHEST_LINE, SnapshotError, decode, read_snapshot
+from covattach.reports.saved import read_snapshot
+from covattach.reports.snapshot import HIGHEST_LINE, SnapshotError, decode
 
 NAMES = ["/srv/app.py", "relative.py", "/srv/Grüße & <b>.py", "/srv/a\nb.py", "/srv/" + "x" * 250]
 TAKEN = 1_700_000_000.5

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from coverage.parser import PythonParser
 
-from covattach.reports import toplevel
+from covattach.reports import blocks, toplevel
 from covattach.reports.loads import Load
 
 RECORDER = Path(__file__).parent.parent / "imports_under_coverage.py"
@@ -166,7 +166,7 @@ def judged(code: str, *loads: Load, ran: frozenset[int] = frozenset()) -> dict[s
     parser = PythonParser(text=code)
     parser.parse_source()
     tree = ast.parse(code)
-    top = parser.statements - toplevel.function_lines(tree) - ran
+    top = parser.statements - blocks.function_lines(tree) - ran
     found = toplevel.judge(tree, loads, set(ran))
     if found is None:
         return {"+": set(), "-": top, "?": set()}
@@ -302,7 +302,7 @@ def test_no_claim_is_false() -> None:
         ran = parser.first_lines(lines) & parser.statements
         claims = parser.first_lines(found.ran) & parser.statements
         passed = parser.first_lines(found.passed_over) & parser.statements - claims
-        top = ran - toplevel.function_lines(tree)
+        top = ran - blocks.function_lines(tree)
         false += [f"{name}:{line}" for line in sorted(claims - ran)]
         false += [f"{name}:{line} passed over" for line in sorted(passed & top)]
         seen, claimed = seen + len(top), claimed + len(claims & top)

@@ -1,0 +1,73 @@
+"""Blocks of statements in a syntax tree: their lines, what is in them, how far control has come."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable, Iterator
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+Definition = Function | ast.ClassDef
+Loop = ast.For | ast.AsyncFor | ast.While
+BLOCKS = ("body", "orelse", "finalbody")
+
+
+def first_line(statement: ast.stmt) -> int:
+    """Return the first line of a statement, its decorators included."""
+    decorators = statement.decorator_list if isinstance(statement, Definition) else []
+    return min([statement.lineno, *(one.lineno for one in decorators)])
+
+
+def span(block: list[ast.stmt]) -> range:
+    """Return the lines of a block of statements."""
+    last = block[-1] if block else None
+    return range(first_line(block[0]), (last.end_lineno or last.lineno) + 1) if last else range(0)
+
+
+def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
+    """Yield the blocks of a compound statement."""
+    for name in BLOCKS:
+        block = getattr(statement, name, None)
+        if block and isinstance(block, list):
+            yield block
+    for part in (*getattr(statement, "handlers", ()), *getattr(statement, "cases", ())):
+        yield part.body
+
+
+def functions(block: Iterable[ast.stmt]) -> Iterator[Function]:
+    """Yield the functions that are defined at the top level or in a class body."""
+    for statement in block:
+        if isinstance(statement, Function):
+            yield statement
+        else:
+            for inner in blocks(statement):
+                yield from functions(inner)
+
+
+def function_lines(tree: ast.Module) -> set[int]:
+    """Return the lines of all function bodies, but for one that stands in the `def` line."""
+    return {
+        line
+        for function in functions(tree.body)
+        for line in span(function.body)
+        if line != function.lineno
+    }
+
+
+def header(definition: Definition) -> set[int]:
+    """Return the lines that a function or class is defined by, its decorators included."""
+    return {definition.lineno, *(one.lineno for one in definition.decorator_list)}
+
+
+def has_begun(block: list[ast.stmt], line: int) -> int:
+    """Return the last line that may have run when control is at `line`: nothing after it has.
+
+    Control only goes forward, but in loops.
+    """
+    for statement in block:
+        if line in span([statement]):
+            inside = [inner for inner in blocks(statement) if line in span(inner)]
+            if inside and not isinstance(statement, Loop | Definition):
+                return has_begun(inside[0], line)
+            is_whole = isinstance(statement, Loop | Definition) or not list(blocks(statement))
+            return statement.end_lineno or line if is_whole else line
+    return line

@@ -1,0 +1,59 @@
+"""A snapshot in a file: what a target has saved by itself, at its end or from time to time.
+
+The file is the target's to write, and the reader may be root: nothing but a plain file is read,
+and what it holds shows in no message.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from covattach.reports.snapshot import Snapshot, SnapshotError, decode
+
+LONGEST_HEADER = 1 << 26  # bytes; 100,000 files with long names are 20 MB
+LONGEST_BLOB = 1 << 27  # bytes; ten million executed lines are 80 MB
+
+
+def read_snapshot(path: Path) -> Snapshot:
+    """Return the snapshot in a file that a target saved; raises SnapshotError."""
+    try:
+        with open_plain(path) as file:
+            header = parse(file.readline(LONGEST_HEADER + 1))
+            blob = file.read(LONGEST_BLOB + 1)
+    except OSError as error:
+        raise SnapshotError(f"it cannot be read ({error.strerror})") from error
+    if len(blob) > LONGEST_BLOB:
+        raise SnapshotError("it is too long")
+    return decode(header, blob)
+
+
+@contextlib.contextmanager
+def open_plain(path: Path) -> Iterator[BinaryIO]:
+    """Open a file that is neither a link nor anything whose reading could wait for ever."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(descriptor, "rb") as file:
+        facts = os.fstat(descriptor)
+        if not stat.S_ISREG(facts.st_mode):
+            raise SnapshotError("it is not a plain file")
+        if facts.st_size > LONGEST_HEADER + LONGEST_BLOB:
+            raise SnapshotError("it is too long")
+        yield file
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Return the header of a file, its first line; raises SnapshotError."""
+    if not line.endswith(b"\n"):
+        raise SnapshotError("its header has no end")
+    try:
+        header = json.loads(line)
+    except (ValueError, RecursionError):
+        raise SnapshotError("its header is not JSON") from None
+    if not isinstance(header, dict):
+        raise SnapshotError("its header is not a JSON object")
+    return header
