@@ -177,12 +177,20 @@ class Detour:
         """Write code and block for a thread that is stopped, and is to return to `back`.
 
         `run` is whether the text may be run in this thread at once, if it does not have the GIL.
+        Raises NotPossible where a security policy lets nobody write where code lies.
         """
         addresses = [functions[name] for name in ORDER]
         where = self.block + BLOCK.size
         fields = (PLACED, run, back, NOTHING, 0, 0, 0, *addresses, where, MAGIC)
-        memory.write(self.block, BLOCK.pack(*fields) + text + b"\0")
-        memory.write(self.code, CODE + struct.pack("<Q", self.block))
+        try:
+            memory.write(self.block, BLOCK.pack(*fields) + text + b"\0")
+            memory.write(self.code, CODE + struct.pack("<Q", self.block))
+        except OSError as error:
+            # SELinux's execmod, or the kernel's proc_mem.force_override
+            raise NotPossible(
+                f"This system lets nobody write where code lies in another process ({error}).",
+                "Use another method: `--method pyrasite`; on Python 3.14 `--method remote-exec`.",
+            ) from None
 
     def state(self, memory: Memory) -> int:
         """Return how far the thread has come."""
