@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -42,14 +43,23 @@ def interpreter(minor: str) -> Interpreter:
 
 
 def pandas_site(of: Interpreter) -> str:
-    """Return a folder that has pandas for an interpreter; the first time, install it."""
+    """Return a folder that has pandas for an interpreter."""
+    return extra_site(of, PANDAS)
+
+
+def extra_site(of: Interpreter, requirement: str) -> str:
+    """Return a folder that has a package for an interpreter; the first time, install it.
+
+    Raises subprocess.CalledProcessError where it cannot be had.
+    """
+    name = re.split(r"\W", requirement)[0]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "covattach-tests" / "bench" / f"pandas-{of.minor}"
+    folder = base / "covattach-tests" / "bench" / f"{name}-{of.minor}"
     if not (folder / ".complete").exists():
-        print(f"installing pandas for {of.minor}", file=sys.stderr)
+        print(f"installing {name} for {of.minor}", file=sys.stderr)
         wheels = ["--only-binary=:all:", "--implementation=cp", f"--python-version={of.minor}"]
         quiet = ["--quiet", "--disable-pip-version-check", "--upgrade"]
-        words = ["install", *quiet, *wheels, "--target", str(folder), PANDAS]
+        words = ["install", *quiet, *wheels, "--target", str(folder), requirement]
         subprocess.run([sys.executable, "-m", "pip", *words], check=True)
         (folder / ".complete").touch()
     return str(folder)
