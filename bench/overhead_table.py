@@ -1,118 +1,93 @@
-"""The tables of `bench/overhead.py`, their page, and the figures that `start` tells."""
+"""The tables of `bench/overhead.py`, and the page of the documentation that they go into."""
 
 from __future__ import annotations
 
-import json
 import statistics
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from covattach.payloads.measure import best_core
-
-from bench.attach_table import machine, put
 from bench.places import ROOT
-from bench.variants import AGAIN, BENCHMARKS, LINES
+from bench.variants import BENCHMARKS, Variant
 
 PAGE = ROOT / "docs" / "bench-overhead.md"
-COSTS = ROOT / "covattach" / "costs.json"
+PHASES = {"during": "while measured", "after": "after `stop`"}
+NOTHING = "nothing measured"
 
 
-class Result(Protocol):
-    """What is shown: see `bench.overhead.Result`."""
+@dataclass(frozen=True)
+class Result:
+    """How many times the CPU time of no coverage a variant takes in a phase, one of PHASES.
 
-    @property
-    def minor(self) -> str:
-        """The interpreter, as 3.14."""
+    `low` and `high` are the quartiles of single samples, `lines` is how many lines were in the
+    data, `core` is what covattach took.  With a `fault` the numbers mean nothing.
+    """
 
-    @property
-    def benchmark(self) -> str:
-        """One of BENCHMARKS."""
-
-    @property
-    def variant(self) -> str:
-        """Who measures."""
-
-    @property
-    def branch(self) -> bool:
-        """Whether branches are measured, too."""
-
-    @property
-    def phase(self) -> str:
-        """When: during, or after."""
+    benchmark: str
+    variant: Variant
+    phase: str
+    ratio: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    lines: int = 0
+    core: str = ""
+    fault: str = ""
 
     @property
-    def ratio(self) -> float:
-        """Times no coverage."""
+    def outcome(self) -> str:
+        """Why there is no figure, if there is none: a figure of what did nothing is none."""
+        if self.fault:
+            return "failed"
+        return NOTHING if self.variant.measures and not self.lines else ""
 
     @property
-    def low(self) -> float:
-        """The first quartile."""
+    def figure(self) -> str:
+        """The cell of a table."""
+        return self.outcome or f"{self.ratio:.3f} ({self.low:.2f} to {self.high:.2f})"
 
     @property
-    def high(self) -> float:
-        """The third quartile."""
+    def sentence(self) -> str:
+        """The whole, on a line of its own."""
+        name = f"{self.benchmark}, {self.variant.name}, {self.variant.what}, {PHASES[self.phase]}"
+        lines = f", {self.lines} lines" if self.lines else ""
+        return f"{name}: {self.figure}{lines}"
 
 
-def table(found: Sequence[Result], rounds: str, load: float) -> str:
-    """Return the tables and what is to be known of them, in Markdown."""
-    command = f"`python -m bench overhead --rounds {rounds}`"
-    parts = [f"{command}, {machine()}, load {load:.1f} at the start."]
-    for phase, title in (("during", "While measured"), ("after", "After `covattach stop`")):
-        parts += [f"### {title}", grid(found, phase)]
-    return "\n\n".join(parts)
-
-
-def grid(found: Sequence[Result], phase: str) -> str:
-    """Return the table of one phase: a row for each interpreter and variant."""
+def table(found: Sequence[Result]) -> str:
+    """Return the table of one interpreter, in Markdown: a row for each variant and phase."""
     names = [name for name in BENCHMARKS if any(one.benchmark == name for one in found)]
-    head = " | ".join(("Python", "measured by", "what", *names, "geometric mean"))
+    head = " | ".join(("measured by", "what", "when", *names, "geometric mean"))
     lines = [f"| {head} |", "|---|---|---|" + "--:|" * (len(names) + 1)]
-    rows: dict[tuple[str, str, bool], dict[str, Result]] = {}
-    for one in found:
-        if one.phase == phase:
-            rows.setdefault((one.minor, one.variant, one.branch), {})[one.benchmark] = one
-    for (minor, variant, branch), row in rows.items():
-        what = "-" if variant == AGAIN.name else "branches" if branch else "lines"
-        cells = [cell(row[name]) if name in row else "-" for name in names]
-        # A mean over fewer benchmarks than the others' would not be comparable.
-        mean = f"**{means(row.values()):.3f}**" if len(row) == len(names) else "-"
-        lines.append(f"| {' | '.join((minor, variant, what, *cells, mean))} |")
+    rows: dict[tuple[str, Variant], dict[str, Result]] = {}
+    for phase in PHASES:
+        for one in found:
+            if one.phase == phase:
+                rows.setdefault((phase, one.variant), {})[one.benchmark] = one
+    for (phase, variant), row in rows.items():
+        core = next((f", {one.core}" for one in row.values() if one.core), "")
+        cells = [row[name].figure if name in row else "" for name in names]
+        words = (variant.name + core, variant.what, PHASES[phase], *cells, mean(row, names))
+        lines.append(f"| {' | '.join(words)} |")
     return "\n".join(lines)
 
 
-def cell(one: Result) -> str:
-    """Return a ratio with its quartiles."""
-    return f"{one.ratio:.3f} ({one.low:.2f}-{one.high:.2f})"
+def mean(row: dict[str, Result], names: Sequence[str]) -> str:
+    """Return the geometric mean over all benchmarks; one over fewer compares to no other."""
+    ratios = [row[name].ratio for name in names if name in row and not row[name].outcome]
+    if len(ratios) < len(names):
+        return "-"
+    return f"**{statistics.geometric_mean(ratios):.3f}**"
 
 
-def means(row: Iterable[Result]) -> float:
-    """Return the geometric mean of the ratios."""
-    return statistics.geometric_mean([one.ratio for one in row])
+def put(section: str, minor: str, page: str) -> str:
+    """Return the page with the section of one interpreter between its markers."""
+    begin, end = (f"<!-- measured on {minor}: {word} -->" for word in ("begin", "end"))
+    before, found, rest = page.partition(begin)
+    _, also, after = rest.partition(end)
+    if not (found and also):
+        raise ValueError(f"there is no place for {minor} in {PAGE.name}")
+    return f"{before}{begin}\n\n{section}\n\n{end}{after}"
 
 
-def costs(found: Sequence[Result]) -> dict[str, dict[str, float]]:
-    """Return covattach's geometric means by version, and by core and what it measures."""
-    figures: dict[str, dict[str, float]] = {}
-    for minor in dict.fromkeys(one.minor for one in found):
-        for branch in (False, True):
-            row = [
-                one
-                for one in found
-                if (one.minor, one.variant, one.branch, one.phase)
-                == (minor, LINES.name, branch, "during")
-            ]
-            core = best_core(branch, (3, int(minor.partition(".")[2])))
-            key = f"{core} {'branches' if branch else 'lines'}"
-            if row:
-                figures.setdefault(minor, {})[key] = round(means(row), 3)
-    return figures
-
-
-def record(found: Sequence[Result]) -> None:
-    """Write down the figures that `start` tells."""
-    COSTS.write_text(json.dumps(costs(found), indent=2) + "\n")
-
-
-def write(text: str) -> None:
-    """Write the tables into the documentation."""
-    PAGE.write_text(put(text, PAGE.read_text()))
+def write(section: str, minor: str) -> None:
+    """Write the section of one interpreter into the documentation; the others stay."""
+    PAGE.write_text(put(section, minor, PAGE.read_text()))

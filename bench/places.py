@@ -13,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PANDAS = "pandas>=2"
+INSTALL = 600.0  # seconds for a package to be fetched and installed
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def pandas_site(of: Interpreter) -> str:
 def extra_site(of: Interpreter, requirement: str) -> str:
     """Return a folder that has a package for an interpreter; the first time, install it.
 
-    Raises subprocess.CalledProcessError where it cannot be had.
+    Raises subprocess.SubprocessError where it cannot be had.
     """
     name = re.split(r"\W", requirement)[0]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
@@ -60,6 +61,6 @@ def extra_site(of: Interpreter, requirement: str) -> str:
         wheels = ["--only-binary=:all:", "--implementation=cp", f"--python-version={of.minor}"]
         quiet = ["--quiet", "--disable-pip-version-check", "--upgrade"]
         words = ["install", *quiet, *wheels, "--target", str(folder), requirement]
-        subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+        subprocess.run([sys.executable, "-m", "pip", *words], check=True, timeout=INSTALL)
         (folder / ".complete").touch()
     return str(folder)
