@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Any
 
-BENCHES = ("attach", "help")
+BENCHES = ("attach", "help", "overhead")
 
 
 def load(name: str) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 PANDAS = "pandas>=2"
+INSTALL = 600.0  # seconds for a package to be fetched and installed
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,23 @@ def interpreter(minor: str) -> Interpreter:
 
 
 def pandas_site(of: Interpreter) -> str:
-    """Return a folder that has pandas for an interpreter; the first time, install it."""
+    """Return a folder that has pandas for an interpreter."""
+    return extra_site(of, PANDAS)
+
+
+def extra_site(of: Interpreter, requirement: str) -> str:
+    """Return a folder that has a package for an interpreter; the first time, install it.
+
+    Raises subprocess.SubprocessError where it cannot be had.
+    """
+    name = re.split(r"\W", requirement)[0]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = base / "covattach-tests" / "bench" / f"pandas-{of.minor}"
+    folder = base / "covattach-tests" / "bench" / f"{name}-{of.minor}"
     if not (folder / ".complete").exists():
-        print(f"installing pandas for {of.minor}", file=sys.stderr)
+        print(f"installing {name} for {of.minor}", file=sys.stderr)
         wheels = ["--only-binary=:all:", "--implementation=cp", f"--python-version={of.minor}"]
         quiet = ["--quiet", "--disable-pip-version-check", "--upgrade"]
-        words = ["install", *quiet, *wheels, "--target", str(folder), PANDAS]
-        subprocess.run([sys.executable, "-m", "pip", *words], check=True)
+        words = ["install", *quiet, *wheels, "--target", str(folder), requirement]
+        subprocess.run([sys.executable, "-m", "pip", *words], check=True, timeout=INSTALL)
         (folder / ".complete").touch()
     return str(folder)
