@@ -160,7 +160,8 @@ class Gdb:
         """Return gdb's next line; raises GdbTimeout, or GdbError where gdb has ended."""
         assert self.popen.stdout is not None
         while b"\n" not in self.pending:
-            ready, _, _ = select.select([self.popen.stdout], [], [], deadline - time.monotonic())
+            left = max(deadline - time.monotonic(), 0)
+            ready, _, _ = select.select([self.popen.stdout], [], [], left)
             if not ready:
                 raise GdbTimeout
             part = os.read(self.popen.stdout.fileno(), 65536)

@@ -165,10 +165,12 @@ def arm_others(
     before: set[int],
 ) -> int:
     """Arm the threads that were there `before` and are alive; return how many."""
-    armed = 0
+    armed, running = 0, process.inner_threads
     for state in before & existing(memory, interpreter, support):
         with contextlib.suppress(OSError):
-            if memory.word(state + support.native_id) in process.inner_threads:
+            thread = running.get(memory.word(state + support.native_id))
+            # Looked at for each anew: what a thread that has ended leaves is others' memory.
+            if thread is not None and thread.exists():
                 arm(memory, support, state, path)
                 armed += 1
     return armed

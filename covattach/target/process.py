@@ -106,13 +106,13 @@ class Process:
         return int(self.status.get("NSpid", str(self.pid)).split()[-1])
 
     @property
-    def inner_threads(self) -> set[int]:
-        """The ids of the threads, as the process itself sees them."""
-        found = set()
+    def inner_threads(self) -> dict[int, Path]:
+        """The ids of the threads, as the process itself sees them, and where they are in /proc."""
+        found = {}
         for status in self.proc.glob("task/*/status"):
             with contextlib.suppress(OSError):  # a thread may end at any time
                 ids = re.search(r"^NSpid:.*?(\d+)$", status.read_text(), re.M)
-                found.add(int(ids[1] if ids else status.parent.name))
+                found[int(ids[1] if ids else status.parent.name)] = status.parent
         return found
 
     @property
