@@ -7,7 +7,7 @@ from typing import Any
 
 from . import frames
 
-TOOLS = range(6)  # the ids of sys.monitoring that tools can take
+TOOLS = range(1, 6)  # the ids of sys.monitoring among which coverage looks for a free one
 LEGACY = 1 << 7  # the bit by which CPython itself listens for `sys.settrace` from 3.12 on
 
 

@@ -92,22 +92,6 @@ def test_a_start_that_fails(interpreter: Interpreter, launch: Launch) -> None:
         agent.stop()
 
 
-@pytest.mark.pythons("3.12", "3.13", "3.14", "3.15")
-def test_no_tool_id_is_left(interpreter: Interpreter, launch: Launch) -> None:
-    """A fault after coverage has begun undoes that too."""
-    # GIVEN a target with debuggers and profilers, so that one tool id is left, for coverage
-    target = launch(interpreter, "mixture.py")
-    target.ask("[sys.monitoring.use_tool_id(number, 'tool') for number in (0, 2, 3, 4, 5)]")
-    before = target.residue()
-    with Inside(target) as agent:
-        # WHEN it is to be measured, for which we need another one
-        # THEN the reason is reported, and all is undone
-        with pytest.raises(PayloadFailed) as caught:
-            agent.start("sysmon")
-        assert "all sys.monitoring tool ids are taken" in caught.value.traceback
-        assert_ended(agent, before)
-
-
 @pytest.mark.pythons("3.9", "3.10", "3.11")
 def test_no_ctypes(interpreter: Interpreter, launch: Launch) -> None:
     """Without ctypes only new threads are measured, which is said."""
