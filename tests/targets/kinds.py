@@ -12,7 +12,7 @@ import threading
 import answering
 import referee
 
-go = threading.Event()
+go = referee.Gate()
 ended = threading.Event()
 kept = []
 
@@ -37,7 +37,10 @@ def waits(number):
 
 
 class Subclass(threading.Thread):
+    """A thread that has its work in `run`."""
+
     def run(self):
+        """Go through the gate, then start a thread."""
         waits(1)
         late = threading.Thread(target=work, args=(2,))
         late.start()
@@ -200,7 +203,7 @@ def late():
 
 def called_back(_):
     kept.append(7)  # late
-    return None  # late
+    kept.append(8)  # late
 
 
 def from_c():
@@ -218,6 +221,7 @@ def runs(threads):
         thread.start()
         if hasattr(thread, "ready"):
             thread.ready.wait()
+    go.expect(3 if sys.argv[1] == "pool" else len(threads))
     answering.in_thread(globals())
     for thread in threads:
         thread.join()

@@ -1,8 +1,30 @@
-"""What stock coverage sees of a target from a gate on: it runs from the beginning, in the target."""
+"""What stock coverage sees of a target from a gate on; it runs in there from the beginning."""
 
 import threading
 
 measuring = []
+
+
+class Gate:
+    """Holds threads up until it is set, and knows how many have come to it."""
+
+    def __init__(self):
+        self.arrived = threading.Semaphore(0)
+        self.opened = threading.Event()
+
+    def wait(self):
+        """Wait here for the gate to open."""
+        self.arrived.release()
+        self.opened.wait()
+
+    def expect(self, count):
+        """Wait until so many threads have come."""
+        for _ in range(count):
+            self.arrived.acquire()
+
+    def set(self):
+        """Open the gate."""
+        self.opened.set()
 
 
 def begin(branch):
