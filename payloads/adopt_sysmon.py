@@ -23,6 +23,36 @@ REPORTS = {
     "sysmon_branch_either": ("code", "instruction_offset", "destination_offset"),
 }
 
+NAME = "coverage.py"  # by which coverage takes a tool id
+
+
+def tools_of_coverage() -> list[int]:
+    """Return the tool ids of sys.monitoring that are taken by a coverage; [] below 3.12."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    return [tool for tool in range(6) if monitoring and monitoring.get_tool(tool) == NAME]
+
+
+def release(tool: int) -> None:
+    """Switch a tool's global events off, forget its callbacks, and give its id back."""
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+    events = monitoring.events
+    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE"]
+    names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
+    monitoring.set_events(tool, 0)
+    for name in names:
+        monitoring.register_callback(tool, getattr(events, name), None)
+    monitoring.free_tool_id(tool)
+
+
+def give_back(others: list[int]) -> None:
+    """Undo a start of coverage's that has failed half-way: it keeps the tool id.
+
+    `others` are the ids that a coverage had before.
+    """
+    for tool in tools_of_coverage():
+        if tool not in others:
+            release(tool)
+
 
 class SysmonAdoption:
     """Adoption for one collector whose core is sysmon; needs 3.12.  `note` takes warnings."""
@@ -66,7 +96,7 @@ class SysmonAdoption:
 
     def on_start(self, code: CodeType, offset: int) -> Any:
         """Do coverage's work for a function that is entered, in a way that is safe for threads."""
-        self.adopt(code, sys._getframe(1))
+        self.adopt_safely(code, sys._getframe(1))
         return self.monitoring.DISABLE
 
     def on_resume(self, code: CodeType, offset: int) -> Any:
@@ -85,7 +115,7 @@ class SysmonAdoption:
         except BaseException as error:
             if not frames.is_fault_of_ours(error):
                 raise
-            self.note(f"a generator is not measured: {error!r}")
+            self.note(f"{code.co_qualname} is not measured: {error!r}")
 
     def start(self, ident: int) -> None:
         """Adopt what runs, in all threads but `ident`."""
@@ -150,23 +180,11 @@ class SysmonAdoption:
         coverage itself leaves local events and callbacks behind, which on 3.12.1 keeps the
         target 56 % slower for good.
         """
-        events = self.monitoring.events
         with self.tracer.lock:
             # From here on a thread that is just entering a function sets no more events.
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
         if not was_on:
             return
-        measured = [events.PY_START, events.PY_RESUME, events.PY_THROW]
-        measured += [events.PY_RETURN, events.LINE]
-        for late in ("BRANCH_LEFT", "BRANCH_RIGHT"):  # 3.14
-            measured += [getattr(events, late)] if hasattr(events, late) else []
         for code in list(self.tracer.code_objects):
             self.monitoring.set_local_events(self.tracer.myid, code, 0)
-        self.release(self.tracer.myid, tuple(measured))
-
-    def release(self, tool: int, events: tuple[int, ...]) -> None:
-        """Switch the tool's global events off, forget its callbacks, and give its id back."""
-        self.monitoring.set_events(tool, 0)
-        for event in events:
-            self.monitoring.register_callback(tool, event, None)
-        self.monitoring.free_tool_id(tool)
+        release(self.tracer.myid)

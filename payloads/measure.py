@@ -39,8 +39,10 @@ class Measurement:
         self.package, self.put_aside = library.bring(options.get("brought"))
         try:
             settings = dict(options.get("settings", {}))
-            core = options.get("core") or best_core(bool(settings.get("run:branch")))
-            self.refuse_company(core)
+            best = best_core(bool(settings.get("run:branch")))
+            core = options.get("core") or best
+            # Where sysmon cannot do it, coverage takes the C tracer, whatever was asked for.
+            self.refuse_company("ctrace" if best == "ctrace" else core)
             self.cov = self.construct(settings, core)
         except BaseException:
             self.leave()
@@ -97,23 +99,26 @@ class Measurement:
 
     def start(self) -> None:
         """Measure every thread and every frame, those that are running too."""
+        others = adopt_sysmon.tools_of_coverage()
         try:
             self.prepare()
             tracers.remove_locks(self.cov._collector)
             self.cov.start()
         except BaseException:
+            adopt_sysmon.give_back(others)
             self.leave()
             raise
-        atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
+        finally:
+            atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
         collector = self.cov._collector
-        self.snapshots = Snapshots(collector)
-        self.snapshots.make_flush_lossless()
         self.core = CORES[collector.tracer_name()]
-        if self.core == "sysmon":
-            self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
-        else:
-            self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
         try:
+            self.snapshots = Snapshots(collector)
+            self.snapshots.make_flush_lossless()
+            if self.core == "sysmon":
+                self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
+            else:
+                self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
             self.adoption.start(frames.own_ident())
         except adopt_ctrace.CannotAdopt as reason:
             self.note(f"only threads that start from now on are measured: {reason}")
@@ -166,11 +171,10 @@ class Measurement:
         if getattr(sys, "covattach", None) is self.cov:
             del sys.covattach  # type: ignore[attr-defined]
         self.leave_threads_to_others()
-        if self.core == "sysmon":
+        if self.core == "sysmon" and self.adoption is not None:
             self.adoption.stop()
-            self.cov.stop()
-        else:
-            self.cov.stop()
+        self.cov.stop()
+        if self.core != "sysmon" and self.adoption is not None:
             self.adoption.stop()
         self.leave()
 

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from . import ending, imported, wire
+from .company import Refused
 from .cost import PERIOD, Cost
-from .measure import Measurement, Refused
+from .measure import Measurement
 
 WAIT_FOR_START = 20.0  # seconds in which covattach must say what to measure
 NEVER = float("inf")
@@ -80,8 +81,7 @@ class Session:
                 self.cost = Cost(float(limit)) if limit else None
                 measurement = Measurement(request.get("options", {}))
                 measurement.start()
-                if self.cost is not None:
-                    self.cost.calibrate(measurement.snapshots.collector, measurement.core)
+                self.calibrate(measurement)
             except BaseException:
                 self.is_over = True
                 raise
@@ -98,6 +98,16 @@ class Session:
             self.next_look = now if self.cost is not None else NEVER
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
         return self.facts(), b""
+
+    def calibrate(self, measurement: Any) -> None:
+        """Have the cost of measuring estimated, where it is limited; a fault ends `measurement`."""
+        if self.cost is None:
+            return
+        try:
+            self.cost.calibrate(measurement.snapshots.collector, measurement.core)
+        except BaseException:
+            measurement.stop()
+            raise
 
     def look(self) -> None:
         """Take measuring off if it costs too much: save, be rid of it, and go on answering."""

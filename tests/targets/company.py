@@ -10,6 +10,7 @@ import threading
 import answering
 
 calls = []
+refusing = {}
 go = threading.Semaphore(0)
 done = threading.Semaphore(0)
 how = sys.argv[1]
@@ -64,6 +65,19 @@ def begin_here():
     if sys.argv[1] == "later" and not any(calls):
         sys.settrace(follow)
         sys._getframe(1).f_trace = follow
+
+
+def listen():
+    """Have an audit hook refuse each event in `refusing`, once, when so many have come."""
+
+    def hook(name, _):
+        if name in refusing:
+            refusing[name] -= 1
+            if refusing[name] < 0:
+                del refusing[name]
+                raise PermissionError(name)
+
+    sys.addaudithook(hook)
 
 
 def grows():

@@ -1,6 +1,6 @@
 """Runs one kind of code, named by its argument, up to a gate: `go.set()` has it go on to its end.
 
-With a second argument, "lines" or "arcs", stock coverage measures it from its beginning.
+With two more arguments, "lines" or "arcs" and a core, stock coverage measures it from the start.
 """
 
 import _thread
@@ -230,5 +230,5 @@ def runs(threads):
 
 
 if len(sys.argv) > 2:
-    referee.begin(sys.argv[2] == "arcs")
+    referee.begin(*sys.argv[2:])
 runs(globals()[sys.argv[1]]())

@@ -1,5 +1,6 @@
 """What stock coverage sees of a target from a gate on; it runs in there from the beginning."""
 
+import sys
 import threading
 
 measuring = []
@@ -27,12 +28,12 @@ class Gate:
         self.opened.set()
 
 
-def begin(branch):
-    """Start coverage, by trace functions, before anything else of the target runs."""
+def begin(what, core):
+    """Start coverage of "lines" or "arcs", before anything else of the target runs."""
     import coverage
 
-    cov = coverage.Coverage(data_file=None, config_file=False, branch=branch)
-    cov.set_option("run:core", "ctrace")
+    cov = coverage.Coverage(data_file=None, config_file=False, branch=what == "arcs")
+    cov.set_option("run:core", core)
     cov.start()
     measuring.append(cov)
 
@@ -41,6 +42,8 @@ def forget():
     """Drop what was measured so far: here is the gate."""
     for tracked in measuring[0]._collector.data.values():
         tracked.clear()
+    if measuring[0].get_option("run:core") == "sysmon":
+        sys.monitoring.restart_events()  # it has fallen silent where it has been
     return threading.active_count()
 
 
