@@ -75,6 +75,21 @@ def test_a_trace_function_that_shows_nowhere(interpreter: Interpreter, launch: L
     assert target.ask("traced_on()") is True
 
 
+@pytest.mark.pythons("3.9", "3.10", "3.11")
+def test_a_trace_function_that_is_not_found(interpreter: Interpreter, launch: Launch) -> None:
+    """Below 3.12 nothing tells of one that wants no lines, as docs/limits.md says: it is lost."""
+    # GIVEN a target that traces calls only, WHEN it is measured
+    target = launch(interpreter, "company.py", "silent")
+    assert target.ask("traced_on()") is True
+    with Inside(target) as agent:
+        agent.start("ctrace")
+        measures(agent, target)
+
+        # THEN its function is not called any more
+        assert target.ask("traced_on()") is False
+        agent.stop()
+
+
 @EACH
 @pytest.mark.parametrize("how", ["setprofile", "cProfile"])
 @pytest.mark.parametrize("core", ["default", "ctrace"])

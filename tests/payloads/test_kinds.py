@@ -118,7 +118,9 @@ def test_raw_threads(interpreter: Interpreter, core: str, launch: Launch) -> Non
     found = measured(interpreter, launch, "raw", core)
     assert found & marked(SCRIPT, "# raw") == marked(SCRIPT, "# raw")
 
-    # AND those that start later too by sysmon; by trace functions not, as docs/limits.md says
+    # AND those that start later too by sysmon; by trace functions not, as docs/limits.md says:
+    # nor does stock coverage see them
     found = measured(interpreter, launch, "late", core)
     late = marked(SCRIPT, "# late")
     assert found & late == (late if core == "sysmon" else set())
+    assert reference(interpreter, launch, "late", "lines", core) & late == found & late

@@ -17,8 +17,9 @@ how = sys.argv[1]
 
 
 def follow(frame, event, arg):
-    """Trace everything."""
-    calls.append(event)
+    """Trace everything, and note what is told of `later`: this thread may be the answering one."""
+    if frame.f_code is later.__code__:
+        calls.append(event)
     return follow
 
 
@@ -80,9 +81,14 @@ def listen():
     sys.addaudithook(hook)
 
 
+def told():
+    """Return of how many events a function of ours has been told."""
+    return len(calls) - calls.count("")
+
+
 def grows():
     """Have the thread do something; return whether the function of ours has been told of it."""
-    before = len([call for call in calls if call])
+    before = told()
     if how == "hook":
         new = threading.Thread(target=later)
         new.start()
@@ -90,7 +96,7 @@ def grows():
     else:
         go.release()
         done.acquire()
-    return len([call for call in calls if call]) > before
+    return told() > before
 
 
 traced_on = grows
