@@ -81,7 +81,8 @@ class Session:
                 self.cost = Cost(float(limit)) if limit else None
                 measurement = Measurement(request.get("options", {}))
                 measurement.start()
-                self.calibrate(measurement)
+                if self.cost is not None:
+                    self.cost.begin(measurement)
             except BaseException:
                 self.is_over = True
                 raise
@@ -98,16 +99,6 @@ class Session:
             self.next_look = now if self.cost is not None else NEVER
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
         return self.facts(), b""
-
-    def calibrate(self, measurement: Any) -> None:
-        """Have the cost of measuring estimated, where it is limited; a fault ends `measurement`."""
-        if self.cost is None:
-            return
-        try:
-            self.cost.calibrate(measurement.snapshots.collector, measurement.core)
-        except BaseException:
-            measurement.stop()
-            raise
 
     def look(self) -> None:
         """Take measuring off if it costs too much: save, be rid of it, and go on answering."""
