@@ -47,6 +47,8 @@ class CtraceAdoption:
         Raises CannotAdopt; then only threads that start later are measured.
         """
         self.ident = ident
+        started, self.collector.tracers = self.collector.tracers, tracers.Tracers()
+        self.collector.tracers.extend(started)
         # The agent itself is not to be measured; coverage's `start` began with its thread.
         sys.settrace(None)
         self.threads = EveryThread()
@@ -169,18 +171,27 @@ class CtraceAdoption:
         self.wait_for_others()
         for tracer in self.collector.tracers:
             tracer.stop()
-        if self.threads is not None:
+        if self.threads is not None and not self.others():
             self.threads.set(None)
         for _ in range(PASSES):
-            traced = [frame for frame in frames.all_running() if frame.f_trace is not None]
+            traced = [frame for frame in frames.all_running() if self.is_ours(frame.f_trace)]
             gil.at_once(gil.exhausting(map(setattr, traced, repeat("f_trace"), repeat(None))))
         self.lines.clear()
         self.let_go()
 
+    def is_ours(self, function: Any) -> bool:
+        """Tell whether a trace function is ours or one of coverage's tracers."""
+        return function is self.hook or isinstance(function, self.collector.core.tracer_class)
+
+    def others(self) -> bool:
+        """Tell whether somebody, a debugger say, has set a trace function since the start."""
+        functions = [frame.f_trace for frame in frames.all_running()]
+        return any(one is not None and not self.is_ours(one) for one in functions)
+
     def let_go(self) -> None:
         """Empty the tracers, which suspended generators may refer to for long."""
         ours = list(self.collector.tracers)
-        if not self.wait_for_others():
+        if not self.wait_for_others() or self.others():
             tracers.keep(ours)
             return
         if STALE:

@@ -2,7 +2,7 @@
 
 sys.monitoring tells coverage of a code object when a function is *entered* (PY_START).  What was
 entered earlier is adopted here: the code of every running frame at once, and that of suspended
-generators and coroutines when they are resumed, which a second tool id of ours listens to.
+generators and coroutines when they are resumed, which coverage's tool id listens to for us.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from types import CodeType, FrameType
 from typing import Any
 
 from . import frames
+from .codes import Codes
 
-NAME = "covattach"
 # coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
 REPORTS = {
     "sysmon_line_lines": ("code", "line_number"),
@@ -22,6 +22,36 @@ REPORTS = {
     "sysmon_py_return": ("code", "instruction_offset", "retval"),
     "sysmon_branch_either": ("code", "instruction_offset", "destination_offset"),
 }
+
+NAME = "coverage.py"  # by which coverage takes a tool id
+
+
+def tools_of_coverage() -> list[int]:
+    """Return the tool ids of sys.monitoring that are taken by a coverage; [] below 3.12."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    return [tool for tool in range(6) if monitoring and monitoring.get_tool(tool) == NAME]
+
+
+def release(tool: int) -> None:
+    """Switch a tool's global events off, forget its callbacks, and give its id back."""
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+    events = monitoring.events
+    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE"]
+    names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
+    monitoring.set_events(tool, 0)
+    for name in names:
+        monitoring.register_callback(tool, getattr(events, name), None)
+    monitoring.free_tool_id(tool)
+
+
+def give_back(others: list[int]) -> None:
+    """Undo a start of coverage's that has failed half-way: it keeps the tool id.
+
+    `others` are the ids that a coverage had before.
+    """
+    for tool in tools_of_coverage():
+        if tool not in others:
+            release(tool)
 
 
 class SysmonAdoption:
@@ -32,7 +62,7 @@ class SysmonAdoption:
         self.note = note
         self.tracer = collector.tracers[0]
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        self.tool: int | None = None
+        self.codes = Codes(self.tracer)
 
     def adopt(self, code: CodeType, frame: FrameType) -> None:
         """Have coverage measure `code`, of which `frame` is a running frame.
@@ -43,7 +73,31 @@ class SysmonAdoption:
         cache = self.collector.should_trace_cache
         if code.co_filename not in cache:
             cache[code.co_filename] = self.collector.should_trace(code.co_filename, frame)
+        self.codes.check(code)
         self.tracer.sysmon_py_start(code, 0)
+        # coverage notes that it knows the code before it sets its events.  A thread that comes
+        # in between is told that all is done, and would run lines that nobody reports.
+        info = self.tracer.code_infos.get(id(code))
+        if info is not None and info.tracing:
+            with self.tracer.lock:
+                if self.tracer.sysmon_on and not self.local_events(code):
+                    self.monitoring.set_local_events(self.tracer.myid, code, self.wanted())
+
+    def local_events(self, code: CodeType) -> int:
+        """Return the events that coverage listens to in `code`."""
+        return int(self.monitoring.get_local_events(self.tracer.myid, code))
+
+    def wanted(self) -> int:
+        """Return the events that coverage sets for a code object."""
+        events = self.monitoring.events
+        if not self.tracer.trace_arcs:
+            return int(events.LINE)
+        return int(events.LINE | events.PY_RETURN | events.BRANCH_LEFT | events.BRANCH_RIGHT)
+
+    def on_start(self, code: CodeType, offset: int) -> Any:
+        """Do coverage's work for a function that is entered, in a way that is safe for threads."""
+        self.adopt_safely(code, sys._getframe(1))
+        return self.monitoring.DISABLE
 
     def on_resume(self, code: CodeType, offset: int) -> Any:
         """Adopt the code of a generator that is resumed; once for each place is enough."""
@@ -61,26 +115,19 @@ class SysmonAdoption:
         except BaseException as error:
             if not frames.is_fault_of_ours(error):
                 raise
-            self.note(f"a generator is not measured: {error!r}")
+            self.note(f"{code.co_qualname} is not measured: {error!r}")
 
     def start(self, ident: int) -> None:
-        """Adopt what runs, in all threads but `ident`; raises RuntimeError without a free id."""
-        self.tool = self.take_tool()
+        """Adopt what runs, in all threads but `ident`."""
         events = self.monitoring.events
-        self.monitoring.register_callback(self.tool, events.PY_RESUME, self.on_resume)
-        self.monitoring.register_callback(self.tool, events.PY_THROW, self.on_throw)
-        self.monitoring.set_events(self.tool, events.PY_RESUME | events.PY_THROW)
+        tool = self.tracer.myid
+        self.monitoring.register_callback(tool, events.PY_START, self.on_start)
+        self.monitoring.register_callback(tool, events.PY_RESUME, self.on_resume)
+        self.monitoring.register_callback(tool, events.PY_THROW, self.on_throw)
+        self.monitoring.set_events(tool, events.PY_START | events.PY_RESUME | events.PY_THROW)
         # Listening first: a generator is either suspended now and resumed later, or it is running.
         for frame in list(frames.all_running(but=ident)):
             self.adopt(frame.f_code, frame)
-
-    def take_tool(self) -> int:
-        """Return a tool id taken for us: first those to which PEP 669 gives no meaning."""
-        for tool in (4, 3, 5, 2, 0):
-            if self.monitoring.get_tool(tool) is None:
-                self.monitoring.use_tool_id(tool, NAME)
-                return tool
-        raise RuntimeError("all sys.monitoring tool ids are taken")
 
     def rearm(self, taken: dict[str, set[Any]]) -> None:
         """Have every line reported once more, now that `taken` is out of coverage's sets.
@@ -133,25 +180,11 @@ class SysmonAdoption:
         coverage itself leaves local events and callbacks behind, which on 3.12.1 keeps the
         target 56 % slower for good.
         """
-        events = self.monitoring.events
-        if self.tool is not None:
-            self.release(self.tool, (events.PY_RESUME, events.PY_THROW))
-            self.tool = None
         with self.tracer.lock:
             # From here on a thread that is just entering a function sets no more events.
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
         if not was_on:
             return
-        measured = [events.PY_START, events.PY_RETURN, events.LINE]
-        for late in ("BRANCH_LEFT", "BRANCH_RIGHT"):  # 3.14
-            measured += [getattr(events, late)] if hasattr(events, late) else []
         for code in list(self.tracer.code_objects):
             self.monitoring.set_local_events(self.tracer.myid, code, 0)
-        self.release(self.tracer.myid, tuple(measured))
-
-    def release(self, tool: int, events: tuple[int, ...]) -> None:
-        """Switch the tool's global events off, forget its callbacks, and give its id back."""
-        self.monitoring.set_events(tool, 0)
-        for event in events:
-            self.monitoring.register_callback(tool, event, None)
-        self.monitoring.free_tool_id(tool)
+        release(self.tracer.myid)

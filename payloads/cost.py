@@ -84,7 +84,7 @@ def on_processors(but: int) -> tuple[float, float]:
 class Cost:
     """Tells when measuring costs more than `limit`, in per cent of what the target takes without.
 
-    To be made before anything is measured; `calibrate` is called when that has begun.
+    To be made before anything is measured; `begin` is called when that has begun.
     """
 
     def __init__(self, limit: float) -> None:
@@ -95,11 +95,18 @@ class Cost:
         self.looks: list[tuple[float, float, float, int]] = []
         self.percent = 0.0
 
+    def begin(self, measurement: Any) -> None:
+        """Calibrate for a measurement that has just begun; a fault in that stops it."""
+        try:
+            self.calibrate(measurement.snapshots.collector, measurement.core)
+        except BaseException:
+            measurement.stop()
+            raise
+
     def calibrate(self, collector: Any, core: str) -> None:
         """Find out on this machine, in this thread, what measuring costs."""
-        tracer = collector.tracers[0]
         if core == "sysmon":
-            code = work.__code__
+            tracer, code = collector.tracers[0], work.__code__
             one = seconds_of(lambda: [tracer.sysmon_line_lines(code, 1) for _ in range(ROUNDS)])
             self.report = INTERPRETER * one / ROUNDS
             return

@@ -7,14 +7,10 @@ import sys
 from _thread import allocate_lock
 from typing import Any
 
-from . import adopt_ctrace, adopt_sysmon, frames, later, library, tracers
+from . import adopt_ctrace, adopt_sysmon, company, frames, later, library, tracers
 from .snapshot import Snapshots
 
 CORES = {"SysMonitor": "sysmon", "CTracer": "ctrace", "PyTracer": "pytrace"}
-
-
-class Refused(Exception):
-    """Measuring would break something that is already there."""
 
 
 def best_core(branch: bool, version: tuple[int, ...] = sys.version_info[:2]) -> str:
@@ -35,32 +31,36 @@ class Measurement:
     def __init__(self, options: dict[str, Any]) -> None:
         """Bring coverage in and construct the object.
 
-        Raises library.NoCoverage, Refused, and what coverage raises for bad settings.
+        Raises library.NoCoverage, company.Refused, and what coverage raises for bad settings.
         """
         self.warnings: list[str] = []
         self.adoption: Any = None
         self.is_on = True
         self.package, self.put_aside = library.bring(options.get("brought"))
         try:
-            self.refuse_company()
-            self.cov = self.construct(dict(options.get("settings", {})), options.get("core"))
+            settings = dict(options.get("settings", {}))
+            best = best_core(bool(settings.get("run:branch")))
+            core = options.get("core") or best
+            # Where sysmon cannot do it, coverage takes the C tracer, whatever was asked for.
+            self.refuse_company("ctrace" if best == "ctrace" else core)
+            self.cov = self.construct(settings, core)
         except BaseException:
             self.leave()
             raise
 
-    def refuse_company(self) -> None:
-        """Raise Refused where somebody else measures or traces, whom ours would put out."""
-        if self.package.Coverage.current() is not None:
-            raise Refused("another coverage is measuring this process already")
-        threading = sys.modules.get("threading")
-        if getattr(threading, "_trace_hook", None) is not None:
-            raise Refused("the application has set a trace function for its threads")
-        if any(frame.f_trace is not None for frame in frames.all_running(but=frames.own_ident())):
-            raise Refused("a debugger or another trace function is active in this process")
+    def refuse_company(self, core: str) -> None:
+        """Raise company.Refused where somebody else is there, whom ours would put out.
 
-    def construct(self, settings: dict[str, Any], core: str | None) -> Any:
+        sysmon does not: a debugger, a trace function and other tools work beside it.
+        """
+        company.refuse_coverage(self.package.Coverage.current())
+        if core == "sysmon":
+            company.refuse_full_house()
+        else:
+            company.refuse_tracers()
+
+    def construct(self, settings: dict[str, Any], core: str) -> Any:
         """Return a Coverage object that writes nothing and warns nobody but us."""
-        core = core or best_core(bool(settings.get("run:branch")))
         if core == "ctrace":
             settings.setdefault("run:concurrency", self.greenlets())
             self.need_ctracer()
@@ -99,23 +99,26 @@ class Measurement:
 
     def start(self) -> None:
         """Measure every thread and every frame, those that are running too."""
+        others = adopt_sysmon.tools_of_coverage()
         try:
             self.prepare()
             tracers.remove_locks(self.cov._collector)
             self.cov.start()
         except BaseException:
+            adopt_sysmon.give_back(others)
             self.leave()
             raise
-        atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
+        finally:
+            atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
         collector = self.cov._collector
-        self.snapshots = Snapshots(collector)
-        self.snapshots.make_flush_lossless()
         self.core = CORES[collector.tracer_name()]
-        if self.core == "sysmon":
-            self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
-        else:
-            self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
         try:
+            self.snapshots = Snapshots(collector)
+            self.snapshots.make_flush_lossless()
+            if self.core == "sysmon":
+                self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
+            else:
+                self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
             self.adoption.start(frames.own_ident())
         except adopt_ctrace.CannotAdopt as reason:
             self.note(f"only threads that start from now on are measured: {reason}")
@@ -167,13 +170,20 @@ class Measurement:
             return
         if getattr(sys, "covattach", None) is self.cov:
             del sys.covattach  # type: ignore[attr-defined]
-        if self.core == "sysmon":
+        self.leave_threads_to_others()
+        if self.core == "sysmon" and self.adoption is not None:
             self.adoption.stop()
-            self.cov.stop()
-        else:
-            self.cov.stop()
+        self.cov.stop()
+        if self.core != "sysmon" and self.adoption is not None:
             self.adoption.stop()
         self.leave()
+
+    def leave_threads_to_others(self) -> None:
+        """Keep coverage's `stop` from removing a trace function that is somebody else's."""
+        collector = self.cov._collector
+        hook = getattr(collector.threading, "_trace_hook", None)
+        if hook != collector._installation_trace:
+            collector.threading = None
 
     def leave(self) -> None:
         """Put coverage aside where we brought it in."""

@@ -7,8 +7,9 @@ import time
 from typing import Any
 
 from . import ending, imported, wire
+from .company import Refused
 from .cost import PERIOD, Cost
-from .measure import Measurement, Refused
+from .measure import Measurement
 
 WAIT_FOR_START = 20.0  # seconds in which covattach must say what to measure
 NEVER = float("inf")
@@ -81,7 +82,7 @@ class Session:
                 measurement = Measurement(request.get("options", {}))
                 measurement.start()
                 if self.cost is not None:
-                    self.cost.calibrate(measurement.snapshots.collector, measurement.core)
+                    self.cost.begin(measurement)
             except BaseException:
                 self.is_over = True
                 raise

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
+from itertools import compress
 from types import FrameType
 from typing import Any
 
@@ -10,12 +12,45 @@ from . import gil
 
 OBJECTS = ("data", "file_tracers", "should_trace", "should_trace_cache", "check_include")
 FUNCTIONS = ("warn", "lock_data", "unlock_data", "disable_plugin", "switch_context")
+FEW = 64  # tracers of threads that have ended, which are not worth looking for
+# What `sys.getrefcount` says of an object that nothing but a list refers to, asked by `map`.
+SOLE = next(map(sys.getrefcount, [object()]))
 
 
 class FirstStays(dict[str, Any]):
     """A dictionary in which a key's first value stays: whoever comes second finds that one."""
 
     __setitem__ = dict.setdefault
+
+
+class Tracers(list[Any]):
+    """Takes the place of a collector's list of tracers, and drops those of ended threads.
+
+    coverage keeps one for each thread there ever was.  A thread that runs refers to its tracer,
+    and so does each frame that was traced; what only this list refers to cannot be called again.
+    The lines are in sets that all tracers share.
+    """
+
+    limit = FEW
+
+    def append(self, tracer: Any) -> None:
+        """Add a tracer; called in the thread that it is for."""
+        super().append(tracer)
+        if len(self) > self.limit:
+            self.drop_finished()
+
+    def drop_finished(self) -> None:
+        """Drop the tracers that nothing else refers to."""
+        counts: list[int] = []
+        finished: list[Any] = []
+        gil.at_once(
+            partial(counts.extend, map(sys.getrefcount, self)),
+            partial(finished.extend, compress(self, map(SOLE.__ge__, counts))),
+            partial(self.__setitem__, slice(None), compress(self, map(SOLE.__lt__, counts))),
+        )
+        for tracer in finished:
+            tracer.stop()  # one that is freed while it is on takes this thread's function away
+        self.limit = 2 * len(self) + FEW
 
 
 def remove_locks(collector: Any) -> None:

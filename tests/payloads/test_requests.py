@@ -92,20 +92,74 @@ def test_a_start_that_fails(interpreter: Interpreter, launch: Launch) -> None:
         agent.stop()
 
 
-@pytest.mark.pythons("3.12", "3.13", "3.14", "3.15")
-def test_no_tool_id_is_left(interpreter: Interpreter, launch: Launch) -> None:
-    """A fault after coverage has begun undoes that too."""
-    # GIVEN a target with debuggers and profilers, so that one tool id is left, for coverage
-    target = launch(interpreter, "mixture.py")
-    target.ask("[sys.monitoring.use_tool_id(number, 'tool') for number in (0, 2, 3, 4, 5)]")
+def fails_and_is_undone(
+    launch: Launch, interpreter: Interpreter, core: str, event: str, number: int, at: str
+) -> None:
+    """Have a start fail `at` a call because an audit hook refuses an event."""
+    # GIVEN a target with an audit hook that refuses something we need, once
+    target = launch(interpreter, "company.py", "none")
+    target.ask("listen()")
     before = target.residue()
+    target.ask(f"refusing.update({{{event!r}: {number}}})")
     with Inside(target) as agent:
-        # WHEN it is to be measured, for which we need another one
-        # THEN the reason is reported, and all is undone
+        # WHEN it is to be measured, THEN the reason is reported
         with pytest.raises(PayloadFailed) as caught:
-            agent.start("sysmon")
-        assert "all sys.monitoring tool ids are taken" in caught.value.traceback
+            agent.start(core)
+        assert f"PermissionError: {event}" in caught.value.traceback
+        assert at in caught.value.traceback
+
+        # AND all is undone
         assert_ended(agent, before)
+
+    # AND a session that follows measures what runs
+    with Inside(target) as agent:
+        agent.start(core)
+        target.ask("later()")
+        expected = marked("company.py", "# later")
+        assert agent.points_until("company.py", expected) >= expected
+        agent.stop()
+
+
+@pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+@pytest.mark.parametrize("number", [2, 3, 4])
+def test_a_fault_after_coverage_has_begun(
+    interpreter: Interpreter, number: int, launch: Launch
+) -> None:
+    """A fault when the C tracer measures already undoes that too."""
+    # The first two looks at the frames come before the start.
+    at = "self.adoption.start("
+    fails_and_is_undone(launch, interpreter, "ctrace", "sys._current_frames", number, at)
+
+
+@pytest.mark.pythons("3.12", "3.13", "3.14", "3.15")
+@pytest.mark.parametrize(
+    ("event", "number", "at"),
+    [
+        ("sys.monitoring.register_callback", 0, "self.cov.start()"),
+        ("sys.monitoring.register_callback", 3, "self.adoption.start("),
+        ("sys._current_frames", 1, "self.adoption.start("),
+    ],
+    ids=["in-coverage", "while-we-listen", "when-we-look-at-frames"],
+)
+def test_a_fault_after_sysmon_has_begun(
+    interpreter: Interpreter, event: str, number: int, at: str, launch: Launch
+) -> None:
+    """So does one when sys.monitoring calls coverage already, or is about to."""
+    fails_and_is_undone(launch, interpreter, "sysmon", event, number, at)
+
+
+@pytest.mark.pythons("3.9", "3.11")
+def test_sysmon_is_asked_for_in_vain(interpreter: Interpreter, launch: Launch) -> None:
+    """Below 3.12 coverage takes the C tracer instead, and says so."""
+    target = launch(interpreter, "idle.py", "event")
+    with Inside(target) as agent:
+        facts = agent.start("sysmon")
+        assert facts["core"] == "ctrace"
+        assert any("sys.monitoring" in warning for warning in facts["warnings"])
+        target.ask("later()")
+        expected = marked("idle.py", "# later")
+        assert agent.points_until("idle.py", expected) >= expected
+        agent.stop()
 
 
 @pytest.mark.pythons("3.9", "3.10", "3.11")

@@ -1,0 +1,169 @@
+"""Others who measure, trace or debug: both work, or the start is refused and says who it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Interpreter
+from inside import Inside, marked
+from running import Target, wait_for
+
+from covattach.errors import NotNow
+
+Launch = Callable[..., Target]
+EACH = pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+SYSMON = pytest.mark.pythons("3.12", "3.13", "3.14", "3.15")
+
+
+def untouched(target: Target, before: dict[str, Any]) -> None:
+    """Fail unless it is as it was, as soon as the agent has gone."""
+    wait_for(lambda: len(target.traces()["threads"]) == len(before["threads"]), "the end")
+    target.assert_untouched(before)
+
+
+def measures(agent: Inside, target: Target) -> None:
+    """Fail unless exactly what is called now is measured."""
+    target.ask("later()")
+    expected = marked("company.py", "# later")
+    assert agent.points_until("company.py", expected) >= expected
+
+
+@EACH
+@pytest.mark.parametrize("how", ["frame", "hook"])
+def test_a_trace_function_is_named(interpreter: Interpreter, how: str, launch: Launch) -> None:
+    """The C tracer would replace the application's trace function: it is named, and goes on."""
+    # GIVEN a target that traces a thread of its own, or all its new threads
+    target = launch(interpreter, "company.py", how)
+    before = target.residue()
+    # WHEN it is to be measured by trace functions, THEN that is refused with the name
+    with Inside(target) as agent, pytest.raises(NotNow, match=r"__main__\.follow"):
+        agent.start("ctrace")
+    untouched(target, before)
+
+    # AND the application's function is still called
+    assert target.ask("traced_on()") is True
+
+
+@SYSMON
+@pytest.mark.parametrize("how", ["frame", "hook", "silent"])
+def test_a_trace_function_beside_sysmon(interpreter: Interpreter, how: str, launch: Launch) -> None:
+    """With sys.monitoring both work, and the trace function stays after the stop."""
+    # GIVEN a target with a trace function
+    target = launch(interpreter, "company.py", how)
+    before = target.residue()
+    with Inside(target) as agent:
+        # WHEN it is measured, THEN both see what runs
+        agent.start("sysmon")
+        measures(agent, target)
+        assert target.ask("traced_on()") is True
+        agent.stop()
+    untouched(target, before)
+    assert target.ask("traced_on()") is True
+
+
+@SYSMON
+def test_a_trace_function_that_shows_nowhere(interpreter: Interpreter, launch: Launch) -> None:
+    """A trace function that wants no lines is found by what the interpreter listens to."""
+    # GIVEN a target that traces calls only, WHEN it is to be measured by trace functions
+    target = launch(interpreter, "company.py", "silent")
+    with Inside(target) as agent, pytest.raises(NotNow, match=r"sys\.settrace"):
+        agent.start("ctrace")
+
+    # THEN that is refused, and it is still called
+    assert target.ask("traced_on()") is True
+
+
+@pytest.mark.pythons("3.9", "3.10", "3.11")
+def test_a_trace_function_that_is_not_found(interpreter: Interpreter, launch: Launch) -> None:
+    """Below 3.12 nothing tells of one that wants no lines, as docs/limits.md says: it is lost."""
+    # GIVEN a target that traces calls only, WHEN it is measured
+    target = launch(interpreter, "company.py", "silent")
+    assert target.ask("traced_on()") is True
+    with Inside(target) as agent:
+        agent.start("ctrace")
+        measures(agent, target)
+
+        # THEN its function is not called any more
+        assert target.ask("traced_on()") is False
+        agent.stop()
+
+
+@EACH
+@pytest.mark.parametrize("how", ["setprofile", "cProfile"])
+@pytest.mark.parametrize("core", ["default", "ctrace"])
+def test_a_profiler(interpreter: Interpreter, how: str, core: str, launch: Launch) -> None:
+    """A profiler goes on, and so does the measuring."""
+    # GIVEN a target that is profiled
+    target = launch(interpreter, "company.py", how)
+    with Inside(target) as agent:
+        # WHEN it is measured, THEN both see what runs
+        agent.start("ctrace" if core == "ctrace" else None)
+        measures(agent, target)
+        assert target.ask("profiled_on()") is True
+        agent.stop()
+    assert target.ask("profiled_on()") is True
+
+
+@EACH
+def test_a_debugger_that_comes_later(interpreter: Interpreter, launch: Launch) -> None:
+    """A trace function that is set while the C tracer is at work stays when that stops."""
+    # GIVEN a target that is measured by trace functions
+    target = launch(interpreter, "company.py", "later")
+    with Inside(target) as agent:
+        agent.start("ctrace")
+
+        # WHEN it begins to trace itself, and the measuring stops
+        target.ask("begin()")
+        agent.stop()
+
+    # THEN its own function is still called, in the thread and in new ones
+    assert target.ask("traced_on()") is True
+    assert "follow" in target.ask("repr(threading._trace_hook)")
+
+
+@SYSMON
+@pytest.mark.parametrize("free", range(6))
+def test_one_tool_id_is_enough(interpreter: Interpreter, free: int, launch: Launch) -> None:
+    """With one tool id left, whichever, everything is measured."""
+    # GIVEN a target in which others have taken all tool ids but one
+    target = launch(interpreter, "company.py", "none")
+    target.ask(f"[sys.monitoring.use_tool_id(n, 'other') for n in range(6) if n != {free}]")
+    with Inside(target) as agent:
+        # WHEN it is measured, THEN it works, if coverage finds the id: it looks from 1 on
+        if free == 0:
+            with pytest.raises(NotNow, match="by other, other"):
+                agent.start("sysmon")
+        else:
+            agent.start("sysmon")
+            measures(agent, target)
+            agent.stop()
+    assert target.ask("[n for n in range(6) if not sys.monitoring.get_tool(n)]") == [free]
+
+
+@SYSMON
+def test_no_tool_id_is_left(interpreter: Interpreter, launch: Launch) -> None:
+    """Without any, the holders are named, and nothing is touched."""
+    # GIVEN a target in which all tool ids are taken
+    target = launch(interpreter, "company.py", "none")
+    target.ask("[sys.monitoring.use_tool_id(n, f'tool{n}') for n in range(6)]")
+    before = target.residue()
+    with Inside(target) as agent, pytest.raises(NotNow, match=r"tool1, tool2, .*tool5"):
+        agent.start("sysmon")
+    untouched(target, before)
+
+
+@EACH
+def test_a_coverage_of_its_own(interpreter: Interpreter, launch: Launch) -> None:
+    """A coverage by COVERAGE_PROCESS_START is named with its data file, which stays its own."""
+    # GIVEN a target that coverage has been started in
+    target = launch(interpreter, "company.py", "coverage")
+    named = pytest.raises(NotNow, match=r"COVERAGE_PROCESS_START.*its-own-data")
+    # WHEN it is to be measured, THEN that is refused
+    with Inside(target) as agent, named:
+        agent.start()
+
+    # AND its own goes on, and has the lines
+    target.ask("later()")
+    assert target.ask("own_lines()") >= len(marked("company.py", "# later"))

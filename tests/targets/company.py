@@ -1,0 +1,144 @@
+"""Has company: traces, profiles or measures itself, as its argument says.
+
+`traced_on()` and `profiled_on()` say whether that goes on.
+"""
+
+import os
+import sys
+import threading
+
+import answering
+
+calls = []
+refusing = {}
+go = threading.Semaphore(0)
+done = threading.Semaphore(0)
+how = sys.argv[1]
+
+
+def follow(frame, event, arg):
+    """Trace everything, and note what is told of `later`: this thread may be the answering one."""
+    if frame.f_code is later.__code__:
+        calls.append(event)
+    return follow
+
+
+def glance(frame, event, arg):
+    """Trace or profile calls only."""
+    calls.append(event)
+
+
+def later():
+    calls.append("")  # later
+    return len(calls)  # later
+
+
+def begin():
+    """Have the thread, and those that start from now on, traced."""
+    global how
+    how = "frame"
+    go.release()
+    done.acquire()
+    threading.settrace(follow)
+
+
+def thread():
+    if how == "frame":
+        sys.settrace(follow)
+    if how == "silent":
+        sys.settrace(glance)
+    if how == "setprofile":
+        sys.setprofile(glance)
+    work()
+
+
+def work():
+    while True:
+        done.release()
+        go.acquire()
+        later()
+        if how == "frame" and sys.gettrace() is not follow:
+            begin_here()
+
+
+def begin_here():
+    """Trace from here on, once, if it was asked for while the thread was running."""
+    if sys.argv[1] == "later" and not any(calls):
+        sys.settrace(follow)
+        sys._getframe(1).f_trace = follow
+
+
+def listen():
+    """Have an audit hook refuse each event in `refusing`, once, when so many have come."""
+
+    def hook(name, _):
+        if name in refusing:
+            refusing[name] -= 1
+            if refusing[name] < 0:
+                del refusing[name]
+                raise PermissionError(name)
+
+    sys.addaudithook(hook)
+
+
+def told():
+    """Return of how many events a function of ours has been told."""
+    return len(calls) - calls.count("")
+
+
+def grows():
+    """Have the thread do something; return whether the function of ours has been told of it."""
+    before = told()
+    if how == "hook":
+        new = threading.Thread(target=later)
+        new.start()
+        new.join()
+    else:
+        go.release()
+        done.acquire()
+    return told() > before
+
+
+traced_on = grows
+
+
+def profiled_on():
+    """Whether the profiler still sees calls."""
+    if how == "setprofile":
+        return grows()
+    profiler.disable()
+    before = counted()
+    profiler.enable()
+    later()
+    profiler.disable()
+    return counted() > before
+
+
+def counted():
+    return sum(entry.callcount for entry in profiler.getstats() if entry.code is later.__code__)
+
+
+def own_lines():
+    """Return how many lines of this file the coverage of its own has."""
+    return len(own.get_data().lines(__file__) or ())
+
+
+if how == "hook":
+    threading.settrace(follow)
+if how == "cProfile":
+    import cProfile
+
+    profiler = cProfile.Profile()
+if how == "coverage":
+    import coverage.control
+
+    with open("its-own-config", "w") as file:
+        file.write("[run]\ndata_file = its-own-data\nbranch = false\ncore = ctrace\n")
+    os.environ["COVERAGE_PROCESS_START"] = "its-own-config"
+    coverage.process_startup()
+    own = coverage.Coverage.current()
+worker = threading.Thread(target=thread, daemon=True)
+worker.start()
+done.acquire()
+answering.in_thread(globals())
+threading.Event().wait()

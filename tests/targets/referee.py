@@ -1,0 +1,53 @@
+"""What stock coverage sees of a target from a gate on; it runs in there from the beginning."""
+
+import sys
+import threading
+
+measuring = []
+
+
+class Gate:
+    """Holds threads up until it is set, and knows how many have come to it."""
+
+    def __init__(self):
+        self.arrived = threading.Semaphore(0)
+        self.opened = threading.Event()
+
+    def wait(self):
+        """Wait here for the gate to open."""
+        self.arrived.release()
+        self.opened.wait()
+
+    def expect(self, count):
+        """Wait until so many threads have come."""
+        for _ in range(count):
+            self.arrived.acquire()
+
+    def set(self):
+        """Open the gate."""
+        self.opened.set()
+
+
+def begin(what, core):
+    """Start coverage of "lines" or "arcs", before anything else of the target runs."""
+    import coverage
+
+    cov = coverage.Coverage(data_file=None, config_file=False, branch=what == "arcs")
+    cov.set_option("run:core", core)
+    cov.start()
+    measuring.append(cov)
+
+
+def forget():
+    """Drop what was measured so far: here is the gate."""
+    for tracked in measuring[0]._collector.data.values():
+        tracked.clear()
+    if measuring[0].get_option("run:core") == "sysmon":
+        sys.monitoring.restart_events()  # it has fallen silent where it has been
+    return threading.active_count()
+
+
+def points(path):
+    """Return the lines, or arcs, of a file since the gate."""
+    data = measuring[0].get_data()
+    return list(data.arcs(path) or ()) if data.has_arcs() else list(data.lines(path) or ())
