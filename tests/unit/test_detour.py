@@ -7,7 +7,8 @@ import os
 import pytest
 
 from covattach.errors import NotPossible
-from covattach.injector.detour import BEHIND, BLOCK, CODE, LISTING, ORDER, UNDO, Detour
+from covattach.injector.detour import BLOCK, ORDER, Detour
+from covattach.injector.detour_code import BEHIND, CODE, LISTING, UNDO
 from covattach.target.memory import Memory
 
 FUNCTIONS = dict.fromkeys(ORDER, 0)

@@ -1,0 +1,33 @@
+"""Signals around a debugger: those that it is not to see, and the one that makes up for its death."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+from collections.abc import Iterator
+
+
+def wake(pid: int) -> None:
+    """Let a process run whose debugger was killed.
+
+    To attach, a debugger has a SIGSTOP sent to each thread, and nobody takes it back when it dies
+    too early.  One SIGCONT is enough for those that are still to come, those that a thread has in
+    hand, and those that have stopped it; whether there are any cannot be seen from outside.
+    """
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGCONT)
+
+
+@contextlib.contextmanager
+def blocked_signals() -> Iterator[None]:
+    """Block the signals that ask a program to end, here and in a process that is started now.
+
+    gdb would hand a SIGINT on to the target, and end in the middle of a call at a SIGTERM.
+    """
+    ending = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
