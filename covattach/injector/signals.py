@@ -1,4 +1,4 @@
-"""Signals around a debugger: those that it is not to see, and the one that makes up for its death."""
+"""Signals around a debugger: those it is not to see, and the one that makes up for its death."""
 
 from __future__ import annotations
 
