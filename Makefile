@@ -34,7 +34,7 @@ interpreters: venv ## Provide the interpreters that the tests attach to (3.9 to 
 	@$(BIN)/python tools/interpreters.py get $(if $(PARTIAL),--partial)
 
 test: venv interpreters ## Run the tests on every interpreter
-	$(BIN)/python -m pytest -q -m "not stress" $(ARGS)
+	$(BIN)/python -m pytest -q -m "not stress" -n auto --dist worksteal $(ARGS)
 
 stress: venv interpreters ## Run the long tests that attach again and again
 	$(BIN)/python -m pytest -q -m stress $(ARGS)
