@@ -36,7 +36,7 @@ def request(worker: int, port: int, path: str) -> None:
     wait_for(lambda: get(port, path)["pid"] == worker, f"worker {worker} answers {path}")
 
 
-@pytest.mark.parametrize(("minor", "core"), CORES, ids="-".join)
+@pytest.mark.parametrize(("minor", "core"), CORES)
 @pytest.mark.parametrize("branch", [False, True], ids=["lines", "branches"])
 def test_two_requests(
     minor: str,

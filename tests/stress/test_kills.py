@@ -35,7 +35,7 @@ AIMED = 25  # with the places, states and versions: 200 kills
 
 
 @pytest.mark.parametrize("state", STATES)
-@pytest.mark.parametrize(("minor", "method"), WAYS, ids="-".join)
+@pytest.mark.parametrize(("minor", "method"), WAYS)
 def test_random_instants(
     minor: str, method: str, state: str, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
