@@ -175,7 +175,12 @@ def stop(session: Session) -> Snapshot:
     try:
         if not session.alive:
             return saved(session)
-        header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
+        try:
+            header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
+        except client.NobodyThere:
+            if session.folder.snapshot.exists():
+                return saved(session)  # the target has ended meanwhile
+            raise client.no_session(session.pid) from None  # somebody else has stopped it
         wait_for_end(Process(session.pid), int(header.get("thread", 0)))
         return decode(header, blob)
     finally:
