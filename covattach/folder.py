@@ -88,6 +88,13 @@ class Folder:
             self.give(path)
         return f"{self.inside}/{name}"
 
+    def belongs_to(self, uid: int) -> bool:
+        """Whether it is that user's; a folder that has just been removed is nobody's."""
+        try:
+            return self.path.stat().st_uid == uid
+        except OSError:
+            return False
+
     def is_claimed(self) -> bool:
         """Whether the launch file has been executed: the first to do so takes the token."""
         return not (self.path / "token").exists()
@@ -170,7 +177,7 @@ def find(process: Process) -> list[Folder]:
         # `start.py`, in the target, cannot know by which PID we know it.
         same_pid = facts.get("pid") in (process.pid, process.inner_pid)
         same = same_pid and facts.get("start_time") == process.start_time
-        if same and folder.path.stat().st_uid == process.uid:
+        if same and folder.belongs_to(process.uid):
             found.append(folder)
     return found
 
@@ -184,6 +191,6 @@ def find_ended(pid: int) -> Folder | None:
         folder
         for folder in folders_in(Path("/"))
         if folder.facts.get("pid") == pid
-        and (os.geteuid() == 0 or folder.path.stat().st_uid == os.geteuid())
+        and (os.geteuid() == 0 or folder.belongs_to(os.geteuid()))
     ]
     return max(found, key=lambda folder: str(folder.facts.get("created")), default=None)
