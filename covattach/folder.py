@@ -190,7 +190,6 @@ def find_ended(pid: int) -> Folder | None:
     found = [
         folder
         for folder in folders_in(Path("/"))
-        if folder.facts.get("pid") == pid
-        and (os.geteuid() == 0 or folder.belongs_to(os.geteuid()))
+        if folder.facts.get("pid") == pid and (os.geteuid() == 0 or folder.belongs_to(os.geteuid()))
     ]
     return max(found, key=lambda folder: str(folder.facts.get("created")), default=None)
