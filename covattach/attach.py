@@ -66,9 +66,7 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
         return running, {**running.facts, "already": True}
     interpreter = find_interpreter(process)
     wanted = settings.read(process, options.rcfile, options.given)
-    core = options.core or wanted.get("run:core")
-    if core not in ("ctrace", "sysmon"):
-        core = best_core(bool(wanted.get("run:branch")), interpreter.version)
+    core = chosen_core(options, wanted, interpreter)
     code = precompile.payloads(process)
     place = folder.create(process)
     injection: Injection | None = None
@@ -98,6 +96,14 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
         give_up(place, injection)
         raise
     return session, {**session.facts, "already": False}
+
+
+def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpreter) -> str:
+    """Return the core that was asked for, or else the best that there is for it."""
+    core = options.core or wanted.get("run:core")
+    if core not in ("ctrace", "sysmon"):
+        core = best_core(bool(wanted.get("run:branch")), interpreter.version)
+    return str(core)
 
 
 @contextlib.contextmanager

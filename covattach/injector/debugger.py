@@ -181,7 +181,7 @@ class Gdb:
         self.command(f"attach {pid}", deadline)
 
     def value(self, expression: str, deadline: float) -> int:
-        """Return the value of a C expression, which may call functions in the target."""
+        """Return the value of a C expression, such as that of a register."""
         lines = self.command(f"output {expression}", deadline)
         values = [line for line in lines if re.fullmatch(r"-?\d+", line)]
         if not values:
