@@ -29,6 +29,7 @@ test)
     command -v gdb >/dev/null || need gdb
     command -v strip >/dev/null || need binutils
     command -v cc >/dev/null || need gcc libc6-dev
+    command -v redis-server >/dev/null || need redis-server # Celery's broker
     [ -n "$(ls /usr/share/keyrings/debian-archive-keyring.* 2>/dev/null)" ] || need debian-archive-keyring
     ;;
 build)

@@ -155,7 +155,10 @@ def gather() -> list[Interpreter]:
 def fill_site(minor: str, python: str) -> None:
     """Install what the targets of one minor may import, whatever Python pip itself runs on."""
     folder = cache.folder() / "site" / minor
-    packages = [*WANTED["site"]["common"], *WANTED["site"][minor]]
+    site = WANTED["site"]
+    packages = [*site["common"], *site[minor]]
+    for group in ("greenlets", "servers"):
+        packages += site[group].get(minor, [])
     stamp = folder / ".complete"
     if stamp.exists() and stamp.read_text().split() == packages:
         return
