@@ -29,7 +29,8 @@ class Options:
     """What `start` is told: how to inject, what to measure, and when to save and to end.
 
     `given` are coverage settings from the command line; `every` and `for_` are in seconds,
-    `max_overhead` in per cent.
+    `max_overhead` in per cent.  `tree` is the folder of the tree to belong to, as the target sees
+    it, or "" for the first process of a new one; `wanted` are all settings, read already.
     """
 
     method: str = "auto"
@@ -40,6 +41,8 @@ class Options:
     every: float | None = None
     for_: float | None = None
     max_overhead: float | None = None
+    tree: str | None = None
+    wanted: dict[str, Any] | None = None
 
 
 def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
@@ -65,14 +68,16 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
     if running is not None:
         return running, {**running.facts, "already": True}
     interpreter = find_interpreter(process)
-    wanted = settings.read(process, options.rcfile, options.given)
+    wanted = options.wanted
+    if wanted is None:
+        wanted = settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
     code = precompile.payloads(process)
-    place = folder.create(process)
+    place = folder.create(process, options.tree or None)
     injection: Injection | None = None
     began = time.monotonic()
     try:
-        place.write_facts(first_facts(process, wanted))
+        place.write_facts({**first_facts(process, wanted), **tree_of(options, place)})
         if code is not None:
             place.add_file("payloads/compiled", code)
         tell(f"attaching (method {options.method})")
@@ -156,6 +161,11 @@ def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def tree_of(options: Options, place: Folder) -> dict[str, Any]:
+    """Return what the session is to know of its tree: nothing if it is to be alone."""
+    return {} if options.tree is None else {"tree": options.tree or place.inside}
+
+
 def wait_for_agent(process: Process, place: Folder, injection: Injection, deadline: float) -> None:
     """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow."""
     while not listens(place):
@@ -205,6 +215,7 @@ def begin(
             "core": core,
             "brought": provision.bring(process, place, interpreter.version, core),
         },
+        **tree_of(options, place),
         "every": options.every,
         "for": options.for_,
         "max_overhead": options.max_overhead,

@@ -13,6 +13,7 @@ import os
 import secrets
 import shutil
 import stat
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.resources import files
@@ -25,6 +26,9 @@ from covattach.target.process import Process
 BASES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a random folder of mode 0700 in it
 PREFIX = "covattach-"
 LONGEST_FACTS = 1 << 20
+BIRTH = (
+    2.0  # seconds in which a process of a tree has opened its door, from the making of its folder
+)
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,14 @@ class Folder:
         self.give(beside)
         beside.replace(self.path / "session.json")
 
+    def beside(self) -> list[Folder]:
+        """Return the folders of the other sessions of its tree, if it is the first of one."""
+        return [
+            Folder(path, f"{self.inside.rpartition('/')[0]}/{path.name}")
+            for path in sorted(self.path.parent.glob(self.path.name + "-*"))
+            if path.is_dir() and not path.is_symlink()
+        ]
+
     def give(self, path: Path) -> None:
         """Make `path` belong to whom the folder belongs to."""
         owner = self.path.stat()
@@ -100,8 +112,11 @@ class Folder:
         return not (self.path / "token").exists()
 
     def is_being_made(self) -> bool:
-        """Whether the covattach that made the folder is still at work on its start."""
-        attacher = self.facts.get("attacher")
+        """Whether whoever made the folder is still at work on the session's beginning."""
+        facts = self.facts
+        if facts.get("tree") and time.time() - float(facts.get("created") or 0) < BIRTH:
+            return True
+        attacher = facts.get("attacher")
         if not (isinstance(attacher, list) and len(attacher) == 2):
             return False
         try:
@@ -134,10 +149,17 @@ class Folder:
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def create(process: Process) -> Folder:
-    """Make a session folder for `process`, with the payloads in it; raises NotPossible."""
-    for base in BASES:
-        inside = f"{base}/{PREFIX}{secrets.token_hex(6)}"
+def create(process: Process, tree: str | None = None) -> Folder:
+    """Make a session folder for `process`, with the payloads in it; raises NotPossible.
+
+    `tree` is the folder of the tree that the session is to belong to, as the target sees it.
+    """
+    if tree is not None:
+        stems = [f"{tree}-{secrets.token_hex(4)}"]
+    else:
+        stems = [f"{base}/{PREFIX}{secrets.token_hex(6)}" for base in BASES]
+    for inside in stems:
+        base = inside.rpartition("/")[0]
         with contextlib.suppress(OSError):
             folder = make(process, base, inside)
             folder.add_tree(Path(str(files("covattach.payloads"))), "payloads")
@@ -177,7 +199,8 @@ def find(process: Process) -> list[Folder]:
         # `start.py`, in the target, cannot know by which PID we know it.
         same_pid = facts.get("pid") in (process.pid, process.inner_pid)
         same = same_pid and facts.get("start_time") == process.start_time
-        if same and folder.belongs_to(process.uid):
+        # A worker that has changed its user since it was born has a folder of its first one's.
+        if same and (folder.belongs_to(process.uid) or folder.belongs_to(0)):
             found.append(folder)
     return found
 

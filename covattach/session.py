@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from covattach import client, folder, settings
-from covattach.errors import CovattachError, NoSession, NotNow, PayloadFailed
+from covattach.errors import CovattachError, NoSession, NoTarget, NotNow, PayloadFailed
 from covattach.folder import Folder
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
@@ -181,7 +181,8 @@ def stop(session: Session) -> Snapshot:
             if session.folder.snapshot.exists():
                 return saved(session)  # the target has ended meanwhile
             raise client.no_session(session.pid) from None  # somebody else has stopped it
-        wait_for_end(Process(session.pid), int(header.get("thread", 0)))
+        with contextlib.suppress(NoTarget):  # it has ended by itself
+            wait_for_end(Process(session.pid), int(header.get("thread", 0)))
         return decode(header, blob)
     finally:
         session.folder.remove()

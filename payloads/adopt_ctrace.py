@@ -42,13 +42,15 @@ class CtraceAdoption:
         self.hook = self.on_event  # one object, however many threads and frames have it
 
     def start(self, ident: int) -> None:
-        """Adopt what runs, in all threads but `ident`, which is the caller.
+        """Adopt what runs, in all threads but `ident`, the caller; it is 0 if all begins here.
 
         Raises CannotAdopt; then only threads that start later are measured.
         """
         self.ident = ident
         started, self.collector.tracers = self.collector.tracers, tracers.Tracers()
         self.collector.tracers.extend(started)
+        if not ident:
+            return  # coverage has begun in this thread, and there is no other
         # The agent itself is not to be measured; coverage's `start` began with its thread.
         sys.settrace(None)
         self.threads = EveryThread()
@@ -171,13 +173,21 @@ class CtraceAdoption:
         self.wait_for_others()
         for tracer in self.collector.tracers:
             tracer.stop()
-        if self.threads is not None and not self.others():
-            self.threads.set(None)
+        if not self.others():
+            self.take_from_threads()
         for _ in range(PASSES):
             traced = [frame for frame in frames.all_running() if self.is_ours(frame.f_trace)]
             gil.at_once(gil.exhausting(map(setattr, traced, repeat("f_trace"), repeat(None))))
         self.lines.clear()
         self.let_go()
+
+    def take_from_threads(self) -> None:
+        """Take the trace function from all threads, where that can be done."""
+        try:
+            self.threads = self.threads or EveryThread()
+        except CannotAdopt:
+            return  # each thread takes it off by itself, at its next event
+        self.threads.set(None)
 
     def is_ours(self, function: Any) -> bool:
         """Tell whether a trace function is ours or one of coverage's tracers."""

@@ -118,7 +118,7 @@ class SysmonAdoption:
             self.note(f"{code.co_qualname} is not measured: {error!r}")
 
     def start(self, ident: int) -> None:
-        """Adopt what runs, in all threads but `ident`."""
+        """Adopt what runs, in all threads but `ident`; it is 0 if all begins here."""
         events = self.monitoring.events
         tool = self.tracer.myid
         self.monitoring.register_callback(tool, events.PY_START, self.on_start)
@@ -126,7 +126,7 @@ class SysmonAdoption:
         self.monitoring.register_callback(tool, events.PY_THROW, self.on_throw)
         self.monitoring.set_events(tool, events.PY_START | events.PY_RESUME | events.PY_THROW)
         # Listening first: a generator is either suspended now and resumed later, or it is running.
-        for frame in list(frames.all_running(but=ident)):
+        for frame in list(frames.all_running(but=ident)) if ident else ():
             self.adopt(frame.f_code, frame)
 
     def rearm(self, taken: dict[str, set[Any]]) -> None:

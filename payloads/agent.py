@@ -13,27 +13,34 @@ import time
 from _thread import get_native_id
 from typing import Any
 
-from . import faults, forks, wire
-from .session import Session
+from . import faults, forks, tree, wire
+from .place import Place
+from .session import NEVER, Session
 
-LEAVING = 0.2  # seconds that a fork waits for the agent's thread to be gone
+LEAVING = 1.0  # seconds that a fork waits for the agent's thread to be gone
+SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
 
 
 class Agent:
     """The thread and the door of one session.
 
-    `folder` is the path of the session's folder, `handler` the SIGTERM handler of `launch` or
-    None, `original` returns functions as they were before gevent or eventlet replaced them, and
-    `interval` is the switch interval, in seconds, to restore once measuring has begun.
+    `place` is where the session's folder is, `payloads` the folder with our sources, `handler` the
+    SIGTERM handler of `launch` or None, `original` returns functions as they were before gevent or
+    eventlet replaced them, and `interval` is the switch interval, in seconds, to restore once
+    measuring has begun.
     """
 
-    def __init__(self, folder: str, handler: Any, original: Any, interval: float) -> None:
-        self.folder = folder
-        self.payloads = folder + "/payloads"
+    def __init__(
+        self, place: Place, payloads: str, handler: Any, original: Any, interval: float
+    ) -> None:
+        self.place = place
+        self.payloads = payloads
         self.original = original
         self.interval = interval
-        self.session = Session(folder, handler, original("_thread", "RLock")())
-        self.door = wire.Door(folder + "/agent.sock", original("select", "poll"))
+        self.session = Session(place, handler, original("_thread", "RLock")())
+        self.door = wire.Door(original("select", "poll"))
+        self.opens = NEVER
+        self.watches = False
         self.keeps_folder = False
         self.thread = 0
         self.resting = self.away = False
@@ -44,9 +51,9 @@ class Agent:
         self.thread = get_native_id()
         try:
             while not self.session.is_over:
-                connection = self.door.next(self.session.patience())
+                connection = self.door.next(self.patience())
                 if connection is None:
-                    self.session.on_time()
+                    self.on_time()
                 elif connection is not wire.SENT_AWAY:
                     self.answer(connection)
                 elif self.leaves():
@@ -54,6 +61,28 @@ class Agent:
         except Exception as error:
             self.tell_fault(error)
         self.end()
+
+    def patience(self) -> float | None:
+        """Return for how many seconds nothing is to be done unless asked; None for ever."""
+        due, patience = self.opens - time.monotonic(), self.session.patience()
+        if due == NEVER:
+            return patience
+        return max(due if patience is None else min(due, patience), 0.0)
+
+    def on_time(self) -> None:
+        """Do what is due."""
+        if time.monotonic() >= self.opens:
+            self.opens = NEVER
+            self.open()
+        else:
+            self.session.on_time()
+
+    def open(self) -> None:
+        """Open the door; where the tree has been stopped meanwhile, end instead."""
+        if self.session.tree is not None and self.session.tree.is_over():
+            self.session.is_over = True
+        else:
+            self.place.within(lambda folder: self.door.open(folder + "/agent.sock"))
 
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
@@ -79,9 +108,10 @@ class Agent:
             raise wire.BadRequest(f"there is no verb {request.get('verb')!r}")
         reply = verb(request)
         cov = self.session.measurement and self.session.measurement.cov
-        if cov and self.interval:
+        if cov and not self.watches:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
             forks.watch(self)
+            self.watches = True
             self.calm_down()
         return reply
 
@@ -94,7 +124,7 @@ class Agent:
     def begin_as_told(self) -> None:
         """Begin at once where the session's folder says what to measure, as `start.py` does."""
         try:
-            with open(self.folder + "/request.json", encoding="utf-8") as file:
+            with open(self.place.path + "/request.json", encoding="utf-8") as file:
                 request = json.load(file)
         except OSError:
             return
@@ -107,7 +137,7 @@ class Agent:
         """Leave a traceback in the session's folder, for want of anybody who listens."""
         self.keeps_folder = True
         try:
-            with open(self.folder + "/fault", "w", encoding="utf-8") as file:
+            with open(self.place.make() + "/fault", "w", encoding="utf-8") as file:
                 file.write(faults.text(error, self.payloads))
         except OSError:
             return  # the folder has been removed: somebody has given up on us
@@ -118,8 +148,8 @@ class Agent:
         self.door.close()
         self.calm_down()
         self.session.end()
-        if not self.keeps_folder and not self.session.has_saved:
-            remove_tree(self.folder)
+        if self.place.is_made and not self.keeps_folder and not self.session.has_saved:
+            remove_tree(self.place.path)
 
     def rest(self) -> None:
         """End the agent's thread, so that the process can fork; called by the thread that forks.
@@ -130,8 +160,12 @@ class Agent:
         self.resting = True
         self.door.send_away()
         until = time.monotonic() + LEAVING
-        while os.path.exists(f"/proc/self/task/{self.thread}") and time.monotonic() < until:
+        while self.is_there() and time.monotonic() < until:
             sleep(0.0002)
+
+    def is_there(self) -> bool:
+        """Tell whether the agent's thread is there, or is about to be."""
+        return not self.thread or os.path.exists(f"/proc/self/task/{self.thread}")
 
     def leaves(self) -> bool:
         """Tell the agent's thread, when it is sent away, whether it is still wanted gone."""
@@ -145,12 +179,34 @@ class Agent:
             self.resting = False
             gone, self.away = self.away, False
         if gone:
-            self.original("_thread", "start_new_thread")(self.serve, ())
+            self.serve_in_thread()
 
-    def leave_child(self) -> None:
-        """Leave no trace in a child that was forked; called in the child's only thread."""
+    def serve_in_thread(self) -> None:
+        """Serve in a new thread, of which `threading` does not know."""
+        self.thread = 0
+        self.original("_thread", "start_new_thread")(self.serve, ())
+
+    def goes_on_in_child(self) -> bool:
+        """Go on in a child that was forked, or leave no trace in it; tell whether it goes on.
+
+        Called in the child's only thread, before the fork returns there.
+        """
         self.door.close()
-        self.session.leave_child()
+        if not self.session.goes_on_in_child():
+            self.session.leave_child()
+            return False
+        self.turn = self.original("_thread", "allocate_lock")()
+        self.resting = self.away = self.keeps_folder = False
+        self.place = tree.place(self.session.tree.folder, self.original)
+        self.session.go_on(self.place, self.original("_thread", "RLock")())
+        self.settle()
+        return True
+
+    def settle(self) -> None:
+        """Have a thread that serves, and opens the door unless we become another program first."""
+        self.door = wire.Door(self.original("select", "poll"))
+        self.opens = time.monotonic() + SETTLING
+        self.serve_in_thread()
 
 
 def remove_tree(folder: str) -> None:
@@ -172,8 +228,27 @@ def remove_tree(folder: str) -> None:
 def run(folder: str, handler: Any, original: Any, interval: float) -> None:
     """Serve the session in its folder; the agent's thread runs this to its end.
 
-    The arguments are Agent's.
+    The other arguments are Agent's.
     """
-    agent = Agent(folder, handler, original, interval)
+    agent = Agent(Place(folder), folder + "/payloads", handler, original, interval)
+    agent.open()
     agent.begin_as_told()
     agent.serve()
+
+
+def start_up(folder: str, handler: Any, original: Any) -> None:
+    """Begin to measure a new program of the tree with that folder; called before its first line.
+
+    Raises what keeps it from being measured.  The other arguments are Agent's.
+    """
+    with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
+        request = json.load(file)
+    place = tree.place(folder, original)
+    agent = Agent(place, folder + "/payloads", handler, original, 0.0)
+    try:
+        agent.do(request)
+    except BaseException:
+        agent.end()
+        raise
+    agent.door.close()
+    agent.settle()

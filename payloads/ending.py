@@ -23,13 +23,15 @@ except BaseException: pass
 class LastSave:
     """Saves, when the process ends too; `handler` is the SIGTERM handler of `launch`, or None.
 
+    `place` is the session's, into whose folder the snapshot goes.
+
     `turn` is a lock of the kind that a thread can take again: a signal handler saves in the middle
     of a save at exit, while the agent's thread may be at one too.
     """
 
-    def __init__(self, take: Any, path: str, handler: Any, turn: Any) -> None:
+    def __init__(self, take: Any, place: Any, handler: Any, turn: Any) -> None:
         self.take = take
-        self.path = path
+        self.place = place
         self.handler = handler
         self.turn = turn
         self.pid = os.getpid()
@@ -44,7 +46,8 @@ class LastSave:
         has_turn = self.turn.acquire(timeout=PATIENCE)
         try:
             self.begun += 1
-            self.write(self.begun)
+            number = self.begun
+            self.place.within(lambda folder: self.write(folder + "/snapshot", number))
             self.fault = ""
         except Exception as error:
             self.fault = f"the snapshot could not be saved: {error!r}"
@@ -52,23 +55,31 @@ class LastSave:
             if has_turn:
                 self.turn.release()
 
-    def write(self, number: int) -> None:
+    def write(self, path: str, number: int) -> None:
         """Write a snapshot so that a reader finds the one before or this one, whole.
 
         It outlives the process, however that ends.  It need not outlive the machine, which takes
         the process along: so nobody waits for the disk here (no fsync).
         """
         header, blob = self.take()
-        beside = f"{self.path}.{number}"  # no two saves write to one file
+        beside = f"{path}.{number}"  # no two saves write to one file
         try:
             with open(beside, "wb") as file:
                 file.write(json.dumps(header).encode() + b"\n")
                 file.write(blob)
             if number == self.begun:  # otherwise one that was begun later has been made
-                os.replace(beside, self.path)
+                os.replace(beside, path)
         finally:
             if os.path.exists(beside):
                 os.unlink(beside)
+
+    def go_on(self, place: Any, turn: Any) -> None:
+        """Save for a child that was forked, to a place of its own; called in its only thread."""
+        self.place = place
+        self.turn = turn
+        self.pid = os.getpid()
+        self.begun = 0
+        self.fault = ""
 
     def arm(self) -> None:
         """Save at the end from now on."""

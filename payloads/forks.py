@@ -34,10 +34,9 @@ class Hooks:
             self.agent.resume()
 
     def in_child(self) -> None:
-        """Leave the child as if nothing had been attached to its parent."""
-        agent, self.agent = self.agent, None
-        if agent is not None:
-            agent.leave_child()
+        """Measure the child too, if that is wanted, or leave it as if nothing had been attached."""
+        if self.agent is not None and not self.agent.goes_on_in_child():
+            self.agent = None
 
     def __call__(self, error: UnicodeError) -> tuple[str, int]:
         """Be what the codec registry takes for an error handler."""

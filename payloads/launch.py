@@ -32,6 +32,9 @@ MODULES = (
     "measure",
     "cost",
     "ending",
+    "place",
+    "children",
+    "tree",
     "wire",
     "faults",
     "forks",
@@ -135,12 +138,7 @@ def bootstrap(session: str, handler: Any) -> None:
         sys.setswitchinterval(interval)
         if handler is not None:
             give_sigterm_back(handler)
-        if os.path.isdir(session):  # otherwise somebody has given up on us
-            # Nobody is there to raise to: this file is where covattach looks for the reason.
-            import traceback
-
-            with open(session + "/fault", "w", encoding="utf-8") as file:
-                file.write(traceback.format_exc())
+        tell_fault(session + "/fault")  # where covattach looks for the reason
 
 
 def take_sigterm() -> Any:
@@ -220,5 +218,43 @@ def launch(session: str) -> None:
     original("_thread", "start_new_thread")(bootstrap, (session, handler))
 
 
+def start_up(tree: str) -> None:
+    """Measure this process, a new program of the tree with that folder, from its first line on.
+
+    Called in the main thread, by startup/sitecustomize.py.  Nothing is raised: the program runs,
+    measured or not.
+    """
+    if not os.path.exists(tree + "/children.json") or is_helper():
+        return
+    import threading  # noqa: F401
+
+    handler = take_sigterm()
+    try:
+        load(tree + "/payloads").start_up(tree, handler, original)
+    except Exception:
+        if handler is not None:
+            give_sigterm_back(handler)
+        tell_fault(f"{tree}/fault-of-{os.getpid()}")
+
+
+def is_helper() -> bool:
+    """Tell whether this is the process by which `multiprocessing` keeps track of resources."""
+    with open("/proc/self/cmdline", "rb") as file:
+        return b"multiprocessing.resource_tracker" in file.read()
+
+
+def tell_fault(path: str) -> None:
+    """Write the traceback of what is being handled to a file: nobody is there to raise to."""
+    import traceback
+
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(traceback.format_exc())
+    except OSError:
+        return  # not our folder, or somebody has given up on us
+
+
 if "SESSION" in globals():
     launch(globals()["SESSION"])
+elif "TREE" in globals():
+    start_up(globals()["TREE"])

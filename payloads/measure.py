@@ -25,7 +25,8 @@ class Measurement:
     """A live Coverage object together with all that must be undone when it stops.
 
     `options` may hold `settings` (names and values for `Coverage.set_option`), `core` (sysmon or
-    ctrace) and `brought` (the folder of a coverage package for targets that have none).
+    ctrace), `brought` (the folder of a coverage package for targets that have none), and `here`
+    where this thread is the only one, and the application's.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -36,6 +37,7 @@ class Measurement:
         self.warnings: list[str] = []
         self.adoption: Any = None
         self.is_on = True
+        self.is_first = bool(options.get("here"))
         self.package, self.put_aside = library.bring(options.get("brought"))
         try:
             settings = dict(options.get("settings", {}))
@@ -119,7 +121,7 @@ class Measurement:
                 self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
             else:
                 self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
-            self.adoption.start(frames.own_ident())
+            self.adoption.start(0 if self.is_first else frames.own_ident())
         except adopt_ctrace.CannotAdopt as reason:
             self.note(f"only threads that start from now on are measured: {reason}")
         except BaseException:

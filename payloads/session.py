@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from . import ending, imported, wire
+from . import ending, imported, tree, wire
 from .company import Refused
 from .cost import PERIOD, Cost
 from .measure import Measurement
@@ -18,18 +18,19 @@ NEVER = float("inf")
 class Session:
     """The measurement once it has been started, and the verbs of the wire.
 
-    `folder` is the path of the session's folder, `handler` the SIGTERM handler of `launch`, or
-    None, and `turn` the lock by which saves follow one another.  A verb takes the request and
+    `place` is where the session's folder is, `handler` the SIGTERM handler of `launch`, or None,
+    and `turn` the lock by which saves follow one another.  A verb takes the request and
     returns the reply with its blob; `is_over` becomes true with the one that ends the session, or
     with the time that it was given.
     """
 
-    def __init__(self, folder: str, handler: Any, turn: Any) -> None:
-        self.folder = folder
+    def __init__(self, place: Any, handler: Any, turn: Any) -> None:
+        self.place = place
         self.turn = turn
         self.handler = handler
         self.measurement: Any = None
         self.last: Any = None
+        self.tree: Any = None
         self.imported: dict[str, Any] = {}
         self.since = 0.0
         self.every = 0.0
@@ -88,17 +89,23 @@ class Session:
                 raise
             self.measurement = measurement
             self.note_imports()
-            self.last = ending.LastSave(
-                self.take, self.folder + "/snapshot", self.handler, self.turn
-            )
+            self.last = ending.LastSave(self.take, self.place, self.handler, self.turn)
             self.last.arm()
             self.since = time.time()
             now = time.monotonic()
             self.every = float(request.get("every") or 0)
             self.next_save = now + self.every if self.every else NEVER
             self.next_look = now if self.cost is not None else NEVER
-            self.ends = now + float(request["for"]) if request.get("for") else NEVER
+            self.ends = tree.until(request, now)
+            if request.get("tree"):
+                self.join(request)
         return self.facts(), b""
+
+    def join(self, request: dict[str, Any]) -> None:
+        """Be a process of a tree from now on, the first one or another."""
+        self.tree = tree.Tree(request, self.last.save)
+        if self.tree.folder == self.place.path:
+            tree.announce(request, self.ends)
 
     def look(self) -> None:
         """Take measuring off if it costs too much: save, be rid of it, and go on answering."""
@@ -136,6 +143,8 @@ class Session:
             if self.cost is not None:
                 facts.update(overhead=round(self.cost.percent, 1), max_overhead=self.cost.limit)
             facts["off"] = self.off
+            if self.tree is not None:
+                facts.update(tree=self.tree.folder, role=self.tree.role)
             more = [words for words in (self.off, self.last.fault) if words]
             facts["warnings"] = [*facts["warnings"], *more]
         return facts
@@ -153,6 +162,8 @@ class Session:
         taken = time.time()  # what ran until then is in it
         header, blob = snapshots.encode(snapshots.copy())
         header.update(taken=taken, off=self.off, imported=self.imported)
+        if self.tree is not None:
+            header.update(pid=os.getpid(), role=self.tree.role)
         return header, blob
 
     def dump(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -226,6 +237,8 @@ class Session:
         """Stop measuring and give everything back; does nothing the second time."""
         self.is_over = True
         measurement, self.measurement = self.measurement, None
+        if self.tree is not None:
+            self.tree.leave()
         if measurement is not None:
             try:
                 self.last.disarm()
@@ -234,6 +247,27 @@ class Session:
         elif self.handler is not None:
             ending.give_sigterm_back(self.handler)
         self.handler = None
+
+    def goes_on_in_child(self) -> bool:
+        """Tell whether a child that is forked now is to be measured too."""
+        return self.tree is not None and self.measurement is not None and not self.off
+
+    def go_on(self, place: Any, turn: Any) -> None:
+        """Go on in a child that was forked, with nothing measured yet; called in its only thread.
+
+        What was imported before, its parent tells; what it holds of that is not to be sent twice.
+        """
+        self.place, self.turn = place, turn
+        self.has_saved = False
+        self.imported = {}
+        self.measurement.renew_locks()
+        self.measurement.adoption.rearm(self.measurement.snapshots.begin_anew())
+        self.last.go_on(place, turn)
+        self.tree.go_on()
+        self.since, now = time.time(), time.monotonic()
+        self.next_save = now + self.every if self.every else NEVER
+        if self.cost is not None:
+            self.cost.looks.clear()
 
     def leave_child(self) -> None:
         """Stop measuring in a child that was forked; called in the child's only thread."""

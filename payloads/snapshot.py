@@ -84,6 +84,13 @@ class Snapshots:
         for name, held in taken.items():
             self.collector.data[name].difference_update(held)
 
+    def begin_anew(self) -> dict[str, set[Any]]:
+        """Forget everything, and return what the sets held; the window that goes on, goes on."""
+        taken = self.copy()
+        self.forget(taken)
+        self.windows.forget()
+        return taken
+
     def begin_window(self, name: str) -> dict[str, set[Any]]:
         """End the window that goes on, begin another, and return what the sets held until now.
 

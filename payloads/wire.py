@@ -27,18 +27,21 @@ class BadRequest(Exception):
 class Door:
     """The listening socket, and a way to send away whoever waits at it."""
 
-    def __init__(self, path: str, poll: Any) -> None:
-        """Listen at `path`, in a folder of mode 0700; `poll` is `select.poll`, unpatched."""
-        self.listener: Any = _socket.socket(
-            _socket.AF_UNIX, _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC
-        )
+    def __init__(self, poll: Any) -> None:
+        """Have a way to send away; `poll` is `select.poll`, unpatched."""
+        self.listener: Any = None
+        self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        self.poll = poll()
+        self.poll.register(self.read_end, select.POLLIN)
+
+    def open(self, path: str) -> None:
+        """Listen at `path`, in a folder of mode 0700; raises OSError."""
+        kind = _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC
+        self.listener = _socket.socket(_socket.AF_UNIX, kind)
         self.listener.bind(path)
         os.chmod(path, 0o600)
         self.listener.listen(8)
-        self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self.poll = poll()
         self.poll.register(self.listener.fileno(), select.POLLIN)
-        self.poll.register(self.read_end, select.POLLIN)
 
     def next(self, seconds: float | None) -> Any:
         """Return the next connection, SENT_AWAY, or None after `seconds` (None: for ever)."""
@@ -62,7 +65,8 @@ class Door:
     def close(self) -> None:
         """Close all descriptors; does nothing the second time."""
         if self.read_end >= 0:
-            self.listener.close()
+            if self.listener is not None:
+                self.listener.close()
             os.close(self.read_end)
             os.close(self.write_end)
             self.read_end = self.write_end = -1

@@ -29,6 +29,7 @@ Examples:
   covattach dump 4711 --reset          begin anew afterwards
   covattach dump 4711 --contexts login report only what ran in the window "login"
 """
+MOST_SHOWN = 24  # windows and processes that an HTML report names line by line
 
 
 @click.command(epilog=EPILOG)
@@ -47,12 +48,16 @@ def dump(pid: int, as_json: bool, reset: bool, in_target: bool, **where: Any) ->
     The target goes on, and goes on being measured.  Also for a process that has ended while it
     was measured: then it is what was saved last.
     """
-    from covattach import session
+    from covattach import session, tree
 
     check(where)
-    found = session.find(pid)
-    snapshot, milliseconds = session.snapshot(found, reset)
-    report(found, snapshot, milliseconds, where, as_json, in_target)
+    whole = tree.find(pid)
+    if whole is not None:
+        taken = tree.snapshots(whole, reset)
+    else:
+        found = session.find(pid)
+        taken = [(found, *session.snapshot(found, reset))]
+    report(pid, taken, where, as_json, in_target)
 
 
 def check(where: dict[str, Any]) -> None:
@@ -71,19 +76,21 @@ def check(where: dict[str, Any]) -> None:
 
 
 def report(
-    found: Session,
-    snapshot: Snapshot,
-    milliseconds: float,
+    pid: int,
+    taken: list[tuple[Session, Snapshot, float]],
     where: dict[str, Any],
     as_json: bool,
     in_target: bool = False,
 ) -> None:
-    """Write the data file, make the reports, and tell of both."""
+    """Write the data file, make the reports, and tell of both.
+
+    `taken` are sessions with their snapshots, and how long each took, in milliseconds; the first is
+    that whose settings and folder count.
+    """
     from covattach.reports import sources, table
 
-    made, html = make(found, snapshot, where, in_target)
-    off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
-    warnings = dict.fromkeys([*found.facts.get("warnings", ()), off, *made.warnings])
+    made, html = make(taken[0][0], [snapshot for _, snapshot, _ in taken], where, in_target)
+    warnings = dict.fromkeys([w for one in taken for w in warned(*one)] + list(made.warnings))
     for warning in filter(None, warnings):
         say(f"Warning: {sources.printable(warning)}")
     table.show(made, console())
@@ -93,7 +100,7 @@ def report(
     if as_json:
         print_json(
             {
-                "pid": found.pid,
+                "pid": pid,
                 "data_file": str(where["data_file"]),
                 "html": str(html) if html else None,
                 "files": made.files,
@@ -104,22 +111,41 @@ def report(
                 "lines_at_import": made.total.at_import,
                 "lines_undecided": made.total.undecided,
                 "lines_never_seen": made.total.never_seen,
-                "snapshot_ms": round(milliseconds, 2),
+                "snapshot_ms": round(max(ms for _, _, ms in taken), 2),
+                "processes": [described(*one) for one in taken],
                 "outputs": {name: str(path) for name, path in made.outputs.items()},
             }
         )
 
 
+def warned(found: Session, snapshot: Snapshot, milliseconds: float) -> list[str]:
+    """Return the warnings of one process."""
+    off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
+    return [*map(str, found.facts.get("warnings", ())), off]
+
+
+def described(found: Session, snapshot: Snapshot, milliseconds: float) -> dict[str, Any]:
+    """Return what there is to say of one process."""
+    return {
+        "pid": None if snapshot.facts.get("gathered") else found.pid,
+        "role": snapshot.facts.get("role"),
+        "alive": found.alive and not snapshot.facts.get("gathered"),
+        "points": snapshot.points,
+        "snapshot_ms": round(milliseconds, 2),
+    }
+
+
 def make(
-    found: Session, snapshot: Snapshot, where: dict[str, Any], in_target: bool = False
+    found: Session, snapshots: list[Snapshot], where: dict[str, Any], in_target: bool = False
 ) -> tuple[Report, Path | None]:
     """Write the data file and make the reports; return what they say, and the HTML's first page."""
     from covattach.reports import datafile, render, sources
 
-    settings = with_windows(found.settings, snapshot, where.get("contexts"))
-    never = sources.never_ran(settings, found.cwd, snapshot.files)
+    settings = with_windows(found.settings, snapshots, where.get("contexts"))
+    ran = {name for snapshot in snapshots for name in snapshot.files}
+    never = sources.never_ran(settings, found.cwd, ran)
     context = str(settings.get("run:context") or "")
-    datafile.write(snapshot, where["data_file"], found.origin, never, context)
+    datafile.write(snapshots, where["data_file"], found.origin, never, context)
     made = render.render(
         where["data_file"],
         html=None if in_target else where["html"],
@@ -133,10 +159,14 @@ def make(
 
 
 def with_windows(
-    settings: dict[str, Any], snapshot: Snapshot, contexts: list[str] | None
+    settings: dict[str, Any], snapshots: list[Snapshot], contexts: list[str] | None
 ) -> dict[str, Any]:
-    """Return the settings for reports that show windows, if there are any, and only those asked."""
-    shown = {"html:show_contexts": True} if snapshot.windows else {}
+    """Return the settings for reports that show windows and processes, and only those asked for.
+
+    Not if there are so many that a line with all of them would be no use to anybody.
+    """
+    named = [name for one in snapshots for name in one.windows or ([""] if one.process else [])]
+    shown = {"html:show_contexts": True} if 0 < len(named) <= MOST_SHOWN else {}
     asked = {"report:contexts": contexts} if contexts else {}
     return {**settings, **shown, **asked}
 

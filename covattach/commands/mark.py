@@ -45,11 +45,15 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     Reports show the windows as coverage's contexts.  A name that is used again continues its
     window.  What ran before the first mark is in none.
     """
-    from covattach import session
+    from covattach import session, tree
 
     if end is (name is not None):
         raise click.UsageError("Give the NAME of the window that begins, or --end.")
-    facts = session.mark(session.find(pid), name or "")
+    whole = tree.find(pid)
+    if whole is not None:
+        facts = tree.mark(whole, name or "")[0]
+    else:
+        facts = session.mark(session.find(pid), name or "")
     previous = str(facts["previous"])
     if previous and previous != name:
         say(f"The window {previous!r} of process {pid} has ended.")

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import signal
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from covattach.commands.common import Duration, json_option, pid_argument, print_json, progress, say
+
+if TYPE_CHECKING:
+    from covattach.attach_tree import Attached
 
 EPILOG = """
 \b
@@ -15,6 +19,7 @@ Examples:
   covattach start 4711
   covattach start 4711 --source=shop,payments --branch
   covattach start 4711 --every 30s --for 7d
+  covattach start 4711 --tree              a server's master, and all of its workers
   covattach start 4711 --max-overhead 20   take it off if the target slows down by more
 """
 FIELDS = (
@@ -61,6 +66,11 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
     type=click.Path(exists=True, dir_okay=False),
     help="coverage's configuration.  [default: the target's own]",
 )
+@click.option(
+    "--tree",
+    is_flag=True,
+    help="Measure all descendants too, also those that are born later.",
+)
 @click.option("--every", type=Duration(), help="Autosave so often, for `dump` after a crash.")
 @click.option("--for", "for_", type=Duration(), help="Stop by itself after this time.")
 @click.option(
@@ -93,7 +103,7 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
     """
     from pathlib import Path
 
-    from covattach import attach
+    from covattach import attach, attach_tree
     from covattach.reports import datafile
 
     path = Path(data_file).absolute()
@@ -123,15 +133,45 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
                 for number in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(number, signal.SIG_IGN)
 
-        found, facts = attach.start(pid, options, told)
+        if given["tree"]:
+            attached = attach_tree.start(pid, options, told, counting(tell_progress))
+            found, facts = attached.first, attached.facts[pid]
+        else:
+            attached = None
+            found, facts = attach.start(pid, options, told)
     facts = {**facts, "socket": str(found.folder.socket), "data_file": str(path)}
     if verbose:
         for line in found.facts.get("transcript", ()):
             say(line)
         say(str(facts.get("how", "")))
     tell(pid, facts)
+    more = tell_tree(attached) if attached else {}
+    say(f"Next: covattach dump {pid}")
     if as_json:
-        print_json({name: facts.get(name) for name in FIELDS})
+        print_json({**{name: facts.get(name) for name in FIELDS}, **more})
+
+
+def counting(tell_progress: Callable[[str], None]) -> Callable[[int, int], None]:
+    """Return what tells how many processes have been attached to."""
+    return lambda done, total: tell_progress(f"attached to {done} of {total} processes")
+
+
+def tell_tree(attached: Attached) -> dict[str, Any]:
+    """Say how it went with the descendants; return the same as facts."""
+    others = len(attached.facts) - 1
+    say(f"So are {others} of its descendants, and whoever is born from now on.")
+    for pid, error in attached.failures.items():
+        say(f"Warning: process {pid} is not measured. {error.message} {error.remedy}")
+    names = ("python", "method", "core", "pause_ms", "attach_ms")
+    return {
+        "processes": [
+            {"pid": pid, **{name: facts.get(name) for name in names}}
+            for pid, facts in attached.facts.items()
+        ],
+        "failed": [
+            {"pid": pid, "error": error.message} for pid, error in attached.failures.items()
+        ],
+    }
 
 
 def tell(pid: int, facts: dict[str, Any]) -> None:
@@ -150,4 +190,3 @@ def tell(pid: int, facts: dict[str, Any]) -> None:
         say(f"Attached by {facts['method']} in {facts['attach_ms']:.0f} ms; it was {stopped}.")
     if facts["core"] == "ctrace":
         say("This core slows Python code down, several times in hot loops, until `stop`.")
-    say(f"Next: covattach dump {pid}")

@@ -24,14 +24,19 @@ Examples:
 @json_option
 def stop(pid: int, as_json: bool, no_dump: bool, **where: Any) -> None:
     """Write a last report of process PID, stop measuring, and leave no trace in it."""
-    from covattach import session
+    from covattach import session, tree
 
     if not no_dump:
         check(where)
-    found = session.find(pid)
-    snapshot = session.stop(found)
-    say(f"Process {pid} is no longer measured.")
+    whole = tree.find(pid)
+    if whole is not None:
+        taken = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole)]
+        say(f"Process {pid} and its descendants are no longer measured.")
+    else:
+        found = session.find(pid)
+        taken = [(found, session.stop(found), 0.0)]
+        say(f"Process {pid} is no longer measured.")
     if not no_dump:
-        report(found, snapshot, 0.0, where, as_json)
+        report(pid, taken, where, as_json)
     elif as_json:
         print_json({"pid": pid, "stopped": True})

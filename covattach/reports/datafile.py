@@ -46,7 +46,8 @@ def write(
     """Write the snapshots to a data file that replaces the one of ours at `path`.
 
     The windows of a snapshot become coverage's contexts; `context` is the setting "run:context",
-    which comes before each, as it does in coverage (coverage/collector.py, switch_context).
+    which comes before each, as it does in coverage (coverage/collector.py, switch_context), and
+    so does the process, if it is one of several.
     Raises BadUsage if what is there is not ours, and ReportFailed if it cannot be written or the
     snapshots cannot be in one file.
     """
@@ -78,7 +79,8 @@ def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str], contex
             data.add_lines({})
         for snapshot in snapshots:
             for window, files in (snapshot.windows or {"": snapshot.files}).items():
-                data.set_context("|".join(filter(None, (context, window))) or None)
+                parts = (context, snapshot.process, window)
+                data.set_context("|".join(filter(None, parts)) or None)
                 if snapshot.branch:
                     data.add_arcs(cast(Arcs, files))
                 else:

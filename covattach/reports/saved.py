@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from covattach.reports.snapshot import Snapshot, SnapshotError, decode
+from covattach.reports.snapshot import Snapshot, SnapshotError, decode, encode
 
 LONGEST_HEADER = 1 << 26  # bytes; 100,000 files with long names are 20 MB
 LONGEST_BLOB = 1 << 27  # bytes; ten million executed lines are 80 MB
@@ -31,6 +31,14 @@ def read_snapshot(path: Path) -> Snapshot:
     if len(blob) > LONGEST_BLOB:
         raise SnapshotError("it is too long")
     return decode(header, blob)
+
+
+def write_snapshot(path: Path, snapshot: Snapshot) -> None:
+    """Write a snapshot so that `read_snapshot` reads it again, whole or not at all."""
+    header, blob = encode(snapshot)
+    beside = path.with_name(path.name + ".new")
+    beside.write_bytes(json.dumps(header).encode() + b"\n" + blob)
+    beside.replace(path)
 
 
 @contextlib.contextmanager

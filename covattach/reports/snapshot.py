@@ -1,6 +1,7 @@
 """A snapshot as we read it: what a target says it has executed, checked before it is believed.
 
     decode(header, blob) -> Snapshot      from a reply of the agent, or from a file (saved.py)
+    encode(snapshot) -> header, blob      for a file
 
 It raises SnapshotError and nothing else for whatever a hostile or damaged target can send.  The
 memory that it takes is bounded by the bytes that are really there, never by a number in the
@@ -44,7 +45,8 @@ class Snapshot:
     `facts` are the other fields of the reply (`pid`, `python`, `core`, …), unchecked.  `windows`
     maps the names of windows to what ran in each, in the form of `files`, which has all of it;
     "" is what ran outside of any.  It is empty where nobody has marked one.  `loads` are the files
-    that had been imported before; nothing where the target did not tell.
+    that had been imported before; nothing where the target did not tell.  `process` is what tells
+    it apart from the others of its tree.
     """
 
     kind: str
@@ -53,6 +55,7 @@ class Snapshot:
     taken: float
     facts: dict[str, Any] = field(default_factory=dict)
     windows: dict[str, Lines | Arcs] = field(default_factory=dict)
+    process: str = ""
     loads: Loads = field(default_factory=Loads)
 
     @property
@@ -93,6 +96,36 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
         windows=windows if ended else {},
         loads=check_loads(header.get("imported")),
     )
+
+
+def encode(snapshot: Snapshot) -> tuple[dict[str, Any], bytes]:
+    """Return what `decode` makes the same snapshot of, but for what had been imported before."""
+    places = {name: place for place, name in enumerate(snapshot.files)}
+    windows = snapshot.windows or {"": snapshot.files}
+    (window, current), *ended = windows.items()
+    blob = [flat(current.get(name, ())) for name in places]
+    described: list[list[Any]] = [["", []]] if snapshot.windows else []
+    for title, files in ended:
+        counts: list[int] = []
+        for name, held in files.items():
+            blob.append(flat(held))
+            counts += (places[name], len(blob[-1]))
+        described.append([title, counts])
+    header = {
+        **snapshot.facts,
+        "kind": "arcs" if snapshot.branch else "lines",
+        "files": [[name, len(numbers)] for name, numbers in zip(places, blob, strict=False)],
+        "file_tracers": snapshot.file_tracers,
+        "taken": snapshot.taken,
+        "window": window,
+        "windows": described,
+    }
+    return header, b"".join(numbers.tobytes() for numbers in blob)
+
+
+def flat(held: Any) -> array[int]:
+    """Return lines, or pairs of lines, as plain numbers."""
+    return array("q", (n for one in held for n in (one if isinstance(one, tuple) else (one,))))
 
 
 def check_loads(imported: Any) -> Loads:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -62,6 +63,11 @@ class Process:
             ) from None
         # The name, field 2, may contain anything, also spaces and parentheses.
         return int(stat.rpartition(")")[2].split()[19])
+
+    def age(self) -> float:
+        """Return for how many seconds the process has been there."""
+        ticks: float = self.start_time / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks
 
     def is_alive(self) -> bool:
         """Whether it is still there: the same process, and not another with its PID."""
@@ -175,6 +181,15 @@ class Process:
         if not mapping.deleted and self.path_of(mapping.path).exists():
             return self.path_of(mapping.path)
         return self.proc / "map_files" / f"{mapping.start:x}-{mapping.end:x}"
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process, by whichever of its threads; [] for one that has ended."""
+    found: list[int] = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # a thread may end at any time
+            found += map(int, path.read_text().split())
+    return found
 
 
 def may_not(process: Process) -> NotPossible:

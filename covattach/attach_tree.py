@@ -1,0 +1,108 @@
+"""Attaching to a tree: a process, and all of its descendants that run Python, side by side."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from covattach import attach, tree
+from covattach.attach import DONE, Options, Tell
+from covattach.errors import CovattachError, NoTarget, NotNow
+from covattach.session import Session
+
+AT_ONCE = (os.cpu_count() or 1) + 1  # attaches: each also waits for its target
+EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
+Count = Callable[[int, int], None]
+
+
+@dataclass
+class Attached:
+    """What came of it: the first session, and the facts or the error of each process, by its PID.
+
+    A NoTarget is none to tell of: what runs no Python, or has ended meanwhile.
+    """
+
+    first: Session
+    facts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[int, CovattachError] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> dict[int, CovattachError]:
+        """The errors that somebody should know of."""
+        return {pid: e for pid, e in self.failed.items() if not isinstance(e, NoTarget)}
+
+    @property
+    def done(self) -> int:
+        """How many processes have been looked after."""
+        return len(self.facts) + len(self.failed)
+
+
+def start(pid: int, options: Options, tell: Tell, count: Count) -> Attached:
+    """Attach to `pid` and all of its descendants, also those that are born meanwhile.
+
+    `count` is told how many have been attached to, and how many there are.  Raises what
+    `attach.start` does for the first; that others fail is in the result.  An interruption leaves
+    all of them as they were.
+    """
+    options = replace(options, every=options.every or EVERY)
+
+    def told(words: str) -> None:
+        if words != DONE:
+            tell(words)
+
+    session, facts = attach.start(pid, replace(options, tree=""), told)
+    if facts["already"] and facts.get("tree") != session.folder.inside:
+        raise NotNow(
+            f"Process {pid} is measured already, but alone.",
+            f"End that first: `covattach stop {pid}`; then start again with --tree.",
+        )
+    found = Attached(session, {pid: facts})
+    whole = absolute(session.facts.get("settings") or {}, session.cwd)
+    others = replace(options, tree=session.folder.inside, wanted=whole)
+    try:
+        while left := [one for one in tree.descendants(pid) if is_left(one, found)]:
+            attach_to(left, others, found, count)
+    except BaseException:
+        if not facts["already"]:
+            tree.stop(tree.Tree(session.folder, pid))
+        raise
+    tell(DONE)
+    return found
+
+
+def is_left(pid: int, found: Attached) -> bool:
+    """Whether a descendant has still to be attached to; the others are noted."""
+    return pid not in found.facts and pid not in found.failed
+
+
+def attach_to(pids: list[int], options: Options, found: Attached, count: Count) -> None:
+    """Attach to several processes, as many at a time as is good for them."""
+    total = found.done + len(pids)
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        futures = {pool.submit(attach.start, pid, options, lambda _: None): pid for pid in pids}
+        for future in as_completed(futures):
+            pid = futures[future]
+            try:
+                found.facts[pid] = future.result()[1]
+            except CovattachError as error:
+                found.failed[pid] = error
+            count(found.done, total)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def absolute(settings: dict[str, Any], cwd: Path) -> dict[str, Any]:
+    """Return settings whose paths do not depend on the working directory."""
+    whole = dict(settings)
+    for name in ("run:include", "run:omit", "report:include", "report:omit"):
+        if name in whole:
+            whole[name] = [p if p.startswith(("*", "?")) else str(cwd / p) for p in whole[name]]
+    for name in ("run:source", "run:source_dirs"):
+        if name in whole:
+            whole[name] = [str(cwd / one) if (cwd / one).is_dir() else one for one in whole[name]]
+    return whole

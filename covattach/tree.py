@@ -1,0 +1,232 @@
+"""A tree: a process and all its descendants, now and in future, measured as one.
+
+Each has a session of its own.  Those that are there are attached to, side by side; those that are
+born later begin by themselves (payloads/children.py, forks.py).  What belongs together shows in the
+names of the folders: that of the first session, and beside it those whose names begin with it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+from covattach import client, ended, folder, session
+from covattach.errors import CovattachError, NoSession, NoTarget
+from covattach.folder import Folder
+from covattach.reports.saved import read_snapshot
+from covattach.reports.snapshot import Snapshot, SnapshotError, decode
+from covattach.session import BRINGING_IN, Session
+from covattach.target.process import Process, children_of
+
+AT_ONCE = 8  # sessions that are asked side by side
+BIRTH = 1.0  # seconds in which a child that was forked just now has opened its door, or has ended
+Asked = TypeVar("Asked")
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A tree that is measured: the folder of its first session, and the PID that it is known by."""
+
+    place: Folder
+    pid: int
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the first session says of itself, and so of the tree."""
+        return self.place.facts
+
+    def first(self) -> Session:
+        """Return the first session, for what is the same for all: settings, working directory."""
+        return Session(self.pid, self.place, self.facts, alive=True)
+
+    def members(self) -> list[Session]:
+        """Return the sessions of all processes, those too that have ended with something saved."""
+        found = []
+        for place in [self.place, *self.place.beside()]:
+            facts = place.facts
+            pid = facts.get("pid")
+            if isinstance(pid, int) and self.believes(place, pid):
+                found.append(Session(pid, place, facts, alive=True))
+        return found
+
+    def believes(self, place: Folder, pid: int) -> bool:
+        """Whether a folder is what it says: the tree's owner's, root's, or its process's own."""
+        if place.belongs_to(0) or place.belongs_to(self.place.path.stat().st_uid):
+            return True
+        try:
+            process = Process(pid)
+        except NoTarget:
+            return False
+        same = process.start_time == place.facts.get("start_time")
+        return same and place.belongs_to(process.uid)
+
+
+def find(pid: int) -> Tree | None:
+    """Return the tree whose first process is `pid`, or was, if it is measured as a tree."""
+    for place in folder.folders_in(root_of(pid)):
+        facts = place.facts
+        if facts.get("pid") == pid and facts.get("tree") == place.inside and is_same(facts, place):
+            return Tree(place, pid)
+    return None
+
+
+def root_of(pid: int) -> Path:
+    """Return what a process sees as `/`, as a path for us."""
+    try:
+        return Process(pid).root
+    except CovattachError:
+        return Path("/")
+
+
+def is_same(facts: dict[str, Any], place: Folder) -> bool:
+    """Whether the process that a tree is known by is still that one, or has ended."""
+    try:
+        process = Process(facts["pid"])
+    except NoTarget:
+        return os.geteuid() == 0 or place.belongs_to(os.geteuid())
+    same = process.start_time == facts.get("start_time")
+    return same and (place.belongs_to(process.uid) or place.belongs_to(0))
+
+
+def each(asked: Callable[[Session], Asked], members: list[Session]) -> list[Asked]:
+    """Return what `asked` returns for each of the sessions, some of which it does side by side."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(asked, members))
+
+
+def snapshots(tree: Tree, reset: bool = False) -> list[tuple[Session, Snapshot, float]]:
+    """Return a snapshot of each process, those that have ended too, and what it took, in ms.
+
+    Raises NoSession if there is none.
+    """
+    wait_for_births(tree)
+    members = tree.members()
+    found = [one for one in each(lambda one: snapshot(one, reset), members) if one is not None]
+    if not found:
+        raise client.no_session(tree.pid)
+    kept = [(tree.first(), named(one), 0.0) for one in ended.read(tree.place)]
+    gone = [(one, taken) for one, taken, _ in found if not one.alive]
+    if reset:
+        ended.forget(tree.place, [one for one, _ in gone])
+    else:
+        ended.gather(tree.place, gone)
+    return [*found, *kept]
+
+
+def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | None:
+    """Return what one process has executed; None for one that has left nothing."""
+    try:
+        deadline = time.monotonic() + BRINGING_IN
+        header, blob = client.ask(member.folder, "dump", deadline, reset=reset)
+        member.facts = {**member.facts, **header}
+        taken = decode(header, blob)
+        return member, named(taken, member.pid), float(header.get("snapshot_ms", 0.0))
+    except client.NobodyThere:
+        member.alive = False
+    return of_ended(member)
+
+
+def of_ended(member: Session) -> tuple[Session, Snapshot, float] | None:
+    """Return what a process had saved before it ended; None if that is nothing, or damaged."""
+    try:
+        return member, named(read_snapshot(member.folder.snapshot), member.pid), 0.0
+    except SnapshotError:
+        return None
+
+
+def named(taken: Snapshot, pid: int | None = None) -> Snapshot:
+    """Return a snapshot that says whose it is: a role, and which of those that have it."""
+    role = str(taken.facts.get("role") or "process")
+    return replace(taken, process=f"{role} {pid or '(ended)'}")
+
+
+def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
+    """Begin the window `name` in all processes; return the facts of each.  Raises NoSession."""
+    wait_for_births(tree)
+
+    def one(member: Session) -> dict[str, Any] | None:
+        try:
+            return session.mark(member, name)
+        except NoSession:
+            return None
+
+    found = [facts for facts in each(one, tree.members()) if facts]
+    if not found:
+        raise client.no_session(tree.pid)
+    return found
+
+
+def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
+    """Stop measuring all processes, and return the last snapshot of each.
+
+    Whoever has not been stopped yet may fork; so this is repeated until nobody is left.
+    """
+    found: list[tuple[Session, Snapshot]] = []
+    found += [(tree.first(), named(one)) for one in ended.read(tree.place)]
+    try:
+        while True:
+            wait_for_births(tree)
+            members = [one for one in tree.members() if one.folder != tree.place]
+            if not members:
+                break
+            found += [one for one in each(stop_one, members) if one]
+        last = stop_one(tree.first())
+        found += [last] if last else []
+    finally:
+        tree.place.remove()
+        for place in tree.place.beside():  # of somebody who was born while the last was stopped
+            place.remove()
+    if not found:
+        raise client.no_session(tree.pid)
+    return found
+
+
+def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
+    """Stop one process; None for one that has left nothing."""
+    try:
+        return member, named(session.stop(member), member.pid)
+    except (NoSession, SnapshotError, NoTarget):
+        return None
+    finally:
+        member.folder.remove()
+
+
+def wait_for_births(tree: Tree) -> None:
+    """Wait until every child that was forked just now can be asked, has ended, or is another program.
+
+    It makes its folder a moment after its birth.  Only children of measured processes that run the
+    same program are looked at; one that C code has forked is never going to be there.
+    """
+    deadline = time.monotonic() + BIRTH
+    while time.monotonic() < deadline:
+        known = {one.pid for one in tree.members() if one.folder.socket.exists()}
+        if not any(is_newborn(pid, known) for pid in list(known)):
+            return
+        time.sleep(0.005)
+
+
+def is_newborn(parent: int, known: set[int]) -> bool:
+    """Whether `parent` has a child that was born within the last second, and is not `known`."""
+    for pid in children_of(parent):
+        if pid in known:
+            continue
+        try:
+            child = Process(pid)
+            same = os.readlink(child.proc / "exe") == os.readlink(f"/proc/{parent}/exe")
+        except (CovattachError, OSError):
+            continue
+        if same and child.age() < BIRTH:
+            return True
+    return False
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the descendants of a process, parents before their children."""
+    for child in children_of(pid):
+        yield child
+        yield from descendants(child)

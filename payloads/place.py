@@ -1,0 +1,76 @@
+"""Where a session keeps its socket and its snapshots: a folder that only its user can look into.
+
+covattach makes it for a process that it attaches to.  A process of a tree that was born later makes
+its own, beside that of the tree and by its name, so that it is found; and only once it is needed:
+a child that becomes another program at once, as most do, needs none.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from typing import Any
+
+
+class Place:
+    """The folder of one session: at `path`, or still to be made.
+
+    In that case `path` is what its name begins with, `facts` are what it is to say of the session,
+    besides what tells this process from others, and `lock` is one of `_thread`'s.
+    """
+
+    def __init__(self, path: str, facts: dict[str, Any] | None = None, lock: Any = None) -> None:
+        self.path = path
+        self.stem = path
+        self.facts = facts or {}
+        self.lock = lock
+        self.is_made = facts is None
+
+    def make(self) -> str:
+        """Return the path of the folder, which is there from now on; raises OSError."""
+        if not self.is_made:
+            with self.lock:
+                if not self.is_made:
+                    self.make_anew()
+        return self.path
+
+    def within(self, act: Any) -> None:
+        """Call `act` with the path of the folder, or of another where that cannot be used any more.
+
+        The process may have become another user since.  Raises OSError.
+        """
+        try:
+            act(self.make())
+        except (PermissionError, FileNotFoundError):
+            if not self.facts:
+                raise
+            act(self.make_anew())
+
+    def make_anew(self) -> str:
+        """Make a folder and return its path; nobody can know its name beforehand."""
+        path = f"{self.stem}-{os.urandom(4).hex()}"
+        os.mkdir(path, 0o700)
+        with open(path + "/session.json", "w", encoding="utf-8") as file:
+            json.dump({**own_facts(), **self.facts}, file)
+        self.path = path
+        self.is_made = True
+        return path
+
+
+def own_facts() -> dict[str, Any]:
+    """Return what tells this process from others, as `covattach.attach.first_facts` does."""
+    with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
+        fields = file.read().rpartition(")")[2].split()
+    with open("/proc/self/cmdline", "rb") as binary:
+        command = binary.read().replace(b"\0", b" ").decode(errors="replace")
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "start_time": int(fields[19]),
+        "command": command,
+        "cwd": os.readlink("/proc/self/cwd"),
+        "created": time.time(),
+        "python": ".".join(str(part) for part in sys.version_info[:3]),
+    }

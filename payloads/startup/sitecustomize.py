@@ -1,0 +1,36 @@
+# Measures this process from its first line on, if it belongs to a tree that covattach measures.
+#
+# Python imports it because its folder is on PYTHONPATH, whichever Python that is: so the syntax is
+# that of all of them.  What was added to the environment and to `sys.path` is taken out again, and
+# the `sitecustomize` that would have been imported is imported after all.
+
+import os
+import sys
+
+
+def covattach_startup():
+    tree = os.environ.pop("COVATTACH_TREE", "")
+    folder = os.path.dirname(os.path.abspath(__file__))
+    entries = os.environ.get("PYTHONPATH", "").split(":")
+    if folder in entries:
+        entries.remove(folder)
+        os.environ["PYTHONPATH"] = ":".join(entries)
+        if not entries:
+            del os.environ["PYTHONPATH"]
+    sys.path[:] = [entry for entry in sys.path if entry != folder]
+    sys.path_importer_cache.pop(folder, None)
+    if tree and sys.version_info >= (3, 9):
+        try:
+            with open(os.path.join(tree, "payloads", "launch.py")) as file:
+                source = file.read()
+        except OSError:
+            return  # another user's, or not measured any more
+        exec(source, {"TREE": tree})
+
+
+try:
+    covattach_startup()
+finally:
+    # Where there is no other, the ImportError is what `site` expects.
+    del sys.modules["sitecustomize"]
+    import sitecustomize

@@ -1,0 +1,136 @@
+"""The tree that a process belongs to, as that process sees it: where it is, and who one is in it.
+
+A tree is known by the folder of its first session, `tree` in a request.  There the first process
+leaves what a new program needs to know to be measured like the others.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import Any
+
+from .children import Children
+from .place import Place
+
+ROLLED = "children.json"  # in the folder of the tree: the request that a new program begins with
+LIBRARIES = ("billiard.process", "multiprocessing.process")  # celery's own, and everybody's
+SERVERS = {
+    "gunicorn.workers.sync": "gunicorn sync worker",
+    "gunicorn.workers.gthread": "gunicorn gthread worker",
+    "gunicorn.workers.ggevent": "gunicorn gevent worker",
+    "gunicorn.workers.geventlet": "gunicorn eventlet worker",
+    "uvicorn.workers": "gunicorn uvicorn worker",
+    "uvicorn_worker": "gunicorn uvicorn worker",
+}
+PATTERNS = ("run:include", "run:omit", "report:include", "report:omit")
+SOURCES = ("run:source", "run:source_dirs")
+
+
+class Tree:
+    """One process's part in its tree.
+
+    `request` is that of its start; `save` saves a snapshot, before the process ends in a way that
+    would leave no time for it.
+    """
+
+    def __init__(self, request: dict[str, Any], save: Any) -> None:
+        self.folder = str(request["tree"])
+        self.was_forked = False
+        self.children = Children(self.folder, save)
+        self.children.follow()
+
+    @property
+    def role(self) -> str:
+        """What this process is in its tree, as far as it can be told: the same for its likes."""
+        return of_a_library() or of_a_server(self.was_forked) or program(self.was_forked)
+
+    def go_on(self) -> None:
+        """Be a forked child from now on."""
+        self.was_forked = True
+
+    def is_over(self) -> bool:
+        """Tell whether the whole tree is not measured any more."""
+        return not os.path.isdir(self.folder)
+
+    def leave(self) -> None:
+        """Leave children alone from now on."""
+        self.children.let_go()
+
+
+def place(folder: str, original: Any) -> Place:
+    """Return where a process that is born in the tree with that folder is to have its own.
+
+    A signal handler may save in the middle of its being made, so the lock is one for that.
+    """
+    return Place(folder, {"tree": folder}, original("_thread", "RLock")())
+
+
+def until(request: dict[str, Any], now: float) -> float:
+    """Return when measuring is to end by itself, by the monotonic clock; infinity for never."""
+    if request.get("until"):
+        return float(request["until"])
+    return now + float(request["for"]) if request.get("for") else float("inf")
+
+
+def announce(request: dict[str, Any], ends: float) -> None:
+    """Leave the request of the first process of a tree for the programs that are started later.
+
+    They may have another working directory: relative paths are made absolute here.
+    """
+    options = request.get("options", {})
+    settings = dict(options.get("settings", {}))
+    for name in PATTERNS:
+        if name in settings:
+            settings[name] = [p if p.startswith(("*", "?")) else whole(p) for p in settings[name]]
+    for name in SOURCES:
+        if name in settings:
+            settings[name] = [whole(one) if os.path.isdir(one) else one for one in settings[name]]
+    later = {**request, "options": {**options, "settings": settings, "here": True}}
+    if ends != float("inf"):
+        later["until"] = ends
+    beside = f"{request['tree']}/{ROLLED}.new"
+    with open(beside, "w", encoding="utf-8") as file:
+        json.dump(later, file)
+    os.replace(beside, f"{request['tree']}/{ROLLED}")
+
+
+def whole(path: str) -> str:
+    """Return a path as an absolute one."""
+    return os.path.abspath(path)
+
+
+def of_a_library() -> str:
+    """Return what a library that makes processes calls this one, without its number; or ""."""
+    for library in LIBRARIES:
+        process = getattr(sys.modules.get(library), "_current_process", None)
+        kind = type(process)
+        name = getattr(process, "_name", None)
+        if type(name) is str and name != "MainProcess":
+            if kind.__module__.partition(".")[0] not in ("multiprocessing", "billiard"):
+                return str(kind.__name__)
+            return name.rstrip("0123456789:-") or name
+    return ""
+
+
+def of_a_server(was_forked: bool) -> str:
+    """Return what a worker of a server is called, or ""."""
+    if was_forked and "gunicorn.arbiter" in sys.modules:
+        kinds = [name for module, name in SERVERS.items() if module in sys.modules]
+        return kinds[-1] if kinds else "gunicorn worker"
+    return ""
+
+
+def program(was_forked: bool) -> str:
+    """Return the name of the program, which a forked child is a child of."""
+    main = sys.modules.get("__main__")
+    spec = getattr(main, "__spec__", None)
+    name = getattr(spec, "name", None)
+    if type(name) is not str:
+        arguments = getattr(sys, "argv", None) or [""]
+        name = os.path.basename(str(arguments[0])) or "python"
+        if name == "-c" and "multiprocessing.forkserver" in sys.modules:
+            name = "forkserver"
+    name = name.removesuffix(".__main__")
+    return f"child of {name}" if was_forked else name
