@@ -197,7 +197,7 @@ def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
 
 
 def wait_for_births(tree: Tree) -> None:
-    """Wait until every child that was forked just now can be asked, has ended, or is another program.
+    """Wait until each child that was forked just now can be asked, has ended, or is another.
 
     It makes its folder a moment after its birth.  Only children of measured processes that run the
     same program are looked at; one that C code has forked is never going to be there.

@@ -61,6 +61,7 @@ class SysmonAdoption:
         self.collector = collector
         self.note = note
         self.tracer = collector.tracers[0]
+        self.tool = self.tracer.myid
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self.codes = Codes(self.tracer)
 

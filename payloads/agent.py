@@ -13,9 +13,10 @@ import time
 from _thread import get_native_id
 from typing import Any
 
-from . import faults, forks, tree, wire
+from . import afterwards, faults, forks, tree, wire
 from .place import Place
 from .session import NEVER, Session
+from .sigterm import Sigterm, die
 
 LEAVING = 1.0  # seconds that a fork waits for the agent's thread to be gone
 SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
@@ -24,26 +25,28 @@ SETTLING = 0.05  # seconds after which a child that has not become another progr
 class Agent:
     """The thread and the door of one session.
 
-    `place` is where the session's folder is, `payloads` the folder with our sources, `handler` the
-    SIGTERM handler of `launch` or None, `original` returns functions as they were before gevent or
-    eventlet replaced them, and `interval` is the switch interval, in seconds, to restore once
-    measuring has begun.
+    `place` is where the session's folder is, `payloads` the folder with our sources, `start_thread`
+    calls a function in a thread that gets no signals, `original`
+    returns functions as they were before gevent or eventlet replaced them, and `interval` is the
+    switch interval, in seconds, to restore once measuring has begun.
     """
 
     def __init__(
-        self, place: Place, payloads: str, handler: Any, original: Any, interval: float
+        self, place: Place, payloads: str, start_thread: Any, original: Any, interval: float
     ) -> None:
         self.place = place
         self.payloads = payloads
+        self.start_thread = start_thread
         self.original = original
         self.interval = interval
-        self.session = Session(place, handler, original("_thread", "RLock")())
+        self.session = Session(place, original("_thread", "RLock")())
+        self.sigterm = Sigterm()
         self.door = wire.Door(original("select", "poll"))
         self.opens = NEVER
         self.watches = False
         self.keeps_folder = False
         self.thread = 0
-        self.resting = self.away = False
+        self.resting = self.away = self.owed = False
         self.turn = original("_thread", "allocate_lock")()
 
     def serve(self) -> None:
@@ -54,6 +57,8 @@ class Agent:
                 connection = self.door.next(self.patience())
                 if connection is None:
                     self.on_time()
+                elif connection is wire.TERMINATED:
+                    self.on_sigterm()
                 elif connection is not wire.SENT_AWAY:
                     self.answer(connection)
                 elif self.leaves():
@@ -76,6 +81,14 @@ class Agent:
             self.open()
         else:
             self.session.on_time()
+
+    def on_sigterm(self) -> None:
+        """Save and die, if the signal was for this process."""
+        if self.sigterm.is_for_us():
+            if self.session.measurement is not None:
+                self.session.last.save()
+            self.sigterm.let()
+            die()
 
     def open(self) -> None:
         """Open the door; where the tree has been stopped meanwhile, end instead."""
@@ -112,6 +125,8 @@ class Agent:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
             forks.watch(self)
             self.watches = True
+            if self.sigterm.take():
+                self.door.watch(self.sigterm.receiver)
             self.calm_down()
         return reply
 
@@ -145,6 +160,7 @@ class Agent:
     def end(self) -> None:
         """End the session; its folder goes too, unless something in it is still to be read."""
         forks.unwatch()
+        self.sigterm.give_back()
         self.door.close()
         self.calm_down()
         self.session.end()
@@ -158,6 +174,7 @@ class Agent:
         """
         sleep = self.original("time", "sleep")  # gevent's would run other greenlets in a fork
         self.resting = True
+        self.sigterm.let()  # it would come to us, who are to be gone, and from the child too
         self.door.send_away()
         until = time.monotonic() + LEAVING
         while self.is_there() and time.monotonic() < until:
@@ -173,18 +190,26 @@ class Agent:
             self.away = self.resting
         return self.away
 
-    def resume(self) -> None:
-        """Serve on in a new thread, after the fork, in the parent."""
+    def resume(self, forking: Any) -> None:
+        """Serve on in a new thread, after the fork, in the parent; `forking` is its frame."""
         with self.turn:
             self.resting = False
             gone, self.away = self.away, False
+        self.sigterm.catch()
         if gone:
+            self.owed = True
+            afterwards.after_fork(self.serve_if_owed, forking, self.session.tool())
+
+    def serve_if_owed(self) -> None:
+        """Serve on, unless this is a child, which has inherited what its parent was about to do."""
+        owed, self.owed = self.owed, False
+        if owed:
             self.serve_in_thread()
 
     def serve_in_thread(self) -> None:
         """Serve in a new thread, of which `threading` does not know."""
         self.thread = 0
-        self.original("_thread", "start_new_thread")(self.serve, ())
+        self.start_thread(self.serve)
 
     def goes_on_in_child(self) -> bool:
         """Go on in a child that was forked, or leave no trace in it; tell whether it goes on.
@@ -192,11 +217,12 @@ class Agent:
         Called in the child's only thread, before the fork returns there.
         """
         self.door.close()
+        self.sigterm.give_back()
         if not self.session.goes_on_in_child():
             self.session.leave_child()
             return False
         self.turn = self.original("_thread", "allocate_lock")()
-        self.resting = self.away = self.keeps_folder = False
+        self.resting = self.away = self.owed = self.keeps_folder = False
         self.place = tree.place(self.session.tree.folder, self.original)
         self.session.go_on(self.place, self.original("_thread", "RLock")())
         self.settle()
@@ -205,6 +231,8 @@ class Agent:
     def settle(self) -> None:
         """Have a thread that serves, and opens the door unless we become another program first."""
         self.door = wire.Door(self.original("select", "poll"))
+        if self.sigterm.receiver is not None or self.sigterm.take():
+            self.door.watch(self.sigterm.receiver)
         self.opens = time.monotonic() + SETTLING
         self.serve_in_thread()
 
@@ -225,18 +253,18 @@ def remove_tree(folder: str) -> None:
         return  # covattach is removing it at the same time, and will be the one to say so
 
 
-def run(folder: str, handler: Any, original: Any, interval: float) -> None:
+def run(folder: str, start_thread: Any, original: Any, interval: float) -> None:
     """Serve the session in its folder; the agent's thread runs this to its end.
 
     The other arguments are Agent's.
     """
-    agent = Agent(Place(folder), folder + "/payloads", handler, original, interval)
+    agent = Agent(Place(folder), folder + "/payloads", start_thread, original, interval)
     agent.open()
     agent.begin_as_told()
     agent.serve()
 
 
-def start_up(folder: str, handler: Any, original: Any) -> None:
+def start_up(folder: str, start_thread: Any, original: Any) -> None:
     """Begin to measure a new program of the tree with that folder; called before its first line.
 
     Raises what keeps it from being measured.  The other arguments are Agent's.
@@ -244,7 +272,7 @@ def start_up(folder: str, handler: Any, original: Any) -> None:
     with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
         request = json.load(file)
     place = tree.place(folder, original)
-    agent = Agent(place, folder + "/payloads", handler, original, 0.0)
+    agent = Agent(place, folder + "/payloads", start_thread, original, 0.0)
     try:
         agent.do(request)
     except BaseException:

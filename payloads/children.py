@@ -2,8 +2,8 @@
 
 A child that is forked goes on measuring, see `forks`.  A new program is another interpreter, and
 has to be told.  So the functions of the standard library that start one are replaced, for as long
-as the session lasts, by some that add to the environment *of the new program*.  The application's
-own is not touched, and the program takes out again what was added, before its first line (startup/).
+as the session lasts, by some that add to the environment *of the new program*, which takes it out
+again before its first line (startup/).  The application's own is not touched.
 
 A process that ends by `os._exit`, as forked workers do, or that becomes another program, runs none
 of its `atexit` functions; so it saves here what it has measured.

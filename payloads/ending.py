@@ -1,4 +1,4 @@
-"""The end of the target: a last snapshot in the session's folder, on exit and on SIGTERM."""
+"""The end of the target: a last snapshot in the session's folder."""
 
 from __future__ import annotations
 
@@ -7,32 +7,19 @@ import json
 import os
 from typing import Any
 
-from . import native
-
 PATIENCE = 5.0  # seconds for another save to be done
-
-# For Python 3.9, whose `interrupt_main` knows only SIGINT.  Executed in the target's
-# `__main__`, so it leaves no name there; and nothing may come out of it.
-GIVE_BACK = b"""\
-try: (lambda s: hasattr(s.getsignal(s.SIGTERM), "saves") and s.signal(s.SIGTERM, s.SIG_DFL))(
-    __import__("_signal"))
-except BaseException: pass
-"""
 
 
 class LastSave:
-    """Saves, when the process ends too; `handler` is the SIGTERM handler of `launch`, or None.
+    """Saves, when the process ends too, into the folder of `place`.
 
-    `place` is the session's, into whose folder the snapshot goes.
-
-    `turn` is a lock of the kind that a thread can take again: a signal handler saves in the middle
-    of a save at exit, while the agent's thread may be at one too.
+    `turn` is a lock of the kind that a thread can take again: a signal handler of the application's
+    may end the process in the middle of a save, while the agent's thread is at one too.
     """
 
-    def __init__(self, take: Any, place: Any, handler: Any, turn: Any) -> None:
+    def __init__(self, take: Any, place: Any, turn: Any) -> None:
         self.take = take
         self.place = place
-        self.handler = handler
         self.turn = turn
         self.pid = os.getpid()
         self.begun = 0
@@ -84,30 +71,7 @@ class LastSave:
     def arm(self) -> None:
         """Save at the end from now on."""
         atexit.register(self.save)
-        if self.handler is not None:
-            self.handler.saves.append(self.save)
 
     def disarm(self) -> None:
-        """Undo `arm`, and give SIGTERM back; does nothing the second time."""
+        """Undo `arm`; does nothing the second time."""
         atexit.unregister(self.save)
-        handler, self.handler = self.handler, None
-        if handler is not None:
-            handler.saves.clear()
-            give_sigterm_back(handler)
-
-
-def give_sigterm_back(handler: Any) -> None:
-    """Make SIGTERM what it was, see `launch.give_sigterm_back`, on Python 3.9 too.
-
-    There the main thread has to be asked by a pending call (Py_AddPendingCall, Python/ceval.c).
-    """
-    if handler.give_back(handler):
-        return
-    try:
-        pending = native.function("Py_AddPendingCall", "i", "PP")
-        run = native.address("PyRun_SimpleString")
-    except native.NoNativeCalls:
-        return  # the table goes on naming a handler that the kernel does not call
-    # Until the main thread has run it, the table holds the handler, and the handler the text.
-    handler.text = native.text(GIVE_BACK)
-    pending(run, native.where(handler.text))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import codecs
 import os
+import sys
 from typing import Any
 
 KEEP = "covattach.forks"
@@ -31,7 +32,7 @@ class Hooks:
     def in_parent(self) -> None:
         """Call the agent's thread back."""
         if self.agent is not None:
-            self.agent.resume()
+            self.agent.resume(sys._getframe(1))
 
     def in_child(self) -> None:
         """Measure the child too, if that is wanted, or leave it as if nothing had been attached."""

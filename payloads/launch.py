@@ -33,10 +33,12 @@ MODULES = (
     "cost",
     "ending",
     "place",
+    "sigterm",
     "children",
     "tree",
     "wire",
     "faults",
+    "afterwards",
     "forks",
     "imported",
     "session",
@@ -46,7 +48,6 @@ PACKAGE = "_covattach"
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
 # read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
 HURRY = 0.0002
-SETTLING = 0.01  # seconds in which the main thread sees a SIGTERM that had come before
 
 
 def original(module: str, name: str) -> Any:
@@ -127,79 +128,31 @@ def load(folder: str) -> Any:
     return module
 
 
-def bootstrap(session: str, handler: Any) -> None:
+def start_thread(function: Any, *arguments: Any) -> None:
+    """Call `function` in a thread of its own, of which `threading` does not know.
+
+    It gets no signals, not even while it begins: one that the kernel gives to it would not wake
+    the application's thread that waits for it.
+    """
+    import _signal
+
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    try:
+        original("_thread", "start_new_thread")(function, arguments)
+    finally:
+        _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def bootstrap(session: str) -> None:
     """Run the agent of `session` in this thread until the session ends."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, HURRY))
     try:
         agent = load(session + "/payloads")
-        agent.run(session, handler, original, interval)
+        agent.run(session, start_thread, original, interval)
     except BaseException:
         sys.setswitchinterval(interval)
-        if handler is not None:
-            give_sigterm_back(handler)
         tell_fault(session + "/fault")  # where covattach looks for the reason
-
-
-def take_sigterm() -> Any:
-    """Take SIGTERM if the application has not, so that a last snapshot can be saved.
-
-    Only the main thread may do this, and it may be blocked for good afterwards: so it happens
-    here, while we are in it.  Until the agent puts a function into the handler's `saves`, and
-    after it took it out again, the handler does just what the default does.
-    faulthandler is told first, only because it keeps what it finds in the kernel, the default,
-    and can put that back from any thread: see `give_sigterm_back`.
-    Returns the handler, or None where the application has one: that ends through `atexit`.
-    """
-    import _signal
-    import faulthandler
-
-    if _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL or is_caught_in_c(_signal.SIGTERM):
-        return None
-
-    def handler(signum: int, frame: object) -> None:
-        for save in handler.saves:  # type: ignore[attr-defined]
-            save()
-        _signal.signal(signum, _signal.SIG_DFL)
-        if not handler.given_back:  # type: ignore[attr-defined]
-            os.kill(os.getpid(), signum)
-
-    handler.saves = []  # type: ignore[attr-defined]
-    handler.given_back = False  # type: ignore[attr-defined]
-    handler.give_back = give_sigterm_back  # type: ignore[attr-defined]
-    faulthandler.register(_signal.SIGTERM, file=2)
-    _signal.signal(_signal.SIGTERM, handler)
-    return handler
-
-
-def give_sigterm_back(handler: Any) -> bool:
-    """Make SIGTERM what it was: the default, which `take_sigterm` had found there.
-
-    `signal.signal` is for the main thread only.  So the kernel is told at once, by faulthandler;
-    from then on SIGTERM does not come to Python any more.  Python's own table the handler itself
-    clears, which the main thread calls when it next runs: told that it is not meant.
-    Returns False on 3.9, where `interrupt_main` knows no signal but SIGINT: the table is left.
-    """
-    import _signal
-    import faulthandler
-    import time
-
-    if _signal.getsignal(_signal.SIGTERM) is not handler:
-        return True
-    faulthandler.unregister(_signal.SIGTERM)
-    time.sleep(SETTLING)
-    handler.given_back = True
-    if sys.version_info < (3, 10):
-        return False
-    original("_thread", "interrupt_main")(_signal.SIGTERM)
-    return True
-
-
-def is_caught_in_c(signum: int) -> bool:
-    """Tell whether C code handles a signal, of which Python does not know."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        caught = file.read().partition("SigCgt:")[2].split()[0]
-    return bool(int(caught, 16) >> (signum - 1) & 1)
 
 
 def launch(session: str) -> None:
@@ -209,13 +162,10 @@ def launch(session: str) -> None:
     """
     if not claim(session):
         return
-    handler = None
     if is_main_thread():
         # threading takes the thread that imports it first for the main thread (before 3.13).
         import threading  # noqa: F401
-
-        handler = take_sigterm()
-    original("_thread", "start_new_thread")(bootstrap, (session, handler))
+    start_thread(bootstrap, session)
 
 
 def start_up(tree: str) -> None:
@@ -228,12 +178,9 @@ def start_up(tree: str) -> None:
         return
     import threading  # noqa: F401
 
-    handler = take_sigterm()
     try:
-        load(tree + "/payloads").start_up(tree, handler, original)
+        load(tree + "/payloads").start_up(tree, start_thread, original)
     except Exception:
-        if handler is not None:
-            give_sigterm_back(handler)
         tell_fault(f"{tree}/fault-of-{os.getpid()}")
 
 

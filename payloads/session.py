@@ -18,16 +18,15 @@ NEVER = float("inf")
 class Session:
     """The measurement once it has been started, and the verbs of the wire.
 
-    `place` is where the session's folder is, `handler` the SIGTERM handler of `launch`, or None,
-    and `turn` the lock by which saves follow one another.  A verb takes the request and
+    `place` is where the session's folder is, and `turn` the lock by which saves follow one another.
+     A verb takes the request and
     returns the reply with its blob; `is_over` becomes true with the one that ends the session, or
     with the time that it was given.
     """
 
-    def __init__(self, place: Any, handler: Any, turn: Any) -> None:
+    def __init__(self, place: Any, turn: Any) -> None:
         self.place = place
         self.turn = turn
-        self.handler = handler
         self.measurement: Any = None
         self.last: Any = None
         self.tree: Any = None
@@ -89,7 +88,7 @@ class Session:
                 raise
             self.measurement = measurement
             self.note_imports()
-            self.last = ending.LastSave(self.take, self.place, self.handler, self.turn)
+            self.last = ending.LastSave(self.take, self.place, self.turn)
             self.last.arm()
             self.since = time.time()
             now = time.monotonic()
@@ -244,9 +243,11 @@ class Session:
                 self.last.disarm()
             finally:
                 measurement.stop()
-        elif self.handler is not None:
-            ending.give_sigterm_back(self.handler)
-        self.handler = None
+
+    def tool(self) -> int | None:
+        """Return the tool id of sys.monitoring by which is measured, or None."""
+        tool: int | None = getattr(getattr(self.measurement, "adoption", None), "tool", None)
+        return tool
 
     def goes_on_in_child(self) -> bool:
         """Tell whether a child that is forked now is to be measured too."""

@@ -16,7 +16,7 @@ from typing import Any
 
 PROTOCOL = 1
 LONGEST_REQUEST = 1 << 20
-SENT_AWAY = object()
+SENT_AWAY, TERMINATED = object(), object()
 PATIENCE = 5.0  # seconds for a client to send its request, or to take its reply
 
 
@@ -30,6 +30,7 @@ class Door:
     def __init__(self, poll: Any) -> None:
         """Have a way to send away; `poll` is `select.poll`, unpatched."""
         self.listener: Any = None
+        self.watched = -1
         self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self.poll = poll()
         self.poll.register(self.read_end, select.POLLIN)
@@ -43,13 +44,23 @@ class Door:
         self.listener.listen(8)
         self.poll.register(self.listener.fileno(), select.POLLIN)
 
+    def watch(self, receiver: Any) -> None:
+        """Return TERMINATED too, when there is something to be received from `receiver`."""
+        self.watched = receiver.fileno()
+        self.poll.register(self.watched, select.POLLIN)
+
     def next(self, seconds: float | None) -> Any:
-        """Return the next connection, SENT_AWAY, or None after `seconds` (None: for ever)."""
+        """Return the next connection, SENT_AWAY, TERMINATED, or None after `seconds`.
+
+        If that is None, it waits for ever.
+        """
         ready = self.poll.poll(None if seconds is None else 1000 * seconds)
         waiting = {descriptor for descriptor, _ in ready}
         if self.read_end in waiting:
             os.read(self.read_end, 4096)
             return SENT_AWAY
+        if self.watched in waiting:
+            return TERMINATED
         if not waiting:
             return None
         descriptor, _ = self.listener._accept()

@@ -1,0 +1,71 @@
+"""Do something once `os.fork` has returned in the parent: on Python 3.13 its hooks are too early.
+
+A process that forks with more than one thread is warned of that, from 3.12 on.  3.13 counts the
+threads after the hooks for the parent have run (Modules/posixmodule.c, os_fork_impl), so a thread
+that these start again is counted: under `-W error` the fork would raise.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType, FrameType
+from typing import Any
+
+COUNTS_LATE = sys.version_info[:2] == (3, 13)
+NAME = "covattach"
+
+
+def after_fork(act: Any, forking: FrameType, tool: int | None) -> None:
+    """Call `act` when `forking`, the frame that has called `os.fork`, goes on, or at once.
+
+    `tool` is a tool id of sys.monitoring that is ours; without one a free one is taken for so long.
+    """
+    if not COUNTS_LATE:
+        act()
+        return
+    own = tool if tool is not None else free_tool()
+    if own is None:
+        act()
+    else:
+        NextInstruction(act, forking.f_code, own, keep=tool is not None).wait()
+
+
+def free_tool() -> int | None:
+    """Return a tool id that nobody has, and take it; None if there is none."""
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+    for tool in (3, 4, 5, 2, 1):  # the last of them have names: profiler, coverage, debugger
+        if monitoring.get_tool(tool) is None:
+            monitoring.use_tool_id(tool, NAME)
+            return tool
+    return None
+
+
+class NextInstruction:
+    """Calls `act` at the next instruction of `code`, once, by events of the tool id `tool`."""
+
+    def __init__(self, act: Any, code: CodeType, tool: int, keep: bool) -> None:
+        self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        self.code = code
+        self.tool = tool
+        self.keep = keep
+        self.todo = [act]
+
+    def wait(self) -> None:
+        """Listen for the event; other threads that run the code are as good."""
+        event = self.monitoring.events.INSTRUCTION
+        self.monitoring.register_callback(self.tool, event, self.on_instruction)
+        self.before = self.monitoring.get_local_events(self.tool, self.code)
+        self.monitoring.set_local_events(self.tool, self.code, self.before | event)
+
+    def on_instruction(self, code: CodeType, offset: int) -> Any:
+        """Take everything back, and do it; in a thread of the application."""
+        try:
+            act = self.todo.pop()
+        except IndexError:
+            return self.monitoring.DISABLE  # another thread was here first
+        self.monitoring.set_local_events(self.tool, self.code, self.before)
+        self.monitoring.register_callback(self.tool, self.monitoring.events.INSTRUCTION, None)
+        if not self.keep:
+            self.monitoring.free_tool_id(self.tool)
+        act()
+        return self.monitoring.DISABLE
