@@ -15,6 +15,7 @@ from covattach.payloads.wire import PROTOCOL
 
 LONGEST_HEAD = 1 << 28
 LONGEST_BLOB = 1 << 31
+AGAIN = ("status", "dump", "mark")  # what may be asked twice
 
 
 class NoAnswer(Exception):
@@ -30,26 +31,30 @@ def ask(
 ) -> tuple[dict[str, Any], bytes]:
     """Send a request and return the reply's header and blob.
 
-    `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and the error that the agent
-    reports: PayloadFailed, NotPossible, NotNow.
+    `deadline` is a time of `time.monotonic`.  An agent whose process forks may break off, and is
+    asked again.  Raises NoAnswer, and the error that the agent reports: PayloadFailed, NotPossible,
+    NotNow.
     """
-    try:
-        connection = connect(folder)
-    except OSError as error:
-        raise NobodyThere(str(error)) from error
-    try:
-        with connection:
-            request = {"verb": verb, "protocol": PROTOCOL, **arguments}
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            header, blob = receive(connection)
-    except TimeoutError as error:
-        raise NoAnswer("timed out") from error
-    except (OSError, ValueError) as error:
-        raise NobodyThere(str(error)) from error  # it ended in the middle of it
-    if "error" in header:
-        raise reported(header)
-    return header, blob
+    request = {"verb": verb, "protocol": PROTOCOL, **arguments}
+    while True:
+        try:
+            connection = connect(folder)
+        except OSError as error:
+            raise NobodyThere(str(error)) from error
+        try:
+            with connection:
+                connection.settimeout(max(deadline - time.monotonic(), 0.001))
+                connection.sendall(json.dumps(request).encode() + b"\n")
+                header, blob = receive(connection)
+        except TimeoutError as error:
+            raise NoAnswer("timed out") from error
+        except (OSError, ValueError) as error:
+            if verb in AGAIN and time.monotonic() < deadline:
+                continue
+            raise NobodyThere(str(error)) from error  # it ended in the middle of it
+        if "error" in header:
+            raise reported(header)
+        return header, blob
 
 
 def connect(folder: Folder) -> socket.socket:

@@ -10,15 +10,14 @@ import json
 import os
 import sys
 import time
-from _thread import get_native_id
 from typing import Any
 
-from . import afterwards, faults, forks, tree, wire
+from . import faults, forks, tree, wire
 from .place import Place
 from .session import NEVER, Session
 from .sigterm import Sigterm, die
+from .thread import Thread
 
-LEAVING = 1.0  # seconds that a fork waits for the agent's thread to be gone
 SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
 
 
@@ -36,7 +35,6 @@ class Agent:
     ) -> None:
         self.place = place
         self.payloads = payloads
-        self.start_thread = start_thread
         self.original = original
         self.interval = interval
         self.session = Session(place, original("_thread", "RLock")())
@@ -45,13 +43,12 @@ class Agent:
         self.opens = NEVER
         self.watches = False
         self.keeps_folder = False
-        self.thread = 0
-        self.resting = self.away = self.owed = False
-        self.turn = original("_thread", "allocate_lock")()
+        self.connection: Any = None
+        self.thread = Thread(self.serve, start_thread, original)
 
     def serve(self) -> None:
         """Answer requests until the session is over, or until the process is about to fork."""
-        self.thread = get_native_id()
+        self.thread.note_own()
         try:
             while not self.session.is_over:
                 connection = self.door.next(self.patience())
@@ -61,7 +58,7 @@ class Agent:
                     self.on_sigterm()
                 elif connection is not wire.SENT_AWAY:
                     self.answer(connection)
-                elif self.leaves():
+                elif self.thread.leaves():
                     return
         except Exception as error:
             self.tell_fault(error)
@@ -100,6 +97,7 @@ class Agent:
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
         measured_before = self.session.measurement is not None
+        self.connection = connection
         try:
             if not wire.peer_is_allowed(connection):
                 return
@@ -107,11 +105,13 @@ class Agent:
                 reply, blob = self.do(wire.receive(connection))
             except Exception as error:
                 reply, blob = faults.reply(error, self.payloads), b""
-            wire.send(connection, {**reply, "thread": self.thread}, blob)
+            wire.send(connection, {**reply, "thread": self.thread.native_id}, blob)
+            self.session.was_sent()
         except OSError:
             # The client has gone.  One that went while it was starting has given up.
             self.session.is_over = self.session.is_over or not measured_before
         finally:
+            self.connection = None
             connection.close()
 
     def do(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
@@ -168,48 +168,26 @@ class Agent:
             remove_tree(self.place.path)
 
     def rest(self) -> None:
-        """End the agent's thread, so that the process can fork; called by the thread that forks.
-
-        It is not waited for for long: it may be busy with a request, and then the fork goes on.
-        """
-        sleep = self.original("time", "sleep")  # gevent's would run other greenlets in a fork
-        self.resting = True
+        """Have the agent's thread end, so that the process can fork; called by who forks."""
         self.sigterm.let()  # it would come to us, who are to be gone, and from the child too
-        self.door.send_away()
-        until = time.monotonic() + LEAVING
-        while self.is_there() and time.monotonic() < until:
-            sleep(0.0002)
+        self.thread.rest(self.door.send_away, self.interrupt)
 
-    def is_there(self) -> bool:
-        """Tell whether the agent's thread is there, or is about to be."""
-        return not self.thread or os.path.exists(f"/proc/self/task/{self.thread}")
+    def interrupt(self) -> None:
+        """End what there is to say to a client that takes its time; it is going to ask again.
 
-    def leaves(self) -> bool:
-        """Tell the agent's thread, when it is sent away, whether it is still wanted gone."""
-        with self.turn:
-            self.away = self.resting
-        return self.away
+        Not the first and not the last request: these cannot be repeated.
+        """
+        connection = self.connection
+        if connection is not None and self.watches and not self.session.is_over:
+            try:
+                connection.shutdown(2)
+            except OSError:
+                return  # it has gone by itself
 
     def resume(self, forking: Any) -> None:
         """Serve on in a new thread, after the fork, in the parent; `forking` is its frame."""
-        with self.turn:
-            self.resting = False
-            gone, self.away = self.away, False
         self.sigterm.catch()
-        if gone:
-            self.owed = True
-            afterwards.after_fork(self.serve_if_owed, forking, self.session.tool())
-
-    def serve_if_owed(self) -> None:
-        """Serve on, unless this is a child, which has inherited what its parent was about to do."""
-        owed, self.owed = self.owed, False
-        if owed:
-            self.serve_in_thread()
-
-    def serve_in_thread(self) -> None:
-        """Serve in a new thread, of which `threading` does not know."""
-        self.thread = 0
-        self.start_thread(self.serve)
+        self.thread.resume(forking, self.session.tool())
 
     def goes_on_in_child(self) -> bool:
         """Go on in a child that was forked, or leave no trace in it; tell whether it goes on.
@@ -221,8 +199,8 @@ class Agent:
         if not self.session.goes_on_in_child():
             self.session.leave_child()
             return False
-        self.turn = self.original("_thread", "allocate_lock")()
-        self.resting = self.away = self.owed = self.keeps_folder = False
+        self.thread.begin_anew()
+        self.connection, self.keeps_folder = None, False
         self.place = tree.place(self.session.tree.folder, self.original)
         self.session.go_on(self.place, self.original("_thread", "RLock")())
         self.settle()
@@ -234,7 +212,7 @@ class Agent:
         if self.sigterm.receiver is not None or self.sigterm.take():
             self.door.watch(self.sigterm.receiver)
         self.opens = time.monotonic() + SETTLING
-        self.serve_in_thread()
+        self.thread.start()
 
 
 def remove_tree(folder: str) -> None:

@@ -39,6 +39,7 @@ MODULES = (
     "wire",
     "faults",
     "afterwards",
+    "thread",
     "forks",
     "imported",
     "session",

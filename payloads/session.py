@@ -30,6 +30,7 @@ class Session:
         self.measurement: Any = None
         self.last: Any = None
         self.tree: Any = None
+        self.sent: Any = None  # what is to be forgotten once it has been sent
         self.imported: dict[str, Any] = {}
         self.since = 0.0
         self.every = 0.0
@@ -168,18 +169,27 @@ class Session:
     def dump(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Return a snapshot; with `reset`, begin anew with what comes after it."""
         began, now = time.perf_counter(), time.time()
+        self.sent = None
         snapshots = self.must_measure().snapshots
         taken, known = snapshots.copy(), self.imported
         header, blob = snapshots.encode(taken)
         if request.get("reset"):
-            snapshots.forget(taken)
-            snapshots.windows.forget()
-            if not self.off:
-                self.measurement.adoption.rearm(taken)
-            self.note_imports()
+            self.sent = taken
         header["snapshot_ms"] = 1000 * (time.perf_counter() - began)
         header["imported"] = known
         return {**self.facts(), **header, "taken": now}, blob
+
+    def was_sent(self) -> None:
+        """Begin anew after what has been sent with `reset`: not before it has arrived."""
+        taken, self.sent = self.sent, None
+        if taken is None or self.measurement is None:
+            return
+        snapshots = self.measurement.snapshots
+        snapshots.forget(taken)
+        snapshots.windows.forget()
+        if not self.off:
+            self.measurement.adoption.rearm(taken)
+        self.note_imports()
 
     def mark(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """End the window that goes on, and begin the one named `window`, or continue it.

@@ -1,0 +1,84 @@
+"""The agent's one thread: of which `threading` does not know, and which is gone while we fork."""
+
+from __future__ import annotations
+
+import os
+import time
+from _thread import get_native_id
+from typing import Any
+
+from . import afterwards
+
+LEAVING = 1.0  # seconds that a fork waits for the thread to be gone
+PATIENCE = 0.05  # seconds of these after which a client that takes its time is sent away
+
+
+class Thread:
+    """Runs `serve` in a thread, which ends for a fork when `leaves` tells it so.
+
+    `start_thread` calls a function in a thread that gets no signals; `original` returns functions
+    as they were before gevent or eventlet replaced them.
+    """
+
+    def __init__(self, serve: Any, start_thread: Any, original: Any) -> None:
+        self.serve = serve
+        self.start_thread = start_thread
+        self.sleep = original("time", "sleep")  # gevent's would run other greenlets in a fork
+        self.new_lock = original("_thread", "allocate_lock")
+        self.native_id = 0
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget what was, in a child that has no thread yet."""
+        self.turn = self.new_lock()
+        self.resting = self.away = self.owed = False
+
+    def start(self) -> None:
+        """Start it."""
+        self.native_id = 0
+        self.start_thread(self.serve)
+
+    def note_own(self) -> None:
+        """Note that it is the calling thread."""
+        self.native_id = get_native_id()
+
+    def is_there(self) -> bool:
+        """Tell whether it is there, or is about to be."""
+        return not self.native_id or os.path.exists(f"/proc/self/task/{self.native_id}")
+
+    def rest(self, send_away: Any, interrupt: Any) -> None:
+        """Have it end, so that the process can fork; called by the thread that forks.
+
+        `send_away` tells it, and `interrupt` ends what it has with a client.  It is not waited for
+        for long: it may be busy, and then the fork goes on.
+        """
+        self.resting = True
+        send_away()
+        began = time.monotonic()
+        interrupted = False
+        while self.is_there() and time.monotonic() < began + LEAVING:
+            self.sleep(0.0002)
+            if not interrupted and time.monotonic() > began + PATIENCE:
+                interrupted = True
+                interrupt()
+
+    def leaves(self) -> bool:
+        """Tell the thread, when it is sent away, whether it is still wanted gone."""
+        with self.turn:
+            self.away = self.resting
+        return self.away
+
+    def resume(self, forking: Any, tool: int | None) -> None:
+        """Start it again after the fork, in the parent; the arguments are those of `after_fork`."""
+        with self.turn:
+            self.resting = False
+            gone, self.away = self.away, False
+        if gone:
+            self.owed = True
+            afterwards.after_fork(self.start_if_owed, forking, tool)
+
+    def start_if_owed(self) -> None:
+        """Start it, unless this is a child, which has inherited what its parent was about to do."""
+        owed, self.owed = self.owed, False
+        if owed:
+            self.start()
