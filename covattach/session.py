@@ -72,18 +72,24 @@ def find(pid: int) -> Session:
 
 def sessions() -> list[Session]:
     """Return every session on this host that we may look at, those that have ended too."""
-    found = []
-    for place in folder.folders_in(Path("/")):
-        pid = place.facts.get("pid")
-        try:
-            facts = client.answers(place, 0.5)
-        except client.NoAnswer:
-            facts = {"silent": True}
-        if isinstance(pid, int) and facts is None and place.is_dead():
-            place.remove()
-        elif isinstance(pid, int) and (facts is not None or place.snapshot.exists()):
-            found.append(Session(pid, place, {**place.facts, **(facts or {})}, facts is not None))
-    return found
+    found = [looked_at(place) for place in folder.folders_in(Path("/"))]
+    return [one for one in found if one is not None]
+
+
+def looked_at(place: Folder) -> Session | None:
+    """Return the session in a folder; None if there is none, and what is left of it is removed."""
+    pid = place.facts.get("pid")
+    if not isinstance(pid, int):
+        return None
+    try:
+        facts = client.answers(place, 0.5)
+    except client.NoAnswer:
+        facts = {"silent": True}
+    if facts is None and place.is_dead():
+        place.remove()
+    elif facts is not None or place.snapshot.exists():
+        return Session(pid, place, {**place.facts, **(facts or {})}, facts is not None)
+    return None
 
 
 def already(process: Process) -> Session | None:

@@ -93,6 +93,15 @@ def is_same(facts: dict[str, Any], place: Folder) -> bool:
     return same and (place.belongs_to(process.uid) or place.belongs_to(0))
 
 
+def sessions(tree: Tree) -> list[Session]:
+    """Return the sessions of the tree's processes, each asked how it is; raises NoSession."""
+    found = each(lambda one: session.looked_at(one.folder), tree.members())
+    known = [one for one in found if one is not None]
+    if not known:
+        raise client.no_session(tree.pid)
+    return known
+
+
 def each(asked: Callable[[Session], Asked], members: list[Session]) -> list[Asked]:
     """Return what `asked` returns for each of the sessions, some of which it does side by side."""
     with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from covattach.commands.common import console, json_option, print_json, say
+
+if TYPE_CHECKING:
+    from covattach.session import Session
 
 FIELDS = (
     "pid",
@@ -21,6 +26,8 @@ FIELDS = (
     "max_overhead",
     "off",
     "pause_ms",
+    "tree",
+    "role",
     "command",
     "socket",
 )
@@ -38,15 +45,28 @@ Examples:
 @click.argument("pid", type=click.IntRange(min=1), required=False)
 @json_option
 def status(pid: int | None, as_json: bool) -> None:
-    """Show what is being measured: the process PID, or every session on this host."""
+    """Show what is being measured: the process PID, or every session on this host.
+
+    Of a PID that is measured with --tree, all of its processes are shown.
+    """
+    from covattach import session, tree
+
+    if pid:
+        whole = tree.find(pid)
+        found = tree.sessions(whole) if whole else [session.find(pid)]
+    else:
+        found = session.sessions()
+    show(found, as_json)
+
+
+def show(found: list[Session], as_json: bool) -> None:
+    """Print what there is to say of some sessions."""
     import time
 
     from rich.table import Table
 
-    from covattach import session
     from covattach.reports.sources import printable
 
-    found = [session.find(pid)] if pid else session.sessions()
     if as_json:
         rows = [{**one.facts, "alive": one.alive, "socket": one.folder.socket} for one in found]
         print_json([{name: row.get(name) for name in FIELDS} for row in rows])
@@ -55,15 +75,17 @@ def status(pid: int | None, as_json: bool) -> None:
         say("Nothing is being measured on this host.")
         return
     table = Table(box=None, pad_edge=False)
-    for heading in ("PID", "Python", "core", "method", "for", "points", "window", "command"):
+    for heading in ("PID", "Python", "core", "method", "for", "points", "window", "what"):
         table.add_column(heading, justify="right" if heading in ("for", "points") else "left")
     for one in found:
         facts = one.facts
         age = f"{time.time() - facts.get('since', time.time()):.0f} s" if one.alive else "ended"
         core = str(facts.get("core")) + (" + branches" if facts.get("branch") else "")
-        row = (one.pid, facts.get("python"), core, facts.get("method"), age, facts.get("points"))
+        method = facts.get("method") or "inherited"
+        row = (one.pid, facts.get("python"), core, method, age, facts.get("points"))
         window = printable(str(facts.get("window") or "-"))
-        table.add_row(*(str(cell) for cell in row), window, str(facts.get("command"))[:60])
+        who = printable(str(facts.get("role") or facts.get("command")))
+        table.add_row(*(str(cell) for cell in row), window, who[:60])
     console().print(table)
     for one in found:
         if one.facts.get("off"):
