@@ -76,6 +76,8 @@ class Agent:
         if time.monotonic() >= self.opens:
             self.opens = NEVER
             self.open()
+        elif self.session.tree is not None and self.session.tree.is_over():
+            self.session.is_over = True  # it has been stopped while we could not be asked
         else:
             self.session.on_time()
 
