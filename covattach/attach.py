@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ from covattach.injector.injection import Injection
 from covattach.payloads.measure import best_core
 from covattach.session import BRINGING_IN, ENDING, Session, already, payload_failed
 from covattach.target.interpreter import Interpreter, find_interpreter
-from covattach.target.process import Process
+from covattach.target.process import Process, may_not
 
 Tell = Callable[[str], None]
 DONE = "measuring"  # the last that is told: what comes after it is not undone any more
@@ -110,17 +110,27 @@ def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpret
 def alone(process: Process) -> Iterator[None]:
     """Be the only covattach that attaches to `process` now; raises NotNow where there is another.
 
-    The lock is a name in Linux's abstract namespace (unix(7)), gone with whoever holds it.
+    The lock is one on a file of /proc that only those can open who may attach (flock(2)), gone
+    with whoever holds it: nobody else can keep us waiting.
     """
-    with socket.socket(socket.AF_UNIX) as lock:
+    try:
+        lock = os.open(process.proc / "environ", os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        raise may_not(process) from None
+    except OSError:
+        process.read_start_time()
+        raise
+    try:
         try:
-            lock.bind(f"\0covattach-{process.pid}-{process.start_time}")
-        except OSError:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise NotNow(
                 f"Process {process.pid} is being attached to by another covattach.",
                 "Wait for it to end.",
             ) from None
         yield
+    finally:
+        os.close(lock)
 
 
 def check_state(process: Process) -> None:

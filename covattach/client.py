@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import os
 import socket
+import stat
 import struct
 import time
 from typing import Any
 
 from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
+from covattach.facts import checked
 from covattach.folder import Folder
 from covattach.payloads.wire import PROTOCOL
 
-LONGEST_HEAD = 1 << 28
-LONGEST_BLOB = 1 << 31
+LONGEST_HEAD = 1 << 26  # bytes; 100,000 files with long names are 20 MB
+LONGEST_BLOB = 1 << 28  # bytes; ten million executed lines are 80 MB
+PART = 1 << 18
 
 
 class NoAnswer(Exception):
@@ -35,14 +38,14 @@ def ask(
     """
     try:
         connection = connect(folder)
-    except OSError as error:
+    except (OSError, NotPossible) as error:
         raise NobodyThere(str(error)) from error
     try:
         with connection:
             request = {"verb": verb, "protocol": PROTOCOL, **arguments}
             connection.settimeout(max(deadline - time.monotonic(), 0.001))
             connection.sendall(json.dumps(request).encode() + b"\n")
-            header, blob = receive(connection)
+            header, blob = receive(connection, deadline)
     except TimeoutError as error:
         raise NoAnswer("timed out") from error
     except (OSError, ValueError) as error:
@@ -53,38 +56,76 @@ def ask(
 
 
 def connect(folder: Folder) -> socket.socket:
-    """Return a connection to the agent of `folder`; raises OSError."""
-    directory = os.open(folder.path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """Return a connection to the agent of `folder`; raises OSError, NotPossible.
+
+    Nobody but the folder's owner is believed: they must own the socket, and listen at it.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # By the descriptor: the path of a target in a container may be longer than 107 bytes.
-        connection.connect(f"/proc/self/fd/{directory}/agent.sock")
-        uid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[
-            1
-        ]
-        if uid != os.fstat(directory).st_uid:
-            raise PermissionError(f"user {uid} listens in a folder that is not theirs")
+        with folder.opened() as directory:
+            uid = os.fstat(directory).st_uid
+            found = os.open(
+                "agent.sock", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory
+            )
+            try:
+                facts = os.fstat(found)
+                if facts.st_uid != uid or not stat.S_ISSOCK(facts.st_mode):
+                    raise PermissionError("what is there is not the agent's socket")
+                # By the descriptor: nobody can put another there now, and the path of a target
+                # in a container may be longer than 107 bytes.
+                connection.connect(f"/proc/self/fd/{found}")
+            finally:
+                os.close(found)
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        if struct.unpack("3i", peer)[1] != uid:
+            raise PermissionError("somebody else listens at the agent's socket")
     except BaseException:
         connection.close()
         raise
-    finally:
-        os.close(directory)
     return connection
 
 
-def receive(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
+def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any], bytes]:
     """Return header and blob of a reply; raises OSError, ValueError for what is none."""
-    with connection.makefile("rb") as file:
-        header = json.loads(file.readline(LONGEST_HEAD))
-        if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
-            raise ValueError("the reply is of another protocol")
-        size = header.pop("blob", 0)
-        if not isinstance(size, int) or not 0 <= size <= LONGEST_BLOB:
-            raise ValueError("the reply's size makes no sense")
-        blob = file.read(size)
-        if len(blob) != size:
-            raise ValueError("the reply was cut off")
-        return header, blob
+    head, rest = bytearray(), b""
+    while not rest:
+        part = receive_part(connection, deadline)
+        line, newline, rest = part.partition(b"\n")
+        head += line
+        if len(head) > LONGEST_HEAD:
+            raise ValueError("the reply's header is too long")
+        if newline:
+            break
+    header = parse(bytes(head))
+    size = header.pop("blob", 0)
+    if type(size) is not int or not len(rest) <= size <= LONGEST_BLOB:
+        raise ValueError("the reply's size makes no sense")
+    blob = bytearray(rest)
+    while len(blob) < size:
+        blob += receive_part(connection, deadline)
+    if len(blob) != size:
+        raise ValueError("the reply is longer than it says")
+    return header, bytes(blob)
+
+
+def receive_part(connection: socket.socket, deadline: float) -> bytes:
+    """Return what comes next; raises OSError at the deadline, ValueError at the end."""
+    connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    part = connection.recv(PART)
+    if not part:
+        raise ValueError("the reply was cut off")
+    return part
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Return the header of a reply, without facts that cannot be; raises ValueError."""
+    try:
+        header = json.loads(line)
+    except RecursionError:
+        raise ValueError("the reply is not JSON of ours") from None
+    if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
+        raise ValueError("the reply is of another protocol")
+    return checked(header)
 
 
 def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:

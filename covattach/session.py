@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,12 @@ from typing import Any
 from covattach import client, folder, settings
 from covattach.errors import CovattachError, NoSession, NotNow, PayloadFailed
 from covattach.folder import Folder
+from covattach.reports.eyes import looking_with
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
 from covattach.target.process import Process
+from covattach.target.rights import Owner
+from covattach.target.view import View
 
 BRINGING_IN = 180.0  # seconds for a target with many busy threads to answer
 ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered
@@ -31,13 +36,26 @@ class Session:
     @property
     def settings(self) -> dict[str, Any]:
         """The coverage settings that reports of this session are to follow."""
-        found = self.facts.get("settings")
-        return settings.reporting(found) if isinstance(found, dict) else {}
+        found = self.facts.get("settings", {})
+        return settings.reporting(found, trusted=self.folder.is_ours_alone)
 
     @property
     def cwd(self) -> Path:
         """The target's working directory when the session began."""
         return Path(str(self.facts.get("cwd", "/")))
+
+    @contextlib.contextmanager
+    def looked_at(self) -> Iterator[None]:
+        """Look at the target's files as its user sees them, while reports are made of them.
+
+        Where that is what we see ourselves, there is nothing to be done.
+        """
+        if self.folder.is_ours_alone:
+            yield
+            return
+        owner = self.folder.owner or Owner(os.geteuid(), os.getegid())
+        with View(self.folder.root, str(self.cwd), owner) as view, looking_with(view):
+            yield
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -73,7 +91,7 @@ def find(pid: int) -> Session:
 def sessions() -> list[Session]:
     """Return every session on this host that we may look at, those that have ended too."""
     found = []
-    for place in folder.folders_in(Path("/")):
+    for place in folder.everywhere():
         pid = place.facts.get("pid")
         try:
             facts = client.answers(place, 0.5)
@@ -81,7 +99,7 @@ def sessions() -> list[Session]:
             facts = {"silent": True}
         if isinstance(pid, int) and facts is None and place.is_dead():
             place.remove()
-        elif isinstance(pid, int) and (facts is not None or place.snapshot.exists()):
+        elif isinstance(pid, int) and (facts is not None or place.has("snapshot")):
             found.append(Session(pid, place, {**place.facts, **(facts or {})}, facts is not None))
     return found
 
@@ -105,7 +123,7 @@ def already(process: Process) -> Session | None:
                 f"Process {process.pid} is being attached to by another covattach.",
                 "Wait for it to end.",
             )
-        if not found.snapshot.exists():
+        if not found.has("snapshot"):
             found.remove()
     return None
 
@@ -162,12 +180,13 @@ def mark(session: Session, name: str) -> dict[str, Any]:
 
 def saved(session: Session) -> Snapshot:
     """Return the last snapshot that the target saved by itself; raises NoSession."""
-    if not session.folder.snapshot.exists():
+    if not session.folder.has("snapshot"):
         raise NoSession(
             f"Process {session.pid} has ended, and had no time to save what it had executed.",
             "Next time have it saved now and then: `covattach start --every 30s`.",
         )
-    return read_snapshot(session.folder.snapshot)
+    with session.folder.opened() as folder:
+        return read_snapshot(Path(f"/proc/self/fd/{folder}/snapshot"))
 
 
 def stop(session: Session) -> Snapshot:
@@ -178,7 +197,7 @@ def stop(session: Session) -> Snapshot:
         try:
             header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
         except client.NobodyThere:
-            if session.folder.snapshot.exists():
+            if session.folder.has("snapshot"):
                 return saved(session)  # the target has ended meanwhile
             raise client.no_session(session.pid) from None  # somebody else has stopped it
         wait_for_end(Process(session.pid), int(header.get("thread", 0)))

@@ -114,22 +114,28 @@ def make(
     found: Session, snapshot: Snapshot, where: dict[str, Any], in_target: bool = False
 ) -> tuple[Report, Path | None]:
     """Write the data file and make the reports; return what they say, and the HTML's first page."""
+    with found.looked_at():
+        made = make_here(found, snapshot, where, in_target)
+    if in_target and where["html"] is not None:
+        return made, make_html_in_target(found, where["html"])
+    return made, made.html
+
+
+def make_here(found: Session, snapshot: Snapshot, where: dict[str, Any], in_target: bool) -> Report:
+    """Write the data file and make the reports that are not the target's to make."""
     from covattach.reports import datafile, render, sources
 
     settings = with_windows(found.settings, snapshot, where.get("contexts"))
     never = sources.never_ran(settings, found.cwd, snapshot.files)
     context = str(settings.get("run:context") or "")
     datafile.write(snapshot, where["data_file"], found.origin, never, context)
-    made = render.render(
+    return render.render(
         where["data_file"],
         html=None if in_target else where["html"],
         formats=where["formats"] - ({"html"} if in_target else set()),
         settings=settings,
         cwd=found.cwd,
     )
-    if in_target and where["html"] is not None:
-        return made, make_html_in_target(found, where["html"])
-    return made, made.html
 
 
 def with_windows(

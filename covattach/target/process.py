@@ -5,11 +5,15 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from covattach.errors import NoTarget, NotPossible
+from covattach.target.rights import Owner
+
+NO_FILES = ("/proc", "/sys", "/dev")  # not for files of ours, but for /dev/shm
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,15 @@ def parse_mapping(line: str) -> Mapping:
     start, end = fields[0].split("-")
     path = fields[5].rstrip("\n") if len(fields) > 5 else ""
     return Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path)
+
+
+def memory_folder(line: str) -> str | None:
+    """Return where a line of /proc/PID/mountinfo says that writable memory is mounted, or None."""
+    fields, _, more = line.partition(" - ")
+    parts = fields.split(" ")
+    if not more.startswith("tmpfs ") or len(parts) < 6 or "rw" not in parts[5].split(","):
+        return None
+    return parts[4].rstrip("/")
 
 
 class Process:
@@ -101,6 +114,17 @@ class Process:
         return int(self.status["Gid"].split()[1])
 
     @property
+    def owner(self) -> Owner:
+        """Its user with all groups, whose rights are all that its files are looked at with."""
+        groups = map(int, self.status.get("Groups", "").split())
+        return Owner(self.uid, self.gid, tuple(groups))
+
+    @property
+    def sees_as_we_do(self) -> bool:
+        """Whether its files are what they are to us, and its user is ourselves."""
+        return self.root == Path("/") and self.uid == os.geteuid()
+
+    @property
     def inner_pid(self) -> int:
         """The PID as the process itself sees it, in the innermost PID namespace."""
         return int(self.status.get("NSpid", str(self.pid)).split()[-1])
@@ -140,6 +164,17 @@ class Process:
         mine = os.readlink(f"/proc/self/ns/{namespace}")
         return os.readlink(self.proc / "ns" / namespace) == mine
 
+    @property
+    def memory_folders(self) -> list[str]:
+        """Where file systems in memory are mounted in its view: what can be written to if any."""
+        found = []
+        with contextlib.suppress(OSError):
+            for line in (self.proc / "mountinfo").read_text(errors="replace").splitlines():
+                folder = memory_folder(line)
+                if folder is not None and not folder.startswith(NO_FILES):
+                    found.append(folder)
+        return found
+
     def path_of(self, theirs: str) -> Path:
         """Return for us the path that is `theirs` in the process's own view."""
         return self.root / theirs.lstrip("/")
@@ -175,6 +210,23 @@ class Process:
         if not mapping.deleted and self.path_of(mapping.path).exists():
             return self.path_of(mapping.path)
         return self.proc / "map_files" / f"{mapping.start:x}-{mapping.end:x}"
+
+
+def processes_elsewhere() -> Iterator[Process]:
+    """Yield one process of each root that is not ours, of those that we may look at."""
+    seen = {place_of("self")}
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError, NoTarget):
+            place = place_of(pid)
+            if place not in seen:
+                seen.add(place)
+                yield Process(int(pid))
+
+
+def place_of(pid: str) -> tuple[str, int, int]:
+    """Return what tells the root of a process, and what is mounted there, from others."""
+    found = os.stat(f"/proc/{pid}/root/.")
+    return os.readlink(f"/proc/{pid}/ns/mnt"), found.st_dev, found.st_ino
 
 
 def may_not(process: Process) -> NotPossible:
