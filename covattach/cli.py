@@ -21,6 +21,7 @@ from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
 from covattach.errors import CovattachError, PayloadFailed
+from covattach.facts import printable
 
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
@@ -52,12 +53,13 @@ class Commands(click.Group):
 
 def show(error: CovattachError, verbose: bool) -> None:
     """Print what happened and what to do; details only when asked for."""
-    if verbose and error.details:
-        click.echo(error.details, err=True)
+    details = error.details if verbose else ""
     if isinstance(error, PayloadFailed):
-        click.echo(error.traceback.rstrip(), err=True)
-    click.secho(f"Error: {error.message}", fg="red", err=True)
-    click.echo(f"Remedy: {error.remedy}", err=True)
+        details += "\n" + error.traceback
+    for line in details.strip().splitlines():  # as they come from the target
+        click.echo(printable(line.expandtabs()), err=True)
+    click.secho(f"Error: {printable(error.message)}", fg="red", err=True)
+    click.echo(f"Remedy: {printable(error.remedy)}", err=True)
 
 
 @click.group(

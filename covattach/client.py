@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import socket
@@ -18,6 +19,11 @@ from covattach.payloads.wire import PROTOCOL
 LONGEST_HEAD = 1 << 26  # bytes; 100,000 files with long names are 20 MB
 LONGEST_BLOB = 1 << 28  # bytes; ten million executed lines are 80 MB
 PART = 1 << 18
+# What the replies to verbs have at least, of what facts.py knows.
+FACTS = ("python", "core", "coverage", "branch", "warnings")
+NEEDED = collections.defaultdict(
+    tuple, start=FACTS, status=FACTS, mark=("previous", "windows", "mark_ms")
+)
 
 
 class NoAnswer(Exception):
@@ -52,6 +58,12 @@ def ask(
         raise NobodyThere(str(error)) from error  # it ended in the middle of it
     if "error" in header:
         raise reported(header)
+    for name in NEEDED[verb if header.get("measuring") or verb != "status" else ""]:
+        if name not in header:
+            raise NotNow(
+                f"The target's answer makes no sense: it does not tell the {name}.",
+                "Something in the target has changed what covattach put there: restart it.",
+            )
     return header, blob
 
 

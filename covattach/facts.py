@@ -85,6 +85,11 @@ def checked(said: Any) -> dict[str, Any]:
     return {name: value for name, value in said.items() if CHECKS.get(name, is_any)(value)}
 
 
+def printable(text: str) -> str:
+    """Return a text without what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 def is_any(value: Any) -> bool:
     """Whether it is anything at all."""
     return True

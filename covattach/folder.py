@@ -206,7 +206,7 @@ def create(process: Process) -> Folder:
         return folder
     raise NotPossible(
         f"None of {', '.join(bases)} can be written to in the view of process {process.pid}.",
-        "Mount a writable /tmp for it, or make room on the file system.",
+        "Give it a writable /tmp, such as a tmpfs (`docker run --tmpfs /tmp`), or make room there.",
     )
 
 
@@ -241,10 +241,18 @@ def find(process: Process) -> list[Folder]:
 
 def everywhere() -> Iterator[Folder]:
     """Yield the session folders on this host that we may look into, in containers too."""
-    yield from folders_in(Path("/"))
+    seen = set()
+    roots = [(Path("/"), BASES)]
     for process in processes_elsewhere():
         with contextlib.suppress(CovattachError, OSError):
-            yield from folders_in(process.root, (*BASES, *process.memory_folders))
+            roots.append((process.root, (*BASES, *process.memory_folders)))
+    for root, bases in roots:
+        for folder in folders_in(root, bases):
+            with contextlib.suppress(OSError):  # it has just been removed
+                found = folder.path.lstat()
+                if (found.st_dev, found.st_ino) not in seen:  # one that several can see
+                    seen.add((found.st_dev, found.st_ino))
+                    yield folder
 
 
 def find_ended(pid: int) -> Folder | None:

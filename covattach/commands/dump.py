@@ -79,13 +79,13 @@ def report(
     in_target: bool = False,
 ) -> None:
     """Write the data file, make the reports, and tell of both."""
-    from covattach.reports import sources, table
+    from covattach.reports import table
 
     made, html = make(found, snapshot, where, in_target)
     off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
     warnings = dict.fromkeys([*found.facts.get("warnings", ()), off, *made.warnings])
     for warning in filter(None, warnings):
-        say(f"Warning: {sources.printable(warning)}")
+        say(f"Warning: {warning}")
     table.show(made, console())
     say(f"Data:   {where['data_file']}")
     if html is not None:
@@ -152,10 +152,16 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
     import time
 
     from covattach import client, session
+    from covattach.errors import BadUsage
     from covattach.reports import outputs
 
     if not found.alive:
         raise client.no_session(found.pid)
+    if not found.folder.is_ours_alone:
+        raise BadUsage(
+            f"Process {found.pid} is another user's, or in a container: it cannot write here.",
+            "Leave --in-target out: the report is the same.",
+        )
     deadline = time.monotonic() + session.BRINGING_IN
     client.ask(found.folder, "html", deadline, directory=str(directory))
     outputs.mark_folder(directory)

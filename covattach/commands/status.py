@@ -42,9 +42,10 @@ def status(pid: int | None, as_json: bool) -> None:
     import time
 
     from rich.table import Table
+    from rich.text import Text
 
     from covattach import session
-    from covattach.reports.sources import printable
+    from covattach.facts import printable
 
     found = [session.find(pid)] if pid else session.sessions()
     if as_json:
@@ -62,9 +63,9 @@ def status(pid: int | None, as_json: bool) -> None:
         age = f"{time.time() - facts.get('since', time.time()):.0f} s" if one.alive else "ended"
         core = str(facts.get("core")) + (" + branches" if facts.get("branch") else "")
         row = (one.pid, facts.get("python"), core, facts.get("method"), age, facts.get("points"))
-        window = printable(str(facts.get("window") or "-"))
-        table.add_row(*(str(cell) for cell in row), window, str(facts.get("command"))[:60])
+        more = (facts.get("window") or "-", str(facts.get("command"))[:60])
+        table.add_row(*(Text(printable(str(cell))) for cell in (*row, *more)))
     console().print(table)
     for one in found:
         if one.facts.get("off"):
-            say(f"Process {one.pid}: {printable(str(one.facts['off']))}.")
+            say(f"Process {one.pid}: {one.facts['off']}.")

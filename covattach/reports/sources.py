@@ -115,11 +115,6 @@ def is_utf8(name: str) -> bool:
     return True
 
 
-def printable(text: str) -> str:
-    """Return text of the target's without what a terminal would take for a command."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
-
-
 @dataclass
 class Examination:
     """What is wrong with which source files, by their names in the data file."""
