@@ -242,7 +242,7 @@ def find(process: Process) -> list[Folder]:
 def everywhere() -> Iterator[Folder]:
     """Yield the session folders on this host that we may look into, in containers too."""
     seen = set()
-    roots = [(Path("/"), BASES)]
+    roots: list[tuple[Path, tuple[str, ...]]] = [(Path("/"), BASES)]
     for process in processes_elsewhere():
         with contextlib.suppress(CovattachError, OSError):
             roots.append((process.root, (*BASES, *process.memory_folders)))

@@ -59,24 +59,27 @@ class Agent:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
         measured_before = self.session.measurement is not None
         try:
-            if not wire.peer_is_allowed(connection):
-                return
             try:
-                reply, blob = self.do(wire.receive(connection))
+                reply, blob = self.do(wire.parse(self.door.request))
             except Exception as error:
                 reply, blob = faults.reply(error, self.payloads), b""
-            wire.send(connection, {**reply, "thread": self.thread}, blob)
+            rest = wire.send(connection, {**reply, "thread": self.thread}, blob)
+            if rest:
+                self.door.lobby.see_off(connection, rest)
+                connection = None
         except OSError:
             # The client has gone.  One that went while it was starting has given up.
             self.session.is_over = self.session.is_over or not measured_before
         finally:
-            connection.close()
+            if connection is not None:
+                self.door.lobby.leave(connection)
 
     def do(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Do what a request asks for, and return the reply and its blob."""
         verb = self.session.verbs.get(str(request.get("verb")))
         if verb is None:
             raise wire.BadRequest(f"there is no verb {request.get('verb')!r}")
+        self.door.is_earnest = request["verb"] != "status"
         reply = verb(request)
         cov = self.session.measurement and self.session.measurement.cov
         if cov and self.interval:
@@ -149,7 +152,7 @@ class Agent:
 
     def leave_child(self) -> None:
         """Leave no trace in a child that was forked; called in the child's only thread."""
-        self.door.close()
+        self.door.close(at_once=True)
         self.session.leave_child()
 
 

@@ -32,6 +32,7 @@ MODULES = (
     "measure",
     "cost",
     "ending",
+    "lobby",
     "wire",
     "faults",
     "forks",

@@ -30,7 +30,7 @@ def must(result: int, what: str) -> None:
 
 
 def mount(source: str | Path, target: Path, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """Mount a file system, see mount(2)."""
+    """Mount something, as its manual page in section 2 says."""
     words = [str(word).encode() for word in (source, target, kind)]
     must(libc.mount(*words, ctypes.c_ulong(flags), data.encode()), f"mount {target}")
 
