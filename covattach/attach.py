@@ -68,6 +68,7 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
     wanted = settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
     code = precompile.payloads(process)
+    folder.clear(process)
     place = folder.create(process)
     injection: Injection | None = None
     began = time.monotonic()

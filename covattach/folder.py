@@ -239,6 +239,16 @@ def find(process: Process) -> list[Folder]:
     return found
 
 
+def clear(process: Process) -> None:
+    """Remove what is left of sessions that are over, of the user whom `process` belongs to.
+
+    That is of processes that have ended, also where another one has their PID now.
+    """
+    for folder in folders_in(process.root):
+        if folder.belongs_to(process.uid) and "pid" in folder.facts and folder.is_dead():
+            folder.remove()
+
+
 def everywhere() -> Iterator[Folder]:
     """Yield the session folders on this host that we may look into, in containers too."""
     seen = set()
@@ -258,11 +268,16 @@ def everywhere() -> Iterator[Folder]:
 def find_ended(pid: int) -> Folder | None:
     """Return the newest folder of a session whose process `pid` has ended, or None.
 
-    Only one that belongs to us is believed; root believes what anybody says of his own.
+    Only one that belongs to us is believed.  Root believes what anybody says of his own, and says
+    whose word that is; but his own comes first.
     """
     found = [
         folder
         for folder in folders_in(Path("/"))
-        if folder.facts.get("pid") == pid and (os.geteuid() == 0 or folder.belongs_to(os.geteuid()))
+        if (os.geteuid() == 0 or folder.belongs_to(os.geteuid())) and folder.facts.get("pid") == pid
     ]
-    return max(found, key=lambda folder: str(folder.facts.get("created")), default=None)
+
+    def rank(folder: Folder) -> tuple[bool, float]:
+        return folder.is_ours_alone, float(folder.facts.get("created", 0))
+
+    return max(found, key=rank, default=None)

@@ -75,7 +75,7 @@ def find(pid: int) -> Session:
         ended = folder.find_ended(pid)
         if ended is None:
             raise
-        return Session(pid, ended, ended.facts, alive=False)
+        return of_ended(pid, ended)
     faults = [place.fault for place in folder.find(process) if place.fault]
     running = already(process)
     if running is not None:
@@ -85,7 +85,16 @@ def find(pid: int) -> Session:
     ended = folder.find_ended(pid)
     if ended is None:
         raise client.no_session(pid)
-    return Session(pid, ended, ended.facts, alive=False)
+    return of_ended(pid, ended)
+
+
+def of_ended(pid: int, place: Folder) -> Session:
+    """Return the session of a process that has ended, and say whose word it is if not ours."""
+    facts = place.facts
+    if not place.is_ours_alone and place.owner is not None:
+        word = f"That this was process {pid} is the word of user {place.owner.uid}"
+        facts["warnings"] = [*facts.get("warnings", []), f"{word}, whose session it is."]
+    return Session(pid, place, facts, alive=False)
 
 
 def sessions() -> list[Session]:
@@ -185,8 +194,11 @@ def saved(session: Session) -> Snapshot:
             f"Process {session.pid} has ended, and had no time to save what it had executed.",
             "Next time have it saved now and then: `covattach start --every 30s`.",
         )
-    with session.folder.opened() as folder:
-        return read_snapshot(Path(f"/proc/self/fd/{folder}/snapshot"))
+    try:
+        with session.folder.opened() as folder:
+            return read_snapshot(Path(f"/proc/self/fd/{folder}/snapshot"))
+    except OSError:  # it has just been removed
+        raise client.no_session(session.pid) from None
 
 
 def stop(session: Session) -> Snapshot:
