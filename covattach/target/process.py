@@ -13,6 +13,17 @@ from pathlib import Path
 from covattach.errors import NoTarget, NotPossible
 from covattach.target.rights import Owner
 
+# What must be in /proc/PID/status, and what may be, if it is there.
+NUMBERS = r"\d+(\s+\d+)*"
+FIELDS = {
+    "Tgid": r"\d+",
+    "State": r"[A-Za-z]\b.*",
+    "TracerPid": r"\d+",
+    "Uid": NUMBERS.replace("*", "{3}"),
+    "Gid": NUMBERS.replace("*", "{3}"),
+    "Groups": f"({NUMBERS})?",
+    "NSpid": f"({NUMBERS})?",
+}
 NO_FILES = ("/proc", "/sys", "/dev")  # not for files of ours, but for /dev/shm
 
 
@@ -32,9 +43,30 @@ class Mapping:
         return self.path.endswith(" (deleted)")
 
 
+def parse_start_time(text: str) -> int:
+    """Return field 22 of /proc/PID/stat; raises ValueError."""
+    # The name, field 2, may contain anything, also spaces and parentheses.
+    fields = text.rpartition(")")[2].split()
+    if len(fields) < 20:
+        raise ValueError(f"only {len(fields)} fields")
+    return int(fields[19])
+
+
+def parse_status(text: str) -> dict[str, str]:
+    """Return the fields of /proc/PID/status; raises ValueError where one is not what it is."""
+    lines = (line.partition(":") for line in text.splitlines())
+    found = {key: value.strip() for key, _, value in lines}
+    for name, pattern in FIELDS.items():
+        if not re.fullmatch(pattern, found.get(name, ""), re.ASCII):
+            raise ValueError(f"{name} is {found.get(name)!r}")
+    return found
+
+
 def parse_mapping(line: str) -> Mapping:
-    """Return one line of /proc/PID/maps as a Mapping."""
+    """Return one line of /proc/PID/maps as a Mapping; raises ValueError."""
     fields = line.split(maxsplit=5)
+    if len(fields) < 5:
+        raise ValueError(f"only {len(fields)} fields")
     start, end = fields[0].split("-")
     path = fields[5].rstrip("\n") if len(fields) > 5 else ""
     return Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path)
@@ -67,14 +99,16 @@ class Process:
     def read_start_time(self) -> int:
         """Return when the process was started, in clock ticks since boot: field 22 of stat."""
         try:
-            stat = (self.proc / "stat").read_text()
+            stat = (self.proc / "stat").read_text(errors="replace")
         except OSError:
             raise NoTarget(
                 f"There is no process {self.pid}.",
                 "Look for the PID with `pgrep -af python`.",
             ) from None
-        # The name, field 2, may contain anything, also spaces and parentheses.
-        return int(stat.rpartition(")")[2].split()[19])
+        try:
+            return parse_start_time(stat)
+        except ValueError as error:
+            raise damaged(self, "stat", error) from None
 
     def is_alive(self) -> bool:
         """Whether it is still there: the same process, and not another with its PID."""
@@ -87,11 +121,14 @@ class Process:
     def status(self) -> dict[str, str]:
         """The fields of /proc/PID/status, read now."""
         try:
-            lines = (self.proc / "status").read_text().splitlines()
+            text = (self.proc / "status").read_text(errors="replace")
         except OSError:
             self.read_start_time()  # says so if it has ended
             raise
-        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        try:
+            return parse_status(text)
+        except ValueError as error:
+            raise damaged(self, "status", error) from None
 
     @property
     def state(self) -> str:
@@ -127,7 +164,7 @@ class Process:
     @property
     def inner_pid(self) -> int:
         """The PID as the process itself sees it, in the innermost PID namespace."""
-        return int(self.status.get("NSpid", str(self.pid)).split()[-1])
+        return int([str(self.pid), *self.status.get("NSpid", "").split()][-1])
 
     @property
     def inner_threads(self) -> dict[int, Path]:
@@ -203,12 +240,17 @@ class Process:
         except OSError:
             self.read_start_time()
             raise
-        return [parse_mapping(line) for line in lines]
+        try:
+            return [parse_mapping(line) for line in lines]
+        except ValueError as error:
+            raise damaged(self, "maps", error) from None
 
     def open_mapped(self, mapping: Mapping) -> Path:
         """Return a path by which we can read the file behind a mapping, also a deleted one."""
-        if not mapping.deleted and self.path_of(mapping.path).exists():
-            return self.path_of(mapping.path)
+        path = self.path_of(mapping.path)
+        # The target could have put a pipe there, which we would wait for.
+        if not mapping.deleted and path.is_file():
+            return path
         return self.proc / "map_files" / f"{mapping.start:x}-{mapping.end:x}"
 
 
@@ -227,6 +269,14 @@ def place_of(pid: str) -> tuple[str, int, int]:
     """Return what tells the root of a process, and what is mounted there, from others."""
     found = os.stat(f"/proc/{pid}/root/.")
     return os.readlink(f"/proc/{pid}/ns/mnt"), found.st_dev, found.st_ino
+
+
+def damaged(process: Process, name: str, error: ValueError) -> NotPossible:
+    """Return the error for a file of /proc that says something that we do not know."""
+    return NotPossible(
+        f"What {process.proc / name} says is not understood ({error}).",
+        "Please report it, with that file and the version of the kernel: `uname -r`.",
+    )
 
 
 def may_not(process: Process) -> NotPossible:
