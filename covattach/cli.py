@@ -5,6 +5,7 @@ Each command imports what it needs when it is called, so that `--help` is as fas
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -20,9 +21,13 @@ from covattach.commands.provision import provision
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
-from covattach.errors import CovattachError, PayloadFailed
+from covattach.errors import BadUsage, CovattachError, PayloadFailed
 from covattach.facts import printable
 
+NOWHERE = BadUsage(
+    "The current directory has been removed, and that is where the results would go.",
+    "Change to one that there is: `cd`.",
+)
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 EXAMPLES = """
@@ -46,9 +51,23 @@ class Commands(click.Group):
         except CovattachError as error:
             show(error, verbose=bool(context.params.get("verbose")))
             context.exit(error.exit_code)
+        except FileNotFoundError:
+            if is_somewhere():
+                raise
+            show(NOWHERE, verbose=False)
+            context.exit(NOWHERE.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted: what was begun has been undone.", err=True)
             context.exit(INTERRUPTED)
+
+
+def is_somewhere() -> bool:
+    """Whether our current directory is still there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def show(error: CovattachError, verbose: bool) -> None:

@@ -45,7 +45,7 @@ def furnish(root: Path, places: list[str]) -> None:
         if place == "dev/shm":
             mount("none", root / "dev", "tmpfs", data="mode=755")
             (root / place).mkdir()
-        mount("none", root / place, "tmpfs", data="mode=1777")
+        mount("none", root / place, "tmpfs", data="mode=1777,size=16m")
     mount("none", root / "run", flags=BIND | REMOUNT | RDONLY)
     mount("none", root, flags=BIND | REMOUNT | RDONLY)
     os.chdir(root)  # not chroot: who is in one is not given users of their own

@@ -123,12 +123,9 @@ def make(
 
 def make_here(found: Session, snapshot: Snapshot, where: dict[str, Any], in_target: bool) -> Report:
     """Write the data file and make the reports that are not the target's to make."""
-    from covattach.reports import datafile, render, sources
+    from covattach.reports import render
 
-    settings = with_windows(found.settings, snapshot, where.get("contexts"))
-    never = sources.never_ran(settings, found.cwd, snapshot.files)
-    context = str(settings.get("run:context") or "")
-    datafile.write(snapshot, where["data_file"], found.origin, never, context)
+    settings = write(found, snapshot, where)
     return render.render(
         where["data_file"],
         html=None if in_target else where["html"],
@@ -136,6 +133,17 @@ def make_here(found: Session, snapshot: Snapshot, where: dict[str, Any], in_targ
         settings=settings,
         cwd=found.cwd,
     )
+
+
+def write(found: Session, snapshot: Snapshot, where: dict[str, Any]) -> dict[str, Any]:
+    """Write the data file; return the settings that reports of it are to follow."""
+    from covattach.reports import datafile, sources
+
+    settings = with_windows(found.settings, snapshot, where.get("contexts"))
+    never = sources.never_ran(settings, found.cwd, snapshot.files)
+    context = str(settings.get("run:context") or "")
+    datafile.write(snapshot, where["data_file"], found.origin, never, context)
+    return settings
 
 
 def with_windows(

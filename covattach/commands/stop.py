@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from covattach.commands.common import json_option, output_options, pid_argument, print_json, say
-from covattach.commands.dump import check, report
+from covattach.commands.dump import check, report, write
 
 EPILOG = """
 \b
@@ -29,6 +29,9 @@ def stop(pid: int, as_json: bool, no_dump: bool, **where: Any) -> None:
     if not no_dump:
         check(where)
     found = session.find(pid)
+    if not no_dump and found.alive:
+        with found.looked_at():  # if it cannot be written, the session goes on
+            write(found, session.snapshot(found)[0], where)
     snapshot = session.stop(found)
     say(f"Process {pid} is no longer measured.")
     if not no_dump:

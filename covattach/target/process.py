@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from covattach.errors import NoTarget, NotPossible
+from covattach.errors import CovattachError, NoTarget, NotPossible
+from covattach.target import permission
 from covattach.target.rights import Owner
 
 # What must be in /proc/PID/status, and what may be, if it is there.
@@ -177,6 +179,19 @@ class Process:
         return found
 
     @property
+    def descriptors(self) -> tuple[int, int]:
+        """How many files it has open, and how many it may have; raises NotPossible."""
+        try:
+            used = len(os.listdir(self.proc / "fd"))
+            found = re.search(r"^Max open files +(\d+)", (self.proc / "limits").read_text(), re.M)
+        except PermissionError:
+            raise may_not(self) from None
+        except OSError:
+            self.read_start_time()
+            raise
+        return used, int(found[1]) if found else sys.maxsize
+
+    @property
     def command(self) -> str:
         """The command line, with spaces between the arguments."""
         return (self.proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
@@ -223,6 +238,16 @@ class Process:
         if self.root != Path("/"):
             where = "/" + where.removeprefix(os.readlink(self.proc / "root")).lstrip("/")
         return Path(where)
+
+    def is_nowhere(self) -> bool:
+        """Whether its working directory has been removed; raises NotPossible."""
+        try:
+            return os.stat(self.proc / "cwd").st_nlink == 0
+        except PermissionError:
+            raise may_not(self) from None
+        except OSError:
+            self.read_start_time()
+            raise
 
     @property
     def environment(self) -> dict[str, str]:
@@ -279,10 +304,6 @@ def damaged(process: Process, name: str, error: ValueError) -> NotPossible:
     )
 
 
-def may_not(process: Process) -> NotPossible:
+def may_not(process: Process, details: str = "") -> CovattachError:
     """Return the error for a process that we have no right to look into."""
-    return NotPossible(
-        f"You may not attach to process {process.pid}: it belongs to user {process.uid}"
-        " or has rights that you have not.",
-        f"Run the same command as that user or as root: `sudo covattach … {process.pid}`.",
-    )
+    return permission.refused(process.pid, process.status, details)

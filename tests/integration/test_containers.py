@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -129,4 +130,21 @@ def test_a_link_inside_leads_to_no_file_of_ours(
     assert pages
     assert not any("sesame" in page for page in pages)
     assert "cannot be read" in done.err
+    covattach("stop", target.pid, "--no-dump")
+
+
+@pytest.mark.pythons("3.13")
+def test_the_first_place_is_full(
+    interpreter: Interpreter, contain: Contain, covattach: Covattach
+) -> None:
+    """What does not fit into one place goes to the next, and nothing stays in the first."""
+    # GIVEN a target in a container whose /tmp has no room left
+    target = contain(interpreter, "tmp,dev/shm")
+    with contextlib.suppress(OSError):
+        (target.root / "tmp" / "filler").write_bytes(bytes(1 << 26))
+
+    # WHEN it is measured, THEN its session is in the next place, and nothing else is left
+    covattach("start", target.pid)
+    (session,) = target.folders
+    assert session.parent.name == "shm"
     covattach("stop", target.pid, "--no-dump")
