@@ -15,6 +15,7 @@ import click
 
 from covattach import __version__
 from covattach.commands.demo import demo
+from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
 from covattach.commands.mark import mark
 from covattach.commands.provision import provision
@@ -37,6 +38,7 @@ Examples:
   covattach dump 4711               a report of what ran so far, in htmlcov/
   covattach mark 4711 login         from now on, what runs is in the window "login"
   covattach stop 4711               a last report, and leave no trace
+  covattach doctor 4711             what could be in the way of an attach
   covattach demo                    see it work on a sample server
 """
 
@@ -96,7 +98,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, status, provision, demo):
+for command in (start, dump, mark, stop, status, doctor, provision, demo):
     cli.add_command(command)
 
 
