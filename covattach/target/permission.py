@@ -74,6 +74,11 @@ def why(pid: int, status: dict[str, str]) -> tuple[str, str]:
             "this system forbids it to everybody (ptrace_scope is 3)",
             f"Start the machine with a smaller value in {SCOPE}: until then it cannot be changed",
         )
+    if has_sys_ptrace() and os.geteuid() != 0:
+        return (
+            "CAP_SYS_PTRACE alone is not enough, as its files are not yours",
+            f"Run {as_root(pid)}",
+        )
     if has_sys_ptrace():
         return (
             "a security module, or the user namespace that it is in, forbids it",
