@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -18,9 +18,10 @@ from covattach.injector.injection import Injection
 from covattach.payloads.measure import best_core
 from covattach.session import BRINGING_IN, ENDING, Session, already, payload_failed
 from covattach.target.interpreter import Interpreter, find_interpreter
-from covattach.target.process import Process
+from covattach.target.process import Process, may_not
 
 Tell = Callable[[str], None]
+DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
 DONE = "measuring"  # the last that is told: what comes after it is not undone any more
 
 
@@ -53,6 +54,8 @@ def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, An
     """
     process = Process(pid)
     check_state(process)
+    check_descriptors(process)
+    check_folder(process)
     with alone(process):
         return start_alone(process, options, tell)
 
@@ -73,6 +76,7 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
         wanted = settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
     code = precompile.payloads(process)
+    folder.clear(process)
     place = folder.create(process, options.tree or None)
     injection: Injection | None = None
     began = time.monotonic()
@@ -115,17 +119,27 @@ def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpret
 def alone(process: Process) -> Iterator[None]:
     """Be the only covattach that attaches to `process` now; raises NotNow where there is another.
 
-    The lock is a name in Linux's abstract namespace (unix(7)), gone with whoever holds it.
+    The lock is one on a file of /proc that only those can open who may attach (flock(2)), gone
+    with whoever holds it: nobody else can keep us waiting.
     """
-    with socket.socket(socket.AF_UNIX) as lock:
+    try:
+        lock = os.open(process.proc / "environ", os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        raise may_not(process) from None
+    except OSError:
+        process.read_start_time()
+        raise
+    try:
         try:
-            lock.bind(f"\0covattach-{process.pid}-{process.start_time}")
-        except OSError:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
             raise NotNow(
                 f"Process {process.pid} is being attached to by another covattach.",
                 "Wait for it to end.",
             ) from None
         yield
+    finally:
+        os.close(lock)
 
 
 def check_state(process: Process) -> None:
@@ -145,6 +159,26 @@ def check_state(process: Process) -> None:
         raise NotNow(
             f"Process {process.pid} is stopped.",
             f"Let it run first: `kill -CONT {process.pid}`.",
+        )
+
+
+def check_descriptors(process: Process) -> None:
+    """Raise NotNow for a process that could not open what the agent needs."""
+    used, limit = process.descriptors
+    if used + DESCRIPTORS > limit:
+        raise NotNow(
+            f"Process {process.pid} has {used} files open, and may open {limit}: too few are left.",
+            f"Let it open more: `prlimit --pid {process.pid} --nofile={limit + 100}:`.",
+        )
+
+
+def check_folder(process: Process) -> None:
+    """Raise NotNow where coverage could not be imported: it asks for the current directory."""
+    if process.is_nowhere():
+        raise NotNow(
+            f"The working directory of process {process.pid} has been removed,"
+            " and coverage cannot begin without one.",
+            "Restart the program in a folder that there is.",
         )
 
 

@@ -5,6 +5,7 @@ Each command imports what it needs when it is called, so that `--help` is as fas
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -14,14 +15,20 @@ import click
 
 from covattach import __version__
 from covattach.commands.demo import demo
+from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
 from covattach.commands.mark import mark
 from covattach.commands.provision import provision
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
-from covattach.errors import CovattachError, PayloadFailed
+from covattach.errors import BadUsage, CovattachError, PayloadFailed
+from covattach.facts import printable
 
+NOWHERE = BadUsage(
+    "The current directory has been removed, and that is where the results would go.",
+    "Change to one that there is: `cd`.",
+)
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 EXAMPLES = """
@@ -31,6 +38,7 @@ Examples:
   covattach dump 4711               a report of what ran so far, in htmlcov/
   covattach mark 4711 login         from now on, what runs is in the window "login"
   covattach stop 4711               a last report, and leave no trace
+  covattach doctor 4711             what could be in the way of an attach
   covattach demo                    see it work on a sample server
 """
 
@@ -45,19 +53,34 @@ class Commands(click.Group):
         except CovattachError as error:
             show(error, verbose=bool(context.params.get("verbose")))
             context.exit(error.exit_code)
+        except FileNotFoundError:
+            if is_somewhere():
+                raise
+            show(NOWHERE, verbose=False)
+            context.exit(NOWHERE.exit_code)
         except KeyboardInterrupt:
             click.echo("Interrupted: what was begun has been undone.", err=True)
             context.exit(INTERRUPTED)
 
 
+def is_somewhere() -> bool:
+    """Whether our current directory is still there."""
+    try:
+        os.getcwd()
+    except FileNotFoundError:
+        return False
+    return True
+
+
 def show(error: CovattachError, verbose: bool) -> None:
     """Print what happened and what to do; details only when asked for."""
-    if verbose and error.details:
-        click.echo(error.details, err=True)
+    details = error.details if verbose else ""
     if isinstance(error, PayloadFailed):
-        click.echo(error.traceback.rstrip(), err=True)
-    click.secho(f"Error: {error.message}", fg="red", err=True)
-    click.echo(f"Remedy: {error.remedy}", err=True)
+        details += "\n" + error.traceback
+    for line in details.strip().splitlines():  # as they come from the target
+        click.echo(printable(line.expandtabs()), err=True)
+    click.secho(f"Error: {printable(error.message)}", fg="red", err=True)
+    click.echo(f"Remedy: {printable(error.remedy)}", err=True)
 
 
 @click.group(
@@ -75,7 +98,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, status, provision, demo):
+for command in (start, dump, mark, stop, status, doctor, provision, demo):
     cli.add_command(command)
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import collections
 import json
 import os
 import socket
+import stat
 import struct
 import time
 from typing import Any
 
 from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
+from covattach.facts import checked
 from covattach.folder import Folder
 from covattach.payloads.wire import PROTOCOL
 
-LONGEST_HEAD = 1 << 28
-LONGEST_BLOB = 1 << 31
-AGAIN = ("status", "dump", "mark")  # what may be asked twice
+LONGEST_HEAD = 1 << 26  # bytes; 100,000 files with long names are 20 MB
+LONGEST_BLOB = 1 << 28  # bytes; ten million executed lines are 80 MB
+PART = 1 << 18
+# What the replies to verbs have at least, of what facts.py knows.
+FACTS = ("python", "core", "coverage", "branch", "warnings")
+NEEDED = collections.defaultdict(
+    tuple, start=FACTS, status=FACTS, mark=("previous", "windows", "mark_ms")
+)
 
 
 class NoAnswer(Exception):
@@ -35,61 +43,102 @@ def ask(
     asked again.  Raises NoAnswer, and the error that the agent reports: PayloadFailed, NotPossible,
     NotNow.
     """
-    request = {"verb": verb, "protocol": PROTOCOL, **arguments}
-    while True:
-        try:
-            connection = connect(folder)
-        except OSError as error:
-            raise NobodyThere(str(error)) from error
-        try:
-            with connection:
-                connection.settimeout(max(deadline - time.monotonic(), 0.001))
-                connection.sendall(json.dumps(request).encode() + b"\n")
-                header, blob = receive(connection)
-        except TimeoutError as error:
-            raise NoAnswer("timed out") from error
-        except (OSError, ValueError) as error:
-            if verb in AGAIN and time.monotonic() < deadline:
-                continue
-            raise NobodyThere(str(error)) from error  # it ended in the middle of it
-        if "error" in header:
-            raise reported(header)
-        return header, blob
+    try:
+        connection = connect(folder)
+    except (OSError, NotPossible) as error:
+        raise NobodyThere(str(error)) from error
+    try:
+        with connection:
+            request = {"verb": verb, "protocol": PROTOCOL, **arguments}
+            connection.settimeout(max(deadline - time.monotonic(), 0.001))
+            connection.sendall(json.dumps(request).encode() + b"\n")
+            header, blob = receive(connection, deadline)
+    except TimeoutError as error:
+        raise NoAnswer("timed out") from error
+    except (OSError, ValueError) as error:
+        raise NobodyThere(str(error)) from error  # it ended in the middle of it
+    if "error" in header:
+        raise reported(header)
+    for name in NEEDED[verb if header.get("measuring") or verb != "status" else ""]:
+        if name not in header:
+            raise NotNow(
+                f"The target's answer makes no sense: it does not tell the {name}.",
+                "Something in the target has changed what covattach put there: restart it.",
+            )
+    return header, blob
 
 
 def connect(folder: Folder) -> socket.socket:
-    """Return a connection to the agent of `folder`; raises OSError."""
-    directory = os.open(folder.path, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    """Return a connection to the agent of `folder`; raises OSError, NotPossible.
+
+    Nobody but the folder's owner is believed: they must own the socket, and listen at it.
+    """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     try:
-        # By the descriptor: the path of a target in a container may be longer than 107 bytes.
-        connection.connect(f"/proc/self/fd/{directory}/agent.sock")
-        uid = struct.unpack("3i", connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))[
-            1
-        ]
-        if uid != os.fstat(directory).st_uid:
-            raise PermissionError(f"user {uid} listens in a folder that is not theirs")
+        with folder.opened() as directory:
+            uid = os.fstat(directory).st_uid
+            found = os.open(
+                "agent.sock", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory
+            )
+            try:
+                facts = os.fstat(found)
+                if facts.st_uid != uid or not stat.S_ISSOCK(facts.st_mode):
+                    raise PermissionError("what is there is not the agent's socket")
+                # By the descriptor: nobody can put another there now, and the path of a target
+                # in a container may be longer than 107 bytes.
+                connection.connect(f"/proc/self/fd/{found}")
+            finally:
+                os.close(found)
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
+        if struct.unpack("3i", peer)[1] != uid:
+            raise PermissionError("somebody else listens at the agent's socket")
     except BaseException:
         connection.close()
         raise
-    finally:
-        os.close(directory)
     return connection
 
 
-def receive(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
+def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any], bytes]:
     """Return header and blob of a reply; raises OSError, ValueError for what is none."""
-    with connection.makefile("rb") as file:
-        header = json.loads(file.readline(LONGEST_HEAD))
-        if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
-            raise ValueError("the reply is of another protocol")
-        size = header.pop("blob", 0)
-        if not isinstance(size, int) or not 0 <= size <= LONGEST_BLOB:
-            raise ValueError("the reply's size makes no sense")
-        blob = file.read(size)
-        if len(blob) != size:
-            raise ValueError("the reply was cut off")
-        return header, blob
+    head, rest = bytearray(), b""
+    while not rest:
+        part = receive_part(connection, deadline)
+        line, newline, rest = part.partition(b"\n")
+        head += line
+        if len(head) > LONGEST_HEAD:
+            raise ValueError("the reply's header is too long")
+        if newline:
+            break
+    header = parse(bytes(head))
+    size = header.pop("blob", 0)
+    if type(size) is not int or not len(rest) <= size <= LONGEST_BLOB:
+        raise ValueError("the reply's size makes no sense")
+    blob = bytearray(rest)
+    while len(blob) < size:
+        blob += receive_part(connection, deadline)
+    if len(blob) != size:
+        raise ValueError("the reply is longer than it says")
+    return header, bytes(blob)
+
+
+def receive_part(connection: socket.socket, deadline: float) -> bytes:
+    """Return what comes next; raises OSError at the deadline, ValueError at the end."""
+    connection.settimeout(max(deadline - time.monotonic(), 0.001))
+    part = connection.recv(PART)
+    if not part:
+        raise ValueError("the reply was cut off")
+    return part
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Return the header of a reply, without facts that cannot be; raises ValueError."""
+    try:
+        header = json.loads(line)
+    except RecursionError:
+        raise ValueError("the reply is not JSON of ours") from None
+    if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
+        raise ValueError("the reply is of another protocol")
+    return checked(header)
 
 
 def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:

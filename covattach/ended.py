@@ -14,10 +14,13 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from covattach import session
+from covattach.errors import CovattachError
 from covattach.folder import Folder
-from covattach.reports.saved import read_snapshot, write_snapshot
-from covattach.reports.snapshot import Snapshot, SnapshotError
+from covattach.reports.saved import written
+from covattach.reports.snapshot import Snapshot
 from covattach.session import Session
+from covattach.target import places
 
 FEW = 16  # that are left as they are, each under its own name
 GATHERED = "ended-"
@@ -26,21 +29,30 @@ GATHERED = "ended-"
 def read(place: Folder) -> list[Snapshot]:
     """Return what has been gathered in the folder of a tree; what is damaged is left out."""
     found = []
-    for path in sorted(place.path.glob(GATHERED + "*")):
-        with contextlib.suppress(SnapshotError):
-            found.append(read_snapshot(path))
+    for name in names(place):
+        with contextlib.suppress(OSError, CovattachError):
+            found.append(session.read(place, name))
     return found
+
+
+def names(place: Folder) -> list[str]:
+    """Return the names of the files with what has been gathered."""
+    try:
+        with place.opened() as folder:
+            return [name for name in places.names(folder) if name.startswith(GATHERED)]
+    except (OSError, CovattachError):
+        return []
 
 
 def forget(place: Folder, gone: list[Session]) -> None:
     """Remove what processes that have ended had saved."""
-    for path in place.path.glob(GATHERED + "*"):
-        path.unlink(missing_ok=True)
+    for name in names(place):
+        place.drop(name)
     for one in gone:
         if one.folder != place:
             one.folder.remove()
         else:
-            one.folder.snapshot.unlink(missing_ok=True)
+            place.drop("snapshot")
 
 
 def gather(place: Folder, gone: list[tuple[Session, Snapshot]]) -> None:
@@ -50,7 +62,7 @@ def gather(place: Folder, gone: list[tuple[Session, Snapshot]]) -> None:
         return
     with alone(place):
         for one, taken in gone:
-            if one.folder.snapshot.exists():  # otherwise somebody else has been here
+            if one.folder.has("snapshot"):  # otherwise somebody else has been here
                 add(place, str(taken.facts.get("role") or "process"), taken)
                 one.folder.remove()
 
@@ -58,11 +70,10 @@ def gather(place: Folder, gone: list[tuple[Session, Snapshot]]) -> None:
 def add(place: Folder, role: str, taken: Snapshot) -> None:
     """Add a snapshot to what is gathered of a role."""
     name = f"{role} {taken.branch}"
-    path = place.path / (GATHERED + hashlib.sha256(name.encode()).hexdigest()[:12])
-    with contextlib.suppress(SnapshotError):
-        taken = united(taken, read_snapshot(path))
-    write_snapshot(path, replace(taken, facts={"role": role, "gathered": True}))
-    place.give(path)
+    file = GATHERED + hashlib.sha256(name.encode()).hexdigest()[:12]
+    with contextlib.suppress(OSError, CovattachError):
+        taken = united(taken, session.read(place, file))
+    place.add_file(file, written(replace(taken, facts={"role": role, "gathered": True})))
 
 
 def united(one: Snapshot, other: Snapshot) -> Snapshot:
@@ -88,7 +99,8 @@ def union(into: dict[str, set[Any]], files: Any) -> None:
 @contextlib.contextmanager
 def alone(place: Folder) -> Iterator[None]:
     """Be the only one who gathers in this folder (flock(2), which ends with its holder)."""
-    descriptor = os.open(place.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    with place.opened() as folder:
+        descriptor = os.open(".", places.LIST, dir_fd=folder)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield

@@ -3,6 +3,9 @@
 It lies in a temporary directory of the *target*, belongs to the target's user, and nobody else
 can look into it.  Its name is random; it is found again by what it says of itself, and believed
 only where it belongs to the user whom the process belongs to.
+
+That user can do with it what they like at any moment, and we may be root.  So whatever is done in
+it is done with that user's rights, and by steps that follow no link.
 """
 
 from __future__ import annotations
@@ -11,7 +14,6 @@ import contextlib
 import json
 import os
 import secrets
-import shutil
 import stat
 import time
 from collections.abc import Iterator
@@ -20,23 +22,44 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from covattach.errors import NoTarget, NotPossible
-from covattach.target.process import Process
+from covattach.errors import CovattachError, NoTarget, NotPossible
+from covattach.facts import checked
+from covattach.target import places
+from covattach.target.process import Process, processes_elsewhere
+from covattach.target.rights import Owner, as_owner
 
 BASES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a random folder of mode 0700 in it
 PREFIX = "covattach-"
 LONGEST_FACTS = 1 << 20
-BIRTH = (
-    2.0  # seconds in which a process of a tree has opened its door, from the making of its folder
-)
+LONGEST_FAULT = 1 << 16
+LEFT_OUT = ("__pycache__",)
+BIRTH = 2.0  # seconds that a process of a tree takes at most to open its door
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A session's folder: `path` as we see it, `inside` as the target sees it."""
+    """A session's folder: `path` as we see it, `inside` as the target sees it, and whose it is."""
 
     path: Path
     inside: str
+    owner: Owner | None = None
+
+    @property
+    def root(self) -> Path:
+        """The target's root, as we see it."""
+        return Path(str(self.path).removesuffix(self.inside) or "/")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Yield a descriptor of the folder, and act as its owner meanwhile; raises OSError."""
+        with opened(self.root, self.inside, self.owner) as folder:
+            yield folder
+
+    @property
+    def is_ours_alone(self) -> bool:
+        """Whether its owner is ourselves, on our own root: who could change it need not."""
+        mine = self.owner is None or self.owner.uid == os.geteuid()
+        return mine and self.root == Path("/")
 
     @property
     def socket(self) -> Path:
@@ -48,68 +71,77 @@ class Folder:
         """The last snapshot that the agent saved by itself."""
         return self.path / "snapshot"
 
+    def read(self, name: str, most: int) -> bytes:
+        """Return the beginning of a file in it; nothing where there is none that can be read."""
+        try:
+            with self.opened() as folder:
+                return places.read(folder, name, most)
+        except (OSError, NotPossible):
+            return b""
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file in it; not where we may not look."""
+        try:
+            with self.opened() as folder:
+                return places.exists(folder, name)
+        except (OSError, NotPossible):
+            return False
+
     @property
     def fault(self) -> str:
         """The traceback of an agent that could not even listen, or nothing."""
-        try:
-            return (self.path / "fault").read_text(errors="replace")
-        except OSError:
-            return ""
+        return self.read("fault", LONGEST_FAULT).decode(errors="replace")
 
     @property
     def facts(self) -> dict[str, Any]:
         """What the session says of itself; the target could have changed it, so it may be empty."""
         try:
-            with (self.path / "session.json").open("rb") as file:
-                found = json.loads(file.read(LONGEST_FACTS))
-        except (OSError, ValueError):
+            return checked(json.loads(self.read("session.json", LONGEST_FACTS)))
+        except (ValueError, RecursionError):
             return {}
-        return found if isinstance(found, dict) else {}
 
     def write_facts(self, facts: dict[str, Any]) -> None:
         """Write what the session says of itself, whole or not at all."""
-        beside = self.path / "session.json.new"
-        beside.write_text(json.dumps(facts))
-        self.give(beside)
-        beside.replace(self.path / "session.json")
+        self.add_file("session.json", json.dumps(facts).encode())
 
     def beside(self) -> list[Folder]:
         """Return the folders of the other sessions of its tree, if it is the first of one."""
-        return [
-            Folder(path, f"{self.inside.rpartition('/')[0]}/{path.name}")
-            for path in sorted(self.path.parent.glob(self.path.name + "-*"))
-            if path.is_dir() and not path.is_symlink()
-        ]
-
-    def give(self, path: Path) -> None:
-        """Make `path` belong to whom the folder belongs to."""
-        owner = self.path.stat()
-        if (owner.st_uid, owner.st_gid) != (os.geteuid(), os.getegid()):
-            os.chown(path, owner.st_uid, owner.st_gid)
+        base, _, name = self.inside.rpartition("/")
+        found = folders_in(self.root, (base,))
+        return [one for one in found if one.path.name.startswith(name + "-")]
 
     def add_file(self, name: str, content: bytes) -> str:
         """Write a file into the folder; return its path for the target."""
-        (self.path / name).write_bytes(content)
-        self.give(self.path / name)
+        below, _, base = name.rpartition("/")
+        with self.opened() as folder, places.opened(folder, below) as into:
+            places.write(into, base, content)
         return f"{self.inside}/{name}"
 
     def add_tree(self, source: Path, name: str) -> str:
         """Copy the Python package in `source` into the folder; return its path for the target."""
-        shutil.copytree(source, self.path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for path in (self.path / name, *(self.path / name).rglob("*")):
-            self.give(path)
+        for where, folders, names in os.walk(source):
+            folders[:] = [one for one in folders if one not in LEFT_OUT]
+            below = os.path.normpath(os.path.join(name, os.path.relpath(where, source)))
+            contents = {one: Path(where, one).read_bytes() for one in names}
+            with self.opened() as folder:
+                os.mkdir(below, 0o700, dir_fd=folder)
+                with places.opened(folder, below) as into:
+                    for one, content in contents.items():
+                        places.write(into, one, content)
         return f"{self.inside}/{name}"
 
     def belongs_to(self, uid: int) -> bool:
-        """Whether it is that user's; a folder that has just been removed is nobody's."""
+        """Whether it is that user's alone; a folder that has just been removed is nobody's."""
         try:
-            return self.path.stat().st_uid == uid
-        except OSError:
+            with self.opened() as folder:
+                found = os.fstat(folder)
+        except (OSError, NotPossible):
             return False
+        return found.st_uid == uid and not found.st_mode & 0o077
 
     def is_claimed(self) -> bool:
         """Whether the launch file has been executed: the first to do so takes the token."""
-        return not (self.path / "token").exists()
+        return not self.has("token")
 
     def is_being_made(self) -> bool:
         """Whether whoever made the folder is still at work on the session's beginning."""
@@ -129,8 +161,8 @@ class Folder:
         try:
             process = Process(int(self.facts["pid"]))
         except (KeyError, ValueError, NoTarget):
-            return not self.snapshot.exists() and not self.is_being_made()
-        return process.start_time != self.facts.get("start_time") and not self.snapshot.exists()
+            return not self.has("snapshot") and not self.is_being_made()
+        return process.start_time != self.facts.get("start_time") and not self.has("snapshot")
 
     def withdraw(self) -> bool:
         """Take the token away: what was armed and has not run yet does nothing from now on.
@@ -138,15 +170,39 @@ class Folder:
         Return whether it was there; if not, the launch file has been executed.
         """
         try:
-            (self.path / "token").unlink()
-        except FileNotFoundError:
+            with self.opened() as folder:
+                os.unlink("token", dir_fd=folder)
+        except OSError:
             return False
         return True
 
+    def drop(self, name: str) -> None:
+        """Remove a file from it, if it is there."""
+        with contextlib.suppress(OSError, NotPossible), self.opened() as folder:
+            os.unlink(name, dir_fd=folder)
+
     def remove(self) -> None:
-        """Remove the folder and all that is in it."""
-        self.withdraw()
-        shutil.rmtree(self.path, ignore_errors=True)
+        """Remove the folder and all that is in it; what cannot be removed stays."""
+        base, _, name = self.inside.rpartition("/")
+        with contextlib.suppress(OSError, NotPossible):
+            self.withdraw()
+            with opened(self.root, base, self.owner) as folder:
+                places.remove(folder, name)
+
+
+@contextlib.contextmanager
+def opened(root: Path, inside: str, owner: Owner | None) -> Iterator[int]:
+    """Yield a descriptor of the folder `inside` below `root`, and act as `owner` meanwhile.
+
+    Raises OSError, also where a link is in the way, and NotPossible where we may not act so.
+    """
+    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        acting = as_owner(owner) if owner else contextlib.nullcontext()
+        with acting, places.opened(descriptor, inside) as folder:
+            yield folder
+    finally:
+        os.close(descriptor)
 
 
 def create(process: Process, tree: str | None = None) -> Folder:
@@ -154,65 +210,95 @@ def create(process: Process, tree: str | None = None) -> Folder:
 
     `tree` is the folder of the tree that the session is to belong to, as the target sees it.
     """
-    if tree is not None:
-        stems = [f"{tree}-{secrets.token_hex(4)}"]
-    else:
-        stems = [f"{base}/{PREFIX}{secrets.token_hex(6)}" for base in BASES]
-    for inside in stems:
-        base = inside.rpartition("/")[0]
-        with contextlib.suppress(OSError):
-            folder = make(process, base, inside)
+    bases = [tree.rpartition("/")[0]] if tree else [*BASES, *process.memory_folders]
+    for base in bases:
+        name = f"{tree}-{secrets.token_hex(4)}" if tree else PREFIX + secrets.token_hex(6)
+        inside = f"{base}/{name.rpartition('/')[2]}"
+        folder = Folder(process.path_of(inside), inside, process.owner)
+        try:
+            with opened(process.root, base, folder.owner) as above:
+                os.mkdir(inside.rpartition("/")[2], 0o700, dir_fd=above)
             folder.add_tree(Path(str(files("covattach.payloads"))), "payloads")
             folder.add_file("token", b"")
-            return folder
+        except OSError:  # it is not there, cannot be written to, or is full
+            folder.remove()
+            continue
+        return folder
     raise NotPossible(
-        f"None of {', '.join(BASES)} can be written to in the view of process {process.pid}.",
-        "Mount a writable /tmp for it, or make room on the file system.",
+        f"None of {', '.join(bases)} can be written to in the view of process {process.pid}.",
+        "Give it a writable /tmp, such as a tmpfs (`docker run --tmpfs /tmp`), or make room there.",
     )
 
 
-def make(process: Process, base: str, inside: str) -> Folder:
-    """Make the empty folder; raises OSError where `base` is no directory that we can use."""
-    if not stat.S_ISDIR(os.lstat(process.path_of(base)).st_mode):
-        raise NotADirectoryError(base)  # a link could lead out of the target's root
-    path = process.path_of(inside)
-    path.mkdir(mode=0o700)
-    if (process.uid, process.gid) != (os.geteuid(), os.getegid()):
-        os.chown(path, process.uid, process.gid)
-    return Folder(path, inside)
-
-
-def folders_in(root: Path) -> Iterator[Folder]:
-    """Yield the session folders below `root`, by whomever they were made."""
-    for base in BASES:
-        with contextlib.suppress(OSError):
-            for path in sorted((root / base.lstrip("/")).glob(PREFIX + "*")):
-                if path.is_dir() and not path.is_symlink():
-                    yield Folder(path, f"{base}/{path.name}")
+def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
+    """Yield the session folders below `root`, each as its owner's, whoever that may be."""
+    for base in bases:
+        with contextlib.suppress(OSError), opened(root, base, None) as above:
+            for name in places.names(above):
+                if not name.startswith(PREFIX):
+                    continue
+                with contextlib.suppress(OSError):
+                    found = os.lstat(name, dir_fd=above)
+                    if stat.S_ISDIR(found.st_mode):
+                        inside = f"{base}/{name}"
+                        owner = Owner(found.st_uid, found.st_gid)
+                        yield Folder(root / inside.lstrip("/"), inside, owner)
 
 
 def find(process: Process) -> list[Folder]:
     """Return the folders of sessions that measure `process`, or have measured it."""
     found = []
-    for folder in folders_in(process.root):
+    for folder in folders_in(process.root, (*BASES, *process.memory_folders)):
+        # A worker that has changed its user since it was born has a folder of its first one's.
+        if not (folder.belongs_to(process.uid) or folder.belongs_to(0)):
+            continue
         facts = folder.facts
         # `start.py`, in the target, cannot know by which PID we know it.
         same_pid = facts.get("pid") in (process.pid, process.inner_pid)
-        same = same_pid and facts.get("start_time") == process.start_time
-        # A worker that has changed its user since it was born has a folder of its first one's.
-        if same and (folder.belongs_to(process.uid) or folder.belongs_to(0)):
+        if same_pid and facts.get("start_time") == process.start_time:
             found.append(folder)
     return found
+
+
+def clear(process: Process) -> None:
+    """Remove what is left of sessions that are over, of the user whom `process` belongs to.
+
+    That is of processes that have ended, also where another one has their PID now.
+    """
+    for folder in folders_in(process.root):
+        if folder.belongs_to(process.uid) and "pid" in folder.facts and folder.is_dead():
+            folder.remove()
+
+
+def everywhere() -> Iterator[Folder]:
+    """Yield the session folders on this host that we may look into, in containers too."""
+    seen = set()
+    roots: list[tuple[Path, tuple[str, ...]]] = [(Path("/"), BASES)]
+    for process in processes_elsewhere():
+        with contextlib.suppress(CovattachError, OSError):
+            roots.append((process.root, (*BASES, *process.memory_folders)))
+    for root, bases in roots:
+        for folder in folders_in(root, bases):
+            with contextlib.suppress(OSError):  # it has just been removed
+                found = folder.path.lstat()
+                if (found.st_dev, found.st_ino) not in seen:  # one that several can see
+                    seen.add((found.st_dev, found.st_ino))
+                    yield folder
 
 
 def find_ended(pid: int) -> Folder | None:
     """Return the newest folder of a session whose process `pid` has ended, or None.
 
-    Only one that belongs to us is believed; root believes what anybody says of his own.
+    Only one that belongs to us is believed.  Root believes what anybody says of his own, and says
+    whose word that is; but his own comes first.
     """
     found = [
         folder
         for folder in folders_in(Path("/"))
-        if folder.facts.get("pid") == pid and (os.geteuid() == 0 or folder.belongs_to(os.geteuid()))
+        if (os.geteuid() == 0 or folder.belongs_to(os.geteuid())) and folder.facts.get("pid") == pid
     ]
-    return max(found, key=lambda folder: str(folder.facts.get("created")), default=None)
+
+    def rank(folder: Folder) -> tuple[bool, float]:
+        return folder.is_ours_alone, float(folder.facts.get("created", 0))
+
+    return max(found, key=rank, default=None)

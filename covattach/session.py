@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,12 @@ from typing import Any
 from covattach import client, folder, settings
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow, PayloadFailed
 from covattach.folder import Folder
+from covattach.reports.eyes import looking_with
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
 from covattach.target.process import Process
+from covattach.target.rights import Owner
+from covattach.target.view import View
 
 BRINGING_IN = 180.0  # seconds for a target with many busy threads to answer
 ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered
@@ -31,13 +36,26 @@ class Session:
     @property
     def settings(self) -> dict[str, Any]:
         """The coverage settings that reports of this session are to follow."""
-        found = self.facts.get("settings")
-        return settings.reporting(found) if isinstance(found, dict) else {}
+        found = self.facts.get("settings", {})
+        return settings.reporting(found, trusted=self.folder.is_ours_alone)
 
     @property
     def cwd(self) -> Path:
         """The target's working directory when the session began."""
         return Path(str(self.facts.get("cwd", "/")))
+
+    @contextlib.contextmanager
+    def looked_at(self) -> Iterator[None]:
+        """Look at the target's files as its user sees them, while reports are made of them.
+
+        Where that is what we see ourselves, there is nothing to be done.
+        """
+        if self.folder.is_ours_alone:
+            yield
+            return
+        owner = self.folder.owner or Owner(os.geteuid(), os.getegid())
+        with View(self.folder.root, str(self.cwd), owner) as view, looking_with(view):
+            yield
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -57,7 +75,7 @@ def find(pid: int) -> Session:
         ended = folder.find_ended(pid)
         if ended is None:
             raise
-        return Session(pid, ended, ended.facts, alive=False)
+        return of_ended(pid, ended)
     faults = [place.fault for place in folder.find(process) if place.fault]
     running = already(process)
     if running is not None:
@@ -67,12 +85,21 @@ def find(pid: int) -> Session:
     ended = folder.find_ended(pid)
     if ended is None:
         raise client.no_session(pid)
-    return Session(pid, ended, ended.facts, alive=False)
+    return of_ended(pid, ended)
+
+
+def of_ended(pid: int, place: Folder) -> Session:
+    """Return the session of a process that has ended, and say whose word it is if not ours."""
+    facts = place.facts
+    if not place.is_ours_alone and place.owner is not None:
+        word = f"That this was process {pid} is the word of user {place.owner.uid}"
+        facts["warnings"] = [*facts.get("warnings", []), f"{word}, whose session it is."]
+    return Session(pid, place, facts, alive=False)
 
 
 def sessions() -> list[Session]:
     """Return every session on this host that we may look at, those that have ended too."""
-    found = [looked_at(place) for place in folder.folders_in(Path("/"))]
+    found = [looked_at(place) for place in folder.everywhere()]
     return [one for one in found if one is not None]
 
 
@@ -87,7 +114,7 @@ def looked_at(place: Folder) -> Session | None:
         facts = {"silent": True}
     if facts is None and place.is_dead():
         place.remove()
-    elif facts is not None or place.snapshot.exists():
+    elif facts is not None or place.has("snapshot"):
         return Session(pid, place, {**place.facts, **(facts or {})}, facts is not None)
     return None
 
@@ -111,7 +138,7 @@ def already(process: Process) -> Session | None:
                 f"Process {process.pid} is being attached to by another covattach.",
                 "Wait for it to end.",
             )
-        if not found.snapshot.exists():
+        if not found.has("snapshot"):
             found.remove()
     return None
 
@@ -168,12 +195,21 @@ def mark(session: Session, name: str) -> dict[str, Any]:
 
 def saved(session: Session) -> Snapshot:
     """Return the last snapshot that the target saved by itself; raises NoSession."""
-    if not session.folder.snapshot.exists():
+    if not session.folder.has("snapshot"):
         raise NoSession(
             f"Process {session.pid} has ended, and had no time to save what it had executed.",
             "Next time have it saved now and then: `covattach start --every 30s`.",
         )
-    return read_snapshot(session.folder.snapshot)
+    try:
+        return read(session.folder, "snapshot")
+    except OSError:  # it has just been removed
+        raise client.no_session(session.pid) from None
+
+
+def read(place: Folder, name: str) -> Snapshot:
+    """Return the snapshot in a file of a session's folder; raises OSError, SnapshotError."""
+    with place.opened() as folder:
+        return read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
 
 
 def stop(session: Session) -> Snapshot:
@@ -184,7 +220,7 @@ def stop(session: Session) -> Snapshot:
         try:
             header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
         except client.NobodyThere:
-            if session.folder.snapshot.exists():
+            if session.folder.has("snapshot"):
                 return saved(session)  # the target has ended meanwhile
             raise client.no_session(session.pid) from None  # somebody else has stopped it
         with contextlib.suppress(NoTarget):  # it has ended by itself

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 import contextlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from covattach.errors import BadUsage
+from covattach.reports.eyes import ONE_AT_A_TIME
 from covattach.target.process import Process
+from covattach.target.rights import Owner
+from covattach.target.view import View
+
+if TYPE_CHECKING:
+    from coverage.config import CoverageConfig
+
+LONGEST = 1 << 20  # bytes of a configuration file
 
 MEASURING = (
     "run:branch",
@@ -61,18 +70,11 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
     `given` is what the command line says, and wins.  Raises BadUsage for a file that cannot be
     read, with coverage's own words.
     """
-    from coverage.config import CoverageConfig, read_coverage_config
-    from coverage.exceptions import CoverageException
+    from coverage.config import CoverageConfig
 
-    path: str | bool = os.path.abspath(rcfile) if rcfile else True
-    try:
-        with as_the_target_starts(process):
-            config = read_coverage_config(config_file=path, warn=lambda message: None)
-    except CoverageException as error:
-        raise BadUsage(
-            f"The configuration cannot be read: {error}.",
-            "Correct it, or say which file to take with `--rcfile`.",
-        ) from None
+    config = (
+        read_config(os.path.abspath(rcfile)) if rcfile else config_of_target(process, process.owner)
+    )
     default = CoverageConfig()
     names = MEASURING + REPORTING + (NEEDS_RCFILE if rcfile else ())
     found = {
@@ -91,20 +93,67 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
     }
 
 
-@contextlib.contextmanager
-def as_the_target_starts(process: Process) -> Iterator[None]:
-    """Be in the target's working directory, with what its environment says of coverage."""
-    names = ("COVERAGE_RCFILE", "COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_FORCE_CONFIG")
-    before = {name: os.environ.pop(name, None) for name in names}
-    theirs = process.environment.get("COVERAGE_RCFILE")
-    if theirs:
-        os.environ["COVERAGE_RCFILE"] = theirs
+def read_config(path: str | bool, instead: str = "") -> CoverageConfig:
+    """Return the configuration in a file; True: where coverage looks for one.
+
+    `instead` is a folder not to be named in an error.  Raises BadUsage.
+    """
+    from coverage.config import read_coverage_config
+    from coverage.exceptions import CoverageException
+
     try:
-        with contextlib.chdir(process.proc / "cwd"):
-            yield
+        return read_coverage_config(config_file=path, warn=lambda message: None)
+    except CoverageException as error:
+        words = str(error).replace(f"{instead}/", "") if instead else str(error)
+        raise BadUsage(
+            f"The configuration cannot be read: {words}.",
+            "Correct it, or say which file to take with `--rcfile`.",
+        ) from None
+
+
+def config_of_target(process: Process, owner: Owner) -> CoverageConfig:
+    """Return the target's own configuration, as its user sees it; raises BadUsage.
+
+    What it says of the environment is the target's too: ours is not for it to know.
+    """
+    with tempfile.TemporaryDirectory(prefix="covattach-") as folder, environment_of(process):
+        copy_config(process, owner, Path(folder))
+        with ONE_AT_A_TIME, contextlib.chdir(folder):
+            return read_config(True, instead=folder)
+
+
+def copy_config(process: Process, owner: Owner, folder: Path) -> None:
+    """Copy the files in which coverage would look for the target's configuration.
+
+    The one that COVERAGE_RCFILE names comes into the place of all of them.
+    """
+    from coverage.config import config_files_to_try
+
+    named = os.environ.get("COVERAGE_RCFILE", "")
+    names = [name for name, *_ in config_files_to_try(True)] if not named else [named]
+    with View(process.root, str(process.cwd), owner) as view:
+        for name in names:
+            with contextlib.suppress(OSError):
+                content = view.read(os.path.expanduser(name), LONGEST)
+                (folder / os.path.basename(name)).write_bytes(content)
+    if named:
+        os.environ["COVERAGE_RCFILE"] = os.path.basename(named)
+
+
+@contextlib.contextmanager
+def environment_of(process: Process) -> Iterator[None]:
+    """Have the target's environment instead of ours, but for what would act on us."""
+    before = dict(os.environ)
+    theirs = process.environment
+    for name in ("COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_FORCE_CONFIG"):
+        theirs.pop(name, None)
+    try:
+        os.environ.clear()
+        os.environ.update(theirs)
+        yield
     finally:
-        os.environ.pop("COVERAGE_RCFILE", None)
-        os.environ.update({name: value for name, value in before.items() if value is not None})
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def measuring(settings: dict[str, Any]) -> dict[str, Any]:
@@ -123,9 +172,18 @@ def warnings(settings: dict[str, Any]) -> list[str]:
     ]
 
 
-def reporting(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that a report needs: all but the core, which is the target's matter."""
-    return {name: value for name, value in settings.items() if name not in ("run:core",)}
+def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
+    """Return the settings that a report needs: all but the core, which is the target's matter.
+
+    Those that are not `trusted` come from a folder of somebody else's, who must not say which code
+    we run or where we write: of them only what the target's own configuration could say is taken.
+    """
+    own = {*MEASURING, *REPORTING}
+    return {
+        name: value
+        for name, value in settings.items()
+        if name != "run:core" and (trusted or name in own)
+    }
 
 
 def absolute(path: str | Path) -> Path:

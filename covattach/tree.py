@@ -18,7 +18,6 @@ from typing import Any, TypeVar
 from covattach import client, ended, folder, session
 from covattach.errors import CovattachError, NoSession, NoTarget
 from covattach.folder import Folder
-from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, SnapshotError, decode
 from covattach.session import BRINGING_IN, Session
 from covattach.target.process import Process, children_of
@@ -50,20 +49,15 @@ class Tree:
         for place in [self.place, *self.place.beside()]:
             facts = place.facts
             pid = facts.get("pid")
-            if isinstance(pid, int) and self.believes(place, pid):
+            if isinstance(pid, int) and self.believes(place, facts):
                 found.append(Session(pid, place, facts, alive=True))
         return found
 
-    def believes(self, place: Folder, pid: int) -> bool:
+    def believes(self, place: Folder, facts: dict[str, Any]) -> bool:
         """Whether a folder is what it says: the tree's owner's, root's, or its process's own."""
-        if place.belongs_to(0) or place.belongs_to(self.place.path.stat().st_uid):
+        if place.belongs_to(0) or (self.place.owner and place.belongs_to(self.place.owner.uid)):
             return True
-        try:
-            process = Process(pid)
-        except NoTarget:
-            return False
-        same = process.start_time == place.facts.get("start_time")
-        return same and place.belongs_to(process.uid)
+        return is_same(facts, place)
 
 
 def find(pid: int) -> Tree | None:
@@ -88,7 +82,7 @@ def is_same(facts: dict[str, Any], place: Folder) -> bool:
     try:
         process = Process(facts["pid"])
     except NoTarget:
-        return os.geteuid() == 0 or place.belongs_to(os.geteuid())
+        return place.belongs_to(os.geteuid())
     same = process.start_time == facts.get("start_time")
     return same and (place.belongs_to(process.uid) or place.belongs_to(0))
 
@@ -143,8 +137,8 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
 def of_ended(member: Session) -> tuple[Session, Snapshot, float] | None:
     """Return what a process had saved before it ended; None if that is nothing, or damaged."""
     try:
-        return member, named(read_snapshot(member.folder.snapshot), member.pid), 0.0
-    except SnapshotError:
+        return member, named(session.read(member.folder, "snapshot"), member.pid), 0.0
+    except (OSError, CovattachError):
         return None
 
 
@@ -213,7 +207,7 @@ def wait_for_births(tree: Tree) -> None:
     """
     deadline = time.monotonic() + BIRTH
     while time.monotonic() < deadline:
-        known = {one.pid for one in tree.members() if one.folder.socket.exists()}
+        known = {one.pid for one in tree.members() if one.folder.has("agent.sock")}
         if not any(is_newborn(pid, known) for pid in list(known)):
             return
         time.sleep(0.005)

@@ -43,7 +43,6 @@ class Agent:
         self.opens = NEVER
         self.watches = False
         self.keeps_folder = False
-        self.connection: Any = None
         self.thread = Thread(self.serve, start_thread, original)
 
     def serve(self) -> None:
@@ -99,28 +98,29 @@ class Agent:
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
         measured_before = self.session.measurement is not None
-        self.connection = connection
         try:
-            if not wire.peer_is_allowed(connection):
-                return
             try:
-                reply, blob = self.do(wire.receive(connection))
+                reply, blob = self.do(wire.parse(self.door.request))
             except Exception as error:
                 reply, blob = faults.reply(error, self.payloads), b""
-            wire.send(connection, {**reply, "thread": self.thread.native_id}, blob)
+            rest = wire.send(connection, {**reply, "thread": self.thread.native_id}, blob)
             self.session.was_sent()
+            if rest:
+                self.door.lobby.see_off(connection, rest)
+                connection = None
         except OSError:
             # The client has gone.  One that went while it was starting has given up.
             self.session.is_over = self.session.is_over or not measured_before
         finally:
-            self.connection = None
-            connection.close()
+            if connection is not None:
+                self.door.lobby.leave(connection)
 
     def do(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Do what a request asks for, and return the reply and its blob."""
         verb = self.session.verbs.get(str(request.get("verb")))
         if verb is None:
             raise wire.BadRequest(f"there is no verb {request.get('verb')!r}")
+        self.door.is_earnest = request["verb"] != "status"
         reply = verb(request)
         cov = self.session.measurement and self.session.measurement.cov
         if cov and not self.watches:
@@ -172,19 +172,7 @@ class Agent:
     def rest(self) -> None:
         """Have the agent's thread end, so that the process can fork; called by who forks."""
         self.sigterm.let()  # it would come to us, who are to be gone, and from the child too
-        self.thread.rest(self.door.send_away, self.interrupt)
-
-    def interrupt(self) -> None:
-        """End what there is to say to a client that takes its time; it is going to ask again.
-
-        Not the first and not the last request: these cannot be repeated.
-        """
-        connection = self.connection
-        if connection is not None and self.watches and not self.session.is_over:
-            try:
-                connection.shutdown(2)
-            except OSError:
-                return  # it has gone by itself
+        self.thread.rest(self.door.send_away)
 
     def resume(self, forking: Any) -> None:
         """Serve on in a new thread, after the fork, in the parent; `forking` is its frame."""
@@ -196,13 +184,13 @@ class Agent:
 
         Called in the child's only thread, before the fork returns there.
         """
-        self.door.close()
+        self.door.close(at_once=True)
         self.sigterm.give_back()
         if not self.session.goes_on_in_child():
             self.session.leave_child()
             return False
         self.thread.begin_anew()
-        self.connection, self.keeps_folder = None, False
+        self.keeps_folder = False
         self.place = tree.place(self.session.tree.folder, self.original)
         self.session.go_on(self.place, self.original("_thread", "RLock")())
         self.settle()

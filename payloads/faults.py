@@ -42,6 +42,16 @@ def text(error: BaseException, folder: str) -> str:
             linecache.cache.pop(name, None)
 
 
+def words(error: BaseException, folder: str) -> str:
+    """Return what the user is shown of a fault; of a request that is none, only what was wrong.
+
+    Who sends garbage is to cost the target as little as possible.
+    """
+    if type(error).__name__ == "BadRequest":
+        return "BadRequest: " + str(error)
+    return text(error, folder)
+
+
 def reply(error: BaseException, folder: str) -> dict[str, Any]:
     """Return what the agent answers instead of a result."""
     kind = KINDS.get(type(error).__name__, "fault")
@@ -49,6 +59,6 @@ def reply(error: BaseException, folder: str) -> dict[str, Any]:
     return {
         "error": kind,
         "message": str(error),
-        "traceback": text(error, folder),
+        "traceback": words(error, folder),
         "python": python,
     }

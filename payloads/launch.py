@@ -36,6 +36,7 @@ MODULES = (
     "sigterm",
     "children",
     "tree",
+    "lobby",
     "wire",
     "faults",
     "afterwards",

@@ -59,16 +59,24 @@ class Session:
         """Do what is due: the end, an autosave, or a look at what measuring costs."""
         now = time.monotonic()
         if now >= self.ends:
-            self.is_over = True
-            if self.measurement is not None:
-                self.last.save()
-                self.has_saved = True
+            self.end_in_time()
         elif now >= self.next_save:
             self.last.save()
             self.next_save = now + self.every
         elif now >= self.next_look:
             self.next_look = now + PERIOD
             self.look()
+
+    def end_in_time(self) -> None:
+        """End the session; one that cannot be saved goes on answering, but measures no more."""
+        if self.measurement is not None:
+            self.last.save()
+            self.has_saved = not self.last.fault
+            if self.last.fault:
+                self.ends = NEVER
+                self.take_off("its time was over, and " + self.last.fault)
+                return
+        self.is_over = True
 
     def start(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Begin to measure; on a fault everything is undone and the session is over.
@@ -113,11 +121,15 @@ class Session:
         self.cost.look(snapshots.held())
         if not self.cost.is_too_high():
             return
-        when = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.off = (
-            f"Measuring was taken off at {when}: it slowed the target down by about "
-            f"{self.cost.percent:.0f} %, and {self.cost.limit:g} % are allowed"
+        self.take_off(
+            f"it slowed the target down by about {self.cost.percent:.0f} %, "
+            f"and {self.cost.limit:g} % are allowed"
         )
+
+    def take_off(self, why: str) -> None:
+        """Be rid of measuring, but keep what was measured for whoever asks, and save it."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.off = f"Measuring was taken off at {when}: {why}"
         self.last.save()
         self.next_save = self.next_look = NEVER
         try:

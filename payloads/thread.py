@@ -10,7 +10,6 @@ from typing import Any
 from . import afterwards
 
 LEAVING = 1.0  # seconds that a fork waits for the thread to be gone
-PATIENCE = 0.05  # seconds of these after which a client that takes its time is sent away
 
 
 class Thread:
@@ -46,21 +45,17 @@ class Thread:
         """Tell whether it is there, or is about to be."""
         return not self.native_id or os.path.exists(f"/proc/self/task/{self.native_id}")
 
-    def rest(self, send_away: Any, interrupt: Any) -> None:
+    def rest(self, send_away: Any) -> None:
         """Have it end, so that the process can fork; called by the thread that forks.
 
-        `send_away` tells it, and `interrupt` ends what it has with a client.  It is not waited for
-        for long: it may be busy, and then the fork goes on.
+        `send_away` tells it.  It is not waited for for long: it may be busy, and then the fork goes
+        on.
         """
         self.resting = True
         send_away()
-        began = time.monotonic()
-        interrupted = False
-        while self.is_there() and time.monotonic() < began + LEAVING:
+        until = time.monotonic() + LEAVING
+        while self.is_there() and time.monotonic() < until:
             self.sleep(0.0002)
-            if not interrupted and time.monotonic() > began + PATIENCE:
-                interrupted = True
-                interrupt()
 
     def leaves(self) -> bool:
         """Tell the thread, when it is sent away, whether it is still wanted gone."""

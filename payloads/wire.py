@@ -10,14 +10,17 @@ import _socket
 import json
 import os
 import select
-import struct
 import time
 from typing import Any
 
+from .lobby import LONGEST_REQUEST, Lobby
+
 PROTOCOL = 1
-LONGEST_REQUEST = 1 << 20
 SENT_AWAY, TERMINATED = object(), object()
-PATIENCE = 5.0  # seconds for a client to send its request, or to take its reply
+# For the work that callers make without asking for anything, such as garbage, so many times as
+# long they are not listened to: then it takes the target 2 % of one core at most.
+REST = 50
+BREATH = 0.2  # seconds after which it is tried again to let a caller in
 
 
 class BadRequest(Exception):
@@ -32,8 +35,14 @@ class Door:
         self.listener: Any = None
         self.watched = -1
         self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-        self.poll = poll()
+        self.poll, self.bell = poll(), poll()
         self.poll.register(self.read_end, select.POLLIN)
+        self.bell.register(self.read_end, select.POLLIN)
+        self.lobby = Lobby(self.poll, os.dup(self.read_end))
+        self.request = b""
+        self.is_earnest = True  # whether what was done last had been asked for
+        self.used = 0.0
+        self.rests_until = 0.0
 
     def open(self, path: str) -> None:
         """Listen at `path`, in a folder of mode 0700; raises OSError."""
@@ -41,76 +50,97 @@ class Door:
         self.listener = _socket.socket(_socket.AF_UNIX, kind)
         self.listener.bind(path)
         os.chmod(path, 0o600)
-        self.listener.listen(8)
+        self.listener.setblocking(False)
+        self.listener.listen(64)
         self.poll.register(self.listener.fileno(), select.POLLIN)
 
     def watch(self, receiver: Any) -> None:
         """Return TERMINATED too, when there is something to be received from `receiver`."""
         self.watched = receiver.fileno()
         self.poll.register(self.watched, select.POLLIN)
+        self.bell.register(self.watched, select.POLLIN)
 
     def next(self, seconds: float | None) -> Any:
-        """Return the next connection, SENT_AWAY, TERMINATED, or None after `seconds`.
+        """Return the next connection whose `request` is there, SENT_AWAY, TERMINATED, or None.
 
-        If that is None, it waits for ever.
+        None is returned after `seconds` (None: for ever), and now and then before.
         """
-        ready = self.poll.poll(None if seconds is None else 1000 * seconds)
+        self.rest()
+        resting = max(self.rests_until - time.monotonic(), 0.0)
+        waits = [resting] if resting else [self.lobby.patience()]
+        soonest = min((wait for wait in (seconds, *waits) if wait is not None), default=None)
+        poll = self.bell if resting else self.poll
+        ready = poll.poll(None if soonest is None else 1000 * soonest)
+        self.used, self.is_earnest = time.thread_time(), not ready
         waiting = {descriptor for descriptor, _ in ready}
         if self.read_end in waiting:
             os.read(self.read_end, 4096)
+            self.is_earnest = True
             return SENT_AWAY
         if self.watched in waiting:
+            self.is_earnest = True
             return TERMINATED
-        if not waiting:
+        if self.listener is not None and self.listener.fileno() in waiting:
+            try:
+                self.lobby.admit(self.listener)
+            except OSError:
+                self.rests_until = time.monotonic() + BREATH  # no descriptor is left
+        asked = self.lobby.asked(waiting)
+        if asked is None:
             return None
-        descriptor, _ = self.listener._accept()
-        os.set_inheritable(descriptor, False)
-        connection = _socket.socket(fileno=descriptor)
-        connection.settimeout(PATIENCE)
+        connection, self.request = asked
         return connection
+
+    def rest(self) -> None:
+        """Have those who keep us busy for nothing wait, so that the target is not slowed down."""
+        if not self.is_earnest:
+            used = time.thread_time() - self.used
+            self.rests_until = max(self.rests_until, time.monotonic() + REST * used)
+            self.is_earnest = True
 
     def send_away(self) -> None:
         """Make `next` return SENT_AWAY in the thread that waits."""
         os.write(self.write_end, b"x")
 
-    def close(self) -> None:
-        """Close all descriptors; does nothing the second time."""
+    def close(self, at_once: bool = False) -> None:
+        """Close all descriptors; does nothing the second time.
+
+        Replies that are on their way are sent first, unless it has to be `at_once`.
+        """
         if self.read_end >= 0:
             if self.listener is not None:
+                self.poll.unregister(self.listener.fileno())
                 self.listener.close()
+            self.poll.unregister(self.read_end)
+            if not at_once:
+                self.lobby.empty()
+            self.lobby.close()
             os.close(self.read_end)
             os.close(self.write_end)
             self.read_end = self.write_end = -1
 
 
-def peer_is_allowed(connection: Any) -> bool:
-    """Tell whether the other end is the target's own user or root (unix(7), SO_PEERCRED)."""
-    credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
-    uid = struct.unpack("3i", credentials)[1]
-    return uid in (0, os.geteuid())
-
-
-def receive(connection: Any) -> dict[str, Any]:
-    """Return the request; raises BadRequest, also for one that takes too long to come."""
-    until = time.monotonic() + PATIENCE
-    line = b""
-    while not line.endswith(b"\n"):
-        if len(line) > LONGEST_REQUEST or time.monotonic() > until:
-            raise BadRequest("the request is too long or too slow")
-        part = connection.recv(65536)
-        if not part:
-            raise BadRequest("the request ends before its end of line")
-        line += part
+def parse(line: bytes) -> dict[str, Any]:
+    """Return the request in a line; raises BadRequest."""
+    if len(line) > LONGEST_REQUEST:
+        raise BadRequest("the request is too long")
+    if not line.endswith(b"\n"):
+        raise BadRequest("the request ends before its end of line")
     try:
         request = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest("the request is not JSON") from error
     if not isinstance(request, dict) or request.get("protocol") != PROTOCOL:
         raise BadRequest(f"the request is not of protocol {PROTOCOL}")
     return request
 
 
-def send(connection: Any, reply: dict[str, Any], blob: bytes = b"") -> None:
-    """Send the reply; raises OSError where the client has gone."""
+def send(connection: Any, reply: dict[str, Any], blob: bytes = b"") -> bytes:
+    """Send the reply; return what is not taken at once.  Raises OSError: the client has gone."""
     head = json.dumps({**reply, "protocol": PROTOCOL, "blob": len(blob)})
-    connection.sendall(head.encode() + b"\n" + blob)
+    rest = head.encode() + b"\n" + blob
+    try:
+        # The application may not ignore SIGPIPE.
+        return rest[connection.send(rest, _socket.MSG_NOSIGNAL) :]
+    except BlockingIOError:
+        return rest

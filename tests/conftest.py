@@ -22,12 +22,16 @@ ROOT = Path(__file__).parent.parent
 
 @dataclass(frozen=True)
 class Interpreter:
-    """One CPython that targets run on; `site` is the folder for its PYTHONPATH."""
+    """One CPython that targets run on.
+
+    `site` is the folder for its PYTHONPATH, and `root` the foreign root that it belongs to.
+    """
 
     id: str
     version: str
     python: str
     site: str
+    root: str | None = None
 
     @property
     def minor(self) -> tuple[int, int]:
@@ -44,7 +48,7 @@ def interpreters() -> list[Interpreter]:
         [sys.executable, tool, "list", "--json"], capture_output=True, text=True, check=True
     )
     found = json.loads(listed.stdout)
-    names = ("id", "version", "python", "site")
+    names = ("id", "version", "python", "site", "root")
     return [Interpreter(*(one[name] for name in names)) for one in found]
 
 

@@ -271,6 +271,33 @@ class Target:
         return f"{said}\n{rest}\n{self.log.read_text(errors='replace')}"
 
 
+class Contained(Target):
+    """A target in a container of its own (tests/contained.py), which is ended with it.
+
+    `root` is the container's root as we see it; `uid` is that of the target as it sees itself.
+    """
+
+    def __init__(
+        self, root: str, places: str, uid: int, program: Sequence[str], folder: Path
+    ) -> None:
+        runtime = [sys.executable, TARGETS.parent / "contained.py", root, places, uid, "--"]
+        super().__init__([*runtime, *program], folder)
+        self.line("ready")
+        (self.pid,) = descendants(self.popen.pid)
+        self.root = Path(f"/proc/{self.pid}/root")
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        self.start_time = int(stat.rpartition(")")[2].split()[19])
+
+    @property
+    def folders(self) -> list[Path]:
+        """The folders of sessions that there are inside, wherever they may be."""
+        return [path for base in ("tmp", "dev/shm", "root") for path in self.inside(base)]
+
+    def inside(self, base: str) -> list[Path]:
+        """Return the folders of sessions in one folder of its root."""
+        return sorted((self.root / base).glob("covattach-*"))
+
+
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
     """Return what is not the same in two residues."""
     found = {}

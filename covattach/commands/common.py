@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from covattach.facts import printable
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -99,8 +101,11 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def say(text: str) -> None:
-    """Print a line for people: on standard error, so that standard output is for facts."""
-    click.echo(text, err=True)
+    """Print a line for people: on standard error, so that standard output is for facts.
+
+    What the target has said of itself may be in it: nothing of that is for the terminal to obey.
+    """
+    click.echo(printable(text), err=True)
 
 
 def print_json(facts: Any) -> None:

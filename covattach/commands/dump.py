@@ -87,12 +87,12 @@ def report(
     `taken` are sessions with their snapshots, and how long each took, in milliseconds; the first is
     that whose settings and folder count.
     """
-    from covattach.reports import sources, table
+    from covattach.reports import table
 
     made, html = make(taken[0][0], [snapshot for _, snapshot, _ in taken], where, in_target)
     warnings = dict.fromkeys([w for one in taken for w in warned(*one)] + list(made.warnings))
     for warning in filter(None, warnings):
-        say(f"Warning: {sources.printable(warning)}")
+        say(f"Warning: {warning}")
     table.show(made, console())
     say(f"Data:   {where['data_file']}")
     if html is not None:
@@ -139,23 +139,45 @@ def make(
     found: Session, snapshots: list[Snapshot], where: dict[str, Any], in_target: bool = False
 ) -> tuple[Report, Path | None]:
     """Write the data file and make the reports; return what they say, and the HTML's first page."""
-    from covattach.reports import datafile, render, sources
+    with found.looked_at():
+        made = make_here(found, snapshots, where, in_target)
+    if in_target and where["html"] is not None:
+        return made, make_html_in_target(found, where["html"])
+    return made, made.html
 
-    settings = with_windows(found.settings, snapshots, where.get("contexts"))
-    ran = {name for snapshot in snapshots for name in snapshot.files}
-    never = sources.never_ran(settings, found.cwd, ran)
-    context = str(settings.get("run:context") or "")
-    datafile.write(snapshots, where["data_file"], found.origin, never, context)
-    made = render.render(
+
+def make_here(
+    found: Session, snapshots: list[Snapshot], where: dict[str, Any], in_target: bool
+) -> Report:
+    """Write the data file and make the reports that are not the target's to make."""
+    from covattach.reports import render
+
+    settings = write(found, snapshots, where)
+    return render.render(
         where["data_file"],
         html=None if in_target else where["html"],
         formats=where["formats"] - ({"html"} if in_target else set()),
         settings=settings,
         cwd=found.cwd,
     )
-    if in_target and where["html"] is not None:
-        return made, make_html_in_target(found, where["html"])
-    return made, made.html
+
+
+def write(found: Session, snapshots: list[Snapshot], where: dict[str, Any]) -> dict[str, Any]:
+    """Write the data file; return the settings that reports of it are to follow."""
+    from covattach.reports import datafile, sources
+
+    settings = with_windows(found.settings, snapshots, where.get("contexts"))
+    ran = {name for snapshot in snapshots for name in snapshot.files}
+    never = sources.never_ran(settings, found.cwd, ran)
+    context = str(settings.get("run:context") or "")
+    datafile.write(snapshots, where["data_file"], found.origin, never, context)
+    return settings
+
+
+def write_first(taken: list[tuple[Session, Snapshot, float]], where: dict[str, Any]) -> None:
+    """Write the data file before a session is ended: if it cannot be written, that goes on."""
+    with taken[0][0].looked_at():
+        write(taken[0][0], [snapshot for _, snapshot, _ in taken], where)
 
 
 def with_windows(
@@ -176,10 +198,16 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
     import time
 
     from covattach import client, session
+    from covattach.errors import BadUsage
     from covattach.reports import outputs
 
     if not found.alive:
         raise client.no_session(found.pid)
+    if not found.folder.is_ours_alone:
+        raise BadUsage(
+            f"Process {found.pid} is another user's, or in a container: it cannot write here.",
+            "Leave --in-target out: the report is the same.",
+        )
     deadline = time.monotonic() + session.BRINGING_IN
     client.ask(found.folder, "html", deadline, directory=str(directory))
     outputs.mark_folder(directory)

@@ -64,8 +64,9 @@ def show(found: list[Session], as_json: bool) -> None:
     import time
 
     from rich.table import Table
+    from rich.text import Text
 
-    from covattach.reports.sources import printable
+    from covattach.facts import printable
 
     if as_json:
         rows = [{**one.facts, "alive": one.alive, "socket": one.folder.socket} for one in found]
@@ -83,10 +84,10 @@ def show(found: list[Session], as_json: bool) -> None:
         core = str(facts.get("core")) + (" + branches" if facts.get("branch") else "")
         method = facts.get("method") or "inherited"
         row = (one.pid, facts.get("python"), core, method, age, facts.get("points"))
-        window = printable(str(facts.get("window") or "-"))
-        who = printable(str(facts.get("role") or facts.get("command")))
-        table.add_row(*(str(cell) for cell in row), window, who[:60])
+        who = str(facts.get("role") or facts.get("command"))[:60]
+        cells = (*row, facts.get("window") or "-", who)
+        table.add_row(*(Text(printable(str(cell))) for cell in cells))
     console().print(table)
     for one in found:
         if one.facts.get("off"):
-            say(f"Process {one.pid}: {printable(str(one.facts['off']))}.")
+            say(f"Process {one.pid}: {one.facts['off']}.")

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from covattach.commands.common import json_option, output_options, pid_argument, print_json, say
-from covattach.commands.dump import check, report
+from covattach.commands.dump import check, report, write_first
 
 EPILOG = """
 \b
@@ -30,10 +30,14 @@ def stop(pid: int, as_json: bool, no_dump: bool, **where: Any) -> None:
         check(where)
     whole = tree.find(pid)
     if whole is not None:
+        if not no_dump:
+            write_first(tree.snapshots(whole), where)
         taken = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole)]
         say(f"Process {pid} and its descendants are no longer measured.")
     else:
         found = session.find(pid)
+        if not no_dump and found.alive:
+            write_first([(found, *session.snapshot(found))], where)
         taken = [(found, session.stop(found), 0.0)]
         say(f"Process {pid} is no longer measured.")
     if not no_dump:

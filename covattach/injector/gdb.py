@@ -22,7 +22,7 @@ from covattach.injector.detour import Detour
 from covattach.injector.injection import Injection
 from covattach.target.interpreter import Interpreter
 from covattach.target.memory import open_memory
-from covattach.target.process import Process
+from covattach.target.process import Process, may_not
 from covattach.target.threads import activity
 
 AMD64_SSE = Path(__file__).with_name("amd64_sse.xml")
@@ -175,12 +175,7 @@ def classify(message: str, process: Process, transcript: list[str]) -> Covattach
                 "Detach that debugger first.",
                 details,
             )
-        return NotPossible(
-            f"You may not attach a debugger to process {process.pid}.",
-            "Run as root or as the process's user; in a container add `--cap-add SYS_PTRACE`;"
-            " see /proc/sys/kernel/yama/ptrace_scope.",
-            details,
-        )
+        return may_not(process, details)
     if not process.is_alive():
         return NotNow(f"Process {process.pid} ended meanwhile.", "Look for its successor.", details)
     return NotPossible(

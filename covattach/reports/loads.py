@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from covattach.reports.eyes import eyes
+
 HIGHEST_LINE = 10_000_000
 LATEST = 1e11  # seconds since 1970: the year 5138
 
@@ -56,16 +58,16 @@ class Loads:
         for name, loads in self.files.items():
             folder, _, base = name.rpartition("/")
             if folder not in folders:
-                folders[folder] = os.path.realpath(folder or "/")
+                folders[folder] = eyes().realpath(folder or "/")
             full = os.path.join(folders[folder], base)
-            found.setdefault(
-                os.path.realpath(full) if os.path.islink(full) else full, set()
-            ).update(loads)
+            found.setdefault(eyes().realpath(full) if eyes().is_link(full) else full, set()).update(
+                loads
+            )
         return found
 
     def of(self, name: str) -> frozenset[Load]:
         """Return the modules made from a file; relative names start from our current directory."""
-        return frozenset(self.resolved.get(os.path.realpath(name), ()))
+        return frozenset(self.resolved.get(eyes().realpath(name), ()))
 
 
 def check(header: Any) -> Loads:

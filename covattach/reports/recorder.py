@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from coverage import Coverage
 from coverage.exceptions import NoSource, NotPython
 
+from covattach.facts import printable
 from covattach.reports import lines
 from covattach.reports.loads import Loads
-from covattach.reports.sources import examine, listed, printable
+from covattach.reports.sources import examine, listed
 
 if TYPE_CHECKING:
     from coverage.plugin import FileReporter

@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covattach.errors import CovattachError, ReportFailed
+from covattach.facts import printable
 from covattach.reports import datafile, nothing, outputs, sources
 from covattach.reports.figures import Report, to_row
 from covattach.reports.lines import Known
@@ -94,7 +95,7 @@ def failing_well(what: str) -> Iterator[None]:
         known = type(error).__module__.startswith("coverage")
         reason = str(error).rstrip(".") if known else f"{type(error).__name__}: {error}"
         raise ReportFailed(
-            f"{what}: {sources.printable(reason)}.",
+            f"{what}: {printable(reason)}.",
             "The data file is complete: `coverage report` and other tools can be tried on it.",
             details=traceback.format_exc(),
         ) from error

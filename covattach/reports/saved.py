@@ -33,12 +33,10 @@ def read_snapshot(path: Path) -> Snapshot:
     return decode(header, blob)
 
 
-def write_snapshot(path: Path, snapshot: Snapshot) -> None:
-    """Write a snapshot so that `read_snapshot` reads it again, whole or not at all."""
+def written(snapshot: Snapshot) -> bytes:
+    """Return the content of a file of which `read_snapshot` reads the same."""
     header, blob = encode(snapshot)
-    beside = path.with_name(path.name + ".new")
-    beside.write_bytes(json.dumps(header).encode() + b"\n" + blob)
-    beside.replace(path)
+    return json.dumps(header).encode() + b"\n" + blob
 
 
 @contextlib.contextmanager

@@ -13,16 +13,13 @@ import contextlib
 import os
 import stat
 import struct
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from covattach.reports.eyes import LARGEST, ONE_AT_A_TIME, OWN, eyes
 from covattach.reports.loads import Load, Loads
-
-LARGEST = 64 << 20  # bytes; nobody reads the report of a larger source, and it may be endless
-ONE_AT_A_TIME = threading.RLock()  # the current directory is the whole process's
 
 
 @contextlib.contextmanager
@@ -30,11 +27,13 @@ def inside(cwd: Path) -> Iterator[None]:
     """Make `cwd` the current directory for a while, one thread at a time.
 
     coverage resolves relative sources and patterns, and shortens names, by the current directory
-    only.  Stays where it is if there is no such folder, or none that we may enter.
+    only.  Stays where it is if there is no such folder, or none that we may enter; and if it is
+    not our eyes that are looked with: they know where they are.
     """
     with ONE_AT_A_TIME, contextlib.ExitStack() as stack:
-        with contextlib.suppress(OSError):
-            stack.enter_context(contextlib.chdir(cwd))
+        if eyes() is OWN:
+            with contextlib.suppress(OSError):
+                stack.enter_context(contextlib.chdir(cwd))
         yield
 
 
@@ -73,7 +72,7 @@ def source_folders(settings: dict[str, Any], ran: set[str]) -> set[str]:
     folders = set(listed(settings.get("run:source_dirs")))
     packages = set(listed(settings.get("run:source_pkgs")))
     for source in listed(settings.get("run:source")):
-        (folders if os.path.isdir(source) else packages).add(source)
+        (folders if has_mode(source, stat.S_ISDIR) else packages).add(source)
     for package in packages:
         folders.update(filter(None, {package_folder(package, name) for name in ran}))
     return folders
@@ -86,10 +85,18 @@ def package_folder(package: str, name: str) -> str:
     while at >= 0:
         folder = name[: at + len(middle)]
         # Without it, it is another folder of that name, or a namespace, which coverage leaves out.
-        if os.path.isfile(folder + "__init__.py"):
+        if has_mode(folder + "__init__.py", stat.S_ISREG):
             return folder
         at = name.find(middle, at + 1)
     return ""
+
+
+def has_mode(name: str, is_kind: Callable[[int], bool]) -> bool:
+    """Tell whether there is something of that kind, such as `stat.S_ISDIR`."""
+    try:
+        return is_kind(eyes().stat(name).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def listed(value: Any) -> list[str]:
@@ -106,11 +113,6 @@ def is_utf8(name: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def printable(text: str) -> str:
-    """Return text of the target's without what a terminal would take for a command."""
-    return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 @dataclass
@@ -131,7 +133,7 @@ def examine(names: Iterable[str], since: float | None, loads: Loads) -> Examinat
     found = Examination()
     for name in sorted(names):
         try:
-            facts = os.stat(name)
+            facts = eyes().stat(name)
         except (OSError, ValueError):
             continue
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
@@ -161,9 +163,8 @@ def has_changed(name: str, facts: os.stat_result, since: float, loads: Iterable[
     for major, minor in pythons:
         compiled = f"{folder}/__pycache__/{base.rpartition('.')[0]}.cpython-{major}{minor}.pyc"
         try:
-            with open(compiled, "rb") as file:
-                _, flags, mtime, size = struct.unpack("<4I", file.read(16))
-                is_older = os.fstat(file.fileno()).st_mtime <= since
+            _, flags, mtime, size = struct.unpack("<4I", eyes().read(compiled, 16))
+            is_older = eyes().stat(compiled).st_mtime <= since
         except (OSError, ValueError, struct.error):
             return True
         now = (0, int(facts.st_mtime) & 0xFFFFFFFF, facts.st_size & 0xFFFFFFFF)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from covattach.facts import printable
 from covattach.reports.figures import Report, Row
-from covattach.reports.sources import printable
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from elftools.common.exceptions import ELFError
 from elftools.elf.elffile import ELFFile
 from elftools.elf.hash import GNUHashTable
 
@@ -46,16 +45,16 @@ class ElfFile:
     def __init__(self, path: Path, names: Iterable[str]) -> None:
         """Look the symbols `names` up in the file at `path`; raises NotElf, OSError."""
         self.path = path
-        try:
-            with path.open("rb") as file:
+        with path.open("rb") as file:
+            try:
                 elf = ELFFile(file)
                 self.machine: str = elf.header["e_machine"]
                 self.segments = load_segments(elf)
                 self.symbols = find_symbols(elf, names)
                 self.runtime_section = section_address(elf, ".PyRuntime")
-        except (ELFError, KeyError, ValueError, TypeError, AttributeError, AssertionError) as error:
-            # pyelftools lets a damaged file surface in all these ways.
-            raise NotElf(f"{path}: {error}") from error
+            except Exception as error:
+                # pyelftools lets a damaged file surface in all ways: also as a division by zero.
+                raise NotElf(f"{path}: {error!r}") from error
 
     def slack(self, permission: str) -> tuple[int, int] | None:
         """Return address and size of what is left of the last page after the data, if anything.

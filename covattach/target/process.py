@@ -5,12 +5,29 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from covattach.errors import NoTarget, NotPossible
+from covattach.errors import CovattachError, NoTarget, NotPossible
+from covattach.target import permission
+from covattach.target.rights import Owner
+
+# What must be in /proc/PID/status, and what may be, if it is there.
+NUMBERS = r"\d+(\s+\d+)*"
+FIELDS = {
+    "Tgid": r"\d+",
+    "State": r"[A-Za-z]\b.*",
+    "TracerPid": r"\d+",
+    "Uid": NUMBERS.replace("*", "{3}"),
+    "Gid": NUMBERS.replace("*", "{3}"),
+    "Groups": f"({NUMBERS})?",
+    "NSpid": f"({NUMBERS})?",
+}
+NO_FILES = ("/proc", "/sys", "/dev")  # not for files of ours, but for /dev/shm
 
 
 @dataclass(frozen=True)
@@ -29,12 +46,42 @@ class Mapping:
         return self.path.endswith(" (deleted)")
 
 
+def parse_start_time(text: str) -> int:
+    """Return field 22 of /proc/PID/stat; raises ValueError."""
+    # The name, field 2, may contain anything, also spaces and parentheses.
+    fields = text.rpartition(")")[2].split()
+    if len(fields) < 20:
+        raise ValueError(f"only {len(fields)} fields")
+    return int(fields[19])
+
+
+def parse_status(text: str) -> dict[str, str]:
+    """Return the fields of /proc/PID/status; raises ValueError where one is not what it is."""
+    lines = (line.partition(":") for line in text.splitlines())
+    found = {key: value.strip() for key, _, value in lines}
+    for name, pattern in FIELDS.items():
+        if not re.fullmatch(pattern, found.get(name, ""), re.ASCII):
+            raise ValueError(f"{name} is {found.get(name)!r}")
+    return found
+
+
 def parse_mapping(line: str) -> Mapping:
-    """Return one line of /proc/PID/maps as a Mapping."""
+    """Return one line of /proc/PID/maps as a Mapping; raises ValueError."""
     fields = line.split(maxsplit=5)
+    if len(fields) < 5:
+        raise ValueError(f"only {len(fields)} fields")
     start, end = fields[0].split("-")
     path = fields[5].rstrip("\n") if len(fields) > 5 else ""
     return Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path)
+
+
+def memory_folder(line: str) -> str | None:
+    """Return where a line of /proc/PID/mountinfo says that writable memory is mounted, or None."""
+    fields, _, more = line.partition(" - ")
+    parts = fields.split(" ")
+    if not more.startswith("tmpfs ") or len(parts) < 6 or "rw" not in parts[5].split(","):
+        return None
+    return parts[4].rstrip("/")
 
 
 class Process:
@@ -55,14 +102,16 @@ class Process:
     def read_start_time(self) -> int:
         """Return when the process was started, in clock ticks since boot: field 22 of stat."""
         try:
-            stat = (self.proc / "stat").read_text()
+            stat = (self.proc / "stat").read_text(errors="replace")
         except OSError:
             raise NoTarget(
                 f"There is no process {self.pid}.",
                 "Look for the PID with `pgrep -af python`.",
             ) from None
-        # The name, field 2, may contain anything, also spaces and parentheses.
-        return int(stat.rpartition(")")[2].split()[19])
+        try:
+            return parse_start_time(stat)
+        except ValueError as error:
+            raise damaged(self, "stat", error) from None
 
     def age(self) -> float:
         """Return for how many seconds the process has been there."""
@@ -80,11 +129,14 @@ class Process:
     def status(self) -> dict[str, str]:
         """The fields of /proc/PID/status, read now."""
         try:
-            lines = (self.proc / "status").read_text().splitlines()
+            text = (self.proc / "status").read_text(errors="replace")
         except OSError:
             self.read_start_time()  # says so if it has ended
             raise
-        return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
+        try:
+            return parse_status(text)
+        except ValueError as error:
+            raise damaged(self, "status", error) from None
 
     @property
     def state(self) -> str:
@@ -107,9 +159,20 @@ class Process:
         return int(self.status["Gid"].split()[1])
 
     @property
+    def owner(self) -> Owner:
+        """Its user with all groups, whose rights are all that its files are looked at with."""
+        groups = map(int, self.status.get("Groups", "").split())
+        return Owner(self.uid, self.gid, tuple(groups))
+
+    @property
+    def sees_as_we_do(self) -> bool:
+        """Whether its files are what they are to us, and its user is ourselves."""
+        return self.root == Path("/") and self.uid == os.geteuid()
+
+    @property
     def inner_pid(self) -> int:
         """The PID as the process itself sees it, in the innermost PID namespace."""
-        return int(self.status.get("NSpid", str(self.pid)).split()[-1])
+        return int([str(self.pid), *self.status.get("NSpid", "").split()][-1])
 
     @property
     def inner_threads(self) -> dict[int, Path]:
@@ -120,6 +183,19 @@ class Process:
                 ids = re.search(r"^NSpid:.*?(\d+)$", status.read_text(), re.M)
                 found[int(ids[1] if ids else status.parent.name)] = status.parent
         return found
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """How many files it has open, and how many it may have; raises NotPossible."""
+        try:
+            used = len(os.listdir(self.proc / "fd"))
+            found = re.search(r"^Max open files +(\d+)", (self.proc / "limits").read_text(), re.M)
+        except PermissionError:
+            raise may_not(self) from None
+        except OSError:
+            self.read_start_time()
+            raise
+        return used, int(found[1]) if found else sys.maxsize
 
     @property
     def command(self) -> str:
@@ -146,6 +222,17 @@ class Process:
         mine = os.readlink(f"/proc/self/ns/{namespace}")
         return os.readlink(self.proc / "ns" / namespace) == mine
 
+    @property
+    def memory_folders(self) -> list[str]:
+        """Where file systems in memory are mounted in its view: what can be written to if any."""
+        found = []
+        with contextlib.suppress(OSError):
+            for line in (self.proc / "mountinfo").read_text(errors="replace").splitlines():
+                folder = memory_folder(line)
+                if folder is not None and not folder.startswith(NO_FILES):
+                    found.append(folder)
+        return found
+
     def path_of(self, theirs: str) -> Path:
         """Return for us the path that is `theirs` in the process's own view."""
         return self.root / theirs.lstrip("/")
@@ -157,6 +244,16 @@ class Process:
         if self.root != Path("/"):
             where = "/" + where.removeprefix(os.readlink(self.proc / "root")).lstrip("/")
         return Path(where)
+
+    def is_nowhere(self) -> bool:
+        """Whether its working directory has been removed; raises NotPossible."""
+        try:
+            return os.stat(self.proc / "cwd").st_nlink == 0
+        except PermissionError:
+            raise may_not(self) from None
+        except OSError:
+            self.read_start_time()
+            raise
 
     @property
     def environment(self) -> dict[str, str]:
@@ -174,12 +271,17 @@ class Process:
         except OSError:
             self.read_start_time()
             raise
-        return [parse_mapping(line) for line in lines]
+        try:
+            return [parse_mapping(line) for line in lines]
+        except ValueError as error:
+            raise damaged(self, "maps", error) from None
 
     def open_mapped(self, mapping: Mapping) -> Path:
         """Return a path by which we can read the file behind a mapping, also a deleted one."""
-        if not mapping.deleted and self.path_of(mapping.path).exists():
-            return self.path_of(mapping.path)
+        path = self.path_of(mapping.path)
+        # The target could have put a pipe there, which we would wait for.
+        if not mapping.deleted and path.is_file():
+            return path
         return self.proc / "map_files" / f"{mapping.start:x}-{mapping.end:x}"
 
 
@@ -192,10 +294,31 @@ def children_of(pid: int) -> list[int]:
     return found
 
 
-def may_not(process: Process) -> NotPossible:
-    """Return the error for a process that we have no right to look into."""
+def processes_elsewhere() -> Iterator[Process]:
+    """Yield one process of each root that is not ours, of those that we may look at."""
+    seen = {place_of("self")}
+    for pid in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError, NoTarget):
+            place = place_of(pid)
+            if place not in seen:
+                seen.add(place)
+                yield Process(int(pid))
+
+
+def place_of(pid: str) -> tuple[str, int, int]:
+    """Return what tells the root of a process, and what is mounted there, from others."""
+    found = os.stat(f"/proc/{pid}/root/.")
+    return os.readlink(f"/proc/{pid}/ns/mnt"), found.st_dev, found.st_ino
+
+
+def damaged(process: Process, name: str, error: ValueError) -> NotPossible:
+    """Return the error for a file of /proc that says something that we do not know."""
     return NotPossible(
-        f"You may not attach to process {process.pid}: it belongs to user {process.uid}"
-        " or has rights that you have not.",
-        f"Run the same command as that user or as root: `sudo covattach … {process.pid}`.",
+        f"What {process.proc / name} says is not understood ({error}).",
+        "Please report it, with that file and the version of the kernel: `uname -r`.",
     )
+
+
+def may_not(process: Process, details: str = "") -> CovattachError:
+    """Return the error for a process that we have no right to look into."""
+    return permission.refused(process.pid, process.status, details)

@@ -55,9 +55,12 @@ def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
         fields = (process.proc / "task" / str(tid) / "syscall").read_text().split()
     except OSError:
         return Activity(tid, "ended", idle=False)
-    if fields[0] in ("running", "-1"):
+    if fields[:1] in (["running"], ["-1"]):
         return Activity(tid, "running", idle=False)
-    number, first, second = int(fields[0]), int(fields[1], 16), int(fields[2], 16)
+    try:
+        number, first, second = int(fields[0]), int(fields[1], 16), int(fields[2], 16)
+    except (ValueError, IndexError):
+        return Activity(tid, "unknown", idle=False)
     if number in WAITING:
         return Activity(tid, WAITING[number], idle=True)
     if number in READING:

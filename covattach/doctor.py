@@ -1,0 +1,164 @@
+"""What could stop an attach: each precondition tried for real, with what to do about it here.
+
+Nothing is executed in the target, and nothing is left of it: a folder is made and removed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from covattach import attach, folder, host, provision, session
+from covattach.errors import CovattachError, NotPossible
+from covattach.facts import printable
+from covattach.findings import Finding, tried
+from covattach.injector import detour, remote_exec
+from covattach.payloads.measure import best_core
+from covattach.target.interpreter import Interpreter, find_interpreter
+from covattach.target.memory import open_memory
+from covattach.target.process import Process
+from covattach.target.view import View
+
+SITES = (
+    "lib/python{0}/site-packages",
+    "lib/python3/dist-packages",
+    "local/lib/python{0}/dist-packages",
+)
+
+
+def of_process(pid: int) -> Iterator[Finding]:
+    """Try everything that an attach to `pid` needs, in the order in which it would fail."""
+    try:
+        process = Process(pid)
+    except CovattachError as error:
+        yield Finding("process", error.message, error)
+        return
+    yield Finding("process", printable(f"{pid}, of user {process.uid}: {process.command[:60]}"))
+    yield tried("its state", lambda: state(process))
+    allowed = tried("right to debug it", lambda: right_to(process))
+    yield allowed
+    if allowed.obstacle is not None:
+        return  # nothing else can be looked at
+    kept: list[Interpreter] = []
+    known = tried("interpreter", lambda: known_interpreter(process, kept))
+    yield known
+    if not kept:
+        return
+    interpreter = kept[0]
+    yield from ways_in(process, interpreter)
+    yield tried("a place for the session", lambda: place(process))
+    yield tried("open files", lambda: descriptors(process))
+    yield tried("working directory", lambda: directory(process))
+    yield tried("coverage", lambda: coverage_for(process, interpreter))
+
+
+def state(process: Process) -> str:
+    """Tell that it runs; raises NotNow where it is stopped, traced or ending."""
+    attach.check_state(process)
+    return "it runs, and nobody traces it"
+
+
+def right_to(process: Process) -> str:
+    """Open its memory, and act as its user; raises NotPossible."""
+    with attach.alone(process), open_memory(process):
+        pass
+    with folder.opened(process.root, "", process.owner):
+        return "its memory could be opened" + ("" if process.sees_as_we_do else elsewhere(process))
+
+
+def elsewhere(process: Process) -> str:
+    """Tell what its view of the system does not share with ours."""
+    names = {"mnt": "mount", "pid": "PID", "net": "network", "user": "user"}
+    own = [words for kind, words in names.items() if not process.shares(kind)]
+    return f"; namespaces of its own: {', '.join(own)}" if own else ""
+
+
+def known_interpreter(process: Process, kept: list[Interpreter]) -> str:
+    """Find the interpreter, and keep it; raises NoTarget, NotPossible."""
+    kept.append(find_interpreter(process))
+    return f"CPython {kept[0].dotted}, {kept[0].path}"
+
+
+def ways_in(process: Process, interpreter: Interpreter) -> Iterator[Finding]:
+    """Try PEP 768, and gdb where that is not there, or all threads sleep."""
+    if remote_exec.is_available(process, interpreter):
+        yield Finding("way in", "remote-exec (PEP 768): it is not stopped")
+        if shutil.which("gdb") is None:
+            yield Finding("gdb", "not there: needed only if every thread of it sleeps for ever")
+        return
+    yield tried("way in", lambda: by_gdb(process, interpreter))
+    yield tried("gdb", host.debugger)
+
+
+def by_gdb(process: Process, interpreter: Interpreter) -> str:
+    """Look for room for a detour; raises NotPossible, NotNow."""
+    if interpreter.machine != "EM_X86_64":
+        raise NotPossible(
+            f"Process {process.pid} is not an x86-64 program, the only ones that gdb is used on.",
+            "Run the program on Python 3.14 or later.",
+        )
+    with open_memory(process) as memory:
+        detour.find(process, interpreter, memory)
+    return "gdb: it is stopped for some milliseconds; no shadow stack, and room for the detour"
+
+
+def place(process: Process) -> str:
+    """Make a session's folder and remove it; raises NotPossible."""
+    made = folder.create(process)
+    made.remove()
+    return f"{made.inside.rpartition('/')[0]} can be written to, in its own view"
+
+
+def descriptors(process: Process) -> str:
+    """Tell how many files it may open; raises NotNow."""
+    attach.check_descriptors(process)
+    used, limit = process.descriptors
+    return f"{used} of {limit}"
+
+
+def directory(process: Process) -> str:
+    """Tell where it works; raises NotNow."""
+    attach.check_folder(process)
+    return str(process.cwd)
+
+
+def coverage_for(process: Process, interpreter: Interpreter) -> str:
+    """Look for a coverage that fits: one of its own, or ours; raises NotPossible."""
+    core = best_core(False, interpreter.version)
+    own = own_coverage(process, interpreter)
+    if own is not None:
+        return f"its own, in {own} (core {core})"
+    if provision.find(interpreter.version, core) is not None:
+        return f"it has none, and is given ours (core {core})"
+    raise NotPossible(
+        f"Neither process {process.pid} nor covattach seems to have a coverage for Python"
+        f" {interpreter.dotted}.",
+        f"Get one: `covattach provision --python {interpreter.dotted}`.",
+    )
+
+
+def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
+    """Return the folder of the target's own coverage, where targets usually have it, or None."""
+    environment = process.environment
+    bases = {environment.get("VIRTUAL_ENV", ""), str(Path(interpreter.path).parent.parent)}
+    bases.add(str(Path(os.readlink(process.proc / "exe")).parent.parent))
+    bases.add(str(Path(process.command.split(" ")[0]).parent.parent))
+    places = environment.get("PYTHONPATH", "").split(":")
+    places += [f"{base}/{site.format(interpreter.dotted)}" for base in bases for site in SITES]
+    with View(process.root, str(process.cwd), process.owner) as view:
+        for one in filter(None, places):
+            with contextlib.suppress(OSError):
+                view.stat(f"{one}/coverage/version.py")
+                return one
+    return None
+
+
+def measured(pid: int) -> str:
+    """Tell whether the process is being measured already."""
+    with contextlib.suppress(CovattachError):
+        if session.find(pid).alive:
+            return f"Process {pid} is being measured already: `covattach dump {pid}`."
+    return ""

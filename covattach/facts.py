@@ -1,0 +1,96 @@
+"""What a target says of itself, checked before it is believed: of the right kind, or left out.
+
+The session's folder is the target's user's to write in, and the agent's reply comes out of the
+target; whoever reads them may be root.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+LARGEST = 1e15  # no time, size or number of ours is larger
+Check = Callable[[Any], bool]
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is a finite number that can be reckoned with."""
+    return type(value) in (int, float) and math.isfinite(value) and abs(value) < LARGEST
+
+
+def is_natural(value: Any) -> bool:
+    """Whether it is a whole number from 0 on."""
+    return type(value) is int and 0 <= value < LARGEST
+
+
+def is_text(value: Any) -> bool:
+    """Whether it is a text that can also be a name of a file."""
+    return isinstance(value, str) and "\0" not in value
+
+
+def is_flag(value: Any) -> bool:
+    """Whether it is true or false."""
+    return isinstance(value, bool)
+
+
+def is_texts(value: Any) -> bool:
+    """Whether it is a list of texts."""
+    return isinstance(value, list) and all(map(is_text, value))
+
+
+def is_list(value: Any) -> bool:
+    """Whether it is a list, of whatever."""
+    return isinstance(value, list)
+
+
+def is_path(value: Any) -> bool:
+    """Whether it is an absolute path."""
+    return is_text(value) and value.startswith("/")
+
+
+def is_process(value: Any) -> bool:
+    """Whether it is a PID and a start time."""
+    return isinstance(value, list) and len(value) == 2 and all(map(is_natural, value))
+
+
+def is_setting(value: Any) -> bool:
+    """Whether it is what coverage takes for a setting."""
+    return is_flag(value) or is_number(value) or is_text(value) or is_texts(value)
+
+
+def is_settings(value: Any) -> bool:
+    """Whether it maps names to settings."""
+    return isinstance(value, dict) and all(map(is_setting, value.values()))
+
+
+KINDS: dict[Check, str] = {
+    is_natural: "pid parent start_time points thread protocol",
+    is_number: "created since pause_ms attach_ms snapshot_ms mark_ms overhead max_overhead percent",
+    is_text: "command python core method how window off coverage previous error message traceback"
+    " role",
+    is_flag: "measuring branch",
+    is_texts: "warnings transcript",
+    is_list: "windows",
+    is_path: "cwd tree",
+    is_process: "attacher",
+    is_settings: "settings",
+}
+CHECKS = {name: check for check, names in KINDS.items() for name in names.split()}
+
+
+def checked(said: Any) -> dict[str, Any]:
+    """Return those of the facts that are of the right kind; unknown ones are left as they are."""
+    if not isinstance(said, dict):
+        return {}
+    return {name: value for name, value in said.items() if CHECKS.get(name, is_any)(value)}
+
+
+def printable(text: str) -> str:
+    """Return a text without what a terminal would take for a command."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def is_any(value: Any) -> bool:
+    """Whether it is anything at all."""
+    return True

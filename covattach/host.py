@@ -1,0 +1,85 @@
+"""What this machine allows, whatever the target: each tried for real."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from covattach import provision
+from covattach.errors import NotPossible
+from covattach.findings import Finding, tried
+from covattach.injector.debugger import Gdb, GdbError, GdbTimeout
+from covattach.injector.gdb import AMD64_SSE
+from covattach.target import permission
+
+PATIENCE = 15.0  # seconds for gdb to attach to a process of ours
+SOUND = 14  # the first gdb that restores all registers on AMD's processors with AVX-512
+
+
+def of_machine() -> Iterator[Finding]:
+    """Try what does not depend on a target: what it is like here, and whether gdb can work."""
+    yield tried("machine", machine)
+    yield tried("right to debug", right_to_debug)
+    yield tried("gdb", debugger)
+    yield tried("coverage", coverages)
+
+
+def machine() -> str:
+    """Tell what processor and container this is, as far as it matters."""
+    system = os.uname()
+    where = "in a container" if permission.is_in_container() else "not in a container"
+    scope = permission.SCOPE.read_text().strip() if permission.SCOPE.exists() else "none: no Yama"
+    return f"{system.sysname} {system.release}, {system.machine}, {where}; ptrace_scope {scope}"
+
+
+def right_to_debug() -> str:
+    """Tell whether a process that is not ours can be attached to."""
+    if permission.has_sys_ptrace():
+        return "yes, any process (CAP_SYS_PTRACE)"
+    return f"only processes of user {os.geteuid()} that have no more rights"
+
+
+def debugger() -> str:
+    """Attach gdb to a process of ours; raises NotPossible where that fails."""
+    with Gdb(AMD64_SSE) as gdb:
+        deadline = time.monotonic() + PATIENCE
+        try:
+            gdb.prepare(deadline)
+            said = gdb.command("show version", deadline)
+        except (GdbError, GdbTimeout) as error:
+            raise NotPossible(f"gdb does not work here: {error}.", "Run `gdb --version`.") from None
+        failed = [line for line in gdb.transcript if line.startswith("(no attach")]
+    if failed:
+        raise NotPossible(
+            "gdb may not attach even to a process of ours.",
+            "In a container allow ptrace: `--cap-add SYS_PTRACE`, or another seccomp profile.",
+            "\n".join(failed),
+        )
+    version = next(iter(re.findall(r"\d+\.\d+", " ".join(said[:1]))), "of unknown version")
+    return f"gdb {version}, attached to a process of ours{registers(version)}"
+
+
+def registers(version: str) -> str:
+    """Tell of what is wrong with this gdb on this processor, and harmless here."""
+    flags = Path("/proc/cpuinfo").read_text(errors="replace")
+    if not version[:1].isdigit() or int(version.partition(".")[0]) >= SOUND:
+        return ""
+    if " amx_tile " in flags:
+        wrong = "cannot write registers on a processor with AMX"
+    elif " avx512f " in flags and "AuthenticAMD" in flags:
+        wrong = "restores registers wrongly on AMD's AVX-512"
+    else:
+        return ""
+    return (
+        f"; before {SOUND} it {wrong}: harmless, covattach has it call nothing and see none of them"
+    )
+
+
+def coverages() -> str:
+    """Tell for which targets without a coverage of their own there is one."""
+    versions = [(3, minor) for minor in range(9, 16)]
+    there = [f"3.{version[1]}" for version in versions if provision.find(version, "ctrace")]
+    return f"for targets without one of their own: Python {', '.join(there)}; sysmon from 3.12 on"

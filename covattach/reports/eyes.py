@@ -1,0 +1,131 @@
+"""How the sources of a target are looked at while reports are made of them.
+
+    looking_with(files)     look through `files` instead of with our own eyes, for a while
+    eyes()                  what is looked through now
+
+By our own eyes names mean what they mean to us.  For a target in a container, or of another user,
+they mean something else, and root could see too much: then covattach.target.view.View is looked
+through, and what coverage itself opens goes the same way.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+LARGEST = 64 << 20  # bytes; nobody reads the report of a larger source, and it may be endless
+ONE_AT_A_TIME = threading.RLock()  # what coverage looks with is the whole process's
+
+
+class Files(Protocol):
+    """What is needed of files; everything raises OSError as `os` would."""
+
+    def stat(self, name: str) -> os.stat_result:
+        """Return what `os.stat` would."""
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return the first `most` bytes."""
+
+    def walk(self, folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+        """Yield what `os.walk` would."""
+
+    def is_link(self, name: str) -> bool:
+        """Tell whether it is a link; False for what is not there."""
+
+    def realpath(self, name: str) -> str:
+        """Return the path without links."""
+
+
+class Own:
+    """Our own eyes."""
+
+    def stat(self, name: str) -> os.stat_result:
+        """Return what `os.stat` would."""
+        return os.stat(name)
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return the first `most` bytes."""
+        with open(name, "rb") as file:
+            return file.read(most)
+
+    def walk(self, folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+        """Yield what `os.walk` would."""
+        return os.walk(folder)
+
+    def is_link(self, name: str) -> bool:
+        """Tell whether it is a link; False for what is not there."""
+        return os.path.islink(name)
+
+    def realpath(self, name: str) -> str:
+        """Return the path without links."""
+        return os.path.realpath(name)
+
+
+OWN = Own()
+current: list[Files] = [OWN]
+
+
+def eyes() -> Files:
+    """Return what is looked through now."""
+    return current[-1]
+
+
+@contextlib.contextmanager
+def looking_with(files: Files | None) -> Iterator[None]:
+    """Look through `files`, and have coverage do so; None: with our own eyes, as usual."""
+    with ONE_AT_A_TIME:
+        if files is None:
+            yield
+            return
+        current.append(files)
+        try:
+            with lent_to_coverage(files):
+                yield
+        finally:
+            current.pop()
+
+
+@contextlib.contextmanager
+def lent_to_coverage(files: Files) -> Iterator[None]:
+    """Have coverage's functions that look at sources look through `files`."""
+    import coverage.control
+    import coverage.files
+    import coverage.python
+
+    package: Any = coverage
+    lent = (
+        (package.files, "abs_file", files.realpath),
+        (package.control, "abs_file", files.realpath),
+        (package.files.os, "walk", files.walk),  # a copy of `os` that is coverage's own
+        (package.python, "get_python_source", source),
+    )
+    before = [(module, name, getattr(module, name)) for module, name, _ in lent]
+    for module, name, function in lent:
+        setattr(module, name, function)
+    try:
+        package.files.set_relative_directory()  # forgets the names that it knows, too
+        yield
+    finally:
+        for module, name, function in before:
+            setattr(module, name, function)
+        package.files.set_relative_directory()
+
+
+def source(name: str) -> str:
+    """Return the text of a source, as `coverage.python.get_python_source` does.
+
+    What lies inside of an archive is not found.  Raises coverage's NoSource.
+    """
+    from coverage.exceptions import NoSource
+    from coverage.phystokens import source_encoding
+
+    try:
+        content = eyes().read(name, LARGEST)
+    except (OSError, ValueError) as error:
+        raise NoSource(f"No source for code: '{name}'.") from error
+    content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\f", b" ")
+    text = content.decode(source_encoding(content), "replace")
+    return text if not text or text.endswith("\n") else text + "\n"

@@ -1,0 +1,85 @@
+"""Files and folders below a process's root, by steps that follow no link.
+
+Everything here takes a descriptor of a folder and names below it.  A link that somebody has put
+in the way leads nowhere: OSError, whoever asks.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+
+FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+@contextlib.contextmanager
+def opened(folder: int, name: str) -> Iterator[int]:
+    """Yield a descriptor of the folder `name`, which may be several steps below `folder`."""
+    here = os.dup(folder)
+    try:
+        for part in filter(None, name.split("/")):
+            below = os.open(part, FOLDER, dir_fd=here)
+            os.close(here)
+            here = below
+        yield here
+    finally:
+        os.close(here)
+
+
+def names(folder: int) -> list[str]:
+    """Return what is in the folder, sorted."""
+    descriptor = os.open(".", LIST, dir_fd=folder)
+    try:
+        return sorted(os.listdir(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def read(folder: int, name: str, most: int) -> bytes:
+    """Return the content of a plain file in the folder, or its first `most` bytes."""
+    with open(open_plain(folder, name), "rb") as file:
+        return file.read(most)
+
+
+def open_plain(folder: int, name: str) -> int:
+    """Open a file for reading that is no link, and whose reading cannot wait for ever."""
+    descriptor = os.open(name, PLAIN, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError("not a plain file")
+    return descriptor
+
+
+def write(folder: int, name: str, content: bytes) -> None:
+    """Write a file into the folder, whole or not at all; what was there is replaced."""
+    beside = name + ".new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(beside, dir_fd=folder)
+    try:
+        with open(os.open(beside, NEW, 0o600, dir_fd=folder), "wb") as file:
+            file.write(content)
+        os.rename(beside, name, src_dir_fd=folder, dst_dir_fd=folder)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(beside, dir_fd=folder)
+        raise
+
+
+def exists(folder: int, name: str) -> bool:
+    """Tell whether there is anything of that name in the folder."""
+    try:
+        os.lstat(name, dir_fd=folder)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def remove(folder: int, name: str) -> None:
+    """Remove a folder in the folder, with all that is in it, as far as that can be done."""
+    shutil.rmtree(name, ignore_errors=True, dir_fd=folder)

@@ -1,0 +1,171 @@
+"""The files of a process, as its user sees them: what a report may show of them, and no more.
+
+A path of a container's leads to somewhere else when we follow it: a link to `/etc/passwd` would
+be one to ours.  And root may read what the target's user may not, who says which files a report is
+to show.  So names are resolved step by step below the process's root, with its user's rights.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from covattach.target.rights import Owner, as_owner
+
+MOST_LINKS = 40  # as in Linux (path_resolution(7))
+STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+
+
+class View:
+    """Looks at files by the names that the process has for them; raises OSError as `os` would.
+
+    `root` is its root as we see it, `cwd` its working directory as it sees it.
+    """
+
+    def __init__(self, root: Path, cwd: str, owner: Owner) -> None:
+        """Open the root: it stays there, also when the process has ended."""
+        self.root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.cwd = cwd
+        self.owner = owner
+
+    def __enter__(self) -> View:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self.root)
+
+    @contextlib.contextmanager
+    def located(self, name: str) -> Iterator[tuple[int, str]]:
+        """Yield a descriptor (O_PATH) of what `name` leads to, and its path without links."""
+        way = Way(self.root)
+        try:
+            with as_owner(self.owner):
+                way.go(os.path.join(self.cwd, name))
+                yield way.folders[-1], way.path
+        finally:
+            way.close()
+
+    def stat(self, name: str) -> os.stat_result:
+        """Return what `os.stat` would."""
+        with self.located(name) as (found, _):
+            return os.fstat(found)
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return the content of a plain file, or its first `most` bytes.
+
+        Nothing of files that have no size: those of /proc tell about us.
+        """
+        with self.located(name) as (found, _):
+            facts = os.fstat(found)
+            if not stat.S_ISREG(facts.st_mode):
+                raise OSError(errno.EINVAL, "not a plain file", name)
+            with open(f"/proc/self/fd/{found}", "rb") as file:
+                return file.read(min(facts.st_size, most))
+
+    def walk(self, folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
+        """Yield what `os.walk` would, top down and through no link: a folder, folders, files."""
+        try:
+            folders, files = self.entries(folder)
+        except OSError:
+            return  # as os.walk does
+        yield folder, folders, files
+        for name in folders:
+            yield from self.walk(os.path.join(folder, name))
+
+    def entries(self, folder: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files in a folder; of links to folders none.
+
+        `os.walk` names those too, and does not go into them.
+        """
+        with self.located(folder) as (found, _):
+            descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                held = list(os.scandir(descriptor))
+                folders = [entry.name for entry in held if entry.is_dir(follow_symlinks=False)]
+            finally:
+                os.close(descriptor)
+        inside = set(folders)
+        return folders, [entry.name for entry in held if entry.name not in inside]
+
+    def is_link(self, name: str) -> bool:
+        """Tell whether it is a link; False for what is not there."""
+        folder, _, base = name.rpartition("/")
+        try:
+            with self.located(folder or "/") as (found, _):
+                return stat.S_ISLNK(os.lstat(base, dir_fd=found).st_mode)
+        except OSError:
+            return False
+
+    def realpath(self, name: str) -> str:
+        """Return the path without links; from the first part on that is not there, as it is."""
+        way = Way(self.root)
+        try:
+            with as_owner(self.owner):
+                way.go(os.path.join(self.cwd, name))
+        except OSError:
+            return os.path.normpath("/".join([way.path.rstrip("/"), *reversed(way.ahead)]))
+        finally:
+            way.close()
+        return way.path
+
+
+class Way:
+    """The way from a root to a file: the folders that have been opened, and the names ahead."""
+
+    def __init__(self, root: int) -> None:
+        self.folders = [os.dup(root)]
+        self.names: list[str] = []
+        self.ahead: list[str] = []
+
+    @property
+    def path(self) -> str:
+        """How far we are."""
+        return "/" + "/".join(self.names)
+
+    def go(self, name: str) -> None:
+        """Go all the way; raises OSError where there is none."""
+        self.ahead = name.split("/")[::-1]
+        links = 0
+        while self.ahead:
+            part = self.ahead[-1]
+            if part == "..":
+                self.back(1)
+            elif part not in ("", "."):
+                link = self.step(part)
+                links += link is not None
+                if links > MOST_LINKS:
+                    raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), name)
+                if link is not None:
+                    self.back(len(self.names) if link.startswith("/") else 0)
+                    self.ahead.pop()
+                    self.ahead += link.split("/")[::-1]
+                    continue
+            self.ahead.pop()
+
+    def step(self, part: str) -> str | None:
+        """Go into `part`; if that is a link, stay, and return where it leads."""
+        found = os.open(part, STEP, dir_fd=self.folders[-1])
+        if stat.S_ISLNK(os.fstat(found).st_mode):
+            try:
+                return os.readlink("", dir_fd=found)
+            finally:
+                os.close(found)
+        self.folders.append(found)
+        self.names.append(part)
+        return None
+
+    def back(self, steps: int) -> None:
+        """Go back towards the root, and no further."""
+        for _ in range(min(steps, len(self.names))):
+            os.close(self.folders.pop())
+            self.names.pop()
+
+    def close(self) -> None:
+        """Close what was opened."""
+        for folder in self.folders:
+            os.close(folder)
+        self.folders.clear()

@@ -1,0 +1,15 @@
+"""Waits, and protects itself from its own user if it is told to: "dumpable" or "not"."""
+
+import ctypes
+import sys
+import time
+
+import answering
+
+PR_SET_DUMPABLE = 4
+
+if sys.argv[1] == "not":
+    ctypes.CDLL(None).prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)
+answering.in_thread(globals())
+while True:
+    time.sleep(0.05)

@@ -1,0 +1,270 @@
+"""Input that is damaged or made up: ELF files, texts of /proc, requests, and replies of a target.
+
+Whatever it is, the answer is the error that is meant for it, and never a traceback of ours.  The
+long runs are for `make stress`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from covattach.payloads import wire
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from covattach import client, facts
+from covattach.errors import CovattachError
+from covattach.reports.saved import read_snapshot
+from covattach.reports.snapshot import decode
+from covattach.target import process, threads
+from covattach.target.elf import ElfFile, NotElf
+from covattach.target.interpreter import FUNCTIONS
+
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+GOOD = b'{"verb": "start", "protocol": 1, "options": {"core": "sysmon", "settings": {}}}\n'
+STATUS = Path("/proc/self/status").read_text()
+STAT = Path("/proc/self/stat").read_text()
+MAPS = Path("/proc/self/maps").read_text()
+INFO = Path("/proc/self/mountinfo").read_text()
+JSON: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner),
+    max_leaves=12,
+)
+
+
+def damaged(content: bytes, chance: random.Random) -> bytes:
+    """Return something of the content that is not quite it any more."""
+    found = bytearray(content)
+    for _ in range(chance.randrange(1, 5)):
+        at = chance.randrange(max(len(found), 1))
+        kind = chance.randrange(4)
+        if kind == 0:
+            found[at : at + 1] = chance.randbytes(1)
+        elif kind == 1:
+            del found[at : at + chance.randrange(1, 40)]
+        elif kind == 2:
+            found[at:at] = chance.choice((b"\0", b"-", b" ", b"\n", b"9" * 30, b"\xff\xff\xff\xff"))
+        else:
+            found[at : at + 4] = chance.choice((b"\xff\xff\xff\xff", b"\0\0\0\0", b"\0\0\0\x7f"))
+    return bytes(found)
+
+
+def parse_requests(number: int) -> int:
+    """Parse so many damaged requests; return how many were still good."""
+    chance, good = random.Random(number), 0  # noqa: S311  the same ones every time
+    for _ in range(number):
+        try:
+            good += "protocol" in wire.parse(damaged(GOOD, chance))
+        except wire.BadRequest:
+            continue
+    return good
+
+
+def test_requests() -> None:
+    """A damaged request is a bad request."""
+    assert parse_requests(5000) < 5000
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+def test_a_million_requests() -> None:
+    """So are a million of them."""
+    print(f"{parse_requests(1_000_000)} of 1,000,000 were good")
+
+
+@given(st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode() + b"\n"))
+@settings(max_examples=500, deadline=None)
+def test_requests_that_are_made_up(line: bytes) -> None:
+    """Anything else is one, too."""
+    try:
+        assert wire.parse(line)["protocol"] == wire.PROTOCOL
+    except wire.BadRequest:
+        return
+
+
+def small_library() -> bytes:
+    """Return an ELF file with all that we look at, as small as there is one."""
+    found = [Path(module.__file__) for module in list(sys.modules.values()) if is_library(module)]
+    return min(found, key=lambda path: path.stat().st_size).read_bytes()
+
+
+def is_library(module: Any) -> bool:
+    """Whether a module is a shared library."""
+    return str(getattr(module, "__file__", "")).endswith(".so")
+
+
+def read_libraries(number: int, folder: Path) -> int:
+    """Read so many damaged ELF files; return how many could still be read."""
+    chance, good, content = random.Random(number), 0, small_library()  # noqa: S311
+    names = ("PyInit__struct", "_PyRuntime", *FUNCTIONS)
+    path = folder / "damaged.so"
+    slowest = 0.0
+    for _ in range(number):
+        # The headers are what is gone by: the rest would be damaged in vain nearly always.
+        head = damaged(content[:4096], chance)
+        path.write_bytes((head + content[len(head) :])[: chance.choice((None, None, 3000, 60))])
+        began = time.monotonic()
+        try:
+            elf = ElfFile(path, names)
+            elf.slack("w")
+            elf.slack("x")
+            elf.bias(0x1000, 0)
+            good += 1
+        except NotElf:
+            pass
+        slowest = max(slowest, time.monotonic() - began)
+    print(f"{good} of {number} could be read; the slowest took {slowest:.3f} s")
+    return good
+
+
+def test_libraries(tmp_path: Path) -> None:
+    """A damaged ELF file is none, or is read as far as it is one."""
+    assert 0 < read_libraries(1000, tmp_path) < 1000
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(1200)
+def test_fifty_thousand_libraries(tmp_path: Path) -> None:
+    """So are 50,000 of them."""
+    read_libraries(50_000, tmp_path)
+
+
+def read_texts(number: int) -> None:
+    """Read so many damaged texts of /proc: each is read, or is a ValueError."""
+    chance = random.Random(number)  # noqa: S311
+    readers: list[tuple[str, Callable[[str], object]]] = [
+        (STATUS, process.parse_status),
+        (STAT, process.parse_start_time),
+        *((line, process.parse_mapping) for line in MAPS.splitlines()[:4]),
+        *((line, process.memory_folder) for line in INFO.splitlines()[:4]),
+    ]
+    for _ in range(number):
+        text, reader = chance.choice(readers)
+        spoilt = damaged(text.encode(), chance).decode(errors="replace")
+        try:
+            reader(spoilt)
+        except ValueError:
+            continue
+
+
+def test_texts_of_proc() -> None:
+    """A damaged text is a ValueError, if it is not read."""
+    read_texts(3000)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(600)
+def test_fifty_thousand_texts() -> None:
+    """So are 50,000 of them."""
+    read_texts(50_000)
+
+
+class Elsewhere(process.Process):
+    """A process whose /proc is a folder of ours."""
+
+    def __init__(self, folder: Path) -> None:
+        self.pid, self.proc, self.start_time = 1, folder, 0
+
+
+@given(st.text(max_size=60) | st.sampled_from(["running", "-1 0x0", "202 0x0", "0", "x y z"]))
+@settings(max_examples=300, deadline=None, suppress_health_check=QUIET)
+def test_system_calls(tmp_path: Path, text: str) -> None:
+    """What a thread is said to do is something, and nothing damaged is idle."""
+    (tmp_path / "task" / "1").mkdir(parents=True, exist_ok=True)
+    (tmp_path / "task" / "1" / "syscall").write_text(text, errors="replace")
+    target: Any = None
+    assert not threads.activity(Elsewhere(tmp_path), target, 1).idle or text
+
+
+@pytest.mark.parametrize("name", ["status", "stat", "maps"])
+def test_a_damaged_proc_is_told(name: str, tmp_path: Path) -> None:
+    """A file of /proc that is not understood is an error with a remedy."""
+    for other, content in {"status": STATUS, "stat": STAT, "maps": MAPS}.items():
+        (tmp_path / other).write_text("x" if other == name else content)
+    target = Elsewhere(tmp_path)
+    with pytest.raises(CovattachError, match=f"{name} says is not understood"):
+        print(target.uid, target.read_start_time(), target.mappings)
+
+
+HEADER = ("kind", "files", "taken", "windows", "window", "imported", "file_tracers")
+KNOWN = st.fixed_dictionaries({}, optional=dict.fromkeys(HEADER, JSON))
+
+
+@given(JSON)
+@settings(max_examples=500, deadline=None)
+def test_facts(said: Any) -> None:
+    """Facts are of the right kinds, or not there."""
+    for name, check in facts.CHECKS.items():
+        found = facts.checked({name: said})
+        assert not found or check(said)
+
+
+@given(KNOWN, st.binary(max_size=80))
+@settings(max_examples=500, deadline=None)
+def test_snapshots(header: dict[str, Any], blob: bytes) -> None:
+    """A snapshot is one, or an error with a remedy."""
+    try:
+        decode({"kind": "lines", "files": [], "taken": 1, **header}, blob)
+    except CovattachError:
+        return
+
+
+@given(st.binary(max_size=200) | KNOWN.map(lambda value: json.dumps(value).encode() + b"\n"))
+@settings(max_examples=300, deadline=None, suppress_health_check=QUIET)
+def test_saved_snapshots(tmp_path: Path, content: bytes) -> None:
+    """So is one in a file."""
+    path = tmp_path / "snapshot"
+    path.write_bytes(content)
+    try:
+        read_snapshot(path)
+    except CovattachError:
+        return
+
+
+REPLIES = st.one_of(
+    st.binary(max_size=200),
+    JSON.map(lambda value: json.dumps(value).encode() + b"\n"),
+    st.dictionaries(st.sampled_from([*facts.CHECKS, "blob", "kind"]), JSON).map(
+        lambda value: json.dumps({**value, "protocol": 1}).encode() + b"\nblob"
+    ),
+    st.just(b"[" * 200_000 + b"\n"),
+    st.just(b'{"protocol": 1, "blob": 9e999}\n'),
+    st.just(b'{"protocol": 1, "blob": -1}\n'),
+)
+
+
+@given(REPLIES)
+@settings(max_examples=500, deadline=None)
+def test_replies(content: bytes) -> None:
+    """A reply is one of ours, or a ValueError that means: nobody is there."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        thread = threading.Thread(target=lambda: (theirs.sendall(content), theirs.close()))
+        thread.start()
+        try:
+            header, blob = client.receive(ours, time.monotonic() + 30)
+            assert header["protocol"] == 1
+            assert isinstance(blob, bytes)
+            str(client.reported({"error": "x", **header}))
+        except ValueError:
+            ours.close()
+        thread.join()
+
+
+def test_replies_that_trickle() -> None:
+    """A reply that comes too slowly is given up at the deadline, however often some comes."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b'{"protocol": 1, "blob": 100}\nsome')
+        with pytest.raises(TimeoutError):
+            client.receive(ours, time.monotonic() + 0.05)
