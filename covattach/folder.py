@@ -191,8 +191,7 @@ def opened(root: Path, inside: str, owner: Owner | None) -> Iterator[int]:
 
 def create(process: Process) -> Folder:
     """Make a session folder for `process`, with the payloads in it; raises NotPossible."""
-    bases = [*BASES, *process.memory_folders]
-    for base in bases:
+    for base in (*BASES, *process.memory_folders):
         inside = f"{base}/{PREFIX}{secrets.token_hex(6)}"
         folder = Folder(process.path_of(inside), inside, process.owner)
         try:
@@ -205,7 +204,8 @@ def create(process: Process) -> Folder:
             continue
         return folder
     raise NotPossible(
-        f"None of {', '.join(bases)} can be written to in the view of process {process.pid}.",
+        f"None of {', '.join(BASES)}, nor any other memory, can be written to in the view of"
+        f" process {process.pid}.",
         "Give it a writable /tmp, such as a tmpfs (`docker run --tmpfs /tmp`), or make room there.",
     )
 
