@@ -69,7 +69,7 @@ class Door:
             return SENT_AWAY
         if self.listener.fileno() in waiting:
             try:
-                self.lobby.admit(self.listener)
+                waiting.add(self.lobby.admit(self.listener))  # most have asked already
             except OSError:
                 self.rests_until = time.monotonic() + BREATH  # no descriptor is left
         asked = self.lobby.asked(waiting)
