@@ -165,10 +165,11 @@ def check_state(process: Process) -> None:
 def check_descriptors(process: Process) -> None:
     """Raise NotNow for a process that could not open what the agent needs."""
     used, limit = process.descriptors
+    higher = limit + 100
     if used + DESCRIPTORS > limit:
         raise NotNow(
             f"Process {process.pid} has {used} files open, and may open {limit}: too few are left.",
-            f"Let it open more: `prlimit --pid {process.pid} --nofile={limit + 100}:`.",
+            f"Let it open more: `prlimit --pid {process.pid} --nofile={higher}:`.",
         )
 
 

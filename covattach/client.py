@@ -19,6 +19,7 @@ from covattach.payloads.wire import PROTOCOL
 LONGEST_HEAD = 1 << 26  # bytes; 100,000 files with long names are 20 MB
 LONGEST_BLOB = 1 << 28  # bytes; ten million executed lines are 80 MB
 PART = 1 << 18
+PLACE = 2  # seconds
 # What the replies to verbs have at least, of what facts.py knows.
 FACTS = ("python", "core", "coverage", "branch", "warnings")
 NEEDED = collections.defaultdict(
@@ -45,6 +46,8 @@ def ask(
     """
     try:
         connection = connect(folder)
+    except BlockingIOError as error:
+        raise NoAnswer("too many wait at the door") from error
     except (OSError, NotPossible) as error:
         raise NobodyThere(str(error)) from error
     try:
@@ -74,6 +77,8 @@ def connect(folder: Folder) -> socket.socket:
     Nobody but the folder's owner is believed: they must own the socket, and listen at it.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    # For so long it waits for a place, where more callers than the socket takes are waiting.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PLACE, 0))
     try:
         with folder.opened() as directory:
             uid = os.fstat(directory).st_uid

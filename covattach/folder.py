@@ -210,7 +210,7 @@ def create(process: Process, tree: str | None = None) -> Folder:
 
     `tree` is the folder of the tree that the session is to belong to, as the target sees it.
     """
-    bases = [tree.rpartition("/")[0]] if tree else [*BASES, *process.memory_folders]
+    bases = (tree.rpartition("/")[0],) if tree else (*BASES, *process.memory_folders)
     for base in bases:
         name = f"{tree}-{secrets.token_hex(4)}" if tree else PREFIX + secrets.token_hex(6)
         inside = f"{base}/{name.rpartition('/')[2]}"
@@ -225,7 +225,8 @@ def create(process: Process, tree: str | None = None) -> Folder:
             continue
         return folder
     raise NotPossible(
-        f"None of {', '.join(bases)} can be written to in the view of process {process.pid}.",
+        f"None of {', '.join(BASES)}, nor any other memory, can be written to in the view of"
+        f" process {process.pid}.",
         "Give it a writable /tmp, such as a tmpfs (`docker run --tmpfs /tmp`), or make room there.",
     )
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import builtins
 import importlib.util
+import os
 import sys
 from importlib.machinery import (
     EXTENSION_SUFFIXES,
@@ -126,6 +127,32 @@ def loader(left_out: frozenset[str]) -> type[SourceFileLoader]:
     return Loader
 
 
+class ExtensionLoader(ExtensionFileLoader):
+    """Loads the C tracer, also from a file system that nothing may be executed from.
+
+    Docker's /dev/shm is one, and with `--read-only` the only place that can be written to.
+    """
+
+    def create_module(self, spec: Any) -> Any:
+        """Return the module; from a copy in memory if need be, which has no file system."""
+        try:
+            return super().create_module(spec)
+        except ImportError:
+            if not os.statvfs(self.path).f_flag & os.ST_NOEXEC:
+                raise
+        with open(self.path, "rb") as file:
+            content = file.read()
+        descriptor = os.memfd_create("coverage")  # type: ignore[attr-defined,unused-ignore]
+        try:
+            with open(descriptor, "wb", closefd=False) as file:
+                file.write(content)
+            spec.origin = f"/proc/self/fd/{descriptor}"
+            return super().create_module(spec)
+        finally:
+            spec.origin = self.path
+            os.close(descriptor)
+
+
 def import_package(folder: str) -> ModuleType:
     """Import the coverage package that lies in `folder`, whatever `sys.path` says."""
     chosen = loader(frozenset(REPORTERS + PARSERS + TRACERS + STANDARD))
@@ -140,7 +167,7 @@ def import_package(folder: str) -> ModuleType:
     module = importlib.util.module_from_spec(spec)
     # The import system asks here for whatever is in that folder, and nobody else does.
     sys.path_importer_cache[folder] = FileFinder(
-        folder, (ExtensionFileLoader, EXTENSION_SUFFIXES), (chosen, SOURCE_SUFFIXES)
+        folder, (ExtensionLoader, EXTENSION_SUFFIXES), (chosen, SOURCE_SUFFIXES)
     )
     sys.modules["coverage"] = module
     try:

@@ -34,7 +34,10 @@ class Guest:
 
     def pull(self) -> None:
         """Take what has come; a request ends with its line, with its caller, or when too long."""
-        part = self.connection.recv(PART)
+        try:
+            part = self.connection.recv(PART)
+        except BlockingIOError:
+            return
         self.came += part
         is_over = not part or len(self.came) > LONGEST_REQUEST
         self.has_asked = is_over or self.came.endswith(b"\n")
@@ -63,8 +66,8 @@ class Lobby:
             return None
         return max(min(guest.until for guest in self.guests.values()) - time.monotonic(), 0.0)
 
-    def admit(self, listener: Any) -> None:
-        """Let in who is first at the door, if it is somebody who may come in.
+    def admit(self, listener: Any) -> int:
+        """Let in who is first at the door, if it is somebody who may come in; return who it is.
 
         Raises OSError where that needs a descriptor and there is none.
         """
@@ -72,7 +75,7 @@ class Lobby:
             descriptor = listener._accept()[0]
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
-                return  # they have gone already
+                return -1  # they have gone already
             if error.errno not in (errno.EMFILE, errno.ENFILE) or self.kept < 0:
                 raise
             os.close(self.kept)
@@ -83,10 +86,11 @@ class Lobby:
         connection.setblocking(False)
         if not peer_is_allowed(connection):
             self.leave(connection)
-            return
+            return -1
         while len(self.guests) >= MOST:
             self.dismiss(min(self.guests, key=lambda one: self.guests[one].until))
         self.keep(Guest(connection), select.POLLIN)
+        return int(descriptor)
 
     def keep(self, guest: Guest, events: int) -> None:
         """Wait for a caller."""

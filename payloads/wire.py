@@ -82,7 +82,7 @@ class Door:
             return TERMINATED
         if self.listener is not None and self.listener.fileno() in waiting:
             try:
-                self.lobby.admit(self.listener)
+                waiting.add(self.lobby.admit(self.listener))  # most have asked already
             except OSError:
                 self.rests_until = time.monotonic() + BREATH  # no descriptor is left
         asked = self.lobby.asked(waiting)

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 NEWNS, NEWUSER, NEWPID, NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
-RDONLY, REMOUNT, BIND, REC, PRIVATE = 1, 32, 4096, 16384, 1 << 18
+RDONLY, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 8, 32, 4096, 16384, 1 << 18
 PIVOT_ROOT, DETACH = 155, 2  # a system call that the C library has no function for (x86-64)
 FIRST, HOW_MANY = 100_000, 65536  # the users that are lent to it
 TARGETS = Path(__file__).parent / "targets"
@@ -45,7 +45,8 @@ def furnish(root: Path, places: list[str]) -> None:
         if place == "dev/shm":
             mount("none", root / "dev", "tmpfs", data="mode=755")
             (root / place).mkdir()
-        mount("none", root / place, "tmpfs", data="mode=1777,size=16m")
+        flags = NOEXEC if place == "dev/shm" else 0  # as Docker does
+        mount("none", root / place, "tmpfs", flags, "mode=1777,size=16m")
     mount("none", root / "run", flags=BIND | REMOUNT | RDONLY)
     mount("none", root, flags=BIND | REMOUNT | RDONLY)
     os.chdir(root)  # not chroot: who is in one is not given users of their own

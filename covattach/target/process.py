@@ -314,7 +314,7 @@ def place_of(pid: str) -> tuple[str, int, int]:
 def damaged(process: Process, name: str, error: ValueError) -> NotPossible:
     """Return the error for a file of /proc that says something that we do not know."""
     return NotPossible(
-        f"What {process.proc / name} says is not understood ({error}).",
+        f"What {process.proc}/{name} says is not understood ({error}).",
         "Please report it, with that file and the version of the kernel: `uname -r`.",
     )
 

@@ -148,3 +148,29 @@ def test_the_first_place_is_full(
     (session,) = target.folders
     assert session.parent.name == "shm"
     covattach("stop", target.pid, "--no-dump")
+
+
+@pytest.mark.pythons("3.9")
+@pytest.mark.parametrize("place", ["tmp", "dev/shm"])
+def test_the_c_tracer_is_brought_along(
+    place: str, interpreter: Interpreter, contain: Contain, covattach: Covattach
+) -> None:
+    """It works also where nothing may be executed, as in what Docker's `--read-only` leaves."""
+    # GIVEN a target that only the C tracer can measure, which it has not
+    cache = covattach.folder / "cache"
+    provided = cache / "covattach" / "coverage" / "3.9"
+    provided.mkdir(parents=True)
+    (provided / "coverage").symlink_to(Path(interpreter.site) / "coverage")
+    target = contain(interpreter, place)
+    before = target.residue()
+
+    # WHEN it is measured
+    started = covattach("start", target.pid, "--json", env={"XDG_CACHE_HOME": str(cache)}).facts
+    assert started["core"] == "ctrace"
+    target.ask("later()")
+    covattach("dump", target.pid, "--no-html")
+
+    # THEN what it executes is there, and nothing is left
+    assert lines_of(covattach.folder / ".coverage")[IDLE] >= marked("idle.py", "# later")
+    covattach("stop", target.pid, "--no-dump")
+    target.assert_untouched(before)

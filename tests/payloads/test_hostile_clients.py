@@ -72,7 +72,7 @@ def test_a_slow_reader_keeps_nobody_waiting(
     """A reply that is not taken is sent on when it is; the others are answered meanwhile."""
     # GIVEN a target that has executed more than a socket holds
     script = tmp_path / "long.py"
-    script.write_text("x = 1\n" * 100_000)
+    script.write_text("x = 1\n" * 40_000)
     target = launch(interpreter, "idle.py", "event")
     with Inside(target) as agent:
         agent.start()
@@ -83,7 +83,7 @@ def test_a_slow_reader_keeps_nobody_waiting(
             wait_for(lambda: slow.recv(1, socket.MSG_PEEK), "the beginning of the reply")
 
             # THEN another one is answered, and the slow one has it all in the end
-            assert len(agent.dump().files[str(script)]) == 100_000
+            assert len(agent.dump().files[str(script)]) == 40_000
             header, blob = answer_to(slow)
             assert len(blob) == header["blob"]
         agent.stop()
@@ -180,8 +180,9 @@ def test_garbage_does_not_slow_the_target(interpreter: Interpreter, launch: Laun
         for _ in range(10):
             quiet.append(pace(target, lambda: time.sleep(2)))
             loud.append(pace(target, lambda: send_garbage(agent, 2000)))
+            print(f"{interpreter.id}: {loud[-1] / quiet[-1]:.3f} of the rounds", flush=True)
         share = statistics.median(loud) / statistics.median(quiet)
-        print(f"{interpreter.id}: {share:.3f} of the rounds; {quiet} without, {loud} with")
+        print(f"{interpreter.id}: {share:.3f} in the median")
 
         # THEN it goes round as often
         assert share > 0.95
