@@ -178,6 +178,14 @@ class Gdb:
         self.command(f"exec-file /proc/{pid}/exe", deadline)
         self.command(f"attach {pid}", deadline)
 
+    def select(self, tid: int, deadline: float) -> None:
+        """Have the commands that follow be about thread `tid`."""
+        lines = self.command(f"thread find LWP {tid}$", deadline)
+        found = re.search(r"^Thread (\d+) has target id", "\n".join(lines), re.M)
+        if found is None:
+            raise GdbError(f"no thread {tid}")
+        self.command(f"thread {found[1]}", deadline)
+
     def value(self, expression: str, deadline: float) -> int:
         """Return the value of a C expression, such as that of a register."""
         lines = self.command(f"output {expression}", deadline)

@@ -19,6 +19,9 @@ FUNCTIONS = (
     "PyGILState_Release",
     "PyRun_SimpleString",
 )
+# The second is what the first was called before 3.13.
+UNCHECKED = ("PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet")
+NAMES = ("_PyRuntime", "Py_Version", *FUNCTIONS, *UNCHECKED)
 LIBPYTHON = re.compile(r"/libpython3\.\d+(\w*)\.so[^/]*$")
 VERSION_IN_NAME = re.compile(r"python(3\.\d+)")
 COOKIE = b"xdebugpy"  # the start of _Py_DebugOffsets, from 3.13 on
@@ -53,7 +56,7 @@ def find_interpreter(process: Process) -> Interpreter:
     """
     for mapping in candidates(process):
         try:
-            elf = ElfFile(process.open_mapped(mapping), ("_PyRuntime", "Py_Version", *FUNCTIONS))
+            elf = ElfFile(process.open_mapped(mapping), NAMES)
         except (NotElf, OSError):
             continue
         if "_PyRuntime" in elf.symbols or elf.runtime_section is not None:
@@ -86,6 +89,8 @@ def candidates(process: Process) -> Iterator[Mapping]:
 def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
     """Return the Interpreter of one file; raises NoTarget or NotPossible for one that is no use."""
     missing = [name for name in ("_PyRuntime", *FUNCTIONS) if name not in elf.symbols]
+    unchecked = [name for name in UNCHECKED if name in elf.symbols]
+    missing += [] if unchecked else UNCHECKED
     if missing:
         raise NotPossible(
             f"The interpreter of process {process.pid} hides the functions that are needed"
@@ -110,6 +115,7 @@ def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
             "Run the program on the usual build of the same version to measure it.",
         )
     functions = {name: address[name] for name in FUNCTIONS}
+    functions[UNCHECKED[0]] = address[unchecked[0]]
     return Interpreter(
         mapping.path, version, address["_PyRuntime"], runtime.size, functions, elf.machine
     )
