@@ -83,7 +83,8 @@ def by_detour(
             details="\n".join(gdb.transcript),
         ) from None
     how = outcome(process, way, sent, gdb.transcript)
-    return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel)
+    keeps_gil = sent.idle and how.startswith("armed")
+    return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel, keeps_gil)
 
 
 def send(
