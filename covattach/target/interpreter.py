@@ -23,7 +23,8 @@ FUNCTIONS = (
 )
 # The second is what the first was called before 3.13.
 UNCHECKED = ("PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet")
-NAMES = ("_PyRuntime", "Py_Version", *FUNCTIONS, *UNCHECKED)
+DEBUG = "_Py_NegativeRefcount"  # only where references are counted twice (Include/object.h)
+NAMES = ("_PyRuntime", "Py_Version", DEBUG, *FUNCTIONS, *UNCHECKED)
 LIBPYTHON = re.compile(r"/libpython3\.\d+(\w*)\.so[^/]*$")
 VERSION_IN_NAME = re.compile(r"python3\.(\d+)")
 VERSION_INSIDE = re.compile(rb"\0cpython-3(\d+)\0")  # sys.implementation.cache_tag
@@ -105,6 +106,16 @@ def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
     with open_memory(process) as memory:
         version = read_version(memory, address.get("Py_Version"), mapping.path, elf.path)
         header = memory.read(address["_PyRuntime"], 24)
+    refuse_unfit(process, version, header, DEBUG in address)
+    functions = {name: address[name] for name in FUNCTIONS}
+    functions[UNCHECKED[0]] = address[unchecked[0]]
+    return Interpreter(
+        mapping.path, version, address["_PyRuntime"], runtime.size, functions, elf.machine
+    )
+
+
+def refuse_unfit(process: Process, version: tuple[int, int], header: bytes, is_debug: bool) -> None:
+    """Raise NoTarget for a build that is not measured; `header` is the start of `_PyRuntime`."""
     if not OLDEST <= version <= NEWEST:
         raise NoTarget(
             f"Process {process.pid} runs Python {version[0]}.{version[1]};"
@@ -116,11 +127,11 @@ def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
             f"Process {process.pid} runs a free-threaded build of Python, which has no GIL.",
             "Run the program on the usual build of the same version to measure it.",
         )
-    functions = {name: address[name] for name in FUNCTIONS}
-    functions[UNCHECKED[0]] = address[unchecked[0]]
-    return Interpreter(
-        mapping.path, version, address["_PyRuntime"], runtime.size, functions, elf.machine
-    )
+    if is_debug:
+        raise NoTarget(
+            f"Process {process.pid} runs a debug build of Python; there is no coverage for those.",
+            "Run the program on the usual build of the same version to measure it.",
+        )
 
 
 def hidden(process: Process, what: str) -> NotPossible:

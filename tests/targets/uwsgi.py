@@ -13,13 +13,13 @@ lines = []
 
 
 def later():
-    lines.append("later")  # later
-    return len(lines)
+    lines.append("later")  # on
+    return len(lines)  # on
 
 
 def application(environ, start_response):
-    start_response("200 OK", [("Content-Type", "application/json")])
-    return [json.dumps({"pid": os.getpid(), "lines": later()}).encode()]
+    start_response("200 OK", [("Content-Type", "application/json")])  # on
+    return [json.dumps({"pid": os.getpid(), "lines": later()}).encode()]  # on
 
 
 def main(*options):
