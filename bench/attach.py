@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from bench.attach_table import table, write
@@ -119,7 +121,7 @@ def attempts(rounds: int, only: str) -> Iterator[Attach]:
         (state, minor, method)
         for state, minor, methods in SUBJECTS
         for method in methods
-        if not method.missing and only in f"{state} {minor} {method.name}"
+        if not method.missing and re.search(only, f"{state}, {minor}: {method.name}")
     ]
     for number in range(rounds):
         random.shuffle(plan)
@@ -140,18 +142,36 @@ def main(words: list[str]) -> None:
     parser = argparse.ArgumentParser(prog="python -m bench attach", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two rounds, and write nothing")
     parser.add_argument("--rounds", type=int, default=10, help="attaches of each kind")
-    parser.add_argument("--only", default="", help='of the rows, those with this: "copying, 3.11"')
+    parser.add_argument(
+        "--only", default="", help='a pattern for the rows: "idle, 3.11: (?!memray)"'
+    )
+    parser.add_argument("--keep", type=Path, help="add to this file, and make a table of all in it")
     options = parser.parse_args(words)
     for method in METHODS:
         if method.missing:
             print(f"left out: {method.name} (pip install -e '.[bench]')", file=sys.stderr)
     rounds = 2 if options.quick else options.rounds
     began = os.getloadavg()[0]
-    found: list[Attach] = []
+    found: list[Attach] = kept(options.keep)
     with contextlib.suppress(KeyboardInterrupt):  # the table is then of what there is
-        for one in attempts(rounds, options.only.replace(",", "")):
+        for one in attempts(rounds, options.only):
             found.append(one)
+            keep(options.keep, one)
     text = table(found, rounds, began)
     print(text)
-    if not options.quick and not options.only:
+    if options.keep or not (options.quick or options.only):
         write(text)
+
+
+def kept(file: Path | None) -> list[Attach]:
+    """Return the attaches of earlier runs: a quiet machine is seldom to be had for long."""
+    if file is None or not file.exists():
+        return []
+    return [Attach(**json.loads(line)) for line in file.read_text().splitlines()]
+
+
+def keep(file: Path | None, one: Attach) -> None:
+    """Add an attach to the file."""
+    if file is not None:
+        with file.open("a") as lines:
+            lines.write(json.dumps(asdict(one)) + "\n")

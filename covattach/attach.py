@@ -218,6 +218,14 @@ def wait_for_agent(process: Process, place: Folder, injection: Injection, deadli
                 "Use the default method.",
                 "\n".join(injection.transcript),
             )
+        if time.monotonic() > deadline and injection.keeps_gil:
+            raise NoSafePoint(
+                f"Process {process.pid} keeps the GIL while it waits in C code, so that no Python"
+                " can run in it.",
+                "Try again while it runs some Python: send it requests. For uWSGI, add"
+                " `--enable-threads`.",
+                "\n".join(injection.transcript),
+            )
         if time.monotonic() > deadline:
             raise NoSafePoint(
                 f"Process {process.pid} reached no safe point in time; it runs on untouched.",

@@ -16,10 +16,10 @@ from covattach.injector.injection import Injection
 from covattach.injector.launcher import launcher
 from covattach.target.interpreter import Interpreter
 from covattach.target.process import Process
-from covattach.target.threads import all_idle
+from covattach.target.threads import asleep
 
 METHODS = ("auto", "gdb", "remote-exec", "pyrasite")
-ASLEEP = 0.5  # seconds after which a target whose threads are all idle is taken for asleep
+ASLEEP = 0.5  # seconds after which a target none of whose threads runs is taken for asleep
 
 
 def inject(
@@ -62,10 +62,10 @@ def least_intrusive(
     if not remote_exec.is_available(process, interpreter):
         return gdb.inject(process, interpreter, text, deadline)
     injection = by_remote_exec(process, interpreter, folder, text, deadline)
-    asleep = min(deadline, time.monotonic() + ASLEEP)
-    if remote_exec.waited_for(folder.is_claimed, asleep) or shutil.which("gdb") is None:
+    long = min(deadline, time.monotonic() + ASLEEP)
+    if remote_exec.waited_for(folder.is_claimed, long) or shutil.which("gdb") is None:
         return injection
-    if not all_idle(process, interpreter):
+    if not asleep(process, interpreter):
         return injection
     injection.cancel()
     return gdb.inject(process, interpreter, text, deadline)

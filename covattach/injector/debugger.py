@@ -36,12 +36,10 @@ SETTINGS = (
     "set language c",
     "set exec-file-mismatch off",
     "set print thread-events off",
-    # A signal that stops a call would leave its frame on the target's stack. `all` is not all:
-    # it leaves SIGINT out. SIGWINCH is how we undo a call that is stuck.
+    # What arrives while the target is stopped goes to it. `all` is not all: it leaves SIGINT out,
+    # which gdb takes for its own.
     "handle all nostop noprint pass",
     "handle SIGINT nostop noprint pass",
-    "handle SIGWINCH stop print pass",
-    "set unwindonsignal on",
 )
 # What is left out of the transcript: our own marks, and the table of signals.
 NOISE = ("@", "SIG", "EXC", "Signal  ")
@@ -180,6 +178,14 @@ class Gdb:
         self.command(f"exec-file /proc/{pid}/exe", deadline)
         self.command(f"attach {pid}", deadline)
 
+    def select(self, tid: int, deadline: float) -> None:
+        """Have the commands that follow be about thread `tid`."""
+        lines = self.command(f"thread find LWP {tid}$", deadline)
+        found = re.search(r"^Thread (\d+) has target id", "\n".join(lines), re.M)
+        if found is None:
+            raise GdbError(f"no thread {tid}")
+        self.command(f"thread {found[1]}", deadline)
+
     def value(self, expression: str, deadline: float) -> int:
         """Return the value of a C expression, such as that of a register."""
         lines = self.command(f"output {expression}", deadline)
@@ -196,9 +202,8 @@ class Gdb:
     def close(self) -> None:
         """End gdb, and see to it that the target runs.
 
-        gdb is never killed while a call may be in progress: the target would die of it.  It is
-        told to detach, which it does after the call; a call that does not end is undone by a
-        signal that gdb unwinds on, and which the target ignores or expects anyway.
+        It is told to detach.  A target of which one thread does not stop, because it waits for a
+        disk, it would wait for: then it is killed, which does no harm, as it makes no calls.
         """
         stopped = self.attached
         try:
@@ -206,11 +211,8 @@ class Gdb:
         except GdbError:
             self.transcript.append("(gdb had ended before it was told to)")
         if not self.ends_within(GRACE):
-            if stopped:
-                os.kill(stopped, signal.SIGWINCH)
-            if not self.ends_within(GRACE):
-                os.killpg(self.popen.pid, signal.SIGKILL)
-                self.popen.wait()
+            os.killpg(self.popen.pid, signal.SIGKILL)
+            self.popen.wait()
         if stopped and self.popen.returncode < 0:
             wake(stopped)
         for pipe in (self.popen.stdin, self.popen.stdout):

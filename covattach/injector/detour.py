@@ -29,18 +29,22 @@ from covattach.target.memory import Memory
 from covattach.target.process import Process
 
 # What the code reads and writes, `block` in the listing: state, whether to run or to arm, where to
-# return to, the result, two places on the stack, five functions, and the text for them.
-BLOCK = struct.Struct("<iiQiiQQ5QQ8s")
+# return to, the result, two places on the stack, six functions, and the text for them.
+BLOCK = struct.Struct("<iiQiiQQ6QQ8s")
 MAGIC = b"covattac"
 ROOM = 384
 PLACED, INSIDE, HOME = 0, 1, 2  # states
 NOTHING, RAN, ARMED = 0, 1, 2  # results
+# The text is run in a thread that does not have the GIL.  `PyGILState_Check` says so, but it says
+# of every thread that it has once there was a subinterpreter; then the last one tells: it returns
+# the state of whoever has the GIL, NULL if nobody has, and from 3.12 on if this thread has not.
 ORDER = (
     "PyGILState_Check",
     "PyGILState_Ensure",
     "PyRun_SimpleString",
     "PyGILState_Release",
     "Py_AddPendingCall",
+    "PyThreadState_GetUnchecked",
 )
 
 

@@ -12,14 +12,14 @@ eb17                 jmp again
 488da42478ffffff     lea rsp,[rsp-0x88]
 9c                   pushf
 50                   push rax
-488b0509010000       mov rax,[rip+0x109]
+488b0511010000       mov rax,[rip+0x111]
 488b4008             mov rax,[rax+0x8]
 eb19                 jmp save
 # again:
 488da42478ffffff     lea rsp,[rsp-0x88]
 9c                   pushf
 50                   push rax
-488b05f2000000       mov rax,[rip+0xf2]
+488b05fa000000       mov rax,[rip+0xfa]
 488b4008             mov rax,[rax+0x8]
 488d40fe             lea rax,[rax-0x2]
 # save:
@@ -39,7 +39,7 @@ eb19                 jmp save
 4156                 push r14
 4157                 push r15
 fc                   cld
-4c8b25c7000000       mov r12,[rip+0xc7]
+4c8b25cf000000       mov r12,[rip+0xcf]
 41c7042401000000     mov [r12],0x1
 4889e5               mov rbp,rsp
 31c9                 xor ecx,ecx
@@ -59,13 +59,17 @@ f348ab               rep stos es:[rdi],rax
 48896b18             mov [rbx+0x18],rbp
 4c896b20             mov [rbx+0x20],r13
 837b0400             cmp [rbx+0x4],0x0
-7423                 je arm
+742b                 je arm
 ff5328               call [rbx+0x28]
 85c0                 test eax,eax
+7408                 je run
+ff5350               call [rbx+0x50]
+4885c0               test rax,rax
 751c                 jne arm
+# run:
 ff5330               call [rbx+0x30]
 4189c6               mov r14d,eax
-488b7b50             mov rdi,[rbx+0x50]
+488b7b58             mov rdi,[rbx+0x58]
 ff5338               call [rbx+0x38]
 4489f7               mov edi,r14d
 ff5340               call [rbx+0x40]
@@ -73,7 +77,7 @@ c7431001000000       mov [rbx+0x10],0x1
 eb15                 jmp out
 # arm:
 488b7b38             mov rdi,[rbx+0x38]
-488b7350             mov rsi,[rbx+0x50]
+488b7358             mov rsi,[rbx+0x58]
 ff5348               call [rbx+0x48]
 c7431002000000       mov [rbx+0x10],0x2
 894314               mov [rbx+0x14],eax

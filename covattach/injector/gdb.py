@@ -23,7 +23,7 @@ from covattach.injector.injection import Injection
 from covattach.target.interpreter import Interpreter
 from covattach.target.memory import open_memory
 from covattach.target.process import Process, may_not
-from covattach.target.threads import activity
+from covattach.target.threads import Activity, activity, to_send, traces_of_moving
 
 AMD64_SSE = Path(__file__).with_name("amd64_sse.xml")
 STUCK = 2.0  # seconds after which a thread that waits for the lock of pending calls never gets it
@@ -64,12 +64,14 @@ def by_detour(
     deadline: float,
     cancel: Callable[[], None],
 ) -> Injection:
-    """Send the main thread on its way, and see that it comes back."""
+    """Send a thread on its way, and see that it comes back."""
     try:
+        before = traces_of_moving(process, process.pid)
         gdb.prepare(deadline)
+        tid = to_send(process, interpreter, before)
         began = time.monotonic()
         gdb.attach(process.pid, deadline)
-        doing = send(gdb, process, interpreter, way, text, deadline)
+        sent = send(gdb, process, interpreter, way, text, deadline, tid)
         pause = time.monotonic() - began
         pause += bring_back(gdb, process, interpreter, way, deadline)
     except GdbError as error:
@@ -80,8 +82,9 @@ def by_detour(
             "Try again, or give it longer: `--timeout 60`.",
             details="\n".join(gdb.transcript),
         ) from None
-    how = outcome(process, way, doing, gdb.transcript)
-    return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel)
+    how = outcome(process, way, sent, gdb.transcript)
+    keeps_gil = sent.idle and how.startswith("armed")
+    return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel, keeps_gil)
 
 
 def send(
@@ -91,24 +94,32 @@ def send(
     way: Detour,
     text: bytes,
     deadline: float,
-) -> str:
-    """Send the main thread, which is stopped, on the detour; return what it was doing."""
-    main = activity(process, interpreter, process.pid)
+    tid: int,
+) -> Activity:
+    """Send thread `tid`, which is stopped, on the detour; return what it was doing.
+
+    It is the main one, or waits in an idle call: if not any more, then the main one is sent.
+    """
+    sent = activity(process, interpreter, tid)
+    if tid != process.pid and sent.idle:
+        gdb.select(tid, deadline)
+    else:
+        sent = activity(process, interpreter, process.pid)
     back = gdb.value("(unsigned long)$rip", deadline)
     with open_memory(process) as memory:
         if way.has(back) or way.state(memory) == detour.INSIDE:
             raise detour.still_inside(process)
-        way.place(memory, interpreter.functions, text, back, run=main.idle)
+        way.place(memory, interpreter.functions, text, back, run=sent.idle)
     # The first is all that is changed, at one stroke; after it, it does not matter who lives.
     gdb.command(f"set $rip = {way.entry:#x}\ndetach", deadline)
     gdb.attached = 0
-    return main.name
+    return sent
 
 
 def bring_back(
     gdb: Gdb, process: Process, interpreter: Interpreter, way: Detour, deadline: float
 ) -> float:
-    """Wait until the main thread is home again; return for how many seconds it was stopped.
+    """Wait until the thread is home again; return for how many seconds it was stopped.
 
     One that was stopped while it held the lock of the pending calls waits for itself: it is sent
     to the way out.  Where the line is run, it may be waiting for the GIL, as long as it takes.
@@ -133,8 +144,8 @@ def bring_back(
     return pause
 
 
-def outcome(process: Process, way: Detour, doing: str, transcript: list[str]) -> str:
-    """Return what was done in the main thread, which was `doing` something; raises NotNow."""
+def outcome(process: Process, way: Detour, sent: Activity, transcript: list[str]) -> str:
+    """Return what was done in the thread that was sent; raises NotNow, NoSafePoint."""
     if not process.is_alive():
         raise NotNow(
             f"Process {process.pid} ended meanwhile.",
@@ -144,9 +155,10 @@ def outcome(process: Process, way: Detour, doing: str, transcript: list[str]) ->
     with open_memory(process) as memory:
         result, full = way.result(memory)
     if result == detour.RAN:
-        return f"run in the main thread, which waited in {doing}"
+        which = "the main thread" if sent.tid == process.pid else f"thread {sent.tid}"
+        return f"run in {which}, which waited in {sent.name}"
     if result == detour.ARMED and not full:
-        return f"armed for the main thread ({doing})"
+        return f"armed for the main thread ({sent.name})"
     if result == detour.ARMED:
         raise NotNow(
             f"Process {process.pid} has too many pending calls to take one more.",

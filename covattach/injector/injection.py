@@ -12,6 +12,7 @@ class Injection:
 
     `pause_ms` is for how long the target was stopped, `how` says what was done for `-v`, and
     `cancel` takes back what has not run yet.  It may be called at any time, also twice.
+    `keeps_gil` is whether the target has the GIL while it waits for the outside world.
     """
 
     method: str
@@ -19,3 +20,4 @@ class Injection:
     how: str
     transcript: list[str]
     cancel: Callable[[], None]
+    keeps_gil: bool = False

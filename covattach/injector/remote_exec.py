@@ -26,7 +26,8 @@ from covattach.target.process import Process
 
 # How many words of 8 bytes _Py_DebugOffsets has, and which of them is the native thread id's.
 WORDS = {(3, 14): (95, 28), (3, 15): (111, 31)}
-INTERPRETERS_HEAD, THREADS_HEAD, THREADS_MAIN, THREAD_NEXT = 5, 9, 10, 24
+INTERPRETERS_HEAD, INTERPRETER_ID, INTERPRETER_NEXT = 5, 7, 8
+THREADS_HEAD, THREADS_MAIN, THREAD_NEXT = 9, 10, 24
 SCRIPT_PATH_SIZE = 512
 # Bits of eval_breaker (Include/internal/pycore_ceval.h): please stop; and the ones that only mean
 # "look again", which our read-modify-write might otherwise wipe when the target sets one just now.
@@ -34,7 +35,7 @@ SCRIPT_PATH_SIZE = 512
 # (Python/ceval_gil.c, drop_gil), for ever where none wants it.  One that does asks again.
 PLEASE_STOP = 1 << 5
 LOOK_AGAIN = 1 << 1 | 1 << 2
-MOST_THREADS = 100_000
+MOST_INTERPRETERS, MOST_THREADS = 10_000, 100_000
 MAIN_FIRST = 0.1  # seconds for the main thread to look; it does so all the time unless blocked
 
 
@@ -43,6 +44,8 @@ class Support:
     """Offsets, in bytes, of what the debugger support consists of."""
 
     interpreters_head: int
+    interpreter_id: int
+    interpreter_next: int
     threads_head: int
     threads_main: int
     thread_next: int
@@ -66,14 +69,25 @@ def read_support(memory: Memory, interpreter: Interpreter) -> Support:
     count, native_id = WORDS[interpreter.version]
     table = memory.read(interpreter.runtime, 8 * count)
     words = struct.unpack(f"<{count}Q", table)
-    places = (INTERPRETERS_HEAD, THREADS_HEAD, THREADS_MAIN, THREAD_NEXT, native_id)
+    interpreters = (INTERPRETERS_HEAD, INTERPRETER_ID, INTERPRETER_NEXT)
+    places = (*interpreters, THREADS_HEAD, THREADS_MAIN, THREAD_NEXT, native_id)
     support = Support(*(words[place] for place in places), *words[-6:])
     if not table.startswith(COOKIE) or support.path_size != SCRIPT_PATH_SIZE:
         raise Disabled("the interpreter describes itself in an unknown way")
-    head = memory.word(interpreter.runtime + support.interpreters_head)
-    if not head or not memory.read(head + support.enabled, 4)[0]:
+    main = main_interpreter(memory, interpreter, support)
+    if not main or not memory.read(main + support.enabled, 4)[0]:
         raise Disabled("remote debugging was switched off (-X disable-remote-debug)")
     return support
+
+
+def main_interpreter(memory: Memory, interpreter: Interpreter, support: Support) -> int:
+    """Return the address of the main interpreter's state, or 0: subinterpreters stand before it."""
+    state = memory.word(interpreter.runtime + support.interpreters_head)
+    for _ in range(MOST_INTERPRETERS):
+        if not state or not memory.word(state + support.interpreter_id):
+            break
+        state = memory.word(state + support.interpreter_next)
+    return state
 
 
 def is_available(process: Process, interpreter: Interpreter) -> bool:
@@ -88,8 +102,7 @@ def is_available(process: Process, interpreter: Interpreter) -> bool:
 
 def threads(memory: Memory, interpreter: Interpreter, support: Support) -> Iterator[int]:
     """Yield the addresses of the thread states; a thread that ends meanwhile ends the walk."""
-    head = memory.word(interpreter.runtime + support.interpreters_head)
-    state = memory.word(head + support.threads_head)
+    state = memory.word(main_interpreter(memory, interpreter, support) + support.threads_head)
     for _ in range(MOST_THREADS):
         if not state:
             return
@@ -119,8 +132,7 @@ def inject(
                 "Use `--method gdb`.",
             ) from None
         before = existing(memory, interpreter, support)
-        head = memory.word(interpreter.runtime + support.interpreters_head)
-        main = memory.word(head + support.threads_main)
+        main = memory.word(main_interpreter(memory, interpreter, support) + support.threads_main)
         if not main:  # the interpreter takes it away first when it ends
             raise NotNow(
                 f"The interpreter of process {process.pid} is about to end.",

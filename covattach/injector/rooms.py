@@ -38,7 +38,8 @@ def rooms(process: Process, interpreter: Interpreter, size: int, permission: str
     """Yield addresses in mappings with that permission, the interpreter's own first."""
     seen = set()
     for mapping in sorted(process.mappings, key=lambda mapping: mapping.path != interpreter.path):
-        if mapping.path in seen or permission not in mapping.permissions or not is_code(mapping):
+        known = mapping.path == interpreter.path or is_code(mapping)
+        if mapping.path in seen or permission not in mapping.permissions or not known:
             continue
         seen.add(mapping.path)
         try:

@@ -23,7 +23,7 @@ def wake(pid: int) -> None:
 def blocked_signals() -> Iterator[None]:
     """Block the signals that ask a program to end, here and in a process that is started now.
 
-    gdb would hand a SIGINT on to the target, and end in the middle of a call at a SIGTERM.
+    gdb would take a SIGINT for one that stops the target, and end at a SIGTERM while it attaches.
     """
     ending = {signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ending)

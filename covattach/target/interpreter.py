@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from covattach.errors import NoTarget, NotPossible
 from covattach.target.elf import ElfFile, NotElf
@@ -19,8 +21,14 @@ FUNCTIONS = (
     "PyGILState_Release",
     "PyRun_SimpleString",
 )
+# The second is what the first was called before 3.13.
+UNCHECKED = ("PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet")
+DEBUG = "_Py_NegativeRefcount"  # only where references are counted twice (Include/object.h)
+NAMES = ("_PyRuntime", "Py_Version", DEBUG, *FUNCTIONS, *UNCHECKED)
 LIBPYTHON = re.compile(r"/libpython3\.\d+(\w*)\.so[^/]*$")
-VERSION_IN_NAME = re.compile(r"python(3\.\d+)")
+VERSION_IN_NAME = re.compile(r"python3\.(\d+)")
+VERSION_INSIDE = re.compile(rb"\0cpython-3(\d+)\0")  # sys.implementation.cache_tag
+PYTHON_INSIDE = re.compile(rb"(Fatal Python error: )")  # Python/pylifecycle.c
 COOKIE = b"xdebugpy"  # the start of _Py_DebugOffsets, from 3.13 on
 
 
@@ -53,7 +61,7 @@ def find_interpreter(process: Process) -> Interpreter:
     """
     for mapping in candidates(process):
         try:
-            elf = ElfFile(process.open_mapped(mapping), ("_PyRuntime", "Py_Version", *FUNCTIONS))
+            elf = ElfFile(process.open_mapped(mapping), NAMES)
         except (NotElf, OSError):
             continue
         if "_PyRuntime" in elf.symbols or elf.runtime_section is not None:
@@ -63,6 +71,8 @@ def find_interpreter(process: Process) -> Interpreter:
             f"Process {process.pid} runs PyPy; covattach measures CPython.",
             "For PyPy, start the program with `coverage run` instead.",
         )
+    if search(process.proc / "exe", PYTHON_INSIDE):
+        raise hidden(process, "none of them is in .dynsym")
     raise NoTarget(
         f"Process {process.pid} ({process.name}) is not a Python process.",
         "Look for the PID with `pgrep -af python`.",
@@ -86,18 +96,26 @@ def candidates(process: Process) -> Iterator[Mapping]:
 def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
     """Return the Interpreter of one file; raises NoTarget or NotPossible for one that is no use."""
     missing = [name for name in ("_PyRuntime", *FUNCTIONS) if name not in elf.symbols]
+    unchecked = [name for name in UNCHECKED if name in elf.symbols]
+    missing += [] if unchecked else UNCHECKED
     if missing:
-        raise NotPossible(
-            f"The interpreter of process {process.pid} hides the functions that are needed"
-            f" ({missing[0]}), as frozen programs do.",
-            "Start that program with `coverage run`, or build it with its symbols exported.",
-        )
+        raise hidden(process, missing[0])
     bias = elf.bias(mapping.start, mapping.offset)
     address = {name: bias + symbol.address for name, symbol in elf.symbols.items()}
     runtime = elf.symbols["_PyRuntime"]
     with open_memory(process) as memory:
-        version = read_version(memory, address.get("Py_Version"), mapping.path)
+        version = read_version(memory, address.get("Py_Version"), mapping.path, elf.path)
         header = memory.read(address["_PyRuntime"], 24)
+    refuse_unfit(process, version, header, DEBUG in address)
+    functions = {name: address[name] for name in FUNCTIONS}
+    functions[UNCHECKED[0]] = address[unchecked[0]]
+    return Interpreter(
+        mapping.path, version, address["_PyRuntime"], runtime.size, functions, elf.machine
+    )
+
+
+def refuse_unfit(process: Process, version: tuple[int, int], header: bytes, is_debug: bool) -> None:
+    """Raise NoTarget for a build that is not measured; `header` is the start of `_PyRuntime`."""
     if not OLDEST <= version <= NEWEST:
         raise NoTarget(
             f"Process {process.pid} runs Python {version[0]}.{version[1]};"
@@ -109,17 +127,42 @@ def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
             f"Process {process.pid} runs a free-threaded build of Python, which has no GIL.",
             "Run the program on the usual build of the same version to measure it.",
         )
-    functions = {name: address[name] for name in FUNCTIONS}
-    return Interpreter(
-        mapping.path, version, address["_PyRuntime"], runtime.size, functions, elf.machine
+    if is_debug:
+        raise NoTarget(
+            f"Process {process.pid} runs a debug build of Python; there is no coverage for those.",
+            "Run the program on the usual build of the same version to measure it.",
+        )
+
+
+def hidden(process: Process, what: str) -> NotPossible:
+    """Return the error for a program of whose interpreter nothing can be called."""
+    return NotPossible(
+        f"The interpreter of process {process.pid} hides the functions that are needed"
+        f" ({what}), as frozen programs do.",
+        "Start that program with `coverage run`, or build it with its symbols exported.",
     )
 
 
-def read_version(memory: Memory, py_version: int | None, path: str) -> tuple[int, int]:
-    """Return major and minor version: from `Py_Version` (3.11 on), else from the file's name."""
+def read_version(memory: Memory, py_version: int | None, path: str, file: Path) -> tuple[int, int]:
+    """Return major and minor version: from `Py_Version` (3.11 on), else from the file's name.
+
+    A program that embeds Python has another name: then from what stands in `file`.
+    """
     if py_version is not None:
         number = memory.word(py_version)
         return (number >> 24) & 0xFF, (number >> 16) & 0xFF
-    found = VERSION_IN_NAME.search(path.rpartition("/")[2])
-    major, _, minor = (found[1] if found else "0.0").partition(".")
-    return int(major), int(minor)
+    named = VERSION_IN_NAME.search(path.rpartition("/")[2])
+    return 3, int(named[1] if named else search(file, VERSION_INSIDE) or 0)
+
+
+def search(file: Path, pattern: re.Pattern[bytes]) -> str:
+    """Return the first group of what is found in the file, "" for nothing."""
+    try:
+        with (
+            file.open("rb") as opened,
+            mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as content,
+        ):
+            found = pattern.search(content)
+            return found[1].decode() if found else ""
+    except (OSError, ValueError):  # ValueError: it is empty
+        return ""

@@ -40,6 +40,10 @@ class Mapping:
     offset: int
     path: str
 
+    def __contains__(self, address: int) -> bool:
+        """Whether the address lies in it."""
+        return self.start <= address < self.end
+
     @property
     def deleted(self) -> bool:
         """Whether the file was removed or replaced since it was mapped."""

@@ -6,10 +6,11 @@ Numbers are x86-64's (linux/arch/x86/entry/syscalls/syscall_64.tbl).
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import dataclass
 
 from covattach.target.interpreter import Interpreter
-from covattach.target.process import Process
+from covattach.target.process import Process, parse_mapping
 
 READ, RECVFROM, RECVMSG, FUTEX, RESTART = 0, 45, 47, 202, 219
 WAITING = {
@@ -32,6 +33,8 @@ WAITING = {
 }
 READING = {READ: "read", RECVFROM: "recvfrom", RECVMSG: "recvmsg"}
 FUTEX_WAIT_BITSET = 9
+STACK = 1 << 18  # bytes that are to be free where the line is run: threads of C may have little
+RUNNING, ENDED, FOR_THE_GIL = MOVING = ("running", "ended", "waiting for the GIL")
 CAN_WAIT = ("pipe:", "socket:", "anon_inode:", "/dev/pts/", "/dev/tty")
 
 
@@ -42,6 +45,11 @@ class Activity:
     tid: int
     name: str
     idle: bool
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is in a system call, of whatever kind, and not for the GIL."""
+        return self.name not in MOVING
 
 
 def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
@@ -54,9 +62,9 @@ def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
     try:
         fields = (process.proc / "task" / str(tid) / "syscall").read_text().split()
     except OSError:
-        return Activity(tid, "ended", idle=False)
+        return Activity(tid, ENDED, idle=False)
     if fields[:1] in (["running"], ["-1"]):
-        return Activity(tid, "running", idle=False)
+        return Activity(tid, RUNNING, idle=False)
     try:
         number, first, second = int(fields[0]), int(fields[1], 16), int(fields[2], 16)
     except (ValueError, IndexError):
@@ -66,7 +74,7 @@ def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
     if number in READING:
         return Activity(tid, READING[number], idle=can_wait(process, first))
     if number in (FUTEX, RESTART) and interpreter.has_in_runtime(first):
-        return Activity(tid, "waiting for the GIL", idle=False)
+        return Activity(tid, FOR_THE_GIL, idle=False)
     if number == RESTART:
         return Activity(tid, "restart_syscall", idle=True)
     if number == FUTEX:
@@ -74,10 +82,54 @@ def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
     return Activity(tid, f"system call {number}", idle=False)
 
 
-def all_idle(process: Process, interpreter: Interpreter) -> bool:
-    """Whether no thread runs, or is about to: all of them wait for the outside world."""
-    threads = [int(path.name) for path in (process.proc / "task").iterdir()]
-    return all(activity(process, interpreter, tid).idle for tid in threads)
+def threads(process: Process) -> list[int]:
+    """Return the ids of the threads, the main one's first."""
+    return sorted(int(path.name) for path in (process.proc / "task").iterdir())
+
+
+def asleep(process: Process, interpreter: Interpreter) -> bool:
+    """Whether no thread runs, or is about to, and one at least waits for the outside world."""
+    found = [activity(process, interpreter, tid) for tid in threads(process)]
+    return any(one.idle for one in found) and all(one.waits for one in found)
+
+
+def traces_of_moving(process: Process, tid: int) -> tuple[str, ...]:
+    """Return what changes when the thread moves: where it is, and how often it began to wait."""
+    try:
+        task = process.proc / "task" / str(tid)
+        status = (task / "status").read_text()
+        return (task / "syscall").read_text(), *re.findall(r"^.*ctxt_switches.*$", status, re.M)
+    except OSError:
+        return ()
+
+
+def to_send(process: Process, interpreter: Interpreter, before: tuple[str, ...]) -> int:
+    """Return the thread that is to execute something: the main one, which is fit for it mostly.
+
+    But where it has not moved since `before`, in a call in which nothing may be run, such as the
+    wait for a mutex (uWSGI's threads take turns to accept), it may not move for long: then
+    another one that is idle, and has a stack like one of Python's.
+    """
+    main = activity(process, interpreter, process.pid)
+    if main.idle or not main.waits or traces_of_moving(process, process.pid) != before:
+        return process.pid
+    for tid in threads(process):
+        if activity(process, interpreter, tid).idle and room_on_stack(process, tid) > STACK:
+            return tid
+    return process.pid
+
+
+def room_on_stack(process: Process, tid: int) -> int:
+    """Return how many bytes lie between a waiting thread's stack pointer and its stack's end."""
+    try:
+        pointer = int((process.proc / "task" / str(tid) / "syscall").read_text().split()[-2], 16)
+        maps = (process.proc / "maps").read_text(errors="surrogateescape")
+    except (OSError, IndexError):
+        return 0
+    found = (
+        mapping.start for mapping in map(parse_mapping, maps.splitlines()) if pointer in mapping
+    )
+    return pointer - next(found, pointer)
 
 
 def can_wait(process: Process, descriptor: int) -> bool:

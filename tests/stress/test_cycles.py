@@ -37,6 +37,13 @@ def test_copied_memory_is_right(minor: str, launch: Callable[..., Target]) -> No
     attach_again_and_again(launch(newest(minor), "states.py", "copying"), 200)
 
 
+@pytest.mark.parametrize("minor", ["3.11", "3.13"])
+@pytest.mark.parametrize("state", ["spinning", "asleep"])
+def test_registers_are_kept(minor: str, state: str, launch: Callable[..., Target]) -> None:
+    """100 attaches, by either way of the detour, and no register of AVX-512 differs."""
+    attach_again_and_again(launch(newest(minor), "states.py", state), 100)
+
+
 def attach_again_and_again(target: Target, cycles: int) -> None:
     """Do so; fails with the first cycle that does, and prints what the attaches cost."""
     figures = Figures()

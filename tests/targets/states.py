@@ -87,6 +87,24 @@ def copying():
 
 
 @state
+def spinning():
+    """Keep a pattern in all registers, in a loop of machine code."""
+    import registers  # with ctypes, which the other states do without
+
+    ready()
+    registers.keep(registers.SPIN)
+
+
+@state
+def asleep():
+    """Keep a pattern in all registers, in a system call."""
+    import registers
+
+    ready()
+    registers.keep(registers.POLL)
+
+
+@state
 def crowded():
     """Fight over the GIL with 25 threads."""
 

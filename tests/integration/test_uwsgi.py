@@ -1,0 +1,60 @@
+"""uWSGI: a server in C that embeds Python, measured while it waits for a request."""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import coverage
+import pytest
+from conftest import Interpreter
+from running import PATIENCE, TARGETS, Covattach, Target, wait_for
+
+PROGRAM = TARGETS / "uwsgi.py"
+KINDS = {
+    "one": ("--enable-threads",),
+    "threads": ("--threads", "3"),
+    "subinterpreter": ("--enable-threads", "--mount", f"/other={PROGRAM}"),
+}
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.parametrize("kind", KINDS)
+def test_idle_server(
+    interpreter: Interpreter, kind: str, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """What a request executes is measured, whatever thread the server waits in."""
+    # GIVEN a server that has answered, and waits
+    server = launch(interpreter, "uwsgi.py", *KINDS[kind])
+    port = int(server.said[-1].split()[1])
+    assert get(port)["pid"] == server.pid
+    before = server.traces()
+
+    # WHEN it is attached to, and answers again
+    covattach("start", server.pid)
+    get(port)
+
+    # THEN just the lines of the request are measured
+    covattach("dump", server.pid, "--no-html")
+    data = coverage.CoverageData(str(covattach.folder / ".coverage"))
+    data.read()
+    assert set(data.lines(str(PROGRAM)) or ()) == marked()
+
+    # AND afterwards nothing is left, and it answers
+    covattach("stop", server.pid, "--no-dump")
+    wait_for(lambda: server.traces() == before, "the server to be as it was")
+    get(port)
+
+
+def get(port: int) -> Any:
+    """Return the answer to a request."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as answer:
+        return json.load(answer)
+
+
+def marked() -> set[int]:
+    """Return the numbers of the lines that a request executes."""
+    lines = PROGRAM.read_text().splitlines()
+    return {number for number, line in enumerate(lines, 1) if line.endswith("# on")}
