@@ -19,6 +19,8 @@ MODULES = (
     "main_thread",
     "gil",
     "frames",
+    "heap",
+    "greenlets",
     "later",
     "library",
     "tracers",

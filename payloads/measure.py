@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 from typing import Any
 
 from . import adopt_ctrace, adopt_sysmon, company, frames, later, library, tracers
@@ -103,7 +103,8 @@ class Measurement:
         try:
             self.prepare()
             tracers.remove_locks(self.cov._collector)
-            self.cov.start()
+            with tracers.locks_of_threads():
+                self.cov.start()
         except BaseException:
             adopt_sysmon.give_back(others)
             self.leave()
@@ -155,10 +156,10 @@ class Measurement:
         """Replace coverage's locks in a forked child: a thread that is gone may hold them."""
         collector = self.cov._collector
         if collector.data_lock is not None:
-            collector.data_lock = allocate_lock()
+            collector.data_lock = RLock()
         for tracer in collector.tracers:
             if hasattr(tracer, "lock"):
-                tracer.lock = allocate_lock()
+                tracer.lock = RLock()
 
     def stop(self) -> None:
         """Stop measuring, and undo everything that was done; does nothing the second time.

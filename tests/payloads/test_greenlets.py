@@ -1,0 +1,67 @@
+"""Greenlets that are suspended at the attach: measured from their resumption on, exactly."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Interpreter
+from inside import Inside
+from running import TARGETS, Target
+from test_adoption import lines_by_name
+
+Launch = Callable[..., Target]
+SCRIPT = "greenlets.py"
+EACH = pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14")
+END = (TARGETS / SCRIPT).read_text().splitlines().index("class End:")
+HAPPEN = """
+    pause check, check work, check for, work for, for again, again for, for kept, kept finally,
+    finally waits(number),
+    work(number) odd, odd add, add worked, odd worked, worked work(number),
+    paused yield, yield more, more while, while paused, while steps(),
+    taking take, take taking, taking takes(),
+    looped looping, looping looped, looped loops(),
+    new() newly, newly new()
+"""
+
+
+def happening() -> set[tuple[int, int]]:
+    """Return the arcs that happen once the greenlets are resumed."""
+    lines = lines_by_name(SCRIPT)
+    arcs = [arc.split() for arc in HAPPEN.split(",")]
+    return {(lines[first], lines[second]) for first, second in arcs}
+
+
+def before_end(points: set[Any]) -> set[Any]:
+    """Return the lines or arcs of what is compared."""
+    return {one for one in points if abs(one[0] if isinstance(one, tuple) else one) <= END}
+
+
+def measured(target: Target, core: str, **settings: Any) -> set[Any]:
+    """Return what is measured of a target whose greenlets are resumed then."""
+    with Inside(target) as agent:
+        facts = agent.start(core, **settings)
+        assert (facts["core"], facts["warnings"]) == (core, [])
+        target.ask("go.set()")
+        assert target.ask("ended.wait(30)") is True
+        return before_end(set(agent.stop().files.get(str(TARGETS / SCRIPT), ())))
+
+
+@EACH
+@pytest.mark.parametrize("kind", ["greenlet", "bare", "gevent", "eventlet"])
+@pytest.mark.parametrize("core", ["ctrace", "sysmon"])
+def test_lines(interpreter: Interpreter, core: str, kind: str, launch: Launch) -> None:
+    """Exactly the lines that are executed from the resumption on are there."""
+    if core == "sysmon" and interpreter.minor < (3, 12):
+        core = "ctrace"
+    found = measured(launch(interpreter, SCRIPT, kind), core)
+    assert found == {second for _, second in happening() if second > 0}
+
+
+@EACH
+@pytest.mark.parametrize("kind", ["greenlet", "bare", "gevent", "eventlet"])
+def test_arcs(interpreter: Interpreter, kind: str, launch: Launch) -> None:
+    """The C tracer has each arc that happens, and no other."""
+    found = measured(launch(interpreter, SCRIPT, kind), "ctrace", branch=True)
+    assert found == happening()
