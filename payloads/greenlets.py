@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import compress
 from types import FrameType
 from typing import Any
 from weakref import ref
@@ -24,15 +25,16 @@ def kind() -> Any:
 def with_subclasses(one: type) -> set[type]:
     """Return a class and all that are derived from it."""
     found = {one}
-    for below in type.__subclasses__(one):
+    derived: list[type] = type.__subclasses__(one)
+    for below in derived:
         found |= with_subclasses(below)
     return found
 
 
 def root() -> Any:
     """Return the main greenlet of this thread; None in an application without greenlets."""
-    greenlet = kind()
-    return None if greenlet is None else root_of(sys.modules["greenlet"].getcurrent())  # type: ignore[attr-defined,unused-ignore]
+    module: Any = sys.modules.get("greenlet")
+    return None if kind() is None else root_of(module.getcurrent())
 
 
 def root_of(one: Any) -> Any:
@@ -49,13 +51,14 @@ class Look:
     """What was running or suspended at one moment.
 
     `calls` are C functions for `gil.at_once`: they look.  Greenlets are referred to weakly: one
-    that the application drops is ended by that.
+    that the application drops is ended by that.  `also` returns more such functions, which do
+    something with all greenlets and the innermost frames of those that are suspended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, also: Callable[[list[Any], list[Any]], list[Any]] | None = None) -> None:
         self.threads: list[dict[int, FrameType]] = []
-        self.greenlets: list[ref[Any]] = []
-        self.tops: list[FrameType | None] = []  # of each greenlet, None where it is not suspended
+        self.suspended: list[ref[Any]] = []
+        self.tops: list[FrameType | None] = []  # of all greenlets, None where one is not suspended
         self.calls: list[Callable[[], Any]] = [
             gil.exhausting(map(self.threads.append, map(gil.CALL, (sys._current_frames,))))
         ]
@@ -66,19 +69,56 @@ class Look:
             self.calls += [
                 *heap.instances(with_subclasses(greenlet), found),
                 partial(self.tops.extend, tops),
-                partial(self.greenlets.extend, map(ref, found)),
+                partial(self.suspended.extend, map(ref, compress(found, self.tops))),
+                *(also(found, self.tops) if also else ()),
                 found.clear,
             ]
 
-    def suspended(self) -> list[ref[Any]]:
-        """Return the greenlets that were suspended."""
-        return [one for one, top in zip(self.greenlets, self.tops) if top is not None]
+    def of_greenlets(self) -> Iterator[FrameType]:
+        """Yield the frames of the greenlets that were suspended."""
+        for top in self.tops:
+            yield from frames.stack(top)
 
     def frames(self, but: int = 0) -> Iterator[FrameType]:
         """Yield the frames of all greenlets, and of all threads but the one called `but`."""
-        tops = [top for ident, top in self.threads[0].items() if ident != but]
-        for top in [*tops, *filter(None, self.tops)]:
-            yield from frames.stack(top)
+        for ident, top in self.threads[0].items():
+            if ident != but:
+                yield from frames.stack(top)
+        yield from self.of_greenlets()
+
+    def instrument(self) -> bool:
+        """Have the code on the stacks of greenlets be what trace functions need now, on 3.12.
+
+        The interpreter rewrites the code that threads are executing when a trace function is set
+        or taken away; other code when it is entered, which this has been already.  A tool's own
+        events in one code object, on and off, have it rewritten at once (sys.monitoring).
+        Returns False if no tool id is free.
+        """
+        monitoring: Any = getattr(sys, "monitoring", None)
+        if monitoring is None or not any(self.tops):
+            return True
+        tool = free_tool(monitoring)
+        if tool is None:
+            return False
+        try:
+            for code in {frame.f_code for frame in self.frames()}:
+                on_and_off = (monitoring.events.LINE, 0)
+                calls = map(monitoring.set_local_events, (tool,) * 2, (code,) * 2, on_and_off)
+                gil.at_once(gil.exhausting(calls))
+        finally:
+            monitoring.free_tool_id(tool)
+        return True
+
+
+def free_tool(monitoring: Any) -> int | None:
+    """Take an id of sys.monitoring that nobody uses; None if there is none."""
+    for tool in range(6):
+        try:
+            monitoring.use_tool_id(tool, "covattach")
+        except ValueError:
+            continue
+        return tool
+    return None
 
 
 def look() -> Look:

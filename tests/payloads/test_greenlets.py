@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Interpreter
 from inside import Inside
-from running import TARGETS, Target
+from running import TARGETS, Target, wait_for
 from test_adoption import lines_by_name
 
 Launch = Callable[..., Target]
@@ -57,6 +57,35 @@ def test_lines(interpreter: Interpreter, core: str, kind: str, launch: Launch) -
         core = "ctrace"
     found = measured(launch(interpreter, SCRIPT, kind), core)
     assert found == {second for _, second in happening() if second > 0}
+
+
+# What a trace function has left in greenlets that are suspended.
+TRACED = """(lambda kind: [
+    frame.f_code.co_name for one in __import__("gc").get_objects() if isinstance(one, kind)
+    for frame in answering.stack(one.gr_frame) if frame.f_trace is not None
+])(sys.modules["greenlet"].greenlet)""".replace("\n", " ")
+
+
+@EACH
+@pytest.mark.parametrize("kind", ["bare", "gevent"])
+def test_stop_and_start_again(interpreter: Interpreter, kind: str, launch: Launch) -> None:
+    """A stop leaves nothing in suspended greenlets, and they are measured by the next session."""
+    # GIVEN a target whose greenlets were suspended all through a session
+    target = launch(interpreter, SCRIPT, kind)
+    with Inside(target) as agent:
+        agent.start("ctrace", branch=True)
+        agent.stop()
+    wait_for(lambda: len(target.traces()["threads"]) <= 3, "the end of the agent")
+
+    # THEN no trace function is left in them
+    assert target.ask(TRACED) == []
+
+    # WHEN they are resumed in another session, THEN that has what happens
+    assert measured(target, "ctrace", branch=True) == happening()
+
+    # AND nobody follows their switches any more
+    if kind == "gevent":
+        wait_for(lambda: target.ask("followers") == ["None"], "the next switch")
 
 
 @EACH

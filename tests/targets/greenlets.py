@@ -14,7 +14,9 @@ import answering
 import referee
 
 how = sys.argv[1]
+pause = go = None  # until it is known which kind of greenlets runs
 kept = []
+followers = []  # what greenlet calls after a switch in the main thread
 
 
 def work(number):
@@ -157,7 +159,8 @@ def of_gevent():
     looping.kill()
     ended.set()
     while True:
-        gevent.sleep(1)
+        gevent.sleep(0.01)
+        followers[:] = [repr(sys.modules["greenlet"].gettrace())]
 
 
 def of_eventlet():
