@@ -13,13 +13,15 @@ import _queue
 import sys
 import time
 from functools import partial
-from itertools import repeat
+from itertools import chain, repeat
 from operator import attrgetter
 from types import FrameType
 from typing import Any
 
-from . import frames, gil, tracers
+from . import frames, gil, greenlets, tracers
 from .every_thread import CannotAdopt, EveryThread
+from .green_tracers import GreenTracers
+from .tracing_flags import SAVED_WITH_STACK, TracingFlags, UnknownGreenlet
 
 __all__ = ["CannotAdopt", "CtraceAdoption"]
 # Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
@@ -40,6 +42,8 @@ class CtraceAdoption:
         self.lines: dict[FrameType, int] = {}  # where each running frame was at the start
         self.stopped = False
         self.hook = self.on_event  # one object, however many threads and frames have it
+        self.green = GreenTracers(collector, self.tell_frame)
+        self.flags: TracingFlags | None = None
 
     def start(self, ident: int) -> None:
         """Adopt what runs, in all threads but `ident`, the caller; it is 0 if all begins here.
@@ -54,6 +58,7 @@ class CtraceAdoption:
         # The agent itself is not to be measured; coverage's `start` began with its thread.
         sys.settrace(None)
         self.threads = EveryThread()
+        self.flags = self.flags_of_greenlets()
         # What can be done here is not done in the application's threads.
         known = self.collector.should_trace_cache
         for frame in frames.all_running(but=ident):
@@ -66,6 +71,20 @@ class CtraceAdoption:
                 if frame.f_trace is None:
                     frame.f_trace = self.hook
 
+    def flags_of_greenlets(self) -> TracingFlags | None:
+        """Return what sets the flags of suspended greenlets, where they have one that is known."""
+        if not SAVED_WITH_STACK or greenlets.kind() is None:
+            return None
+        try:
+            return TracingFlags()
+        except UnknownGreenlet as reason:
+            self.note(f"greenlets that are suspended now are not measured: {reason}")
+            return None
+
+    def look(self, on: bool) -> greenlets.Look:
+        """Return a look at what runs, which also has suspended greenlets traced or not."""
+        return greenlets.Look(None if self.flags is None else partial(self.flags.calls, on=on))
+
     def install(self) -> None:
         """Give every thread our trace function, and then every frame that runs, which needs it.
 
@@ -73,11 +92,14 @@ class CtraceAdoption:
         thread that has the function, and what was called before is on the stack until it ends.
         """
         assert self.threads is not None
-        self.threads.set(self.hook)
+        look = self.look(on=True)
+        self.green.suspended = look.suspended  # is filled before another thread runs
+        self.threads.set(self.hook, *look.calls)
+        if not look.instrument():
+            self.note("greenlets that are suspended now are not measured: no tool id is free")
         for _ in range(PASSES):
-            running = [
-                frame for frame in frames.all_running(but=self.ident) if not frames.is_inside(frame)
-            ]
+            every = chain(frames.all_running(but=self.ident), look.of_greenlets())
+            running = [frame for frame in every if not frames.is_inside(frame)]
             missing = [frame for frame in running if frame.f_trace is None]
             given = gil.exhausting(map(setattr, missing, repeat("f_trace"), repeat(self.hook)))
             known = partial(self.lines.update, zip(missing, map(attrgetter("f_lineno"), missing)))
@@ -126,8 +148,7 @@ class CtraceAdoption:
 
     def adopt(self, frame: FrameType, event: str, arg: Any) -> None:
         """Start coverage's tracer in this thread, which is at an event."""
-        self.collector._start_tracer()
-        tracer: Any = sys.gettrace()
+        tracer = self.green.start(greenlets.root())
         if tracer is not None:
             self.tell(tracer, frame, event, arg)
 
@@ -136,19 +157,24 @@ class CtraceAdoption:
         running = list(frames.stack(frame))
         if event == "call":
             running.pop(0)  # this one it is about to see
+        before = self.lines.get(frame)
         for outer in reversed(running):
-            tracer(outer, "call", None)
-            if self.collector.branch:
-                tracers.set_last_line(tracer, outer, self.held_for(outer))
+            self.tell_frame(tracer, outer)
         if self.collector.branch and event == "line":
-            before = self.lines.get(frame)
             if before is not None:
                 shift = tracers.bits(self.collector)
                 self.held_for(frame).add(before | frame.f_lineno << shift)
         else:
             tracer(frame, event, arg)
-        for seen in running:
-            self.lines.pop(seen, None)
+
+    def tell_frame(self, tracer: Any, frame: FrameType) -> None:
+        """Tell `tracer` of one frame that is on a stack."""
+        if STALE and frame.f_trace is None:
+            frame.f_trace = self.hook
+        tracer(frame, "call", None)
+        if self.collector.branch:
+            tracers.set_last_line(tracer, frame, self.held_for(frame))
+        self.lines.pop(frame, None)
 
     def held_for(self, frame: FrameType) -> set[int]:
         """Return the set that coverage fills for the frame's file; one of no use if it is none."""
@@ -173,21 +199,28 @@ class CtraceAdoption:
         self.wait_for_others()
         for tracer in self.collector.tracers:
             tracer.stop()
-        if not self.others():
-            self.take_from_threads()
+        self.green.stop()
+        if self.flags is not None and self.threads is not None and self.threads.is_profiled():
+            self.flags = None  # that profiler needs them
+        look = self.look(on=False)
+        threads = self.reachable()
+        if threads is not None and not self.others():
+            threads.set(None, *look.calls)
+            look.instrument()
         for _ in range(PASSES):
-            traced = [frame for frame in frames.all_running() if self.is_ours(frame.f_trace)]
+            every = chain(frames.all_running(), look.of_greenlets())
+            traced = [frame for frame in every if self.is_ours(frame.f_trace)]
             gil.at_once(gil.exhausting(map(setattr, traced, repeat("f_trace"), repeat(None))))
         self.lines.clear()
         self.let_go()
 
-    def take_from_threads(self) -> None:
-        """Take the trace function from all threads, where that can be done."""
+    def reachable(self) -> EveryThread | None:
+        """Return the threads; None where each has to take its tracer off at its next event."""
         try:
             self.threads = self.threads or EveryThread()
         except CannotAdopt:
-            return  # each thread takes it off by itself, at its next event
-        self.threads.set(None)
+            return None
+        return self.threads
 
     def is_ours(self, function: Any) -> bool:
         """Tell whether a trace function is ours or one of coverage's tracers."""

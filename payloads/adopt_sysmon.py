@@ -3,6 +3,7 @@
 sys.monitoring tells coverage of a code object when a function is *entered* (PY_START).  What was
 entered earlier is adopted here: the code of every running frame at once, and that of suspended
 generators and coroutines when they are resumed, which coverage's tool id listens to for us.
+Nothing tells of a greenlet that is resumed: the code on the stacks of those is adopted at once too.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections import deque
 from types import CodeType, FrameType
 from typing import Any
 
-from . import frames
+from . import frames, greenlets
 from .codes import Codes
 
 # coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
@@ -127,7 +128,7 @@ class SysmonAdoption:
         self.monitoring.register_callback(tool, events.PY_THROW, self.on_throw)
         self.monitoring.set_events(tool, events.PY_START | events.PY_RESUME | events.PY_THROW)
         # Listening first: a generator is either suspended now and resumed later, or it is running.
-        for frame in list(frames.all_running(but=ident)) if ident else ():
+        for frame in list(greenlets.look().frames()) if ident else ():
             self.adopt(frame.f_code, frame)
 
     def rearm(self, taken: dict[str, set[Any]]) -> None:

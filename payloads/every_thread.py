@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import accumulate, chain, repeat, takewhile
+from operator import itemgetter
 from types import FrameType
 from typing import Any
 
@@ -69,29 +71,44 @@ class EveryThread:
             sys.settrace(before)
         if not found or not address or self.words[found] == id(marker):
             raise CannotAdopt("the thread state of this interpreter has an unknown layout")
+        self.profiler = found - 3  # `c_profilefunc`, which comes first
         return address
 
-    def set(self, function: Any) -> None:
-        """Make `function` (or None) the trace function of all threads; this one has none after."""
+    def set(self, function: Any, *also: Callable[[], Any]) -> None:
+        """Make `function` (or None) the trace function of all threads; this one has none after.
+
+        The C functions `also` are called before any other thread runs.
+        """
         if gil.audited():
             # Setting a trace function is an event that is audited.
             with gil.kept():
-                self.set_at_once(function)
+                self.set_at_once(function, *also)
         else:
-            self.set_at_once(function)
+            self.set_at_once(function, *also)
 
-    def set_at_once(self, function: Any) -> None:
+    def set_at_once(self, function: Any, *also: Callable[[], Any]) -> None:
         """Do the work of `set`."""
         if self.settrace is not None:
-            gil.at_once(partial(self.settrace, function), partial(sys.settrace, None))
+            gil.at_once(partial(self.settrace, function), partial(sys.settrace, None), *also)
             return
-        # A state is passed before the one after it is asked for: nothing is looked at twice.
-        first = map(gil.CALL, (self.head,))  # like all the others, asked for when it is needed
-        states = takewhile(bool, accumulate(chain(first, repeat(None)), self.after))
-        others = filter(self.own.__ne__, states)
+        others = self.others()
         if function is None:
             walk = map(self.take, others, repeat(None), repeat(None))
         else:
             walk = map(self.give, others, repeat(self.trampoline), repeat(function))
-        gil.at_once(gil.exhausting(walk))
+        gil.at_once(gil.exhausting(walk), *also)
         sys.settrace(None)
+
+    def others(self) -> Iterator[int]:
+        """Return the addresses of the states of all other threads, from C; below 3.12."""
+        # A state is passed before the one after it is asked for: nothing is looked at twice.
+        first = map(gil.CALL, (self.head,))  # like all the others, asked for when it is needed
+        states = takewhile(bool, accumulate(chain(first, repeat(None)), self.after))
+        return filter(self.own.__ne__, states)
+
+    def is_profiled(self) -> bool:
+        """Tell whether another thread has a profile function; below 3.12."""
+        functions: list[int | None] = []
+        states = map(native.words_at(WORDS), self.others())
+        gil.at_once(partial(functions.extend, map(itemgetter(self.profiler), states)))
+        return any(functions)

@@ -6,6 +6,9 @@ import gc
 import sys
 from collections.abc import Iterable, Iterator
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
+from typing import Any
+
+from . import gil, heap
 
 
 def stack(frame: FrameType | None) -> Iterator[FrameType]:
@@ -27,14 +30,18 @@ def own_ident() -> int:
 
     `_thread.get_ident` may be gevent's, which tells greenlets apart instead.
     """
-    ours = sys._getframe()
-    return next(ident for ident, frame in sys._current_frames().items() if frame is ours)
+    running = sys._current_frames()
+    idents = dict(zip(map(id, running.values()), running))
+    # A frame that refers to itself would live on, with all its callers, until it is collected.
+    running.clear()
+    return idents[id(sys._getframe())]
 
 
 def suspended() -> list[FrameType]:
     """Return the frames of all generators, coroutines and asynchronous generators."""
     places = {GeneratorType: "gi_frame", CoroutineType: "cr_frame", AsyncGeneratorType: "ag_frame"}
-    found = [one for one in gc.get_objects() if type(one) in places]
+    found: list[Any] = []
+    gil.at_once(*heap.instances(places, found))
     known = [getattr(one, places[type(one)]) for one in found]
     return [frame for frame in known if frame is not None]
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import atexit
 import sys
-from _thread import allocate_lock
+from _thread import RLock
 from typing import Any
 
-from . import adopt_ctrace, adopt_sysmon, company, frames, later, library, tracers
+from . import adopt_ctrace, adopt_sysmon, company, frames, greenlets, later, library, tracers
 from .snapshot import Snapshots
 
 CORES = {"SysMonitor": "sysmon", "CTracer": "ctrace", "PyTracer": "pytrace"}
@@ -63,8 +63,10 @@ class Measurement:
 
     def construct(self, settings: dict[str, Any], core: str) -> Any:
         """Return a Coverage object that writes nothing and warns nobody but us."""
+        # Not what the target's configuration says: that is about starting programs, would patch
+        # `multiprocessing`, and keep coverage from sysmon, which need not tell greenlets apart.
+        settings["run:concurrency"] = self.concurrency(core)
         if core == "ctrace":
-            settings.setdefault("run:concurrency", self.greenlets())
             self.need_ctracer()
         elif settings.get("run:branch"):
             later.import_parsers()
@@ -82,12 +84,11 @@ class Measurement:
         return cov
 
     @staticmethod
-    def greenlets() -> list[str]:
-        """Return how the C tracer is to tell stacks apart: by thread, or by greenlet too."""
-        for name in ("gevent", "eventlet", "greenlet"):
-            if name in sys.modules:
-                return [name, "thread"]
-        return ["thread"]
+    def concurrency(core: str) -> list[str]:
+        """Return how stacks are to be told apart: by thread, or by greenlet too."""
+        # gevent and eventlet run greenlets: to coverage all three are the same.
+        is_told = core == "ctrace" and greenlets.kind() is not None
+        return ["greenlet", "thread"] if is_told else ["thread"]
 
     @staticmethod
     def need_ctracer() -> None:
@@ -105,7 +106,8 @@ class Measurement:
         try:
             self.prepare()
             tracers.remove_locks(self.cov._collector)
-            self.cov.start()
+            with tracers.locks_of_threads():
+                self.cov.start()
         except BaseException:
             adopt_sysmon.give_back(others)
             self.leave()
@@ -157,10 +159,10 @@ class Measurement:
         """Replace coverage's locks in a forked child: a thread that is gone may hold them."""
         collector = self.cov._collector
         if collector.data_lock is not None:
-            collector.data_lock = allocate_lock()
+            collector.data_lock = RLock()
         for tracer in collector.tracers:
             if hasattr(tracer, "lock"):
-                tracer.lock = allocate_lock()
+                tracer.lock = RLock()
 
     def stop(self) -> None:
         """Stop measuring, and undo everything that was done; does nothing the second time.

@@ -56,8 +56,13 @@ def words(place: int, count: int) -> Any:
 
     A word is None where it is zero.
     """
+    return words_at(count)(place)
+
+
+def words_at(count: int) -> Any:
+    """Return a C function of an address that does what `words` does."""
     array: Any = type("Words", (_ctypes.Array,), {"_type_": kind("P"), "_length_": count})
-    return array.from_address(place)
+    return array.from_address
 
 
 def text(content: bytes) -> Any:

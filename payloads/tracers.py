@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import sys
+from _thread import RLock  # what gevent and eventlet leave as it is, unlike all other locks
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import compress
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from . import gil
@@ -63,6 +66,24 @@ def remove_locks(collector: Any) -> None:
     """
     collector.lock_data = collector.unlock_data = tuple  # C functions that do nothing much
     collector.data = FirstStays()
+
+
+@contextmanager
+def locks_of_threads() -> Iterator[None]:
+    """Have sysmon's tracer made with a lock of Python's own; and its `threading` only for that.
+
+    It would be gevent's or eventlet's in an application that these have patched.  Who waits for
+    one of those runs other greenlets meanwhile, in our thread too, and may wait for ever.
+    """
+    module: Any = sys.modules.get("coverage.sysmon")
+    if module is None:
+        yield  # below 3.12
+        return
+    usual, module.threading = module.threading, SimpleNamespace(Lock=RLock)
+    try:
+        yield
+    finally:
+        module.threading = usual
 
 
 def bits(collector: Any) -> int:

@@ -28,11 +28,16 @@ class Gate:
         self.opened.set()
 
 
-def begin(what, core):
+def begin(what, core, *concurrency):
     """Start coverage of "lines" or "arcs", before anything else of the target runs."""
     import coverage
 
-    cov = coverage.Coverage(data_file=None, config_file=False, branch=what == "arcs")
+    cov = coverage.Coverage(
+        data_file=None,
+        config_file=False,
+        branch=what == "arcs",
+        concurrency=["thread", *concurrency],
+    )
     cov.set_option("run:core", core)
     cov.start()
     measuring.append(cov)
