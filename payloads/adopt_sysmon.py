@@ -188,3 +188,4 @@ class SysmonAdoption:
         for code in list(self.tracer.code_objects):
             self.monitoring.set_local_events(self.tracer.myid, code, 0)
         release(self.tracer.myid)
+        self.codes.let_go()

@@ -231,6 +231,7 @@ class Session:
                 self.last.disarm()
             finally:
                 measurement.stop()
+            measurement.forget()
         elif self.handler is not None:
             ending.give_sigterm_back(self.handler)
         self.handler = None
