@@ -129,7 +129,7 @@ class SysmonAdoption:
         for frame in list(frames.all_running(but=ident)):
             self.adopt(frame.f_code, frame)
 
-    def rearm(self, taken: dict[str, set[Any]]) -> None:
+    def rearm(self, taken: dict[str, Any]) -> None:
         """Have every line reported once more, now that `taken` is out of coverage's sets.
 
         sysmon falls silent at a place after one event.  It is so only in files of which the sets

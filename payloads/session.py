@@ -151,7 +151,7 @@ class Session:
         """Return a snapshot of now, with what a reader of it alone needs to know."""
         snapshots = self.measurement.snapshots
         taken = time.time()  # what ran until then is in it
-        header, blob = snapshots.encode(snapshots.copy())
+        header, blob = snapshots.encode()
         header.update(taken=taken, off=self.off, imported=self.imported)
         return header, blob
 
@@ -159,9 +159,10 @@ class Session:
         """Return a snapshot; with `reset`, begin anew with what comes after it."""
         began, now = time.perf_counter(), time.time()
         snapshots = self.must_measure().snapshots
-        taken, known = snapshots.copy(), self.imported
+        taken = snapshots.taken() if request.get("reset") else None
+        known = self.imported
         header, blob = snapshots.encode(taken)
-        if request.get("reset"):
+        if taken is not None:
             snapshots.forget(taken)
             snapshots.windows.forget()
             if not self.off:
