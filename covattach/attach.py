@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from covattach import client, folder, precompile, provision, settings
+from covattach import client, folder, precompile, provision, settings, slowdown
 from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
@@ -22,6 +22,10 @@ from covattach.target.process import Process
 
 Tell = Callable[[str], None]
 DONE = "measuring"  # the last that is told: what comes after it is not undone any more
+
+
+def nobody(words: str) -> None:
+    """Be told, and do nothing about it."""
 
 
 @dataclass
@@ -42,19 +46,24 @@ class Options:
     max_overhead: float | None = None
 
 
-def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
+def start(
+    pid: int, options: Options, tell: Tell, warn: Tell = nobody
+) -> tuple[Session, dict[str, Any]]:
     """Attach to `pid` and measure; return the session and the facts of the attach.
 
-    `tell` is told in a few words what is being done.  Whatever is raised, also KeyboardInterrupt,
+    `tell` is told in a few words what is being done; `warn`, before anything is done, what it is
+    going to cost, if that will be felt.  Whatever is raised, also KeyboardInterrupt,
     leaves the target as it was.  A target that is measured already stays so: `already` is true.
     """
     process = Process(pid)
     check_state(process)
     with alone(process):
-        return start_alone(process, options, tell)
+        return start_alone(process, options, tell, warn)
 
 
-def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
+def start_alone(
+    process: Process, options: Options, tell: Tell, warn: Tell
+) -> tuple[Session, dict[str, Any]]:
     """Do what `start` says, while nobody else does."""
     running = already(process)
     if running is not None and running.facts.get("off"):
@@ -67,6 +76,9 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
     interpreter = find_interpreter(process)
     wanted = settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
+    cost = slowdown.forecast(core, interpreter.version, bool(wanted.get("run:branch")))
+    if cost:
+        warn(cost)
     code = precompile.payloads(process)
     place = folder.create(process)
     injection: Injection | None = None
