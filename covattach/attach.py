@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from covattach import client, folder, precompile, provision, settings
+from covattach import client, folder, precompile, provision, settings, slowdown
 from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
@@ -23,6 +23,10 @@ from covattach.target.process import Process, may_not
 Tell = Callable[[str], None]
 DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
 DONE = "measuring"  # the last that is told: what comes after it is not undone any more
+
+
+def nobody(words: str) -> None:
+    """Be told, and do nothing about it."""
 
 
 @dataclass
@@ -46,10 +50,13 @@ class Options:
     wanted: dict[str, Any] | None = None
 
 
-def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
+def start(
+    pid: int, options: Options, tell: Tell, warn: Tell = nobody
+) -> tuple[Session, dict[str, Any]]:
     """Attach to `pid` and measure; return the session and the facts of the attach.
 
-    `tell` is told in a few words what is being done.  Whatever is raised, also KeyboardInterrupt,
+    `tell` is told in a few words what is being done; `warn`, before anything is done, what it is
+    going to cost, if that will be felt.  Whatever is raised, also KeyboardInterrupt,
     leaves the target as it was.  A target that is measured already stays so: `already` is true.
     """
     process = Process(pid)
@@ -57,10 +64,12 @@ def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, An
     check_descriptors(process)
     check_folder(process)
     with alone(process):
-        return start_alone(process, options, tell)
+        return start_alone(process, options, tell, warn)
 
 
-def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
+def start_alone(
+    process: Process, options: Options, tell: Tell, warn: Tell
+) -> tuple[Session, dict[str, Any]]:
     """Do what `start` says, while nobody else does."""
     running = already(process)
     if running is not None and running.facts.get("off"):
@@ -75,6 +84,9 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
     if wanted is None:
         wanted = settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
+    cost = slowdown.forecast(core, interpreter.version, bool(wanted.get("run:branch")))
+    if cost:
+        warn(cost)
     code = precompile.payloads(process)
     folder.clear(process)
     place = folder.create(process, options.tree or None)

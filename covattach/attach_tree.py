@@ -41,10 +41,11 @@ class Attached:
         return len(self.facts) + len(self.failed)
 
 
-def start(pid: int, options: Options, tell: Tell, count: Count) -> Attached:
+def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> Attached:
     """Attach to `pid` and all of its descendants, also those that are born meanwhile.
 
-    `count` is told how many have been attached to, and how many there are.  Raises what
+    `tell` and `warn` are as for `attach.start`, of the first; `count` is told how many have been
+    attached to, and how many there are.  Raises what
     `attach.start` does for the first; that others fail is in the result.  An interruption leaves
     all of them as they were.
     """
@@ -54,7 +55,7 @@ def start(pid: int, options: Options, tell: Tell, count: Count) -> Attached:
         if words != DONE:
             tell(words)
 
-    session, facts = attach.start(pid, replace(options, tree=""), told)
+    session, facts = attach.start(pid, replace(options, tree=""), told, warn)
     if facts["already"] and facts.get("tree") != session.folder.inside:
         raise NotNow(
             f"Process {pid} is measured already, but alone.",

@@ -184,7 +184,7 @@ class CtraceAdoption:
         held: set[int] = self.collector.data[disposition.source_filename]
         return held
 
-    def rearm(self, taken: dict[str, set[Any]]) -> None:
+    def rearm(self, taken: dict[str, Any]) -> None:
         """Do nothing: the C tracer reports every line each time."""
 
     def stop(self) -> None:

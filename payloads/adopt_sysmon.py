@@ -131,7 +131,7 @@ class SysmonAdoption:
         for frame in list(greenlets.look().frames()) if ident else ():
             self.adopt(frame.f_code, frame)
 
-    def rearm(self, taken: dict[str, set[Any]]) -> None:
+    def rearm(self, taken: dict[str, Any]) -> None:
         """Have every line reported once more, now that `taken` is out of coverage's sets.
 
         sysmon falls silent at a place after one event.  It is so only in files of which the sets
@@ -190,3 +190,4 @@ class SysmonAdoption:
         for code in list(self.tracer.code_objects):
             self.monitoring.set_local_events(self.tracer.myid, code, 0)
         release(self.tracer.myid)
+        self.codes.let_go()

@@ -104,7 +104,6 @@ class Agent:
             except Exception as error:
                 reply, blob = faults.reply(error, self.payloads), b""
             rest = wire.send(connection, {**reply, "thread": self.thread.native_id}, blob)
-            self.session.was_sent()
             if rest:
                 self.door.lobby.see_off(connection, rest)
                 connection = None

@@ -14,6 +14,8 @@ from types import CodeType
 from typing import Any
 from weakref import ref
 
+from . import frames
+
 FORGET = methodcaller("forget")
 
 
@@ -69,6 +71,17 @@ class Codes:
         for code in [reference() for reference in references if reference is not None]:
             if code is not None:
                 yield code
+
+    def let_go(self) -> None:
+        """Watch over nothing any more: it would all wait for the garbage collector.
+
+        Called when no event comes any more.  coverage's callbacks rely on what is known of the
+        code that they are called for: as long as a thread is in one, that stays.
+        """
+        for info in list(self.infos.values()):
+            vars(info).pop("reference", None)
+        if not any(map(frames.is_inside, frames.all_running(but=frames.own_ident()))):
+            self.infos.clear()
 
     def check(self, code: CodeType) -> None:
         """Forget what is known of another code object, now gone, that had the same address.

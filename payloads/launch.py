@@ -51,6 +51,7 @@ MODULES = (
     "agent",
 )
 PACKAGE = "_covattach"
+KEEP = "covattach.payloads"
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
 # read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
 HURRY = 0.0002
@@ -88,25 +89,68 @@ def claim(session: str) -> bool:
     return True
 
 
-def compiled(folder: str) -> dict[str, Any]:
-    """Return the code of the payload modules, where covattach has brought what fits, or nothing."""
-    import marshal
+class Keeper:
+    """What the codec registry takes for an error handler; holds the agent's module."""
+
+    def __init__(self, key: int, agent: Any) -> None:
+        self.key = key
+        self.agent = agent
+
+    def __call__(self, error: UnicodeError) -> tuple[str, int]:
+        """Raise what it was called for."""
+        raise error
+
+
+def contents(folder: str) -> Any:
+    """Return the payload modules as they came: compiled, as bytes, if that fits; or their texts."""
     from importlib import _bootstrap_external as system
 
-    try:
+    magic: bytes = system.MAGIC_NUMBER
+    if os.path.exists(folder + "/compiled"):
         with open(folder + "/compiled", "rb") as file:
             content = file.read()
-    except OSError:
-        return {}
-    magic: bytes = system.MAGIC_NUMBER
-    if not content.startswith(magic):
-        return {}
-    found: dict[str, Any] = marshal.loads(content[len(magic) :])  # noqa: S302  # it is covattach's
-    return found
+        if content.startswith(magic):
+            return content[len(magic) :]
+    texts = []
+    for name in MODULES:
+        with open(folder + "/" + name + ".py", encoding="utf-8") as file:
+            texts.append(file.read())
+    return tuple(texts)
+
+
+def codes(content: Any) -> dict[str, Any]:
+    """Return the code of the payload modules, by their names."""
+    import marshal
+
+    if isinstance(content, bytes):
+        found: dict[str, Any] = marshal.loads(content)  # noqa: S302  # it is covattach's
+        return found
+    named = zip(MODULES, content)
+    return {name: compile(text, "<covattach " + name + ">", "exec") for name, text in named}
 
 
 def load(folder: str) -> Any:
-    """Execute the payload modules of `folder` and return the last one, the agent.
+    """Return the last of the payload modules of `folder`, the agent.
+
+    An earlier session has kept it, if the modules are the same; otherwise they are executed.  In
+    the codec registry, as `library` keeps coverage: made anew for each session, half a megabyte
+    of modules and functions that refer to each other would wait for the garbage collector.
+    """
+    import codecs
+
+    content = contents(folder)
+    try:
+        keeper: Any = codecs.lookup_error(KEEP)
+    except LookupError:
+        keeper = None
+    if keeper is None or keeper.key != hash(content):
+        keeper = Keeper(hash(content), execute(codes(content)))
+        codecs.register_error(KEEP, keeper)
+    return keeper.agent
+
+
+def execute(found: dict[str, Any]) -> Any:
+    """Execute the payload modules and return the last one.
 
     They see each other as the package `_covattach`, which is in `sys.modules` only meanwhile.
     The file names start with `<`, which is how coverage knows that they are not to be measured.
@@ -115,17 +159,12 @@ def load(folder: str) -> Any:
     package.__path__ = []
     sys.modules[PACKAGE] = package
     module: Any = package
-    codes = compiled(folder)
     try:
         for name in MODULES:
-            file_name = "<covattach " + name + ">"
-            if name not in codes:
-                with open(folder + "/" + name + ".py", encoding="utf-8") as file:
-                    codes[name] = compile(file.read(), file_name, "exec")
             module = ModuleType(PACKAGE + "." + name)
             module.__package__ = PACKAGE
             sys.modules[module.__name__] = module
-            exec(codes[name], module.__dict__)
+            exec(found[name], module.__dict__)
             setattr(package, name, module)
     finally:
         for name in MODULES:
@@ -154,8 +193,7 @@ def bootstrap(session: str) -> None:
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, HURRY))
     try:
-        agent = load(session + "/payloads")
-        agent.run(session, start_thread, original, interval)
+        load(session + "/payloads").run(session, start_thread, original, interval)
     except BaseException:
         sys.setswitchinterval(interval)
         tell_fault(session + "/fault")  # where covattach looks for the reason

@@ -182,6 +182,11 @@ class Measurement:
             self.adoption.stop()
         self.leave()
 
+    def forget(self) -> None:
+        """Let go of what was measured, which may be megabytes, once nobody can ask for it."""
+        self.snapshots.windows.forget()
+        self.cov._collector.data.clear()
+
     def leave_threads_to_others(self) -> None:
         """Keep coverage's `stop` from removing a trace function that is somebody else's."""
         collector = self.cov._collector

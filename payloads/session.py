@@ -30,7 +30,6 @@ class Session:
         self.measurement: Any = None
         self.last: Any = None
         self.tree: Any = None
-        self.sent: Any = None  # what is to be forgotten once it has been sent
         self.imported: dict[str, Any] = {}
         self.since = 0.0
         self.every = 0.0
@@ -172,7 +171,7 @@ class Session:
         """Return a snapshot of now, with what a reader of it alone needs to know."""
         snapshots = self.measurement.snapshots
         taken = time.time()  # what ran until then is in it
-        header, blob = snapshots.encode(snapshots.copy())
+        header, blob = snapshots.encode()
         header.update(taken=taken, off=self.off, imported=self.imported)
         if self.tree is not None:
             header.update(pid=os.getpid(), role=self.tree.role)
@@ -181,27 +180,19 @@ class Session:
     def dump(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Return a snapshot; with `reset`, begin anew with what comes after it."""
         began, now = time.perf_counter(), time.time()
-        self.sent = None
         snapshots = self.must_measure().snapshots
-        taken, known = snapshots.copy(), self.imported
+        taken = snapshots.taken() if request.get("reset") else None
+        known = self.imported
         header, blob = snapshots.encode(taken)
-        if request.get("reset"):
-            self.sent = taken
+        if taken is not None:
+            snapshots.forget(taken)
+            snapshots.windows.forget()
+            if not self.off:
+                self.measurement.adoption.rearm(taken)
+            self.note_imports()
         header["snapshot_ms"] = 1000 * (time.perf_counter() - began)
         header["imported"] = known
         return {**self.facts(), **header, "taken": now}, blob
-
-    def was_sent(self) -> None:
-        """Begin anew after what has been sent with `reset`: not before it has arrived."""
-        taken, self.sent = self.sent, None
-        if taken is None or self.measurement is None:
-            return
-        snapshots = self.measurement.snapshots
-        snapshots.forget(taken)
-        snapshots.windows.forget()
-        if not self.off:
-            self.measurement.adoption.rearm(taken)
-        self.note_imports()
 
     def mark(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """End the window that goes on, and begin the one named `window`, or continue it.
@@ -265,6 +256,7 @@ class Session:
                 self.last.disarm()
             finally:
                 measurement.stop()
+            measurement.forget()
 
     def tool(self) -> int | None:
         """Return the tool id of sys.monitoring by which is measured, or None."""

@@ -95,12 +95,6 @@ def bits(collector: Any) -> int:
     return 20 if (1 << 20) - 1 in constants else 28
 
 
-def widened(arc: int) -> int:
-    """Return an arc that is packed by 20 bits as coverage 7.16 packs it, by 28."""
-    lines = arc & 0xFFFFF | (arc >> 20 & 0xFFFFF) << 28
-    return lines | (arc >> 40 & 3) << 56
-
-
 def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
     """Tell a tracer of arcs on which line a frame is, so that it does not make up an arc.
 

@@ -11,6 +11,7 @@ import click
 from covattach.commands.common import Duration, json_option, pid_argument, print_json, progress, say
 
 if TYPE_CHECKING:
+    from covattach.attach import Options
     from covattach.attach_tree import Attached
 
 EPILOG = """
@@ -108,7 +109,38 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
 
     path = Path(data_file).absolute()
     datafile.ensure_ours(path)
-    options = attach.Options(
+    with progress(verbose) as tell_progress:
+
+        def told(words: str) -> None:
+            tell_progress(words)
+            if words == attach.DONE:  # from here on a Ctrl-C could only keep us from saying so
+                for number in (signal.SIGINT, signal.SIGTERM):
+                    signal.signal(number, signal.SIG_IGN)
+
+        options = asked_for(given)
+        if given["tree"]:
+            attached = attach_tree.start(pid, options, told, say, counting(tell_progress))
+            found, facts = attached.first, attached.facts[pid]
+        else:
+            attached = None
+            found, facts = attach.start(pid, options, told, say)
+    facts = {**facts, "socket": str(found.folder.socket), "data_file": str(path)}
+    if verbose:
+        for line in found.facts.get("transcript", ()):
+            say(line)
+        say(str(facts.get("how", "")))
+    tell(pid, facts)
+    more = tell_tree(attached) if attached else {}
+    say(f"Next: covattach dump {pid}")
+    if as_json:
+        print_json({**{name: facts.get(name) for name in FIELDS}, **more})
+
+
+def asked_for(given: dict[str, Any]) -> Options:
+    """Return what the command line asks for."""
+    from covattach import attach
+
+    return attach.Options(
         method=given["method"],
         core=given["core"],
         timeout=given["timeout"],
@@ -125,30 +157,6 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
             "report:omit": given["omit"],
         },
     )
-    with progress(verbose) as tell_progress:
-
-        def told(words: str) -> None:
-            tell_progress(words)
-            if words == attach.DONE:  # from here on a Ctrl-C could only keep us from saying so
-                for number in (signal.SIGINT, signal.SIGTERM):
-                    signal.signal(number, signal.SIG_IGN)
-
-        if given["tree"]:
-            attached = attach_tree.start(pid, options, told, counting(tell_progress))
-            found, facts = attached.first, attached.facts[pid]
-        else:
-            attached = None
-            found, facts = attach.start(pid, options, told)
-    facts = {**facts, "socket": str(found.folder.socket), "data_file": str(path)}
-    if verbose:
-        for line in found.facts.get("transcript", ()):
-            say(line)
-        say(str(facts.get("how", "")))
-    tell(pid, facts)
-    more = tell_tree(attached) if attached else {}
-    say(f"Next: covattach dump {pid}")
-    if as_json:
-        print_json({**{name: facts.get(name) for name in FIELDS}, **more})
 
 
 def counting(tell_progress: Callable[[str], None]) -> Callable[[int, int], None]:
@@ -188,5 +196,3 @@ def tell(pid: int, facts: dict[str, Any]) -> None:
         stopped = f"stopped for {pause:.0f} ms" if pause else "never stopped"
         say(f"Measuring process {pid} (Python {facts['python']}): {how}.")
         say(f"Attached by {facts['method']} in {facts['attach_ms']:.0f} ms; it was {stopped}.")
-    if facts["core"] == "ctrace":
-        say("This core slows Python code down, several times in hot loops, until `stop`.")

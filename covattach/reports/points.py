@@ -1,10 +1,14 @@
 """Lines and arcs out of the numbers that a target sends, checked one by one.
 
-decoded(kind, numbers) -> set       lines, or pairs of lines; raises SnapshotError
+unmarshalled(kind, blob) -> array   numbers out of what `marshal` made of a list of lines or pairs
+decoded(kind, numbers) -> set       lines, or pairs of lines
+
+Both raise SnapshotError.
 """
 
 from __future__ import annotations
 
+import sys
 from array import array
 from typing import Any
 
@@ -13,10 +17,12 @@ from covattach.errors import CovattachError
 HIGHEST_LINE = 10_000_000
 
 # Packed arcs (coverage/ctracer/tracer.c, CTracer_record_pair): two magnitudes, then two signs.
-HALF = (1 << 28) - 1
-FIRST_IS_NEGATIVE = 1 << 56
-SECOND_IS_NEGATIVE = 1 << 57
-PACKED_END = 1 << 58
+SHIFTS = (20, 28)  # bits of a magnitude: 20 in coverage 7.10
+
+# What `marshal` puts around 32-bit numbers (Python/marshal.c, version 2): a list of so many; a
+# number; a tuple of two.
+LIST, NUMBER, PAIR = b"[", b"i", b"(\x02\x00\x00\x00"
+HEAD = 5  # bytes: LIST and its length
 
 
 class SnapshotError(CovattachError):
@@ -30,14 +36,46 @@ class SnapshotError(CovattachError):
         )
 
 
-def decoded(kind: str, numbers: array[int]) -> set[Any]:
+def marshalled_size(kind: str, count: int) -> int:
+    """Return how many bytes `unmarshalled` takes for so many numbers."""
+    pairs = count // 2 if kind == "arcs" else 0
+    return HEAD + count * (len(NUMBER) + 4) + pairs * len(PAIR)
+
+
+def unmarshalled(kind: str, blob: bytes) -> array[int]:
+    """Return the numbers of a list of lines, or of pairs of lines, that `marshal` has written.
+
+    Every byte that is not of a number must be what it is there: `marshal` itself, which believes
+    what it reads, is not used.  Raises SnapshotError.
+    """
+    # One item, with dots for the bytes of its numbers.
+    item = PAIR + 2 * (NUMBER + b"....") if kind == "arcs" else NUMBER + b"...."
+    count, rest = divmod(len(blob) - HEAD, len(item))
+    if rest or blob[:HEAD] != LIST + count.to_bytes(4, "little"):
+        raise SnapshotError("its numbers are cut off")
+    width = item.count(b".")
+    found, at = bytearray(width * count), 0
+    for place, byte in enumerate(item):
+        column = blob[HEAD + place :: len(item)]
+        if byte == ord("."):
+            found[at::width] = column
+            at += 1
+        elif column != bytes([byte]) * count:
+            raise SnapshotError("a number in it is not where it should be")
+    numbers = array("i", bytes(found))
+    if sys.byteorder == "big":
+        numbers.byteswap()
+    return numbers
+
+
+def decoded(kind: str, numbers: array[int], shift: int = 28) -> set[Any]:
     """Return the lines or arcs of a file, as a snapshot of this kind holds them.
 
-    Raises SnapshotError.
+    `shift` is how packed arcs are packed.  Raises SnapshotError.
     """
     if kind == "lines":
         return set(check_lines(numbers))
-    return unpack(numbers) if kind == "packed" else pair(numbers)
+    return unpack(numbers, shift) if kind == "packed" else pair(numbers)
 
 
 def check_lines(numbers: array[int]) -> array[int]:
@@ -62,15 +100,19 @@ def pair(numbers: array[int]) -> set[tuple[int, int]]:
     return check_arcs(set(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
-def unpack(numbers: array[int]) -> set[tuple[int, int]]:
+def unpack(numbers: array[int], shift: int) -> set[tuple[int, int]]:
     """Return arcs from the C tracer's packed ones; raises SnapshotError."""
-    if numbers and (min(numbers) < 0 or max(numbers) >= PACKED_END):
+    half = (1 << shift) - 1
+    first_is_negative, second_is_negative = 1 << 2 * shift, 2 << 2 * shift
+    if numbers and (min(numbers) < 0 or max(numbers) >= 4 << 2 * shift):
         raise SnapshotError("one of its packed arcs is out of range")
     return check_arcs(
         {
             (
-                -(number & HALF) if number & FIRST_IS_NEGATIVE else number & HALF,
-                -(number >> 28 & HALF) if number & SECOND_IS_NEGATIVE else number >> 28 & HALF,
+                -(number & half) if number & first_is_negative else number & half,
+                -(number >> shift & half)
+                if number & second_is_negative
+                else number >> shift & half,
             )
             for number in numbers
         }

@@ -16,7 +16,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from covattach.reports.loads import Loads, NotLoads, check
-from covattach.reports.points import HIGHEST_LINE, SnapshotError, decoded
+from covattach.reports.points import (
+    HIGHEST_LINE,
+    SHIFTS,
+    SnapshotError,
+    decoded,
+    marshalled_size,
+    unmarshalled,
+)
 
 __all__ = ["HIGHEST_LINE", "Snapshot", "SnapshotError", "decode"]
 Lines = dict[str, set[int]]
@@ -24,14 +31,25 @@ Arcs = dict[str, set[tuple[int, int]]]
 Counts = list[tuple[str, int]]
 
 KINDS = ("lines", "arcs", "packed")
-WORD = 8  # bytes a number: payloads/snapshot.py sends signed 64-bit numbers
+WORD = 8  # bytes a number that is not marshalled: signed, of 64 bits
 LONGEST_NAME = 4096  # bytes: PATH_MAX of Linux
 # A data file holds a bit for each line up to the highest that ran.  This bounds all of them to
 # 128 MiB, where a thousand files with a single made-up line each would otherwise fill the disk.
 HIGHEST_LINES_IN_ALL = 1 << 30
 LATEST = 1e11  # seconds since 1970: the year 5138
 
-NOT_FACTS = {"kind", "files", "file_tracers", "taken", "blob", "protocol", "windows", "imported"}
+NOT_FACTS = {
+    "kind",
+    "marshalled",
+    "shift",
+    "files",
+    "file_tracers",
+    "taken",
+    "blob",
+    "protocol",
+    "windows",
+    "imported",
+}
 
 
 @dataclass(frozen=True)
@@ -77,14 +95,14 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
     counts = check_counts(header.get("files"))
     ended = check_windows(header.get("windows"), counts)
     every = [(check_window(header.get("window", "")), counts), *ended]
-    check_size(sum(count for _, parts in every for _, count in parts), blob)
+    shift = check_shift(header.get("shift", 28))
     windows: dict[str, Any] = {}
-    numbers = split([count for _, parts in every for _, count in parts], blob)
+    numbers = split(kind, [parts for _, parts in every], blob, bool(header.get("marshalled")))
     for window, parts in every:
         files = windows.setdefault(window, {})
         for (name, _), held in zip(parts, numbers, strict=False):
             # Two names of the target's are one where one of them leads through a link.
-            files.setdefault(name, set()).update(decoded(kind, held))
+            files.setdefault(name, set()).update(decoded(kind, held, shift))
     if kind == "lines":
         check_bits(windows)
     return Snapshot(
@@ -196,10 +214,11 @@ def check_count(count: Any) -> int:
     return count
 
 
-def check_size(numbers: int, blob: bytes) -> None:
-    """Raise SnapshotError unless the blob has just so many numbers."""
-    if WORD * numbers != len(blob):
-        raise SnapshotError(f"it holds {len(blob)} bytes, and promises another number of them")
+def check_shift(shift: Any) -> int:
+    """Return `shift` if arcs can be packed so; raises SnapshotError."""
+    if shift not in SHIFTS:
+        raise SnapshotError("it does not say how its arcs are packed")
+    return int(shift)
 
 
 def check_window(name: Any) -> str:
@@ -221,14 +240,21 @@ def check_name(name: Any) -> str:
     return name
 
 
-def split(counts: list[int], blob: bytes) -> Iterator[array[int]]:
-    """Yield the numbers of the blob, so many at a time as the counts say."""
-    view, at = memoryview(blob), 0
-    for count in counts:
-        numbers = array("q")
-        numbers.frombytes(view[at : at + WORD * count])
-        at += WORD * count
-        yield numbers
+def split(kind: str, windows: list[Counts], blob: bytes, marshalled: bool) -> Iterator[array[int]]:
+    """Yield the numbers of the blob, so many at a time as the counts say; raises SnapshotError.
+
+    Those of the first window may be `marshalled`; others are words.
+    """
+    first, *others = [[count for _, count in counts] for counts in windows]
+    sizes = [marshalled_size(kind, count) if marshalled else WORD * count for count in first]
+    rest = [WORD * count for counts in others for count in counts]
+    if sum(sizes) + sum(rest) != len(blob):
+        raise SnapshotError(f"it holds {len(blob)} bytes, and promises another number of them")
+    at = 0
+    for place, size in enumerate([*sizes, *rest]):
+        part = blob[at : at + size]
+        at += size
+        yield unmarshalled(kind, part) if marshalled and place < len(sizes) else array("q", part)
 
 
 def check_tracers(tracers: Any) -> dict[str, str]:

@@ -19,7 +19,10 @@ def test_a_hot_loop_is_left_alone(
     """A hot loop under the C tracer is not measured for long; dump, status and stop say why."""
     # GIVEN a hot loop that is measured by the C tracer
     target = launch(interpreter, "busy.py", "hot")
-    covattach("start", target.pid, "--core", "ctrace", "--max-overhead", "20")
+    done = covattach("start", target.pid, "--core", "ctrace", "--max-overhead", "20")
+
+    # AND is told of what that costs before anything is done
+    assert 0 <= done.err.find("Until `stop`, hot Python code takes") < done.err.find("attaching")
 
     # WHEN that has slowed it down for some seconds
     (facts,) = wait_for(

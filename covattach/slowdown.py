@@ -1,0 +1,32 @@
+"""The slow-down: what measuring is going to cost, told before anything is done to the target.
+
+With sysmon there is nothing to tell.  coverage's C tracer is called for every line, each time, and
+there is nothing that could be done about that but to measure less.
+"""
+
+from __future__ import annotations
+
+# How many times as long hot Python code takes under the C tracer: the geometric means, "while
+# measured", of docs/bench-overhead.md, for lines and for branches.  A test compares them.
+CTRACE: dict[tuple[int, int], dict[str, float]] = {
+    (3, 9): {"lines": 2.3, "branches": 3.0},
+    (3, 10): {"lines": 3.5, "branches": 4.9},
+    (3, 11): {"lines": 4.2, "branches": 5.4},
+    (3, 12): {"branches": 5.5},
+    (3, 13): {"branches": 5.4},
+}
+REMEDY = "--source measures less of it; --max-overhead 20 takes the measuring off by itself."
+
+
+def forecast(core: str, version: tuple[int, int], branch: bool) -> str:
+    """Return what `core` is going to cost a target of that version; "" where it is not felt."""
+    if core != "ctrace":
+        return ""
+    what = "branches" if branch else "lines"
+    factor = CTRACE.get(version, {}).get(what)
+    times = f"{factor:g} times" if factor else "several times"
+    python = ".".join(map(str, version))
+    return (
+        f"Until `stop`, hot Python code takes about {times} as long: {what} of Python {python}"
+        f" are measured by the core ctrace.\n{REMEDY}"
+    )

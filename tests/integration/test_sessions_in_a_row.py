@@ -1,0 +1,103 @@
+"""Session after session: the target keeps nothing of them, however many there were."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from running import Target
+
+from covattach import attach, session
+
+Launch = Callable[..., Target]
+EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+KILOBYTES = 20  # a session may leave so much
+PIECES = 50  # of memory, of 512 bytes at the most
+FIRST = 5  # what stays for the next session is there after so many
+# The garbage collector does not know code objects, but what refers to them.
+CODES = """(lambda gc, code: (gc.collect(), sorted(
+    one.co_filename for one in gc.get_referents(*gc.get_objects()) if type(one) is code
+))[1])(__import__("gc"), type(main.__code__))"""
+
+
+def cycle(target: Target, **given: object) -> str:
+    """Attach, have something executed, and stop; return the core that measured."""
+    options = attach.Options(given={f"run:{name}": value for name, value in given.items()})
+    found, facts = attach.start(target.pid, options, print)
+    try:
+        target.ask("later(3)")
+        snapshot, _ = session.snapshot(found)
+    finally:
+        session.stop(found)
+    assert any(name.endswith("mixture.py") for name in snapshot.files), "nothing was measured"
+    return str(facts["core"])
+
+
+def kilobytes(target: Target) -> int:
+    """Return the target's resident memory."""
+    return int(target.status("VmRSS").split()[0])
+
+
+def blocks(target: Target) -> int:
+    """Return how many pieces of memory Python has given out, garbage left out."""
+    found: int = target.ask("(__import__('gc').collect(), sys.getallocatedblocks())[1]")
+    return found
+
+
+def codes(target: Target) -> Counter[str]:
+    """Return the files of ours and of coverage that the target has code of, and of how much."""
+    names = target.ask(" ".join(CODES.split()))
+    return Counter(name for name in names if name[0] == "<" or "/coverage/" in name)
+
+
+def sessions(target: Target, count: int, branch: bool) -> tuple[str, int]:
+    """Measure a target so often, after FIRST times; return the core, and what the others leave.
+
+    That is how many pieces of memory stay.  Fails if a descriptor, a thread, a tool id or a code
+    object does.
+    """
+    for _ in range(FIRST):
+        core = cycle(target, branch=branch)
+    known, before, begun = codes(target), target.residue(), blocks(target)
+    for _ in range(count):
+        cycle(target, branch=branch)
+    target.assert_untouched(before)
+    assert codes(target) - known == Counter()
+    return core, blocks(target) - begun
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_a_few(interpreter: Interpreter, launch: Launch) -> None:
+    """Twenty sessions leave no piece of code, and less than fifty of memory each."""
+    target = launch(interpreter, "mixture.py")
+    core, left = sessions(target, 20, branch=False)
+    print(f"{interpreter.id} {core}: {left} pieces of memory")
+    assert left < 20 * PIECES
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(1800)
+@pytest.mark.parametrize("branch", [False, True], ids=["lines", "branches"])
+@pytest.mark.pythons(*EVERY)
+def test_a_hundred(interpreter: Interpreter, branch: bool, launch: Launch) -> None:
+    """A hundred sessions leave less than 20 KB each, more than in one that nobody attaches to."""
+    # GIVEN a target that was measured some times before, and one beside it that was not
+    target, control = launch(interpreter, "mixture.py"), launch(interpreter, "mixture.py")
+    sessions(target, 1, branch)
+    begun = [kilobytes(target), kilobytes(control)]
+
+    # WHEN it is measured many times more
+    core, left = sessions(target, 100, branch)
+    for _ in range(100):
+        control.ask("later(3)")
+    blocks(control), codes(control)
+
+    # THEN it has grown by little
+    grown, beside = kilobytes(target) - begun[0], kilobytes(control) - begun[1]
+    each = (grown - beside) / 100
+    print(f"{interpreter.id} {core}: 100 sessions leave {each:.1f} KB and {left / 100} pieces each")
+    print(f"{grown} KB in all, control {beside} KB")
+    assert each <= KILOBYTES
+    assert left < 100 * PIECES

@@ -1,0 +1,44 @@
+"""What `start` says of the cost before it starts is what was measured."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from bench.overhead_table import PAGE
+from covattach.slowdown import CTRACE, REMEDY, forecast
+
+ROW = re.compile(
+    r"^\| covattach, ctrace \| (lines|branches) \| while measured \|.*\*\*([\d.]+)\*\* \|$", re.M
+)
+
+
+def measured() -> dict[tuple[int, int], dict[str, float]]:
+    """Return the figures of the documentation's tables."""
+    found = {}
+    for section in re.split(r"^### Python 3\.", PAGE.read_text(), flags=re.M)[1:]:
+        rows = {what: round(float(mean), 1) for what, mean in ROW.findall(section)}
+        if rows:
+            found[3, int(section.split()[0])] = rows
+    return found
+
+
+def test_figures_are_those_of_the_table() -> None:
+    """The figures in the code are the geometric means in docs/bench-overhead.md."""
+    assert measured() == CTRACE
+
+
+@pytest.mark.parametrize(("version", "what"), [(v, w) for v in CTRACE for w in CTRACE[v]])
+def test_figure_is_told(version: tuple[int, int], what: str) -> None:
+    """The sentence has the figure, what it is for, and what can be done about it."""
+    said = forecast("ctrace", version, what == "branches")
+    assert f"about {CTRACE[version][what]:g} times" in said
+    assert what in said
+    assert said.endswith(REMEDY)
+
+
+def test_no_figure_where_none_was_measured() -> None:
+    """No figure is made up, and nothing is said where nothing is felt."""
+    assert "several times" in forecast("ctrace", (3, 14), False)
+    assert forecast("sysmon", (3, 14), True) == ""
