@@ -15,6 +15,7 @@ from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
 from covattach.injector.injection import Injection
+from covattach.lease import Lease
 from covattach.payloads.measure import best_core
 from covattach.session import BRINGING_IN, ENDING, Session, already, payload_failed
 from covattach.target.interpreter import Interpreter, find_interpreter
@@ -29,7 +30,7 @@ class Options:
     """What `start` is told: how to inject, what to measure, and when to save and to end.
 
     `given` are coverage settings from the command line; `every` and `for_` are in seconds,
-    `max_overhead` in per cent.
+    `max_overhead` in per cent.  With a `lease`, the session ends when that is no longer held.
     """
 
     method: str = "auto"
@@ -40,6 +41,7 @@ class Options:
     every: float | None = None
     for_: float | None = None
     max_overhead: float | None = None
+    lease: Lease | None = None
 
 
 def start(pid: int, options: Options, tell: Tell) -> tuple[Session, dict[str, Any]]:
@@ -73,6 +75,8 @@ def start_alone(process: Process, options: Options, tell: Tell) -> tuple[Session
     began = time.monotonic()
     try:
         place.write_facts(first_facts(process, wanted))
+        if options.lease is not None:
+            options.lease.hold(place)
         if code is not None:
             place.add_file("payloads/compiled", code)
         tell(f"attaching (method {options.method})")

@@ -17,6 +17,8 @@ from covattach.commands.demo import demo
 from covattach.commands.dump import dump
 from covattach.commands.mark import mark
 from covattach.commands.provision import provision
+from covattach.commands.ps import ps
+from covattach.commands.record import record
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
@@ -30,6 +32,7 @@ Examples:
   covattach start 4711              attach, and measure all threads
   covattach dump 4711               a report of what ran so far, in htmlcov/
   covattach mark 4711 login         from now on, what runs is in the window "login"
+  covattach record 4711 -- COMMAND  what ran while a command ran
   covattach stop 4711               a last report, and leave no trace
   covattach demo                    see it work on a sample server
 """
@@ -75,7 +78,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, status, provision, demo):
+for command in (start, dump, mark, stop, record, status, ps, provision, demo):
     cli.add_command(command)
 
 

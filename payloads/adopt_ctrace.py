@@ -134,10 +134,12 @@ class CtraceAdoption:
         running = list(frames.stack(frame))
         if event == "call":
             running.pop(0)  # this one it is about to see
+        tracer.should_start_context = None  # they are not entered now, see `entries`
         for outer in reversed(running):
             tracer(outer, "call", None)
             if self.collector.branch:
                 tracers.set_last_line(tracer, outer, self.held_for(outer))
+        tracer.should_start_context = self.collector.should_start_context
         if self.collector.branch and event == "line":
             before = self.lines.get(frame)
             if before is not None:

@@ -14,6 +14,7 @@ from _thread import get_native_id
 from typing import Any
 
 from . import faults, forks, wire
+from .recording import Recording
 from .session import Session
 
 LEAVING = 0.2  # seconds that a fork waits for the agent's thread to be gone
@@ -34,6 +35,7 @@ class Agent:
         self.interval = interval
         self.session = Session(folder, handler, original("_thread", "RLock")())
         self.door = wire.Door(folder + "/agent.sock", original("select", "poll"))
+        self.recording = Recording(self.session, self.door)
         self.keeps_folder = False
         self.thread = 0
         self.resting = self.away = False
@@ -115,6 +117,7 @@ class Agent:
     def end(self) -> None:
         """End the session; its folder goes too, unless something in it is still to be read."""
         forks.unwatch()
+        self.recording.give_back()
         self.door.close()
         self.calm_down()
         self.session.end()

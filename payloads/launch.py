@@ -25,6 +25,7 @@ MODULES = (
     "windows",
     "snapshot",
     "codes",
+    "entries",
     "adopt_sysmon",
     "every_thread",
     "adopt_ctrace",
@@ -37,6 +38,7 @@ MODULES = (
     "forks",
     "imported",
     "session",
+    "recording",
     "agent",
 )
 PACKAGE = "_covattach"

@@ -39,6 +39,7 @@ class Door:
         self.poll = poll()
         self.poll.register(self.listener.fileno(), select.POLLIN)
         self.poll.register(self.read_end, select.POLLIN)
+        self.watched: dict[int, Any] = {}
 
     def next(self, seconds: float | None) -> Any:
         """Return the next connection, SENT_AWAY, or None after `seconds` (None: for ever)."""
@@ -47,13 +48,43 @@ class Door:
         if self.read_end in waiting:
             os.read(self.read_end, 4096)
             return SENT_AWAY
-        if not waiting:
+        for descriptor in waiting.intersection(self.watched):
+            self.forget(descriptor)()
+        if self.listener.fileno() not in waiting:
             return None
         descriptor, _ = self.listener._accept()
         os.set_inheritable(descriptor, False)
         connection = _socket.socket(fileno=descriptor)
         connection.settimeout(PATIENCE)
         return connection
+
+    def watch(self, path: str, then: Any) -> int:
+        """Call `then`, in the thread that waits, when nobody has the FIFO at `path` open to write.
+
+        Nothing is ever written to it: its end is all that there is to be read.  Returns the
+        descriptor that `forget` takes; raises OSError.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Somebody who had gone before this was opened would never be missed by `poll`.
+        try:
+            is_over = os.read(descriptor, 1) == b""
+        except BlockingIOError:
+            is_over = False
+        if is_over:
+            os.close(descriptor)
+            then()
+            return -1
+        self.poll.register(descriptor, 0)  # POLLHUP is always told
+        self.watched[descriptor] = then
+        return descriptor
+
+    def forget(self, descriptor: int) -> Any:
+        """Watch a descriptor no more, and close it; return what was to be called."""
+        then = self.watched.pop(descriptor, None)
+        if then is not None:
+            self.poll.unregister(descriptor)
+            os.close(descriptor)
+        return then
 
     def send_away(self) -> None:
         """Make `next` return SENT_AWAY in the thread that waits."""
@@ -63,6 +94,8 @@ class Door:
         """Close all descriptors; does nothing the second time."""
         if self.read_end >= 0:
             self.listener.close()
+            for descriptor in list(self.watched):
+                self.forget(descriptor)
             os.close(self.read_end)
             os.close(self.write_end)
             self.read_end = self.write_end = -1

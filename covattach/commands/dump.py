@@ -7,14 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import (
-    console,
-    json_option,
-    output_options,
-    pid_argument,
-    print_json,
-    say,
-)
+from covattach.commands.common import console, json_option, output_options, print_json, say
+from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
     from covattach.reports.figures import Report
@@ -28,11 +22,12 @@ Examples:
   covattach dump 4711 --html /tmp/report --format html,xml
   covattach dump 4711 --reset          begin anew afterwards
   covattach dump 4711 --contexts login report only what ran in the window "login"
+  covattach dump --name gunicorn       one report of all measured processes like that
 """
 
 
-@click.command(epilog=EPILOG)
-@pid_argument
+@click.command(cls=ForTargets, epilog=EPILOG)
+@target_options(measured=True)
 @output_options
 @click.option("--reset", is_flag=True, help="Begin anew: the next dump has what ran after this.")
 @click.option(
@@ -41,18 +36,32 @@ Examples:
     help="Let the target make the HTML report itself: slow, and it feels it.",
 )
 @json_option
-def dump(pid: int, as_json: bool, reset: bool, in_target: bool, **where: Any) -> None:
+def dump(
+    pids: list[int], is_many: bool, as_json: bool, reset: bool, in_target: bool, **where: Any
+) -> None:
     """Write what process PID has executed so far, and make the reports.
 
     The target goes on, and goes on being measured.  Also for a process that has ended while it
-    was measured: then it is what was saved last.
+    was measured: then it is what was saved last.  Of several processes it is one data file, and
+    one report.
     """
     from covattach import session
 
+    if in_target and is_many:
+        raise click.UsageError("--in-target is for one PID.")
     check(where)
-    found = session.find(pid)
-    snapshot, milliseconds = session.snapshot(found, reset)
-    report(found, snapshot, milliseconds, where, as_json, in_target)
+    failures = Failures()
+    found, taken = [], []
+    for pid in pids:
+        with failures.kept():
+            one = session.find(pid)
+            taken.append(session.snapshot(one, reset))
+            found.append(one)
+    if found:
+        milliseconds = sum(elapsed for _, elapsed in taken)
+        snapshots = [snapshot for snapshot, _ in taken]
+        report(found, snapshots, milliseconds, where, as_json, in_target)
+    failures.tell()
 
 
 def check(where: dict[str, Any]) -> None:
@@ -71,8 +80,8 @@ def check(where: dict[str, Any]) -> None:
 
 
 def report(
-    found: Session,
-    snapshot: Snapshot,
+    found: list[Session],
+    snapshots: list[Snapshot],
     milliseconds: float,
     where: dict[str, Any],
     as_json: bool,
@@ -81,10 +90,11 @@ def report(
     """Write the data file, make the reports, and tell of both."""
     from covattach.reports import sources, table
 
-    made, html = make(found, snapshot, where, in_target)
-    off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
-    warnings = dict.fromkeys([*found.facts.get("warnings", ()), off, *made.warnings])
-    for warning in filter(None, warnings):
+    made, html = make(found, snapshots, where, in_target)
+    # "off" is said with the snapshot, if the process has ended.
+    said = [str(snapshot.facts.get("off") or "") for snapshot in snapshots]
+    said += [warning for one in found for warning in one.facts.get("warnings", ())]
+    for warning in filter(None, dict.fromkeys([*said, *made.warnings])):
         say(f"Warning: {sources.printable(warning)}")
     table.show(made, console())
     say(f"Data:   {where['data_file']}")
@@ -93,7 +103,8 @@ def report(
     if as_json:
         print_json(
             {
-                "pid": found.pid,
+                "pid": found[0].pid if len(found) == 1 else None,
+                "pids": [one.pid for one in found],
                 "data_file": str(where["data_file"]),
                 "html": str(html) if html else None,
                 "files": made.files,
@@ -111,32 +122,46 @@ def report(
 
 
 def make(
-    found: Session, snapshot: Snapshot, where: dict[str, Any], in_target: bool = False
+    found: list[Session],
+    snapshots: list[Snapshot],
+    where: dict[str, Any],
+    in_target: bool = False,
 ) -> tuple[Report, Path | None]:
-    """Write the data file and make the reports; return what they say, and the HTML's first page."""
+    """Write the data file and make the reports; return what they say, and the HTML's first page.
+
+    The settings for reports, and the folder that names are relative to, are the first session's.
+    """
     from covattach.reports import datafile, render, sources
 
-    settings = with_windows(found.settings, snapshot, where.get("contexts"))
-    never = sources.never_ran(settings, found.cwd, snapshot.files)
+    first = found[0]
+    settings = with_windows(first.settings, snapshots, where.get("contexts"))
+    ran = [name for snapshot in snapshots for name in snapshot.files]
+    never = sources.never_ran(settings, first.cwd, ran)
     context = str(settings.get("run:context") or "")
-    datafile.write(snapshot, where["data_file"], found.origin, never, context)
+    datafile.write(snapshots, where["data_file"], origin(found), never, context)
     made = render.render(
         where["data_file"],
         html=None if in_target else where["html"],
         formats=where["formats"] - ({"html"} if in_target else set()),
         settings=settings,
-        cwd=found.cwd,
+        cwd=first.cwd,
     )
     if in_target and where["html"] is not None:
-        return made, make_html_in_target(found, where["html"])
+        return made, make_html_in_target(first, where["html"])
     return made, made.html
 
 
+def origin(found: list[Session]) -> dict[str, Any]:
+    """Return what the data file is to say of where it comes from."""
+    first, *others = sorted(found, key=lambda one: float(one.facts.get("since") or 0))
+    return {**first.origin, **({"pids": [one.pid for one in found]} if others else {})}
+
+
 def with_windows(
-    settings: dict[str, Any], snapshot: Snapshot, contexts: list[str] | None
+    settings: dict[str, Any], snapshots: list[Snapshot], contexts: list[str] | None
 ) -> dict[str, Any]:
     """Return the settings for reports that show windows, if there are any, and only those asked."""
-    shown = {"html:show_contexts": True} if snapshot.windows else {}
+    shown = {"html:show_contexts": True} if any(one.windows for one in snapshots) else {}
     asked = {"report:contexts": contexts} if contexts else {}
     return {**settings, **shown, **asked}
 

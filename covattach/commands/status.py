@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
-from covattach.commands.common import console, json_option, print_json, say
+from covattach.commands.common import console, json_option, print_json, processes_table, say
+from covattach.commands.targets import ForTargets, target_options
+
+if TYPE_CHECKING:
+    from covattach.session import Session
 
 FIELDS = (
     "pid",
@@ -24,7 +30,8 @@ FIELDS = (
     "command",
     "socket",
 )
-
+HEADINGS = ("PID", "Python", "core", "method", "for", "points", "window")
+LONGEST_WINDOW = 20  # characters of a window's name
 
 EPILOG = """
 \b
@@ -34,37 +41,49 @@ Examples:
 """
 
 
-@click.command(epilog=EPILOG)
-@click.argument("pid", type=click.IntRange(min=1), required=False)
+@click.command(cls=ForTargets, epilog=EPILOG)
+@target_options(measured=True, required=False)
 @json_option
-def status(pid: int | None, as_json: bool) -> None:
+def status(pids: list[int], is_many: bool, as_json: bool) -> None:
     """Show what is being measured: the process PID, or every session on this host."""
-    import time
-
-    from rich.table import Table
-
     from covattach import session
     from covattach.reports.sources import printable
 
-    found = [session.find(pid)] if pid else session.sessions()
+    found = [session.find(pid) for pid in pids] or session.sessions()
     if as_json:
-        rows = [{**one.facts, "alive": one.alive, "socket": one.folder.socket} for one in found]
-        print_json([{name: row.get(name) for name in FIELDS} for row in rows])
+        known = [{**one.facts, "alive": one.alive, "socket": one.folder.socket} for one in found]
+        print_json([{name: facts.get(name) for name in FIELDS} for facts in known])
         return
     if not found:
         say("Nothing is being measured on this host.")
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in ("PID", "Python", "core", "method", "for", "points", "window", "command"):
-        table.add_column(heading, justify="right" if heading in ("for", "points") else "left")
-    for one in found:
-        facts = one.facts
-        age = f"{time.time() - facts.get('since', time.time()):.0f} s" if one.alive else "ended"
-        core = str(facts.get("core")) + (" + branches" if facts.get("branch") else "")
-        row = (one.pid, facts.get("python"), core, facts.get("method"), age, facts.get("points"))
-        window = printable(str(facts.get("window") or "-"))
-        table.add_row(*(str(cell) for cell in row), window, str(facts.get("command"))[:60])
-    console().print(table)
+    screen = console()
+    rows = [cells(one) for one in found]
+    commands = [str(one.facts.get("command") or "?") for one in found]
+    screen.print(processes_table(HEADINGS, rows, commands, screen.width))
     for one in found:
         if one.facts.get("off"):
             say(f"Process {one.pid}: {printable(str(one.facts['off']))}.")
+
+
+def cells(one: Session) -> list[str]:
+    """Return what the table says of a session, but for the command."""
+    import time
+
+    from covattach.reports.sources import printable
+
+    facts = one.facts
+    core = str(facts.get("core") or "?") + (" + branches" if facts.get("branch") else "")
+    known = [str(facts.get(name) or "?") for name in ("python", "method", "points")]
+    python, method, points = known
+    age = short(time.time() - facts.get("since", time.time())) if one.alive else "ended"
+    window = printable(str(facts.get("window") or "-"))[:LONGEST_WINDOW]
+    return [str(one.pid), python, core, method, age, points, window]
+
+
+def short(seconds: float) -> str:
+    """Return a time in one unit, as people say it."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.0f} {unit}"
+    return f"{max(seconds, 0):.0f} s"
