@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from covattach.errors import BadUsage
@@ -48,29 +49,42 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
     goes where ours is for words, because that of facts is needed.
     """
     began = time.monotonic()
-    try:
-        popen = subprocess.Popen(command, stdout=sys.stderr if to_stderr else None)
-    except OSError as error:
-        raise BadUsage(
-            f"{command[0]} cannot be run ({error.strerror}).", "Check the command."
-        ) from None
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        status = popen.wait()
-    finally:
-        signal.signal(signal.SIGINT, before)
-        if popen.poll() is None:  # somebody wants us to end
-            popen.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                popen.wait(ENDING)
+    with deaf():
+        try:
+            popen = subprocess.Popen(command, stdout=sys.stderr if to_stderr else None)
+        except OSError as error:
+            raise BadUsage(
+                f"{command[0]} cannot be run ({error.strerror}).", "Check the command."
+            ) from None
+        try:
+            status = popen.wait()
+        finally:
+            if popen.poll() is None:  # somebody wants us to end
+                popen.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    popen.wait(ENDING)
     return Outcome(time.monotonic() - began, status)
 
 
-def wait(seconds: float | None) -> Outcome:
-    """Wait for so many seconds, or for Enter on a terminal, or for Ctrl-C, or SIGTERM."""
+@contextlib.contextmanager
+def deaf() -> Iterator[None]:
+    """Do nothing at a Ctrl-C for a while; programs that are started meanwhile do what they do."""
+    before = signal.signal(signal.SIGINT, lambda signum, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def wait(seconds: float | None, tell: Callable[[str], None]) -> Outcome:
+    """Wait for so many seconds, or for Enter on a terminal, or for Ctrl-C, or SIGTERM.
+
+    `tell` is told for what.
+    """
     began = time.monotonic()
     listened = [sys.stdin] if seconds is None and sys.stdin.isatty() else []
     with contextlib.suppress(KeyboardInterrupt):
+        tell(f"For {seconds:g} s …" if seconds else "Until Enter or Ctrl-C …")
         ready, _, _ = select.select(listened, [], [], seconds)
         if ready:
             os.read(sys.stdin.fileno(), 4096)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import shlex
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from covattach import meanwhile
 from covattach.commands.common import console
 
 if TYPE_CHECKING:
@@ -38,14 +38,11 @@ def page(text: str) -> bool:
     """Show text with the user's pager; False if there is none."""
     words = shlex.split(os.environ.get("PAGER") or PAGER)
     environment = {"LESS": LESS, **os.environ}
-    try:
-        popen = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, env=environment)
-    except OSError:
-        return False
-    before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is the pager's
-    try:
+    with meanwhile.deaf():  # a Ctrl-C is the pager's
+        try:
+            popen = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, env=environment)
+        except OSError:
+            return False
         with contextlib.suppress(BrokenPipeError):
             popen.communicate(text)
-    finally:
-        signal.signal(signal.SIGINT, before)
     return True

@@ -132,8 +132,7 @@ def recorded(
             outcome = meanwhile.run(command, to_stderr=given["as_json"])
             say(f"{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
         else:
-            say(f"For {given['for_']:g} s." if given["for_"] else "Until Enter or Ctrl-C …")
-            outcome = meanwhile.wait(given["for_"])
+            outcome = meanwhile.wait(given["for_"], say)
         for one in going:
             with failures.kept():
                 rans.append(one.end())

@@ -42,6 +42,5 @@ def tick():
         time.sleep(0.001)
 
 
-threading.Thread(target=tick, daemon=True).start()
 answering.in_thread(globals())
-threading.Event().wait()
+tick()
