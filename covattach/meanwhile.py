@@ -84,7 +84,8 @@ def wait(seconds: float | None, tell: Callable[[str], None]) -> Outcome:
     began = time.monotonic()
     listened = [sys.stdin] if seconds is None and sys.stdin.isatty() else []
     with contextlib.suppress(KeyboardInterrupt):
-        tell(f"For {seconds:g} s …" if seconds else "Until Enter or Ctrl-C …")
+        enter = "Enter or " if listened else ""
+        tell(f"For {seconds:g} s …" if seconds else f"Until {enter}Ctrl-C …")
         ready, _, _ = select.select(listened, [], [], seconds)
         if ready:
             os.read(sys.stdin.fileno(), 4096)

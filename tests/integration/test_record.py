@@ -195,7 +195,7 @@ def test_interruptions(
         if words:
             wait_for(partial(sleeps, popen.pid), "its command to run")
         else:
-            assert any(line.startswith("Until Enter") for line in iter(popen.stderr.readline, ""))
+            assert any(line.startswith("Until") for line in iter(popen.stderr.readline, ""))
 
         # WHEN it is interrupted as by a terminal, or told to end
         (os.killpg if number == signal.SIGINT else os.kill)(popen.pid, number)
