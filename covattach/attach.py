@@ -15,6 +15,7 @@ from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
 from covattach.injector.injection import Injection
+from covattach.lease import Lease
 from covattach.payloads.measure import best_core
 from covattach.session import BRINGING_IN, ENDING, Session, already, payload_failed
 from covattach.target.interpreter import Interpreter, find_interpreter
@@ -35,7 +36,8 @@ class Options:
 
     `given` are coverage settings from the command line; `every` and `for_` are in seconds,
     `max_overhead` in per cent.  `tree` is the folder of the tree to belong to, as the target sees
-    it, or "" for the first process of a new one; `wanted` are all settings, read already.
+    it, or "" for the first process of a new one; `wanted` are all settings, read already.  With a
+    `lease`, the session ends when that is no longer held.
     """
 
     method: str = "auto"
@@ -48,6 +50,7 @@ class Options:
     max_overhead: float | None = None
     tree: str | None = None
     wanted: dict[str, Any] | None = None
+    lease: Lease | None = None
 
 
 def start(
@@ -94,6 +97,8 @@ def start_alone(
     began = time.monotonic()
     try:
         place.write_facts({**first_facts(process, wanted), **tree_of(options, place)})
+        if options.lease is not None:
+            options.lease.hold(place)
         if code is not None:
             place.add_file("payloads/compiled", code)
         tell(f"attaching (method {options.method})")

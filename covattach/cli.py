@@ -19,6 +19,8 @@ from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
 from covattach.commands.mark import mark
 from covattach.commands.provision import provision
+from covattach.commands.ps import ps
+from covattach.commands.record import record
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
@@ -37,6 +39,7 @@ Examples:
   covattach start 4711              attach, and measure all threads
   covattach dump 4711               a report of what ran so far, in htmlcov/
   covattach mark 4711 login         from now on, what runs is in the window "login"
+  covattach record 4711 -- COMMAND  what ran while a command ran
   covattach stop 4711               a last report, and leave no trace
   covattach doctor 4711             what could be in the way of an attach
   covattach demo                    see it work on a sample server
@@ -98,7 +101,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, status, doctor, provision, demo):
+for command in (start, dump, mark, stop, record, status, ps, doctor, provision, demo):
     cli.add_command(command)
 
 

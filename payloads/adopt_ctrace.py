@@ -158,8 +158,10 @@ class CtraceAdoption:
         if event == "call":
             running.pop(0)  # this one it is about to see
         before = self.lines.get(frame)
+        tracer.should_start_context = None  # they are not entered now, see `entries`
         for outer in reversed(running):
             self.tell_frame(tracer, outer)
+        tracer.should_start_context = self.collector.should_start_context
         if self.collector.branch and event == "line":
             if before is not None:
                 shift = tracers.bits(self.collector)

@@ -15,6 +15,7 @@ from typing import Any
 
 from . import frames, greenlets
 from .codes import Codes
+from .entries import Entries
 
 # coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
 REPORTS = {
@@ -162,11 +163,14 @@ class SysmonAdoption:
         interpreter to be silent at this place after we have told it not to be.
         """
         callbacks = {getattr(type(self.tracer), name).__code__ for name in REPORTS}
+        callbacks.add(Entries.on_line.__code__)  # around one of coverage's
         return [frame for frame in frames.all_running() if frame.f_code in callbacks]
 
     def report_again(self, frame: FrameType) -> None:
         """Report what a callback that is underway has reported: its place runs right after it."""
         name, known = frame.f_code.co_name, frame.f_locals
+        if name == Entries.on_line.__name__:
+            name = "sysmon_line_arcs" if self.tracer.trace_arcs else "sysmon_line_lines"
         code, *rest = (known[argument] for argument in REPORTS[name])
         info = self.tracer.code_infos.get(id(code))
         if info is None or info.file_data is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from . import faults, forks, tree, wire
 from .place import Place
+from .recording import Recording
 from .session import NEVER, Session
 from .sigterm import Sigterm, die
 from .thread import Thread
@@ -40,6 +41,7 @@ class Agent:
         self.session = Session(place, original("_thread", "RLock")())
         self.sigterm = Sigterm()
         self.door = wire.Door(original("select", "poll"))
+        self.recording = Recording(self.session, self.door)
         self.opens = NEVER
         self.watches = False
         self.keeps_folder = False
@@ -127,7 +129,7 @@ class Agent:
             forks.watch(self)
             self.watches = True
             if self.sigterm.take():
-                self.door.watch(self.sigterm.receiver)
+                self.door.watch_sigterm(self.sigterm.receiver)
             self.calm_down()
         return reply
 
@@ -162,6 +164,7 @@ class Agent:
         """End the session; its folder goes too, unless something in it is still to be read."""
         forks.unwatch()
         self.sigterm.give_back()
+        self.recording.give_back()
         self.door.close()
         self.calm_down()
         self.session.end()
@@ -188,6 +191,7 @@ class Agent:
         if not self.session.goes_on_in_child():
             self.session.leave_child()
             return False
+        self.recording.end_in_child()
         self.thread.begin_anew()
         self.keeps_folder = False
         self.place = tree.place(self.session.tree.folder, self.original)
@@ -199,7 +203,8 @@ class Agent:
         """Have a thread that serves, and opens the door unless we become another program first."""
         self.door = wire.Door(self.original("select", "poll"))
         if self.sigterm.receiver is not None or self.sigterm.take():
-            self.door.watch(self.sigterm.receiver)
+            self.door.watch_sigterm(self.sigterm.receiver)
+        self.recording.door = self.door
         self.opens = time.monotonic() + SETTLING
         self.thread.start()
 

@@ -27,6 +27,7 @@ MODULES = (
     "windows",
     "snapshot",
     "codes",
+    "entries",
     "adopt_sysmon",
     "every_thread",
     "green_tracers",
@@ -48,6 +49,7 @@ MODULES = (
     "forks",
     "imported",
     "session",
+    "recording",
     "agent",
 )
 PACKAGE = "_covattach"

@@ -14,7 +14,14 @@ from typing import Any
 from . import gil
 
 OBJECTS = ("data", "file_tracers", "should_trace", "should_trace_cache", "check_include")
-FUNCTIONS = ("warn", "lock_data", "unlock_data", "disable_plugin", "switch_context")
+FUNCTIONS = (
+    "warn",
+    "lock_data",
+    "unlock_data",
+    "disable_plugin",
+    "should_start_context",
+    "switch_context",
+)
 FEW = 64  # tracers of threads that have ended, which are not worth looking for
 # What `sys.getrefcount` says of an object that nothing but a list refers to, asked by `map`.
 SOLE = next(map(sys.getrefcount, [object()]))

@@ -33,7 +33,8 @@ class Door:
     def __init__(self, poll: Any) -> None:
         """Have a way to send away; `poll` is `select.poll`, unpatched."""
         self.listener: Any = None
-        self.watched = -1
+        self.sigterm = -1
+        self.watched: dict[int, Any] = {}
         self.read_end, self.write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self.poll, self.bell = poll(), poll()
         self.poll.register(self.read_end, select.POLLIN)
@@ -54,11 +55,11 @@ class Door:
         self.listener.listen(64)
         self.poll.register(self.listener.fileno(), select.POLLIN)
 
-    def watch(self, receiver: Any) -> None:
+    def watch_sigterm(self, receiver: Any) -> None:
         """Return TERMINATED too, when there is something to be received from `receiver`."""
-        self.watched = receiver.fileno()
-        self.poll.register(self.watched, select.POLLIN)
-        self.bell.register(self.watched, select.POLLIN)
+        self.sigterm = receiver.fileno()
+        self.poll.register(self.sigterm, select.POLLIN)
+        self.bell.register(self.sigterm, select.POLLIN)
 
     def next(self, seconds: float | None) -> Any:
         """Return the next connection whose `request` is there, SENT_AWAY, TERMINATED, or None.
@@ -77,9 +78,12 @@ class Door:
             os.read(self.read_end, 4096)
             self.is_earnest = True
             return SENT_AWAY
-        if self.watched in waiting:
+        if self.sigterm in waiting:
             self.is_earnest = True
             return TERMINATED
+        for descriptor in waiting.intersection(self.watched):
+            self.is_earnest = True
+            self.forget(descriptor)()
         if self.listener is not None and self.listener.fileno() in waiting:
             try:
                 waiting.add(self.lobby.admit(self.listener))  # most have asked already
@@ -98,6 +102,34 @@ class Door:
             self.rests_until = max(self.rests_until, time.monotonic() + REST * used)
             self.is_earnest = True
 
+    def watch(self, path: str, then: Any) -> int:
+        """Call `then`, in the thread that waits, when nobody has the FIFO at `path` open to write.
+
+        Nothing is ever written to it: its end is all that there is to be read.  Returns the
+        descriptor that `forget` takes; raises OSError.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Somebody who had gone before this was opened would never be missed by `poll`.
+        try:
+            is_over = os.read(descriptor, 1) == b""
+        except BlockingIOError:
+            is_over = False
+        if is_over:
+            os.close(descriptor)
+            then()
+            return -1
+        self.poll.register(descriptor, 0)  # POLLHUP is always told
+        self.watched[descriptor] = then
+        return descriptor
+
+    def forget(self, descriptor: int) -> Any:
+        """Watch a descriptor no more, and close it; return what was to be called."""
+        then = self.watched.pop(descriptor, None)
+        if then is not None:
+            self.poll.unregister(descriptor)
+            os.close(descriptor)
+        return then
+
     def send_away(self) -> None:
         """Make `next` return SENT_AWAY in the thread that waits."""
         os.write(self.write_end, b"x")
@@ -111,6 +143,10 @@ class Door:
             if self.listener is not None:
                 self.poll.unregister(self.listener.fileno())
                 self.listener.close()
+            for descriptor in list(self.watched):
+                self.forget(descriptor)
+            if self.sigterm >= 0:
+                self.poll.unregister(self.sigterm)
             self.poll.unregister(self.read_end)
             if not at_once:
                 self.lobby.empty()

@@ -6,7 +6,7 @@ import contextlib
 import json
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -15,8 +15,15 @@ from covattach.facts import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
+NUMBERS = ("PID", "for", "points")
+GAP = 2  # columns between columns
+SHORTEST = 12  # columns for a command line, on however narrow a terminal
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+
+ROWS = "covattach.rows"  # in a context's `meta`: facts to be printed as one list
 
 pid_argument = click.argument("pid", type=click.IntRange(min=1))
 json_option = click.option(
@@ -109,8 +116,13 @@ def say(text: str) -> None:
 
 
 def print_json(facts: Any) -> None:
-    """Print facts for programs on standard output."""
-    click.echo(json.dumps(facts, indent=2, default=str))
+    """Print facts for programs on standard output, or keep them for a list of several targets."""
+    context = click.get_current_context(silent=True)
+    rows = context.meta.get(ROWS) if context else None
+    if rows is not None:
+        rows.append(facts)
+    else:
+        click.echo(json.dumps(facts, indent=2, default=str))
 
 
 @contextlib.contextmanager
@@ -121,6 +133,41 @@ def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
         return
     with console().status("") as status:
         yield lambda words: status.update(f"{words} …")
+
+
+def processes_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    commands: Sequence[str],
+    width: int,
+) -> Table:
+    """Return a table of processes, whose commands take what is left of `width` columns.
+
+    Columns whose headings are in NUMBERS are justified to the right.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for heading in (*headings, "command"):
+        right = heading in NUMBERS
+        shown.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    taken = sum(GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True))
+    for row, command in zip(rows, commands, strict=True):
+        shown.add_row(*row, Text(cut(command, width - taken)))
+    return shown
+
+
+def cut(command: str, room: int) -> str:
+    """Return a command line that takes at most `room` columns, for a table.
+
+    The folder of its program is left out: what follows tells more.
+    """
+    from covattach.facts import printable
+
+    program, space, rest = printable(command.strip()).partition(" ")
+    shown = f"{program.rpartition('/')[2]}{space}{rest}"
+    return shown if len(shown) <= room else f"{shown[: max(room, SHORTEST) - 1]}…"
 
 
 def console() -> Console:

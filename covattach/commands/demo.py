@@ -58,7 +58,7 @@ def show(pid: int, port: int, where: dict[str, object]) -> None:
     say("$ curl localhost/price/tea …        # 60 requests; /refund is never asked for")
     visit(port)
     say(f"$ covattach dump {pid}")
-    made, _ = make(found, [session.snapshot(found)[0]], where)
+    made, _ = make([found], [session.snapshot(found)[0]], where)
     table.show(made, console())
     say(f"$ covattach stop {pid}")
     session.stop(found)

@@ -7,19 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import (
-    console,
-    json_option,
-    output_options,
-    pid_argument,
-    print_json,
-    say,
-)
+from covattach.commands.common import console, json_option, output_options, print_json, say
+from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
     from covattach.reports.figures import Report
     from covattach.reports.snapshot import Snapshot
     from covattach.session import Session
+
+    Taken = tuple[Session, Snapshot, float]
 
 EPILOG = """
 \b
@@ -28,12 +24,13 @@ Examples:
   covattach dump 4711 --html /tmp/report --format html,xml
   covattach dump 4711 --reset          begin anew afterwards
   covattach dump 4711 --contexts login report only what ran in the window "login"
+  covattach dump --name gunicorn       one report of all measured processes like that
 """
 MOST_SHOWN = 24  # windows and processes that an HTML report names line by line
 
 
-@click.command(epilog=EPILOG)
-@pid_argument
+@click.command(cls=ForTargets, epilog=EPILOG)
+@target_options(measured=True)
 @output_options
 @click.option("--reset", is_flag=True, help="Begin anew: the next dump has what ran after this.")
 @click.option(
@@ -42,22 +39,37 @@ MOST_SHOWN = 24  # windows and processes that an HTML report names line by line
     help="Let the target make the HTML report itself: slow, and it feels it.",
 )
 @json_option
-def dump(pid: int, as_json: bool, reset: bool, in_target: bool, **where: Any) -> None:
+def dump(
+    pids: list[int], is_many: bool, as_json: bool, reset: bool, in_target: bool, **where: Any
+) -> None:
     """Write what process PID has executed so far, and make the reports.
 
     The target goes on, and goes on being measured.  Also for a process that has ended while it
-    was measured: then it is what was saved last.
+    was measured: then it is what was saved last.  Of several processes it is one data file, and
+    one report.
     """
+    if in_target and is_many:
+        raise click.UsageError("--in-target is for one PID.")
+    check(where)
+    failures = Failures()
+    taken: list[Taken] = []
+    for pid in pids:
+        with failures.kept():
+            taken += snapshots_of(pid, reset)
+    if taken:
+        report(pids, taken, where, as_json, in_target)
+    failures.tell()
+
+
+def snapshots_of(pid: int, reset: bool = False) -> list[Taken]:
+    """Return what `pid` has executed, or all processes of the tree that it is the first of."""
     from covattach import session, tree
 
-    check(where)
     whole = tree.find(pid)
     if whole is not None:
-        taken = tree.snapshots(whole, reset)
-    else:
-        found = session.find(pid)
-        taken = [(found, *session.snapshot(found, reset))]
-    report(pid, taken, where, as_json, in_target)
+        return tree.snapshots(whole, reset)
+    found = session.find(pid)
+    return [(found, *session.snapshot(found, reset))]
 
 
 def check(where: dict[str, Any]) -> None:
@@ -76,8 +88,8 @@ def check(where: dict[str, Any]) -> None:
 
 
 def report(
-    pid: int,
-    taken: list[tuple[Session, Snapshot, float]],
+    pids: list[int],
+    taken: list[Taken],
     where: dict[str, Any],
     as_json: bool,
     in_target: bool = False,
@@ -89,7 +101,8 @@ def report(
     """
     from covattach.reports import table
 
-    made, html = make(taken[0][0], [snapshot for _, snapshot, _ in taken], where, in_target)
+    found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
+    made, html = make(found, snapshots, where, in_target)
     warnings = dict.fromkeys([w for one in taken for w in warned(*one)] + list(made.warnings))
     for warning in filter(None, warnings):
         say(f"Warning: {warning}")
@@ -100,7 +113,8 @@ def report(
     if as_json:
         print_json(
             {
-                "pid": pid,
+                "pid": pids[0] if len(pids) == 1 else None,
+                "pids": pids,
                 "data_file": str(where["data_file"]),
                 "html": str(html) if html else None,
                 "files": made.files,
@@ -136,18 +150,24 @@ def described(found: Session, snapshot: Snapshot, milliseconds: float) -> dict[s
 
 
 def make(
-    found: Session, snapshots: list[Snapshot], where: dict[str, Any], in_target: bool = False
+    found: list[Session],
+    snapshots: list[Snapshot],
+    where: dict[str, Any],
+    in_target: bool = False,
 ) -> tuple[Report, Path | None]:
-    """Write the data file and make the reports; return what they say, and the HTML's first page."""
-    with found.looked_at():
+    """Write the data file and make the reports; return what they say, and the HTML's first page.
+
+    The settings for reports, and the folder that names are relative to, are the first session's.
+    """
+    with found[0].looked_at():
         made = make_here(found, snapshots, where, in_target)
     if in_target and where["html"] is not None:
-        return made, make_html_in_target(found, where["html"])
+        return made, make_html_in_target(found[0], where["html"])
     return made, made.html
 
 
 def make_here(
-    found: Session, snapshots: list[Snapshot], where: dict[str, Any], in_target: bool
+    found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], in_target: bool
 ) -> Report:
     """Write the data file and make the reports that are not the target's to make."""
     from covattach.reports import render
@@ -158,26 +178,34 @@ def make_here(
         html=None if in_target else where["html"],
         formats=where["formats"] - ({"html"} if in_target else set()),
         settings=settings,
-        cwd=found.cwd,
+        cwd=found[0].cwd,
     )
 
 
-def write(found: Session, snapshots: list[Snapshot], where: dict[str, Any]) -> dict[str, Any]:
+def write(found: list[Session], snapshots: list[Snapshot], where: dict[str, Any]) -> dict[str, Any]:
     """Write the data file; return the settings that reports of it are to follow."""
     from covattach.reports import datafile, sources
 
-    settings = with_windows(found.settings, snapshots, where.get("contexts"))
+    first = found[0]
+    settings = with_windows(first.settings, snapshots, where.get("contexts"))
     ran = {name for snapshot in snapshots for name in snapshot.files}
-    never = sources.never_ran(settings, found.cwd, ran)
+    never = sources.never_ran(settings, first.cwd, ran)
     context = str(settings.get("run:context") or "")
-    datafile.write(snapshots, where["data_file"], found.origin, never, context)
+    datafile.write(snapshots, where["data_file"], origin(found), never, context)
     return settings
 
 
-def write_first(taken: list[tuple[Session, Snapshot, float]], where: dict[str, Any]) -> None:
+def write_first(taken: list[Taken], where: dict[str, Any]) -> None:
     """Write the data file before a session is ended: if it cannot be written, that goes on."""
-    with taken[0][0].looked_at():
-        write(taken[0][0], [snapshot for _, snapshot, _ in taken], where)
+    found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
+    with found[0].looked_at():
+        write(found, snapshots, where)
+
+
+def origin(found: list[Session]) -> dict[str, Any]:
+    """Return what the data file is to say of where it comes from."""
+    first, *others = sorted(found, key=lambda one: float(one.facts.get("since") or 0))
+    return {**first.origin, **({"pids": [one.pid for one in found]} if others else {})}
 
 
 def with_windows(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from covattach.commands.common import json_option, pid_argument, print_json, say
+from covattach.commands.common import json_option, print_json, say
+from covattach.commands.targets import ForTargets, each_target
 
 EPILOG = """
 \b
@@ -12,6 +13,7 @@ Examples:
   covattach mark 4711 login            what runs from now on is in the window "login"
   covattach mark 4711 checkout         … and from now on in "checkout"
   covattach mark 4711 --end            … and from now on in none
+  covattach mark --name gunicorn login in every measured process with that in its command line
   covattach dump 4711 --contexts login,checkout
 """
 LONGEST = 100  # characters of a name
@@ -33,8 +35,8 @@ class WindowName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return value
 
 
-@click.command(epilog=EPILOG)
-@pid_argument
+@click.command(cls=ForTargets, epilog=EPILOG)
+@each_target(measured=True)
 @click.argument("name", type=WindowName(), required=False)
 @click.option("--end", is_flag=True, help="End the window without beginning another.")
 @json_option

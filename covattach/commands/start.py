@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import Duration, json_option, pid_argument, print_json, progress, say
+from covattach.commands.common import Duration, json_option, print_json, progress, say
+from covattach.commands.targets import ForTargets, each_target
 
 if TYPE_CHECKING:
     from covattach.attach import Options
@@ -19,6 +20,7 @@ EPILOG = """
 Examples:
   covattach start 4711
   covattach start 4711 --source=shop,payments --branch
+  covattach start --name gunicorn          every process with that in its command line
   covattach start 4711 --every 30s --for 7d
   covattach start 4711 --tree              a server's master, and all of its workers
   covattach start 4711 --max-overhead 20   take it off if the target slows down by more
@@ -44,8 +46,8 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
     return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 
-@click.command(epilog=EPILOG)
-@pid_argument
+@click.command(cls=ForTargets, epilog=EPILOG)
+@each_target(measured=False)
 @click.option(
     "--method",
     type=click.Choice(["auto", "gdb", "remote-exec", "pyrasite"]),

@@ -2,45 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import json_option, output_options, pid_argument, print_json, say
-from covattach.commands.dump import check, report, write_first
+from covattach.commands.common import json_option, output_options, print_json, say
+from covattach.commands.dump import check, report, snapshots_of, write_first
+from covattach.commands.targets import Failures, ForTargets, target_options
+
+if TYPE_CHECKING:
+    from covattach.commands.dump import Taken
 
 EPILOG = """
 \b
 Examples:
   covattach stop 4711
   covattach stop 4711 --no-dump
+  covattach stop --name gunicorn       one last report of all measured processes like that
 """
 
 
-@click.command(epilog=EPILOG)
-@pid_argument
+@click.command(cls=ForTargets, epilog=EPILOG)
+@target_options(measured=True)
 @output_options
 @click.option("--no-dump", is_flag=True, help="Throw away what was measured since the last dump.")
 @json_option
-def stop(pid: int, as_json: bool, no_dump: bool, **where: Any) -> None:
+def stop(pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **where: Any) -> None:
     """Write a last report of process PID, stop measuring, and leave no trace in it."""
-    from covattach import session, tree
-
     if not no_dump:
         check(where)
+    failures = Failures()
+    stopped: list[int] = []
+    taken: list[Taken] = []
+    for pid in pids:
+        with failures.kept():
+            if not no_dump:
+                write_first(snapshots_of(pid), where)
+            taken += stop_one(pid)
+            stopped.append(pid)
+    if taken and not no_dump:
+        report(stopped, taken, where, as_json)
+    elif stopped and as_json:
+        rows = [{"pid": pid, "stopped": True} for pid in stopped]
+        print_json(rows if is_many else rows[0])
+    failures.tell()
+
+
+def stop_one(pid: int) -> list[Taken]:
+    """Stop the session of `pid`, or those of its tree; return the last snapshots."""
+    from covattach import session, tree
+
     whole = tree.find(pid)
-    if whole is not None:
-        if not no_dump:
-            write_first(tree.snapshots(whole), where)
-        taken = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole)]
-        say(f"Process {pid} and its descendants are no longer measured.")
-    else:
+    if whole is None:
         found = session.find(pid)
-        if not no_dump and found.alive:
-            write_first([(found, *session.snapshot(found))], where)
         taken = [(found, session.stop(found), 0.0)]
         say(f"Process {pid} is no longer measured.")
-    if not no_dump:
-        report(pid, taken, where, as_json)
-    elif as_json:
-        print_json({"pid": pid, "stopped": True})
+        return taken
+    of_all = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole)]
+    say(f"Process {pid} and its descendants are no longer measured.")
+    return of_all

@@ -81,6 +81,27 @@ class ElfFile:
         raise NotElf(f"{self.path}: nothing is loaded from offset {offset:#x}")
 
 
+def read(path: Path, names: tuple[str, ...]) -> ElfFile:
+    """Return what is needed of the ELF file at `path`, read once; raises NotElf, OSError.
+
+    Hundreds of processes may run the same interpreter, each known by a path of its own.
+    """
+    facts = path.stat()
+    key = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, names)
+    if key not in KNOWN:
+        try:
+            KNOWN[key] = ElfFile(path, names)
+        except NotElf as error:
+            KNOWN[key] = error
+    found = KNOWN[key]
+    if isinstance(found, NotElf):
+        raise found
+    return found
+
+
+KNOWN: dict[tuple[int, int, int, tuple[str, ...]], ElfFile | NotElf] = {}
+
+
 def load_segments(elf: Any) -> list[Segment]:
     """Return the PT_LOAD segments in the order of the file."""
     return [

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from covattach.errors import NoTarget, NotPossible
-from covattach.target.elf import ElfFile, NotElf
+from covattach.target.elf import ElfFile, NotElf, read
 from covattach.target.memory import Memory, open_memory
 from covattach.target.process import Mapping, Process
 
@@ -59,14 +59,10 @@ def find_interpreter(process: Process) -> Interpreter:
     Raises NoTarget where it runs none, or one that covattach does not measure, and NotPossible
     where we may not look, or where the build hides what is needed.
     """
-    for mapping in candidates(process):
-        try:
-            elf = ElfFile(process.open_mapped(mapping), NAMES)
-        except (NotElf, OSError):
-            continue
-        if "_PyRuntime" in elf.symbols or elf.runtime_section is not None:
-            return describe(process, mapping, elf)
-    if any("libpypy" in mapping.path for mapping in process.mappings):
+    found = interpreter_file(process)
+    if found is not None:
+        return describe(process, *found)
+    if runs_pypy(process):
         raise NoTarget(
             f"Process {process.pid} runs PyPy; covattach measures CPython.",
             "For PyPy, start the program with `coverage run` instead.",
@@ -77,6 +73,26 @@ def find_interpreter(process: Process) -> Interpreter:
         f"Process {process.pid} ({process.name}) is not a Python process.",
         "Look for the PID with `pgrep -af python`.",
     )
+
+
+def interpreter_file(process: Process) -> tuple[Mapping, ElfFile] | None:
+    """Return the file with the CPython that `process` runs; None where it runs none.
+
+    Raises NotPossible where we may not look.
+    """
+    for mapping in candidates(process):
+        try:
+            elf = read(process.open_mapped(mapping), ("_PyRuntime", "Py_Version", *FUNCTIONS))
+        except (NotElf, OSError):
+            continue
+        if "_PyRuntime" in elf.symbols or elf.runtime_section is not None:
+            return mapping, elf
+    return None
+
+
+def runs_pypy(process: Process) -> bool:
+    """Whether it is the other Python; raises NotPossible where we may not look."""
+    return any("libpypy" in mapping.path for mapping in process.mappings)
 
 
 def candidates(process: Process) -> Iterator[Mapping]:

@@ -1,0 +1,84 @@
+"""`covattach ps`: the Python processes of this host, and which can be attached to."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from covattach.commands.common import console, json_option, print_json, processes_table, say
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from covattach.processes import Python
+
+EPILOG = """
+\b
+Examples:
+  covattach ps
+  covattach ps --json
+"""
+HEADINGS = ("PID", "user", "Python", "attach")
+NAMED = 6  # PIDs in a sentence
+
+
+@click.command(epilog=EPILOG)
+@json_option
+def ps(as_json: bool) -> None:
+    """Show the Python processes on this host, and whether they can be attached to.
+
+    Only looks at /proc: no process is touched.  `covattach doctor PID` tells more of one.
+    """
+    from covattach import processes
+
+    found = processes.pythons()
+    if as_json:
+        print_json([facts(one) for one in found])
+        return
+    if not found:
+        say("No Python process runs on this host.")
+        return
+    screen = console()
+    rows = [(str(one.pid), one.user, one.python or "?", state(one)) for one in found]
+    commands = [one.command for one in found]
+    screen.print(processes_table(HEADINGS, rows, commands, screen.width))
+    for reason, pids in reasons(found).items():
+        more = f" and {len(pids) - NAMED} more" if len(pids) > NAMED else ""
+        say(f"Not {', '.join(map(str, pids[:NAMED]))}{more}: {reason}")
+
+
+def facts(one: Python) -> dict[str, object]:
+    """Return what is known of a process as facts for programs."""
+    return {
+        "pid": one.pid,
+        "user": one.user,
+        "python": one.python,
+        "can_attach": one.can_attach,
+        "is_measured": one.is_measured,
+        "why_not": one.why_not or None,
+        "remedy": one.remedy or None,
+        "command": one.command,
+    }
+
+
+def state(one: Python) -> Text:
+    """Return in a word whether a process can be attached to."""
+    from rich.text import Text
+
+    if one.is_measured:
+        return Text("measured", "cyan")
+    return Text("yes", "green") if one.can_attach else Text("no", "red")
+
+
+def reasons(found: list[Python]) -> dict[str, list[int]]:
+    """Return why processes cannot be attached to, and which, each reason once."""
+    groups: dict[str, list[int]] = {}
+    for one in found:
+        if one.why_not:
+            general = one.why_not.replace(f"rocess {one.pid}", "rocess PID")
+            groups.setdefault(general, []).append(one.pid)
+    return {
+        reason.replace("rocess PID", f"rocess {pids[0]}") if len(pids) == 1 else reason: pids
+        for reason, pids in groups.items()
+    }

@@ -1,0 +1,263 @@
+"""`covattach record`: which code ran while a command ran, or until it is enough."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from covattach.commands.common import Duration, json_option, print_json, progress, say
+from covattach.commands.mark import WindowName
+from covattach.commands.start import listed
+from covattach.commands.targets import Failures, ForTargets, target_options
+
+if TYPE_CHECKING:
+    from covattach.meanwhile import Outcome
+    from covattach.recording import Found, Ran
+    from covattach.reports.functions import Function
+
+COMMAND = "covattach.command"  # in a context's `meta`: what stands behind `--`
+COMMAND_FAILED = 9  # exit code: it was recorded, but the command has failed
+EPILOG = """
+\b
+Examples:
+  covattach record 4711 -- curl localhost:8000/a   what ran while curl ran
+  covattach record 4711                            … until Enter or Ctrl-C
+  covattach record 4711 --for 5s --html DIR        … for 5 seconds, and as an HTML report
+  covattach record --name gunicorn --new -- ./job  in all of them, only what had not run before
+  covattach record 4711 --diff quiet busy          compare two windows that have been
+"""
+
+
+class WithCommand(ForTargets):
+    """A command that has another one, of any program, behind `--`."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Put the other command aside, and parse what stands before it."""
+        at = args.index("--") if "--" in args else len(args)
+        context.meta[COMMAND] = args[at + 1 :]
+        if at == len(args) - 1:
+            raise click.UsageError("There is no command behind `--`.", context)
+        return super().parse_args(context, args[:at])
+
+    def collect_usage_pieces(self, context: click.Context) -> list[str]:
+        """Return the parts of the usage line."""
+        return [*super().collect_usage_pieces(context), "[-- COMMAND …]"]
+
+
+@click.command(cls=WithCommand, epilog=EPILOG)
+@target_options(measured=False)
+@click.option("--for", "for_", type=Duration(), help="Record for so long; without a COMMAND.")
+@click.option("--new", is_flag=True, help="Show only lines that had not run in the session before.")
+@click.option("--full", is_flag=True, help="Show all lines of each function, not only the first.")
+@click.option(
+    "--window", type=WindowName(), metavar="NAME", help="Name the window.  [default: record-1, …]"
+)
+@click.option(
+    "--diff",
+    nargs=2,
+    type=WindowName(),
+    metavar="A B",
+    help="Record nothing: show which lines ran in one of two windows only.",
+)
+@click.option(
+    "--html",
+    type=click.Path(file_okay=False),
+    metavar="DIR",
+    help="Make an HTML report of what ran, too.",
+)
+@click.option("--source", callback=listed, metavar="LIST", help="Packages or folders to measure.")
+@click.option("--include", callback=listed, metavar="LIST", help="Only files like these patterns.")
+@click.option("--omit", callback=listed, metavar="LIST", help="No files like these patterns.")
+@click.option(
+    "--timeout",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="How long to wait for a safe point in the target.",
+)
+@json_option
+@click.pass_context
+def record(context: click.Context, /, pids: list[int], is_many: bool, **given: Any) -> None:
+    """Show which code process PID runs while COMMAND runs, or until Enter or Ctrl-C.
+
+    Attaches if need be, and then leaves the process as it was; a session that is there goes on.
+    COMMAND is run as it is, with its own input and output; if it fails, the exit code is 9.  What
+    is shown is all that ran meanwhile, in any thread: other requests, too.
+    """
+    from covattach import meanwhile
+    from covattach.reports import outputs
+
+    command = context.meta[COMMAND]
+    if sum(map(bool, (command, given["for_"], given["diff"]))) > 1:
+        raise click.UsageError("Give a COMMAND, --for or --diff, not two of them.")
+    meanwhile.check(command)
+    where = Path(given["html"]).absolute() if given["html"] else None
+    if where is not None:
+        outputs.ensure_folder(where)
+    if given["diff"]:
+        return compare(pids, given)
+    failures = Failures()
+    rans, outcome = recorded(context.obj, pids, command, given, failures)
+    if rans:
+        tell(rans, outcome, given, report(rans, where) if where else None, command)
+    failures.tell()
+    if outcome and outcome.status:
+        context.exit(COMMAND_FAILED)
+    return None
+
+
+def recorded(
+    verbose: bool, pids: list[int], command: list[str], given: dict[str, Any], failures: Failures
+) -> tuple[list[Ran], Outcome | None]:
+    """Record all that can be recorded in; return what ran, and how it went with the command."""
+    from covattach import attach, meanwhile, recording
+
+    measured = {f"run:{name}": given[name] for name in ("source", "include", "omit")}
+    options = attach.Options(timeout=given["timeout"], given=measured)
+    going, rans = [], []
+    with contextlib.ExitStack() as stack:
+        with progress(verbose) as tell_progress:
+            for pid in pids:
+                with failures.kept():
+                    found = stack.enter_context(recording.attached(pid, options, tell_progress))
+                    window = recording.window(found, given["window"])
+                    going.append(stack.enter_context(window))
+                    introduce(found, going[-1].window, any(measured.values()))
+        if not going:
+            return [], None
+        if command:
+            outcome = meanwhile.run(command, to_stderr=given["as_json"])
+            say(f"{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
+        else:
+            outcome = meanwhile.wait(given["for_"], say)
+        for one in going:
+            with failures.kept():
+                rans.append(one.end())
+    return rans, outcome
+
+
+def introduce(found: Found, window: str, has_settings: bool) -> None:
+    """Say in which process, and in which session of it, is recorded."""
+    one = found.session
+    what = (
+        f"Recording process {one.pid} (Python {one.facts.get('python')}, {one.facts.get('core')})"
+    )
+    if found.is_ours:
+        say(f"{what}, attached just for this.")
+        return
+    say(f"{what} in its session, window {window!r}.")
+    if has_settings:
+        say("Warning: it is measured as it was started, without --source, --include and --omit.")
+
+
+def report(rans: list[Ran], where: Path) -> Path | None:
+    """Make the HTML report of just that; return its first page."""
+    import tempfile
+
+    from covattach.commands.dump import make
+
+    with tempfile.TemporaryDirectory(prefix="record-") as temporary:
+        outputs = {"html": where, "formats": {"html"}, "data_file": Path(temporary, ".coverage")}
+        sessions, snapshots = [ran.session for ran in rans], [ran.snapshot for ran in rans]
+        return make(sessions, snapshots, outputs)[1]
+
+
+def tell(
+    rans: list[Ran],
+    outcome: Outcome | None,
+    given: dict[str, Any],
+    html: Path | None,
+    command: list[str],
+) -> None:
+    """Print what ran, for people or for programs."""
+    from covattach.commands.paging import paged
+    from covattach.recording import parts
+    from covattach.reports import functions as found
+    from covattach.reports import listing
+
+    cwd = rans[0].session.cwd
+    with rans[0].session.looked_at():
+        ran = found.functions(parts(rans), cwd)
+    has_past = any(one.before is not None for one in rans)
+    if given["new"]:
+        ran = found.only_new(ran)
+    if given["as_json"]:
+        facts = facts_of(rans, ran, has_past)
+        ended = {"status": outcome.status, "seconds": outcome.seconds} if outcome else {}
+        print_json({**facts, "command": command, **ended, "html": html and str(html)})
+        return
+    with paged() as screen:
+        for warning in dict.fromkeys(text for one in rans for text in one.warnings):
+            screen.print(f"Warning: {warning}")
+        pids = [one.session.pid for one in rans]
+        screen.print(listing.summary(ran, pids, has_past, given["new"]))
+        marks = listing.RECORDED if has_past else listing.PLAIN
+        most = listing.LINES if not given["full"] else listing.ALL
+        listing.show(ran, screen, cwd, marks, most)
+    if html is not None:
+        say(f"Report: {html}")
+
+
+def facts_of(rans: list[Ran], ran: list[Function], has_past: bool) -> dict[str, Any]:
+    """Return what ran as facts for programs."""
+    return {
+        "pid": rans[0].session.pid if len(rans) == 1 else None,
+        "pids": [one.session.pid for one in rans],
+        "windows": [one.window for one in rans],
+        "cores": [one.session.facts.get("core") for one in rans],
+        "files": len({one.file for one in ran}),
+        "lines": sum(len(one.lines) for one in ran),
+        "new": sum(len(one.new) for one in ran) if has_past else None,
+        "functions": [
+            {
+                "file": one.file,
+                "function": one.name,
+                "line": one.line,
+                "ms": one.ms and round(one.ms, 2),
+                "lines": one.lines,
+                "new": sorted(one.new) if has_past else None,
+            }
+            for one in ran
+        ],
+        "warnings": [text for one in rans for text in one.warnings],
+    }
+
+
+def compare(pids: list[int], given: dict[str, Any]) -> None:
+    """Show which lines ran in one of two windows only, put together from all processes."""
+    from covattach import recording, session
+    from covattach.commands.paging import paged
+    from covattach.reports import functions as found
+    from covattach.reports import listing
+
+    first, second = given["diff"]
+    sessions = [session.find(pid) for pid in pids]
+    of_first, of_second = (
+        found.union(
+            found.lines_of(recording.window_of(one, name).snapshot.files) for one in sessions
+        )
+        for name in (first, second)
+    )
+    cwd = sessions[0].cwd
+    with sessions[0].looked_at():
+        different = found.functions([found.difference(of_first, of_second)], cwd)
+    if given["as_json"]:
+        rows = [
+            {
+                "file": one.file,
+                "function": one.name,
+                "line": one.line,
+                "only_first": sorted(set(one.lines) - one.new),
+                "only_second": sorted(one.new),
+            }
+            for one in different
+        ]
+        print_json({"pids": pids, "windows": [first, second], "functions": rows})
+        return
+    with paged() as screen:
+        screen.print(listing.compared(different, first, second))
+        most = listing.LINES if not given["full"] else listing.ALL
+        listing.show(different, screen, cwd, listing.DIFFERENT, most)

@@ -1,0 +1,208 @@
+"""The functions that ran, with their lines: executed lines put into the functions of their sources.
+
+    functions(parts, cwd) -> list[Function]     in the order in which they first ran
+
+A line belongs to the innermost function that it is in the body of.  What is in none, the top
+level of a module or of a class, and lambdas there, counts as one function without a name.
+"""
+
+from __future__ import annotations
+
+import ast
+import io
+import stat
+import tokenize
+import warnings
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from covattach.reports import blocks
+from covattach.reports.eyes import LARGEST, eyes
+from covattach.reports.sources import inside
+
+OUTSIDE = ""  # the name of what is in no function
+
+
+class Entry(NamedTuple):
+    """When code first ran: its file, its first line, its name, and ms since a window began."""
+
+    file: str
+    line: int
+    name: str
+    ms: float
+
+
+@dataclass
+class Part:
+    """What one process ran: lines by file, when functions first ran, and what had run before.
+
+    `offset` is added to the ms of the entries.
+    """
+
+    lines: dict[str, set[int]]
+    entries: list[Entry]
+    before: dict[str, set[int]] | None = None
+    offset: float = 0.0
+
+
+@dataclass
+class Function:
+    """A function that ran: the lines of it that did, and those of them that had not before.
+
+    `line` is where it begins, its decorators included; of what is in none, the first that ran.
+    `ms` is when it first ran, or None where that is not known.  `text` has the lines' source, as
+    far as it can be read.
+    """
+
+    file: str
+    name: str
+    line: int
+    lines: list[int] = field(default_factory=list)
+    new: set[int] = field(default_factory=set)
+    ms: float | None = None
+    text: dict[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Span:
+    """Where a function is in its source: its first line, those of its body.
+
+    `is_short` if the body begins in the line of the `def`, which runs when that is defined, too.
+    """
+
+    name: str
+    first: int
+    body: range
+    is_short: bool = False
+
+
+def lines_of(files: dict[str, Any]) -> dict[str, set[int]]:
+    """Return the lines of each file out of lines or arcs, as coverage does."""
+    return {
+        name: {
+            line
+            for point in held
+            for line in (point if isinstance(point, tuple) else (point,))
+            if line > 0
+        }
+        for name, held in files.items()
+    }
+
+
+def functions(parts: Iterable[Part], cwd: Path) -> list[Function]:
+    """Return the functions that ran, those first of which it is known when they did.
+
+    The others follow by file and line.  `cwd` is what relative names start from.
+    """
+    parts = list(parts)
+    lines = union(part.lines for part in parts)
+    before = union(part.before or {} for part in parts)
+    known = first_entries(parts)
+    found = []
+    with inside(cwd):
+        for file in sorted(lines):
+            new = lines[file] - before.get(file, set())
+            found += of_file(file, lines[file], new, known.get(file, {}))
+    return sorted(found, key=lambda one: (one.ms is None, one.ms or 0, one.file, one.line))
+
+
+def union(parts: Iterable[dict[str, set[int]]]) -> dict[str, set[int]]:
+    """Return what is in any of the parts, by file; without files of which there is nothing."""
+    found: dict[str, set[int]] = {}
+    for part in parts:
+        for name, held in part.items():
+            if held:
+                found.setdefault(name, set()).update(held)
+    return found
+
+
+def first_entries(parts: list[Part]) -> dict[str, dict[int, Entry]]:
+    """Return the first entry, in any process, of the code that begins at a line, by file."""
+    found: dict[str, dict[int, Entry]] = {}
+    for part in parts:
+        for entry in part.entries:
+            entry = entry._replace(ms=entry.ms + part.offset)
+            known = found.setdefault(entry.file, {})
+            known[entry.line] = min(entry, known.get(entry.line, entry), key=lambda one: one.ms)
+    return found
+
+
+def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) -> list[Function]:
+    """Return the functions of one file that ran; `known` are entries by first lines."""
+    text, spans = source_of(file) or ([], guessed(known, ran))
+    if known:
+        spans = [span for span in spans if span.first in known or not span.is_short]
+    inner = {line: span for span in spans for line in span.body}
+    found: dict[int, Function] = {}
+    for line in sorted(ran):
+        span = inner.get(line)
+        place = span.first if span else 0
+        if place not in found:
+            found[place] = Function(file, span.name if span else OUTSIDE, place or line)
+        found[place].lines.append(line)
+        found[place].text[line] = text[line - 1] if line <= len(text) else ""
+    firsts = {span.first for span in spans}
+    others = [one.ms for line, one in known.items() if line not in inner and line not in firsts]
+    for place, function in found.items():
+        function.new = new.intersection(function.lines)
+        entry = known.get(place)
+        function.ms = entry.ms if entry else None
+    if 0 in found:
+        found[0].ms = min(others, default=None)
+    return list(found.values())
+
+
+def source_of(file: str) -> tuple[list[str], list[Span]] | None:
+    """Return the lines of a source and its functions, or None for what cannot be read or parsed."""
+    try:
+        facts = eyes().stat(file)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
+            return None
+        content = eyes().read(file, LARGEST)
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
+        text = content.decode(encoding)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python's own on the source: its author's business
+            spans = list(spans_below(ast.parse(text), ""))
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
+        return None
+    return io.StringIO(text, newline=None).read().split("\n"), spans
+
+
+def spans_below(node: ast.AST, prefix: str) -> Iterator[Span]:
+    """Yield the functions below a node, outer ones first; `prefix` comes before their names."""
+    for child in ast.iter_child_nodes(node):
+        inner = prefix
+        if isinstance(child, blocks.Definition):
+            inner = f"{prefix}{child.name}."
+        if isinstance(child, blocks.Function):
+            body = blocks.span(child.body)
+            if ast.get_docstring(child, clean=False) is not None and len(child.body) == 1:
+                body = range(child.lineno, body.stop)  # all that runs is the line of the `def`
+            is_short = body.start == child.lineno
+            yield Span(prefix + child.name, blocks.first_line(child), body, is_short)
+        yield from spans_below(child, inner)
+
+
+def guessed(known: dict[int, Entry], ran: set[int]) -> list[Span]:
+    """Return functions where there is no source to tell: from each first line to the next."""
+    firsts = sorted(known)
+    ends = [*firsts, max(ran) + 1][1:]
+    return [
+        Span(known[first].name, first, range(first, end))
+        for first, end in zip(firsts, ends, strict=True)
+    ]
+
+
+def only_new(ran: list[Function]) -> list[Function]:
+    """Return the functions with those of their lines that had not run before."""
+    return [replace(one, lines=sorted(one.new)) for one in ran if one.new]
+
+
+def difference(first: dict[str, set[int]], second: dict[str, set[int]]) -> Part:
+    """Return the lines that ran in one of two windows only: those of the second are new."""
+    names = {*first, *second}
+    lines = {name: first.get(name, set()) ^ second.get(name, set()) for name in names}
+    return Part(lines, [], first)
