@@ -20,6 +20,7 @@ from covattach.commands.provision import provision
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
+from covattach.commands.trace import trace
 from covattach.errors import CovattachError, PayloadFailed
 
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
@@ -31,6 +32,7 @@ Examples:
   covattach dump 4711               a report of what ran so far, in htmlcov/
   covattach mark 4711 login         from now on, what runs is in the window "login"
   covattach stop 4711               a last report, and leave no trace
+  covattach trace 4711              print function calls as they happen
   covattach demo                    see it work on a sample server
 """
 
@@ -75,7 +77,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, status, provision, demo):
+for command in (start, dump, mark, stop, status, trace, provision, demo):
     cli.add_command(command)
 
 

@@ -34,14 +34,7 @@ def ask(
     reports: PayloadFailed, NotPossible, NotNow.
     """
     try:
-        connection = connect(folder)
-    except OSError as error:
-        raise NobodyThere(str(error)) from error
-    try:
-        with connection:
-            request = {"verb": verb, "protocol": PROTOCOL, **arguments}
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            connection.sendall(json.dumps(request).encode() + b"\n")
+        with asked(folder, verb, deadline, **arguments) as connection:
             header, blob = receive(connection)
     except TimeoutError as error:
         raise NoAnswer("timed out") from error
@@ -50,6 +43,19 @@ def ask(
     if "error" in header:
         raise reported(header)
     return header, blob
+
+
+def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
+    """Send a request; return the connection on which the reply comes.  Raises OSError."""
+    connection = connect(folder)
+    try:
+        request = {"verb": verb, "protocol": PROTOCOL, **arguments}
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        connection.sendall(json.dumps(request).encode() + b"\n")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def connect(folder: Folder) -> socket.socket:
@@ -75,16 +81,22 @@ def connect(folder: Folder) -> socket.socket:
 def receive(connection: socket.socket) -> tuple[dict[str, Any], bytes]:
     """Return header and blob of a reply; raises OSError, ValueError for what is none."""
     with connection.makefile("rb") as file:
-        header = json.loads(file.readline(LONGEST_HEAD))
-        if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
-            raise ValueError("the reply is of another protocol")
-        size = header.pop("blob", 0)
-        if not isinstance(size, int) or not 0 <= size <= LONGEST_BLOB:
-            raise ValueError("the reply's size makes no sense")
+        header, size = parsed(file.readline(LONGEST_HEAD))
         blob = file.read(size)
         if len(blob) != size:
             raise ValueError("the reply was cut off")
         return header, blob
+
+
+def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any], int]:
+    """Return a header and how many bytes follow it; raises ValueError for what is none."""
+    header = json.loads(line)
+    if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
+        raise ValueError("the reply is of another protocol")
+    size = header.pop("blob", 0)
+    if type(size) is not int or not 0 <= size <= longest_blob:
+        raise ValueError("the reply's size makes no sense")
+    return header, size
 
 
 def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:

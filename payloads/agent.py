@@ -14,7 +14,8 @@ from _thread import get_native_id
 from typing import Any
 
 from . import faults, forks, wire
-from .session import Session
+from .session import NEVER, Session
+from .tracing import Tracing
 
 LEAVING = 0.2  # seconds that a fork waits for the agent's thread to be gone
 
@@ -34,6 +35,8 @@ class Agent:
         self.interval = interval
         self.session = Session(folder, handler, original("_thread", "RLock")())
         self.door = wire.Door(folder + "/agent.sock", original("select", "poll"))
+        self.tracing = Tracing(original)
+        self.session.verbs["trace"] = self.trace
         self.keeps_folder = False
         self.thread = 0
         self.resting = self.away = False
@@ -44,7 +47,8 @@ class Agent:
         self.thread = get_native_id()
         try:
             while not self.session.is_over:
-                connection = self.door.next(self.session.patience())
+                connection = self.door.next(self.patience())
+                self.tend()
                 if connection is None:
                     self.session.on_time()
                 elif connection is not wire.SENT_AWAY:
@@ -55,9 +59,29 @@ class Agent:
             self.tell_fault(error)
         self.end()
 
+    def patience(self) -> float | None:
+        """Return for how many seconds nothing is to be done unless asked; None for ever."""
+        session, tracing = self.session.patience(), self.tracing.patience()
+        return session if tracing == NEVER else min(tracing, NEVER if session is None else session)
+
+    def trace(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Begin to stream calls, whether anything is measured or not: a verb."""
+        answer = self.tracing.begin(request)
+        if self.session.measurement is None:
+            self.session.ends = NEVER
+        return answer
+
+    def tend(self) -> None:
+        """Look after a trace; with it ends a session in which nothing else is done."""
+        self.tracing.tend()
+        if self.tracing.has_ended and self.tracing.stream is None:
+            self.tracing.has_ended = False
+            self.session.is_over = self.session.is_over or self.session.measurement is None
+
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
-        measured_before = self.session.measurement is not None
+        busy_before = self.session.measurement is not None or self.tracing.is_on
+        reply: dict[str, Any] = {}
         try:
             if not wire.peer_is_allowed(connection):
                 return
@@ -66,11 +90,17 @@ class Agent:
             except Exception as error:
                 reply, blob = faults.reply(error, self.payloads), b""
             wire.send(connection, {**reply, "thread": self.thread}, blob)
+            if reply.get("stream"):
+                self.tracing.follow(connection, self.door.poll)
+                connection = None
         except OSError:
             # The client has gone.  One that went while it was starting has given up.
-            self.session.is_over = self.session.is_over or not measured_before
+            self.session.is_over = self.session.is_over or not busy_before
+            if reply.get("stream"):
+                self.tracing.end()
         finally:
-            connection.close()
+            if connection is not None:
+                connection.close()
 
     def do(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Do what a request asks for, and return the reply and its blob."""
@@ -79,8 +109,9 @@ class Agent:
             raise wire.BadRequest(f"there is no verb {request.get('verb')!r}")
         reply = verb(request)
         cov = self.session.measurement and self.session.measurement.cov
-        if cov and self.interval:
+        if cov:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
+        if (cov or self.tracing.is_on) and self.interval:
             forks.watch(self)
             self.calm_down()
         return reply
@@ -115,6 +146,8 @@ class Agent:
     def end(self) -> None:
         """End the session; its folder goes too, unless something in it is still to be read."""
         forks.unwatch()
+        self.tracing.end()
+        self.tracing.close()
         self.door.close()
         self.calm_down()
         self.session.end()
@@ -149,6 +182,8 @@ class Agent:
 
     def leave_child(self) -> None:
         """Leave no trace in a child that was forked; called in the child's only thread."""
+        self.tracing.close()
+        self.tracing.end()
         self.door.close()
         self.session.leave_child()
 

@@ -37,6 +37,15 @@ MODULES = (
     "forks",
     "imported",
     "session",
+    "values",
+    "selection",
+    "calls",
+    "monitor",
+    "profiler",
+    "budget",
+    "share",
+    "stream",
+    "tracing",
     "agent",
 )
 PACKAGE = "_covattach"

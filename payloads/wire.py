@@ -1,6 +1,7 @@
 """The wire: one request and one reply for each connection, on a Unix socket.
 
 A request is a line of JSON.  A reply is a line of JSON and then `blob` bytes, as it says itself.
+Behind the reply to `trace` more such messages follow, until one side has enough, see `stream`.
 The raw `_socket` is used, because gevent and eventlet replace `socket.socket`.
 """
 
@@ -47,8 +48,8 @@ class Door:
         if self.read_end in waiting:
             os.read(self.read_end, 4096)
             return SENT_AWAY
-        if not waiting:
-            return None
+        if self.listener.fileno() not in waiting:
+            return None  # it is time, or a stream can go on
         descriptor, _ = self.listener._accept()
         os.set_inheritable(descriptor, False)
         connection = _socket.socket(fileno=descriptor)
@@ -98,4 +99,5 @@ def receive(connection: Any) -> dict[str, Any]:
 def send(connection: Any, reply: dict[str, Any], blob: bytes = b"") -> None:
     """Send the reply; raises OSError where the client has gone."""
     head = json.dumps({**reply, "protocol": PROTOCOL, "blob": len(blob)})
-    connection.sendall(head.encode() + b"\n" + blob)
+    # The application may not ignore SIGPIPE.
+    connection.sendall(head.encode() + b"\n" + blob, _socket.MSG_NOSIGNAL)
