@@ -53,6 +53,7 @@ class Calls:
         self.ticks, self.drops, self.faults = count(), count(), count()
         self.tick = self.ticks.__next__
         self.allowed = 0
+        self.most = MOST
 
     def note(self, kind: int, function: Any, frame: FrameType, began: int, value: Any) -> None:
         """Keep one event of the calling thread, in which `frame` is just running.
@@ -62,7 +63,7 @@ class Calls:
         thread = self.threads.number()
         if not thread:
             return
-        if len(self.held) >= MOST:
+        if len(self.held) >= self.most:
             next(self.drops)
             return
         text = None
@@ -78,7 +79,7 @@ class Calls:
     def note_gap(self, since: int) -> None:
         """Note that the hook was off from `since` until now."""
         now = clock()
-        if len(self.held) < MOST:
+        if len(self.held) < self.most:
             self.held.append((GAP, 0, 0, now, 0, now - since, 0, None))
 
     def fault(self, error: BaseException) -> None:

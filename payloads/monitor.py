@@ -31,7 +31,7 @@ class MonitorHook:
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self.tool = self.free_tool()
         self.is_on = self.has_ended = False
-        self.off_since = 0
+        self.on_since = self.off_since = 0
         names = LOCAL + OTHER if calls.returns else LOCAL[:1]
         self.events = sum(getattr(self.monitoring.events, name) for name in names)
 
@@ -64,6 +64,7 @@ class MonitorHook:
 
     def resume(self) -> None:
         """Switch the events on, in all threads; for the agent's thread only."""
+        self.on_since = clock()
         self.is_on = True
         self.monitoring.set_events(self.tool, self.events)
 
@@ -124,7 +125,7 @@ class MonitorHook:
         """See an event so many times that is not shown: what that takes is to be known."""
         code = MonitorHook.see.__code__
         for _ in range(times):
-            self.see(CALL, code)
+            self.on_start(code, 0)
 
     @staticmethod
     def slowness(work: Any, rounds: int) -> float:

@@ -26,11 +26,12 @@ class ProfileHook:
         self.calls = calls
         self.threading: Any = threading
         self.is_on = self.has_ended = False
-        self.off_since = 0
+        self.on_since = self.off_since = 0
         self.hook = self.on_event  # one object, however many threads have it
         self.returning = opcode.opmap["RETURN_VALUE"]
         self.yielding = opcode.opmap["YIELD_VALUE"]
-        self.delegating = opcode.opmap.get("YIELD_FROM", -1)  # until 3.10
+        until_3_10 = [opcode.opmap[name] for name in ("YIELD_FROM",) if name in opcode.opmap]
+        self.delegating = bytes(until_3_10)
         self.beginning = opcode.opmap.get("RESUME", -1)  # from 3.11 on
         try:
             self.threads = EveryThread("profile")
@@ -51,6 +52,7 @@ class ProfileHook:
 
     def resume(self) -> None:
         """Set the hook in all threads that have none; for the agent's thread only."""
+        self.on_since = clock()
         self.is_on = True
         self.threads.give_where_none(self.hook)
 
@@ -109,7 +111,7 @@ class ProfileHook:
             return RETURN
         if at >= 0 and bytecode[at] == self.yielding:
             return YIELD
-        if self.delegating in bytecode[at + 2 : at + 3]:
+        if self.delegating and bytecode[at + 2 : at + 3] == self.delegating:
             return YIELD
         return RETURN if value is not None else RAISE
 
@@ -117,7 +119,7 @@ class ProfileHook:
         """See an event so many times that is not shown: what that takes is to be known."""
         frame = sys._getframe()
         for _ in range(times):
-            self.hook(frame, "c_call", None)
+            self.hook(frame, "call", None)
 
     def slowness(self, work: Any, rounds: int) -> float:
         """Return which part of its time code loses that has no events, `work` for instance."""

@@ -12,7 +12,7 @@ import time
 from typing import Any
 
 from . import budget, company
-from .calls import Calls, counted
+from .calls import Calls, clock, counted
 from .monitor import MonitorHook
 from .profiler import ProfileHook
 from .share import Share
@@ -23,6 +23,7 @@ REST = 0.2  # seconds between two looks for threads that have no hook
 SAYING = 0.5  # seconds after which the client hears of the state, if of nothing else
 MOST = 2048  # events in one message
 LINGER = 1.0  # seconds in which the client must have taken the last message
+OVERHEAD = 10.0  # per cent, where nothing else is said
 NEVER = float("inf")
 
 
@@ -53,11 +54,14 @@ class Tracing:
         self.calls.threads.leave_out()
         self.hook = self.new_hook()
         try:
-            self.budget = budget.calibrated(float(request.get("max_overhead") or 10), self.hook)
+            costs = budget.calibrated(self.hook, Calls({}, self.original))
+            percent = float(request.get("max_overhead") or OVERHEAD)
+            self.budget = budget.Budget(percent, costs, self.calls)
             self.share = Share(int(request.get("limit") or 0), float(request.get("rate") or 0))
             self.next_tick = self.next_rest = self.next_word = now = time.monotonic()
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
             self.why = ""
+            self.looked_at = 0
             self.hook.install()
             self.resume()
         except BaseException:
@@ -84,7 +88,7 @@ class Tracing:
 
     def resume(self) -> None:
         """Switch the hook on, for as many events as it may see."""
-        self.calls.allowed = counted(self.calls.ticks) + self.budget.allowed()
+        self.calls.allowed = self.budget.allowed()
         if self.hook.off_since:
             self.calls.note_gap(self.hook.off_since)
         self.hook.resume()
@@ -110,13 +114,13 @@ class Tracing:
 
     def step(self, now: float) -> None:
         """Do what is to be done at each tick."""
-        was_on = self.hook.is_on
+        is_on = self.hook.is_on
         events = [] if self.stream.pending else self.calls.take(MOST)
-        self.budget.account(counted(self.calls.ticks), events, was_on)
-        if was_on and self.budget.is_used_up():
+        self.budget.account(events, self.watched())
+        if is_on and self.budget.is_used_up():
             self.hook.pause()
-        elif was_on:
-            self.calls.allowed = counted(self.calls.ticks) + self.budget.allowed()
+        elif is_on:
+            self.calls.allowed = self.budget.allowed()
         elif self.budget.is_there_again():
             self.resume()
         if now >= self.next_rest:
@@ -128,6 +132,13 @@ class Tracing:
         if not self.stream.pending and (events or self.why or now >= self.next_word):
             self.next_word = now + SAYING
             self.stream.put(events, self.facts())
+
+    def watched(self) -> float:
+        """Return for how many seconds the hook was on since this was last called."""
+        since = max(self.looked_at, self.hook.on_since)
+        self.looked_at = clock()
+        until = self.looked_at if self.hook.is_on else self.hook.off_since
+        return float(max(until - since, 0)) / 1e9
 
     def facts(self) -> dict[str, Any]:
         """Return what a message says besides events; what was told once is not told again."""

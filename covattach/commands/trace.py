@@ -25,6 +25,7 @@ Examples:
   covattach trace 4711 --json --limit 1000 > calls.jsonl
 """
 ENDING = 3.0  # seconds for the last words of the target
+SHORT = 0.5  # seconds below which the share of time says nothing: the beginning is most of it
 LATE = 5.0  # seconds after which a target that should have ended the trace is not waited for
 
 
@@ -71,7 +72,7 @@ def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...
     default=10.0,
     show_default=True,
     metavar="PERCENT",
-    help="Rather leave calls out than slow the target down by more.",
+    help="Rather leave calls out than slow the target down by more; 1000 leaves none out.",
 )
 @click.option(
     "--timeout",
@@ -127,6 +128,8 @@ class Screen:
         try:
             try:
                 with suppress(KeyboardInterrupt, TimeoutError):
+                    process = self.trace.process
+                    say(f"Tracing process {process.pid} (Python {self.trace.python}) until Ctrl-C.")
                     self.follow(deadline)
             finally:
                 self.trace.stream.ask_to_end()  # before anything that could wait for a reader
@@ -168,6 +171,9 @@ class Screen:
         )
         dropped, seconds = int(facts["dropped"]), facts["seconds"]
         say(f"{self.shown:,} calls shown, {dropped:,} dropped{left_out}, in {seconds:.1f} s.")
-        watched = min(100 * facts["watched"] / max(seconds, 1e-9), 100)
-        cost = f"it took {facts['cost']:.1f} % of the target's time"
-        say(f"Looked at for {watched:.0f} % of that; {cost}.")
+        if facts["faults"]:
+            say(f"{int(facts['faults']):,} events were lost by a fault of covattach's: report it.")
+        if seconds >= SHORT:
+            watched = min(100 * facts["watched"] / seconds, 100)
+            cost = f"tracing took {facts['cost']:.1f} % of the target's time"
+            say(f"It was looked at for {watched:.0f} % of that; {cost}.")

@@ -5,10 +5,6 @@ import threading
 calls = []
 
 
-def note(name, number):
-    calls.append((threading.current_thread().name, name, number))
-
-
 def outer(number):
     calls.append((threading.current_thread().name, "outer", number))
     try:
@@ -29,3 +25,7 @@ def generating(number):
     calls.append((threading.current_thread().name, "generating", number))
     yield number
     yield number + 1
+
+
+def taking(one, several, *rest, text="", **named):
+    calls.append((threading.current_thread().name, "taking", 0))
