@@ -90,21 +90,7 @@ def start_alone(
     cost = slowdown.forecast(core, interpreter.version, bool(wanted.get("run:branch")))
     if cost:
         warn(cost)
-    code = precompile.payloads(process)
-    folder.clear(process)
-    place = folder.create(process, options.tree or None)
-    injection: Injection | None = None
-    began = time.monotonic()
-    try:
-        place.write_facts({**first_facts(process, wanted), **tree_of(options, place)})
-        if options.lease is not None:
-            options.lease.hold(place)
-        if code is not None:
-            place.add_file("payloads/compiled", code)
-        tell(f"attaching (method {options.method})")
-        deadline = began + options.timeout
-        injection = inject(process, interpreter, place, options.method, deadline)
-        wait_for_agent(process, place, injection, deadline)
+    with agent_in(process, interpreter, options, wanted, tell) as (place, injection, began):
         tell("bringing coverage in")
         facts = begin(process, interpreter, place, options, wanted, core)
         injection.cancel()  # the line has run: what is left of it is taken back
@@ -118,10 +104,36 @@ def start_alone(
         session = Session(process.pid, place, place.facts, alive=True)
         session.facts["transcript"] = injection.transcript
         tell(DONE)
+    return session, {**session.facts, "already": False}
+
+
+@contextlib.contextmanager
+def agent_in(
+    process: Process, interpreter: Interpreter, options: Options, wanted: dict[str, Any], tell: Tell
+) -> Iterator[tuple[Folder, Injection, float]]:
+    """Have an agent in `process`, for the body to begin with; whatever that raises undoes it all.
+
+    Yields the session's folder, how the agent came in, and since when (`time.monotonic`).
+    """
+    code = precompile.payloads(process)
+    folder.clear(process)
+    place = folder.create(process, options.tree or None)
+    injection: Injection | None = None
+    began = time.monotonic()
+    deadline = began + options.timeout
+    try:
+        place.write_facts({**first_facts(process, wanted), **tree_of(options, place)})
+        if options.lease is not None:
+            options.lease.hold(place)
+        if code is not None:
+            place.add_file("payloads/compiled", code)
+        tell(f"attaching (method {options.method})")
+        injection = inject(process, interpreter, place, options.method, deadline)
+        wait_for_agent(process, place, injection, deadline)
+        yield place, injection, began
     except BaseException:
         give_up(place, injection)
         raise
-    return session, {**session.facts, "already": False}
 
 
 def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpreter) -> str:

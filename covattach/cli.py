@@ -24,6 +24,7 @@ from covattach.commands.record import record
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
+from covattach.commands.trace import trace
 from covattach.errors import BadUsage, CovattachError, PayloadFailed
 from covattach.facts import printable
 
@@ -41,6 +42,7 @@ Examples:
   covattach mark 4711 login         from now on, what runs is in the window "login"
   covattach record 4711 -- COMMAND  what ran while a command ran
   covattach stop 4711               a last report, and leave no trace
+  covattach trace 4711              print function calls as they happen
   covattach doctor 4711             what could be in the way of an attach
   covattach demo                    see it work on a sample server
 """
@@ -101,7 +103,7 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, record, status, ps, doctor, provision, demo):
+for command in (start, dump, mark, stop, record, trace, status, ps, doctor, provision, demo):
     cli.add_command(command)
 
 

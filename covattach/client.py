@@ -40,25 +40,17 @@ def ask(
 ) -> tuple[dict[str, Any], bytes]:
     """Send a request and return the reply's header and blob.
 
-    `deadline` is a time of `time.monotonic`.  An agent whose process forks may break off, and is
-    asked again.  Raises NoAnswer, and the error that the agent reports: PayloadFailed, NotPossible,
-    NotNow.
+    `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and the error that the agent
+    reports: PayloadFailed, NotPossible, NotNow.
     """
     try:
-        connection = connect(folder)
+        with asked(folder, verb, deadline, **arguments) as connection:
+            header, blob = receive(connection, deadline)
     except BlockingIOError as error:
         raise NoAnswer("too many wait at the door") from error
-    except (OSError, NotPossible) as error:
-        raise NobodyThere(str(error)) from error
-    try:
-        with connection:
-            request = {"verb": verb, "protocol": PROTOCOL, **arguments}
-            connection.settimeout(max(deadline - time.monotonic(), 0.001))
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            header, blob = receive(connection, deadline)
     except TimeoutError as error:
         raise NoAnswer("timed out") from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, NotPossible) as error:
         raise NobodyThere(str(error)) from error  # it ended in the middle of it
     if "error" in header:
         raise reported(header)
@@ -69,6 +61,19 @@ def ask(
                 "Something in the target has changed what covattach put there: restart it.",
             )
     return header, blob
+
+
+def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
+    """Send a request; return the connection on which the reply comes.  Raises OSError."""
+    connection = connect(folder)
+    try:
+        request = {"verb": verb, "protocol": PROTOCOL, **arguments}
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        connection.sendall(json.dumps(request).encode() + b"\n")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
 
 
 def connect(folder: Folder) -> socket.socket:
@@ -114,10 +119,7 @@ def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any],
             raise ValueError("the reply's header is too long")
         if newline:
             break
-    header = parse(bytes(head))
-    size = header.pop("blob", 0)
-    if type(size) is not int or not len(rest) <= size <= LONGEST_BLOB:
-        raise ValueError("the reply's size makes no sense")
+    header, size = parsed(bytes(head))
     blob = bytearray(rest)
     while len(blob) < size:
         blob += receive_part(connection, deadline)
@@ -135,15 +137,21 @@ def receive_part(connection: socket.socket, deadline: float) -> bytes:
     return part
 
 
-def parse(line: bytes) -> dict[str, Any]:
-    """Return the header of a reply, without facts that cannot be; raises ValueError."""
+def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any], int]:
+    """Return a header, without facts that cannot be, and how many bytes follow it.
+
+    Raises ValueError for what is none.
+    """
     try:
         header = json.loads(line)
     except RecursionError:
         raise ValueError("the reply is not JSON of ours") from None
     if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
         raise ValueError("the reply is of another protocol")
-    return checked(header)
+    size = header.pop("blob", 0)
+    if type(size) is not int or not 0 <= size <= longest_blob:
+        raise ValueError("the reply's size makes no sense")
+    return checked(header), size
 
 
 def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:

@@ -9,9 +9,7 @@ stack, outermost first.
 
 from __future__ import annotations
 
-import _queue
 import sys
-import time
 from functools import partial
 from itertools import chain, repeat
 from operator import attrgetter
@@ -28,7 +26,6 @@ __all__ = ["CannotAdopt", "CtraceAdoption"]
 # when it was given the function in Python: in C, coverage's tracer would leave it at the `def`.
 STALE = sys.version_info[:2] < (3, 10)
 PASSES = 2  # over all stacks, the second for what moved during the first
-PATIENCE = 2.0  # seconds in which threads must have come out of our code and coverage's
 
 
 class CtraceAdoption:
@@ -198,7 +195,7 @@ class CtraceAdoption:
         self.stopped = True
         # A thread may be about to start one, here or in coverage's own function for new threads.
         self.collector._start_tracer = tuple
-        self.wait_for_others()
+        frames.wait_for_others()
         for tracer in self.collector.tracers:
             tracer.stop()
         self.green.stop()
@@ -236,7 +233,7 @@ class CtraceAdoption:
     def let_go(self) -> None:
         """Empty the tracers, which suspended generators may refer to for long."""
         ours = list(self.collector.tracers)
-        if not self.wait_for_others() or self.others():
+        if not frames.wait_for_others() or self.others():
             tracers.keep(ours)
             return
         if STALE:
@@ -244,20 +241,3 @@ class CtraceAdoption:
                 frame.f_trace = None
         for tracer in ours:
             tracers.empty(tracer)
-
-    def wait_for_others(self) -> bool:
-        """Wait until no thread is in our code or coverage's; False if one stays there for long.
-
-        The C tracer calls coverage, and must still be there when that returns.
-        """
-        until = time.monotonic() + PATIENCE
-        pause = _queue.SimpleQueue[None]()  # gevent has replaced `time.sleep`
-        own = frames.own_ident()  # not always the agent's: a forked child has only its own
-        while any(map(frames.is_inside, frames.all_running(but=own))):
-            if time.monotonic() > until:
-                return False
-            try:
-                pause.get(timeout=0.001)
-            except _queue.Empty:
-                continue
-        return True

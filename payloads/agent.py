@@ -18,6 +18,7 @@ from .recording import Recording
 from .session import NEVER, Session
 from .sigterm import Sigterm, die
 from .thread import Thread
+from .tracing import Tracing
 
 SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
 
@@ -42,6 +43,8 @@ class Agent:
         self.sigterm = Sigterm()
         self.door = wire.Door(original("select", "poll"))
         self.recording = Recording(self.session, self.door)
+        self.tracing = Tracing(original)
+        self.session.verbs["trace"] = self.trace
         self.opens = NEVER
         self.watches = False
         self.keeps_folder = False
@@ -53,6 +56,7 @@ class Agent:
         try:
             while not self.session.is_over:
                 connection = self.door.next(self.patience())
+                self.tend()
                 if connection is None:
                     self.on_time()
                 elif connection is wire.TERMINATED:
@@ -68,9 +72,8 @@ class Agent:
     def patience(self) -> float | None:
         """Return for how many seconds nothing is to be done unless asked; None for ever."""
         due, patience = self.opens - time.monotonic(), self.session.patience()
-        if due == NEVER:
-            return patience
-        return max(due if patience is None else min(due, patience), 0.0)
+        due = min(due, self.tracing.patience(), NEVER if patience is None else patience)
+        return None if due == NEVER else max(due, 0.0)
 
     def on_time(self) -> None:
         """Do what is due."""
@@ -97,21 +100,43 @@ class Agent:
         else:
             self.place.within(lambda folder: self.door.open(folder + "/agent.sock"))
 
+    def trace(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+        """Begin to stream calls, whether anything is measured or not: a verb."""
+        answer = self.tracing.begin(request)
+        if self.session.measurement is None:
+            self.session.ends = NEVER
+        return answer
+
+    def tend(self) -> None:
+        """Look after a trace; with it ends a session in which nothing else is done."""
+        if self.tracing.stream is not None:
+            self.door.is_earnest = True  # that the stream has room is no garbage
+        self.tracing.tend()
+        if self.tracing.has_ended and self.tracing.stream is None:
+            self.tracing.has_ended = False
+            self.session.is_over = self.session.is_over or self.session.measurement is None
+
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
-        measured_before = self.session.measurement is not None
+        busy_before = self.session.measurement is not None or self.tracing.is_on
+        reply: dict[str, Any] = {}
         try:
             try:
                 reply, blob = self.do(wire.parse(self.door.request))
             except Exception as error:
                 reply, blob = faults.reply(error, self.payloads), b""
             rest = wire.send(connection, {**reply, "thread": self.thread.native_id}, blob)
-            if rest:
+            if reply.get("stream"):
+                self.tracing.follow(connection, self.door.poll)
+                connection = None
+            elif rest:
                 self.door.lobby.see_off(connection, rest)
                 connection = None
         except OSError:
             # The client has gone.  One that went while it was starting has given up.
-            self.session.is_over = self.session.is_over or not measured_before
+            self.session.is_over = self.session.is_over or not busy_before
+            if reply.get("stream"):
+                self.tracing.end()
         finally:
             if connection is not None:
                 self.door.lobby.leave(connection)
@@ -124,12 +149,13 @@ class Agent:
         self.door.is_earnest = request["verb"] != "status"
         reply = verb(request)
         cov = self.session.measurement and self.session.measurement.cov
-        if cov and not self.watches:
+        if cov:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
+            if self.sigterm.receiver is None and self.sigterm.take():
+                self.door.watch_sigterm(self.sigterm.receiver)
+        if (cov or self.tracing.is_on) and not self.watches:
             forks.watch(self)
             self.watches = True
-            if self.sigterm.take():
-                self.door.watch_sigterm(self.sigterm.receiver)
             self.calm_down()
         return reply
 
@@ -163,6 +189,8 @@ class Agent:
     def end(self) -> None:
         """End the session; its folder goes too, unless something in it is still to be read."""
         forks.unwatch()
+        self.tracing.end()
+        self.tracing.close()
         self.sigterm.give_back()
         self.recording.give_back()
         self.door.close()
@@ -186,6 +214,8 @@ class Agent:
 
         Called in the child's only thread, before the fork returns there.
         """
+        self.tracing.close()
+        self.tracing.end()
         self.door.close(at_once=True)
         self.sigterm.give_back()
         if not self.session.goes_on_in_child():

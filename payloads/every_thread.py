@@ -1,18 +1,19 @@
-"""Set a trace function in every thread; below Python 3.12 only native calls can."""
+"""Set a trace function, or a profiler, in every thread; below Python 3.12 only native calls can."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from itertools import accumulate, chain, repeat, takewhile
-from operator import itemgetter
+from itertools import accumulate, chain, compress, repeat, takewhile
+from operator import eq, itemgetter, not_
 from types import FrameType
 from typing import Any
 
 from . import gil, native
 
-WORDS = 24  # of a PyThreadState, in which `c_traceobj` is looked for: fewer than it has
+WORDS = 24  # of a PyThreadState, in which the function's object is looked for: fewer than it has
+NATIVE = {"trace": "_PyEval_SetTrace", "profile": "_PyEval_SetProfile"}
 
 
 class CannotAdopt(Exception):
@@ -20,34 +21,36 @@ class CannotAdopt(Exception):
 
 
 class EveryThread:
-    """All threads of this interpreter but the calling one, as far as tracing goes.
+    """All threads of this interpreter but the calling one, as far as tracing, or profiling, goes.
 
     Below 3.12 their states are walked over.  A thread that ends takes its state with it, and may
     do so between any two bytecodes; so the whole walk is one call of C, see `gil.at_once`.
     """
 
-    def __init__(self) -> None:
-        """Find what is needed; raises CannotAdopt."""
-        self.settrace: Any = getattr(sys, "_settraceallthreads", None)
-        if self.settrace is None:
+    def __init__(self, what: str = "trace") -> None:
+        """Find what is needed; raises CannotAdopt.  `what` is "trace" or "profile"."""
+        self.what = what
+        self.set_own: Any = getattr(sys, f"set{what}")
+        self.get_own: Any = getattr(sys, f"get{what}")
+        self.set_all: Any = getattr(sys, f"_set{what}allthreads", None)
+        if self.set_all is None:
             self.declare()
             self.trampoline = self.find_trampoline()
 
     def declare(self) -> None:
         """Say what the functions of the interpreter take and return."""
         try:
-            own = native.function("PyThreadState_Get", "P")
+            self.own: Any = native.function("PyThreadState_Get", "P")
             interpreter = native.function("PyInterpreterState_Get", "P")
             head = native.function("PyInterpreterState_ThreadHead", "P", "P")
             # The second argument is not the function's: `accumulate` gives one, and C ignores it.
             self.after: Any = native.function("PyThreadState_Next", "P", "PP")
-            self.give: Any = native.function("_PyEval_SetTrace", "i", "PPO")
-            self.take: Any = native.function("_PyEval_SetTrace", "i", "PPP")
+            self.give: Any = native.function(NATIVE[self.what], "i", "PPO")
+            self.take: Any = native.function(NATIVE[self.what], "i", "PPP")
         except native.NoNativeCalls as error:
             raise CannotAdopt(str(error)) from error
-        self.own = own()
         self.head: Any = partial(head, interpreter())
-        self.words: Any = native.words(self.own, WORDS)
+        self.words: Any = native.words(self.own(), WORDS)
 
     def find_trampoline(self) -> int:
         """Return the address of the C function by which CPython calls a Python trace function.
@@ -61,54 +64,80 @@ class EveryThread:
         def marker(frame: FrameType, event: str, arg: object) -> None:
             return None
 
-        before = sys.gettrace()
-        sys.settrace(marker)
+        before = self.get_own()
+        self.set_own(marker)
         try:
             places = (place for place in range(4, WORDS) if self.words[place] == id(marker))
             found = next(places, None)
             address = int(self.words[found - 2]) if found else 0
         finally:
-            sys.settrace(before)
+            self.set_own(before)
         if not found or not address or self.words[found] == id(marker):
             raise CannotAdopt("the thread state of this interpreter has an unknown layout")
-        self.profiler = found - 3  # `c_profilefunc`, which comes first
+        self.place = found
         return address
 
     def set(self, function: Any, *also: Callable[[], Any]) -> None:
-        """Make `function` (or None) the trace function of all threads; this one has none after.
+        """Make `function` (or None) the one of all threads; this one has none after.
 
         The C functions `also` are called before any other thread runs.
         """
-        if gil.audited():
-            # Setting a trace function is an event that is audited.
-            with gil.kept():
-                self.set_at_once(function, *also)
+        if self.set_all is not None:
+            self.do(partial(self.set_all, function), partial(self.set_own, None), *also)
+        elif function is None:
+            self.do(self.taking(self.others()), *also)
         else:
-            self.set_at_once(function, *also)
-
-    def set_at_once(self, function: Any, *also: Callable[[], Any]) -> None:
-        """Do the work of `set`."""
-        if self.settrace is not None:
-            gil.at_once(partial(self.settrace, function), partial(sys.settrace, None), *also)
-            return
-        others = self.others()
-        if function is None:
-            walk = map(self.take, others, repeat(None), repeat(None))
-        else:
-            walk = map(self.give, others, repeat(self.trampoline), repeat(function))
-        gil.at_once(gil.exhausting(walk), *also)
-        sys.settrace(None)
+            self.do(self.giving(self.others(), function), *also)
+        if self.set_all is None:
+            self.set_own(None)
 
     def others(self) -> Iterator[int]:
-        """Return the addresses of the states of all other threads, from C; below 3.12."""
+        """Return the states of the other threads; only for what is done at once, below 3.12."""
         # A state is passed before the one after it is asked for: nothing is looked at twice.
         first = map(gil.CALL, (self.head,))  # like all the others, asked for when it is needed
         states = takewhile(bool, accumulate(chain(first, repeat(None)), self.after))
-        return filter(self.own.__ne__, states)
+        return filter(self.own().__ne__, states)
+
+    def giving(self, states: Iterator[int], function: Any) -> Any:
+        """Return a C function that gives the threads of these states a function."""
+        return gil.exhausting(map(self.give, states, repeat(self.trampoline), repeat(function)))
+
+    def taking(self, states: Iterator[int]) -> Any:
+        """Return a C function that takes the function of the threads of these states away."""
+        return gil.exhausting(map(self.take, states, repeat(None), repeat(None)))
+
+    def held(self) -> Iterator[int | None]:
+        """Return, for each other thread, the address of its function's object or None."""
+        at = type(self.words).from_address
+        return map(itemgetter(self.place), map(at, self.others()))
 
     def is_profiled(self) -> bool:
-        """Tell whether another thread has a profile function; below 3.12."""
+        """Tell whether another thread has a profile function; below 3.12, of a trace's threads."""
         functions: list[int | None] = []
-        states = map(native.words_at(WORDS), self.others())
-        gil.at_once(partial(functions.extend, map(itemgetter(self.profiler), states)))
+        states = map(type(self.words).from_address, self.others())
+        # `c_profilefunc` lies three words before `c_traceobj`.
+        self.do(partial(functions.extend, map(itemgetter(self.place - 3), states)))
         return any(functions)
+
+    def give_where_none(self, function: Any) -> None:
+        """Give a function to each thread that has none, and leave the others what they have."""
+        self.do(self.giving(compress(self.others(), map(not_, self.held())), function))
+
+    def take_where(self, function: Any) -> None:
+        """Take a function away from each thread that has this one."""
+        self.do(self.taking(compress(self.others(), map(partial(eq, id(function)), self.held()))))
+
+    def somebodys(self) -> list[Any]:
+        """Return the functions that other threads have."""
+        found: list[Any] = []
+        self.do(partial(found.extend, map(native.object_at, filter(None, self.held()))))
+        return found
+
+    def do(self, *calls: Any) -> None:
+        """Call each in turn, while no other thread runs."""
+        if gil.audited():
+            # Setting a trace function or a profiler is an event that is audited.
+            with gil.kept():
+                gil.at_once(*calls)
+        else:
+            gil.at_once(*calls)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import _queue
 import gc
 import sys
+import time
 from collections.abc import Iterable, Iterator
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
 from . import gil, heap
+
+PATIENCE = 2.0  # seconds in which threads must have come out of our code and coverage's
 
 
 def stack(frame: FrameType | None) -> Iterator[FrameType]:
@@ -71,3 +75,21 @@ def is_fault_of_ours(error: BaseException) -> bool:
         return False
     module = type(error).__module__
     return module == "builtins" or module.startswith("coverage.")
+
+
+def wait_for_others() -> bool:
+    """Wait until no other thread is in our code or coverage's; False if one stays there for long.
+
+    The C tracer calls coverage, and must still be there when that returns.
+    """
+    until = time.monotonic() + PATIENCE
+    pause = _queue.SimpleQueue[None]()  # gevent has replaced `time.sleep`
+    own = own_ident()  # not always the agent's: a forked child has only its own
+    while any(map(is_inside, all_running(but=own))):
+        if time.monotonic() > until:
+            return False
+        try:
+            pause.get(timeout=0.001)
+        except _queue.Empty:
+            continue
+    return True

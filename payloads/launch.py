@@ -50,6 +50,15 @@ MODULES = (
     "imported",
     "session",
     "recording",
+    "values",
+    "selection",
+    "calls",
+    "monitor",
+    "profiler",
+    "budget",
+    "share",
+    "stream",
+    "tracing",
     "agent",
 )
 PACKAGE = "_covattach"

@@ -65,6 +65,11 @@ def words_at(count: int) -> Any:
     return array.from_address
 
 
+def object_at(place: int) -> Any:
+    """Return the Python object at an address; there must be one."""
+    return _ctypes.PyObj_FromPtr(place)
+
+
 def text(content: bytes) -> Any:
     """Return a C string, which lives as long as what is returned does."""
     members = {"_type_": kind("B"), "_length_": len(content) + 1}

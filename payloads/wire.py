@@ -1,6 +1,7 @@
 """The wire: one request and one reply for each connection, on a Unix socket.
 
 A request is a line of JSON.  A reply is a line of JSON and then `blob` bytes, as it says itself.
+Behind the reply to `trace` more such messages follow, until one side has enough, see `stream`.
 The raw `_socket` is used, because gevent and eventlet replace `socket.socket`.
 """
 
