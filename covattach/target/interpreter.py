@@ -82,7 +82,7 @@ def interpreter_file(process: Process) -> tuple[Mapping, ElfFile] | None:
     """
     for mapping in candidates(process):
         try:
-            elf = read(process.open_mapped(mapping), ("_PyRuntime", "Py_Version", *FUNCTIONS))
+            elf = read(process.open_mapped(mapping), NAMES)
         except (NotElf, OSError):
             continue
         if "_PyRuntime" in elf.symbols or elf.runtime_section is not None:
