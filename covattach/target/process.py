@@ -182,9 +182,29 @@ class Process:
 
 
 def may_not(process: Process) -> NotPossible:
-    """Return the error for a process that we have no right to look into."""
+    """Return the error for a process that we have no right to look into, with what would help."""
+    if os.geteuid() == 0:
+        return NotPossible(
+            f"You may not attach to process {process.pid}: you are root, but without the right to"
+            " debug others' processes.",
+            "In a container add `--cap-add SYS_PTRACE`.",
+        )
+    if process.uid == os.geteuid() and ptrace_scope() > 0:
+        return NotPossible(
+            f"You may not attach to process {process.pid}: the kernel lets only its parents do so"
+            " (Yama's ptrace_scope).",
+            f"Run the same command as root: `sudo covattach … {process.pid}`.",
+        )
     return NotPossible(
         f"You may not attach to process {process.pid}: it belongs to user {process.uid}"
         " or has rights that you have not.",
         f"Run the same command as that user or as root: `sudo covattach … {process.pid}`.",
     )
+
+
+def ptrace_scope() -> int:
+    """Return what Yama says, 0 where it is not there: see the kernel's LSM/Yama."""
+    try:
+        return int(Path("/proc/sys/kernel/yama/ptrace_scope").read_text())
+    except (OSError, ValueError):
+        return 0
