@@ -157,7 +157,7 @@ def main(words: list[str]) -> None:
         for one in attempts(rounds, options.only):
             found.append(one)
             keep(options.keep, one)
-    text = table(found, rounds, began)
+    text = table(found, rounds, None if options.keep else began)
     print(text)
     if options.keep or not (options.quick or options.only):
         write(text)

@@ -49,8 +49,8 @@ class Attach(Protocol):
         """Seconds."""
 
 
-def table(found: Sequence[Attach], rounds: int, load: float) -> str:
-    """Return the table and what is to be known of it, in Markdown."""
+def table(found: Sequence[Attach], rounds: int, load: float | None) -> str:
+    """Return the table and what is to be known of it, in Markdown; no `load` for several runs."""
     subjects = sorted({one.subject for one in found}, key=order)
     rows = []
     for subject in subjects:
@@ -59,7 +59,8 @@ def table(found: Sequence[Attach], rounds: int, load: float) -> str:
             if same:
                 rows.append(row(subject, method.name, same))
     command = f"`python -m bench attach --rounds {rounds}`"
-    parts = (f"{command}, {machine()}, load {load:.1f} at the start.", "\n".join([HEAD, *rows]))
+    busy = "in pieces" if load is None else f"load {load:.1f} at the start"
+    parts = (f"{command}, {machine()}, {busy}.", "\n".join([HEAD, *rows]))
     return "\n\n".join((*parts, *(line for line in ratios(found, subjects) if line)))
 
 

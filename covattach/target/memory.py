@@ -7,6 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from covattach.errors import NoTarget
 from covattach.target.process import Process, may_not
 
 
@@ -35,7 +36,11 @@ class Memory:
 
 @contextmanager
 def open_memory(process: Process) -> Iterator[Memory]:
-    """Open the memory of `process` for reading and writing; raises NotPossible without rights."""
+    """Open the memory of `process` for reading and writing; raises NotPossible without rights.
+
+    Raises NoTarget where it has ended, also if another process has its PID now: what is open then
+    belongs to one process for good, so it is looked at afterwards whose it is.
+    """
     try:
         fd = os.open(process.proc / "mem", os.O_RDWR | os.O_CLOEXEC)
     except PermissionError:
@@ -44,6 +49,11 @@ def open_memory(process: Process) -> Iterator[Memory]:
         process.read_start_time()
         raise
     try:
+        if process.read_start_time() != process.start_time:
+            raise NoTarget(
+                f"Process {process.pid} has ended, and another one has its PID now.",
+                "Look for its successor with `pgrep -af python`.",
+            )
         yield Memory(fd)
     finally:
         os.close(fd)

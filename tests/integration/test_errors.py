@@ -16,6 +16,10 @@ import pytest
 from conftest import Interpreter, interpreters
 from running import TARGETS, Covattach, Target, open_to_all, wait_for
 
+from covattach.errors import NoTarget
+from covattach.target.memory import open_memory
+from covattach.target.process import Process
+
 NOBODY = 65534
 NEEDED = ("click", "coverage", "elftools", "rich", "pygments", "markdown_it", "mdurl")
 
@@ -224,6 +228,30 @@ def test_target_of_another_user(
             done.line("Remedy: ")
         ours("stop", target.pid, "--no-dump")
         target.assert_untouched(before)
+
+
+def test_root_without_the_right(launch: Callable[..., Target], covattach: Covattach) -> None:
+    """Root in a container without SYS_PTRACE is told to add that, and not to become root."""
+    assert os.geteuid() == 0, "only root can be without it"
+    target = launch(interpreters()[-1], "idle.py", "sleep")
+    before = target.residue()
+    covattach.program = ["setpriv", "--bounding-set=-sys_ptrace", *covattach.program]
+    said = covattach.fails(4, "start", target.pid)
+    assert "--cap-add SYS_PTRACE" in said
+    assert "sudo" not in said
+    target.assert_untouched(before)
+
+
+def test_another_process_has_the_number(launch: Callable[..., Target]) -> None:
+    """Nothing is written into a process that has got the PID of one that has ended."""
+    # GIVEN what is known of a process that was started earlier than the one with its PID now
+    target = launch(interpreters()[-1], "idle.py", "sleep")
+    process = Process(target.pid)
+    process.start_time -= 1
+
+    # WHEN its memory is to be opened, as before each read and write, THEN that is refused
+    with pytest.raises(NoTarget, match="another one has its PID"), open_memory(process):
+        raise AssertionError("it was opened")
 
 
 def test_root_measures_a_target_of_another_user(

@@ -14,7 +14,7 @@ from states import Figures, cycle
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
-@pytest.mark.parametrize("state", ["forking", "thousand", "vast"])
+@pytest.mark.parametrize("state", ["forking", "flocked", "thousand", "vast"])
 def test_rare_state(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
     """A target is measured within the time-out, and lives on."""
     # GIVEN a target in that state

@@ -30,7 +30,7 @@ def test_idle_server(
     server = launch(interpreter, "uwsgi.py", *KINDS[kind])
     port = int(server.said[-1].split()[1])
     assert get(port)["pid"] == server.pid
-    before = server.traces()
+    before = wait_for(lambda: threads(server, 3 if kind == "threads" else 1), "its threads")
 
     # WHEN it is attached to, and answers again
     covattach("start", server.pid)
@@ -44,8 +44,15 @@ def test_idle_server(
 
     # AND afterwards nothing is left, and it answers
     covattach("stop", server.pid, "--no-dump")
-    wait_for(lambda: server.traces() == before, "the server to be as it was")
+    wait_for(lambda: server.traces()["threads"] == before, "the agent's thread to end")
+    assert not server.folders
     get(port)
+
+
+def threads(server: Target, count: int) -> list[int]:
+    """Return the ids of its threads, once there are so many; it starts them as it goes."""
+    found: list[int] = server.traces()["threads"]
+    return found if len(found) == count else []
 
 
 def get(port: int) -> Any:

@@ -9,20 +9,10 @@ import threading
 import time
 
 import answering
+from functions import load
 
 FUNCTIONS, THREADS = 30000, 4
 go = threading.Event()
-
-
-def load(path):
-    """Write the functions to a file, execute that, and return its namespace."""
-    with open(path, "w") as file:
-        for number in range(FUNCTIONS):
-            file.write(f"def f{number}():\n    return {number}\n")
-    names = {}
-    with open(path) as file:
-        exec(compile(file.read(), path, "exec"), names)
-    return names
 
 
 def call(functions, held, thread):
@@ -39,7 +29,7 @@ def call(functions, held, thread):
 
 
 def main(progress, source):
-    names = load(source)
+    names = load(source, FUNCTIONS)
     with open(progress, "wb") as file:
         file.write(bytes(8 * THREADS))
     with open(progress, "r+b") as file:

@@ -143,6 +143,18 @@ def forking():
 
 
 @state
+def flocked():
+    """Wait for the lock of a file, which nobody gives back."""
+    import fcntl
+    import tempfile
+
+    with tempfile.NamedTemporaryFile() as first, open(first.name) as second:
+        fcntl.flock(first, fcntl.LOCK_EX)
+        ready()
+        fcntl.flock(second, fcntl.LOCK_EX)
+
+
+@state
 def thousand():
     """Have 1,000 threads that wait."""
     threading.stack_size(1 << 18)

@@ -7,23 +7,13 @@ import sys
 import time
 
 import answering
+from functions import load
 
 FUNCTIONS = 2000
 
 
-def load(path):
-    """Write the functions to a file, execute that, and return its namespace."""
-    with open(path, "w") as file:
-        for number in range(FUNCTIONS):
-            file.write(f"def f{number}():\n    return {number}\n")
-    names = {}
-    with open(path) as file:
-        exec(compile(file.read(), path, "exec"), names)
-    return names
-
-
 def main(source, times):
-    names = load(source)
+    names = load(source, FUNCTIONS)
     answering.in_thread(globals())
     with open(times, "w", buffering=1) as file:
         for number in range(FUNCTIONS):
