@@ -127,7 +127,7 @@ class SysmonAdoption:
         self.monitoring.register_callback(tool, events.PY_THROW, self.on_throw)
         self.monitoring.set_events(tool, events.PY_START | events.PY_RESUME | events.PY_THROW)
         # Listening first: a generator is either suspended now and resumed later, or it is running.
-        for frame in list(greenlets.look().frames(but=ident)):
+        for frame in list(greenlets.look().frames()):
             self.adopt(frame.f_code, frame)
 
     def rearm(self, taken: dict[str, set[Any]]) -> None:

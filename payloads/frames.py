@@ -30,8 +30,11 @@ def own_ident() -> int:
 
     `_thread.get_ident` may be gevent's, which tells greenlets apart instead.
     """
-    ours = sys._getframe()
-    return next(ident for ident, frame in sys._current_frames().items() if frame is ours)
+    running = sys._current_frames()
+    idents = dict(zip(map(id, running.values()), running))
+    # A frame that refers to itself would live on, with all its callers, until it is collected.
+    running.clear()
+    return idents[id(sys._getframe())]
 
 
 def suspended() -> list[FrameType]:

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import compress
+from operator import methodcaller
 from types import FrameType
 from typing import Any
 from weakref import ref
@@ -48,7 +49,7 @@ def root_of(one: Any) -> Any:
 
 
 class Look:
-    """What was running or suspended at one moment.
+    """What was running or suspended at one moment, but for the thread that looks.
 
     `calls` are C functions for `gil.at_once`: they look.  Greenlets are referred to weakly: one
     that the application drops is ended by that.  `also` returns more such functions, which do
@@ -59,8 +60,11 @@ class Look:
         self.threads: list[dict[int, FrameType]] = []
         self.suspended: list[ref[Any]] = []
         self.tops: list[FrameType | None] = []  # of all greenlets, None where one is not suspended
+        # Our own frame would refer to itself by way of this, and live until it is collected.
+        drop_own = methodcaller("pop", frames.own_ident())
         self.calls: list[Callable[[], Any]] = [
-            gil.exhausting(map(self.threads.append, map(gil.CALL, (sys._current_frames,))))
+            gil.exhausting(map(self.threads.append, map(gil.CALL, (sys._current_frames,)))),
+            gil.exhausting(map(drop_own, self.threads)),
         ]
         greenlet = kind()
         if greenlet is not None:
@@ -79,11 +83,10 @@ class Look:
         for top in self.tops:
             yield from frames.stack(top)
 
-    def frames(self, but: int = 0) -> Iterator[FrameType]:
-        """Yield the frames of all greenlets, and of all threads but the one called `but`."""
-        for ident, top in self.threads[0].items():
-            if ident != but:
-                yield from frames.stack(top)
+    def frames(self) -> Iterator[FrameType]:
+        """Yield the frames of the threads and of the greenlets."""
+        for top in self.threads[0].values():
+            yield from frames.stack(top)
         yield from self.of_greenlets()
 
     def instrument(self) -> bool:

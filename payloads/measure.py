@@ -7,7 +7,7 @@ import sys
 from _thread import RLock
 from typing import Any
 
-from . import adopt_ctrace, adopt_sysmon, company, frames, later, library, tracers
+from . import adopt_ctrace, adopt_sysmon, company, frames, greenlets, later, library, tracers
 from .snapshot import Snapshots
 
 CORES = {"SysMonitor": "sysmon", "CTracer": "ctrace", "PyTracer": "pytrace"}
@@ -61,8 +61,10 @@ class Measurement:
 
     def construct(self, settings: dict[str, Any], core: str) -> Any:
         """Return a Coverage object that writes nothing and warns nobody but us."""
+        # Not what the target's configuration says: that is about starting programs, would patch
+        # `multiprocessing`, and keep coverage from sysmon, which need not tell greenlets apart.
+        settings["run:concurrency"] = self.concurrency(core)
         if core == "ctrace":
-            settings.setdefault("run:concurrency", self.greenlets())
             self.need_ctracer()
         elif settings.get("run:branch"):
             later.import_parsers()
@@ -80,12 +82,11 @@ class Measurement:
         return cov
 
     @staticmethod
-    def greenlets() -> list[str]:
-        """Return how the C tracer is to tell stacks apart: by thread, or by greenlet too."""
-        for name in ("gevent", "eventlet", "greenlet"):
-            if name in sys.modules:
-                return [name, "thread"]
-        return ["thread"]
+    def concurrency(core: str) -> list[str]:
+        """Return how stacks are to be told apart: by thread, or by greenlet too."""
+        # gevent and eventlet run greenlets: to coverage all three are the same.
+        is_told = core == "ctrace" and greenlets.kind() is not None
+        return ["greenlet", "thread"] if is_told else ["thread"]
 
     @staticmethod
     def need_ctracer() -> None:

@@ -13,6 +13,7 @@ from test_adoption import lines_by_name
 
 Launch = Callable[..., Target]
 SCRIPT = "greenlets.py"
+KINDS = ("greenlet", "bare", "gevent", "eventlet")
 EACH = pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14")
 END = (TARGETS / SCRIPT).read_text().splitlines().index("class End:")
 HAPPEN = """
@@ -48,14 +49,33 @@ def measured(target: Target, core: str, **settings: Any) -> set[Any]:
         return before_end(set(agent.stop().files.get(str(TARGETS / SCRIPT), ())))
 
 
-@EACH
-@pytest.mark.parametrize("kind", ["greenlet", "bare", "gevent", "eventlet"])
-@pytest.mark.parametrize("core", ["ctrace", "sysmon"])
-def test_lines(interpreter: Interpreter, core: str, kind: str, launch: Launch) -> None:
+@pytest.mark.pythons("3.12", "3.13", "3.14")
+@pytest.mark.parametrize("kind", KINDS)
+def test_lines_by_sysmon(interpreter: Interpreter, kind: str, launch: Launch) -> None:
     """Exactly the lines that are executed from the resumption on are there."""
-    if core == "sysmon" and interpreter.minor < (3, 12):
-        core = "ctrace"
-    found = measured(launch(interpreter, SCRIPT, kind), core)
+    found = measured(launch(interpreter, SCRIPT, kind), "sysmon")
+    assert found == {second for _, second in happening() if second > 0}
+
+
+@pytest.mark.pythons("3.14")
+@pytest.mark.parametrize("kind", KINDS)
+def test_branches_by_sysmon(interpreter: Interpreter, kind: str, launch: Launch) -> None:
+    """So are the branches that are taken, and no arc that does not happen."""
+    found = measured(launch(interpreter, SCRIPT, kind), "sysmon", branch=True)
+    between = {arc for arc in found if arc[0] != arc[1]}
+    assert {first for first, _ in found - between} == {to for _, to in happening() if to > 0}
+    lines = lines_by_name(SCRIPT)
+    sources = {lines[name] for name in ("check", "for", "odd", "while", "taking", "looping")}
+    assert {arc for arc in happening() if arc[0] in sources} <= between <= happening()
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_what_the_target_is_configured_for(interpreter: Interpreter, launch: Launch) -> None:
+    """The concurrency of its configuration neither fails a start nor makes a worse core of it."""
+    target = launch(interpreter, SCRIPT, "gevent")
+    concurrency = ["gevent", "multiprocessing"]
+    core = "sysmon" if interpreter.minor >= (3, 14) else "ctrace"
+    found = measured(target, core, concurrency=concurrency)
     assert found == {second for _, second in happening() if second > 0}
 
 
@@ -66,7 +86,7 @@ TRACED = """(lambda kind: [
 ])(sys.modules["greenlet"].greenlet)""".replace("\n", " ")
 
 
-@EACH
+@pytest.mark.pythons("3.9", "3.11", "3.12", "3.14")
 @pytest.mark.parametrize("kind", ["bare", "gevent"])
 def test_stop_and_start_again(interpreter: Interpreter, kind: str, launch: Launch) -> None:
     """A stop leaves nothing in suspended greenlets, and they are measured by the next session."""
@@ -89,7 +109,7 @@ def test_stop_and_start_again(interpreter: Interpreter, kind: str, launch: Launc
 
 
 @EACH
-@pytest.mark.parametrize("kind", ["greenlet", "bare", "gevent", "eventlet"])
+@pytest.mark.parametrize("kind", KINDS)
 def test_arcs(interpreter: Interpreter, kind: str, launch: Launch) -> None:
     """The C tracer has each arc that happens, and no other."""
     found = measured(launch(interpreter, SCRIPT, kind), "ctrace", branch=True)
