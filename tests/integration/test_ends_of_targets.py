@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -157,25 +156,31 @@ def test_the_last_save_of_a_target_that_was_killed_is_whole_and_recent(
     first = wait_for(lambda: saved.exists() and saved.stat().st_ino, "the first save")
     wait_for(lambda: saved.stat().st_ino != first, "the next save")
 
-    # WHEN it is killed
+    # WHEN it is killed, most of an interval after that
+    noted = len(times.read_text().splitlines())
+    wait_for(lambda: len(times.read_text().splitlines()) > noted + 8, "it goes on")
     os.kill(target.pid, signal.SIGKILL)
-    killed = time.time()
     assert target.wait() == -signal.SIGKILL
 
-    # THEN the last save is whole, of both windows, and recent by the times it tells itself
+    # THEN the last save is whole, of both windows
     covattach("dump", target.pid, "--no-html")
     snapshot = read_snapshot(saved)
     data = coverage.CoverageData(str(covattach.folder / ".coverage"))
     data.read()
     assert data.measured_contexts() >= {"second"}
-    delayed = max(0.0, killed - snapshot.taken - 1.0)  # for the save that was then due
-    ran = dict(map(str.split, times.read_text().splitlines()))
-    lines = set(data.lines(str(source)) or ())
-    in_save = [float(at) for number, at in ran.items() if 2 * int(number) + 2 in lines]
-    assert killed - max(in_save) <= 2.0 + delayed
 
-    # AND nothing is missing that had run before it was taken
-    started = float(json.loads((folder / "session.json").read_text())["since"])
-    between = {int(n) for n, at in ran.items() if started + 1 < float(at) < snapshot.taken}
-    assert {2 * number + 2 for number in between} <= lines
+    # AND not older than two intervals, in each of which the target runs ten functions: it counts
+    # by itself what it has run, so that a machine on which everything takes longer does not matter
+    lines = set(data.lines(str(source)) or ())
+    ran = {2 * int(n) + 2: float(at) for n, at in map(str.split, times.read_text().splitlines())}
+    assert len([line for line, at in ran.items() if line not in lines and at > since(folder)]) <= 20
+
+    # AND nothing is missing that had run before it was taken, but for what ran when it began
+    between = [line for line, at in ran.items() if since(folder) < at < snapshot.taken]
+    assert set(between[1:]) <= lines
     covattach("stop", target.pid, "--no-dump")
+
+
+def since(folder: Path) -> float:
+    """Return when measuring began, by the target's clock."""
+    return float(json.loads((folder / "session.json").read_text())["since"])
