@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Interpreter
 from inside import Inside, marked
-from running import Target, wait_for
+from running import TARGETS, Target, wait_for
 
 from covattach.errors import NotNow
 
@@ -167,3 +167,25 @@ def test_a_coverage_of_its_own(interpreter: Interpreter, launch: Launch) -> None
     # AND its own goes on, and has the lines
     target.ask("later()")
     assert target.ask("own_lines()") >= len(marked("company.py", "# later"))
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14")
+@pytest.mark.parametrize(
+    ("how", "named"), [("run", r"`coverage run`.*\.coverage"), ("api", "application.*its-own-data")]
+)
+def test_a_coverage_by_other_means(
+    interpreter: Interpreter, how: str, named: str, launch: Launch
+) -> None:
+    """One of `coverage run`, or of the application itself, is named too."""
+    # GIVEN a target that is run by coverage, or starts one
+    if how == "run":
+        run = ("-m", "coverage", "run", TARGETS / "company.py", "none")
+        target = launch(interpreter, *run, bare=True)
+    else:
+        target = launch(interpreter, "company.py", how)
+    before = target.residue()
+
+    # WHEN it is to be measured, THEN that is refused with the name
+    with Inside(target) as agent, pytest.raises(NotNow, match=named):
+        agent.start()
+    untouched(target, before)

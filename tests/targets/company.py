@@ -137,6 +137,11 @@ if how == "coverage":
     os.environ["COVERAGE_PROCESS_START"] = "its-own-config"
     coverage.process_startup()
     own = coverage.Coverage.current()
+if how == "api":
+    import coverage
+
+    own = coverage.Coverage(data_file="its-own-data", config_file=False)
+    own.start()
 worker = threading.Thread(target=thread, daemon=True)
 worker.start()
 done.acquire()
