@@ -1,11 +1,12 @@
 """The C tracer in threads that run greenlets: one tracer for a thread, one stack for a greenlet.
 
 coverage's tracer keeps the stacks apart by asking which greenlet is the current one, at each call
-and return.  What it misses is made up for here, in three places:
+and return.  What it misses is made up for here, in four places:
 
 - the greenlets that were suspended when it began, whose stacks it is told of;
 - a line that comes right after a switch, which it would count for the greenlet before;
-- greenlets that were started as threads, for which coverage would begin with a new tracer.
+- greenlets that were started as threads, for which coverage would begin with a new tracer;
+- the stacks of greenlets that have ended, 0.7 KB each, which it would keep.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary, getweakrefs, ref
 
 from . import frames, greenlets
 
@@ -51,6 +52,61 @@ class Follower:
             module.settrace(self.before)
 
 
+class Numbers(WeakKeyDictionary[Any, int]):
+    """Takes the place of what a tracer numbers its stacks by, and gives numbers out again.
+
+    coverage looks a greenlet's number up by `[]`, and makes a stack with a new one where that
+    fails (CTracer_set_pdata_stack, coverage/ctracer/tracer.c).
+    """
+
+    data: dict[Any, int]
+    free: list[int]
+    _remove: Any  # what is called at the end of a greenlet
+
+    def __getitem__(self, greenlet: Any) -> int:
+        try:
+            return self.data[ref(greenlet)]
+        except KeyError:
+            if not self.free:
+                raise
+        number = self.free.pop()
+        self.data[ref(greenlet, self._remove)] = number
+        return number
+
+    def begin(self) -> None:
+        """Have numbers given out again from now on."""
+        data = self.data
+        free: list[int] = []
+
+        def end(greenlet: Any) -> None:
+            number = data.pop(greenlet, None)
+            if number is not None:
+                free.append(number)
+
+        self.free, self._remove = free, end
+
+
+class Nobody:
+    """Stands for a greenlet, when there is none."""
+
+
+def reuse_stacks(tracer: Any) -> None:
+    """Have a tracer use the stacks of greenlets that have ended again.
+
+    What it numbers them by shows nowhere but in the weak references of a greenlet that it knows.
+    """
+    nobody = Nobody()
+    usual, tracer.concur_id_func = tracer.concur_id_func, lambda: nobody
+    try:
+        tracer(sys._getframe(), "return", None)  # there is no stack from which that takes anything
+        known: Any = getweakrefs(nobody)[0].__callback__
+        numbers = known.__defaults__[0]()
+        numbers.__class__ = Numbers
+        numbers.begin()
+    finally:
+        tracer.concur_id_func = usual
+
+
 class GreenTracers:
     """The tracers of threads in an application with greenlets, and in others plain tracers.
 
@@ -81,6 +137,7 @@ class GreenTracers:
         tracer: Any = sys.gettrace()
         if root is not None and tracer is not None:
             self.of_threads[root] = tracer
+            reuse_stacks(tracer)
             self.follow(tracer)
             self.tell_suspended(tracer, root)
         return tracer

@@ -15,7 +15,7 @@ Launch = Callable[..., Target]
 SCRIPT = "greenlets.py"
 KINDS = ("greenlet", "bare", "gevent", "eventlet")
 EACH = pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14")
-END = (TARGETS / SCRIPT).read_text().splitlines().index("class End:")
+END = (TARGETS / SCRIPT).read_text().splitlines().index("def many(count):")
 HAPPEN = """
     pause check, check work, check for, work for, for again, again for, for kept, kept finally,
     finally waits(number),
@@ -114,3 +114,19 @@ def test_arcs(interpreter: Interpreter, kind: str, launch: Launch) -> None:
     """The C tracer has each arc that happens, and no other."""
     found = measured(launch(interpreter, SCRIPT, kind), "ctrace", branch=True)
     assert found == happening()
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.13")
+def test_greenlets_that_have_ended_leave_nothing(interpreter: Interpreter, launch: Launch) -> None:
+    """30,000 of them do not grow a target that the C tracer measures, as short threads do not."""
+    # GIVEN a target that is measured, and has run some greenlets
+    target = launch(interpreter, SCRIPT, "greenlet")
+    with Inside(target) as agent:
+        agent.start("ctrace")
+        target.ask("many(2000)")
+        before = int(target.status("VmRSS").split()[0])
+
+        # WHEN it runs many more, THEN it has not grown by a tenth of a KB for each
+        assert target.ask("many(30000)") == 30000
+        assert int(target.status("VmRSS").split()[0]) - before < 3000
+        agent.stop()

@@ -33,18 +33,28 @@ def goes_on(target: Target) -> None:
 
 
 def reference(
-    interpreter: Interpreter, launch: Launch, kind: str, what: str, core: str = "ctrace"
+    interpreter: Interpreter,
+    launch: Launch,
+    kind: str,
+    what: str,
+    core: str = "ctrace",
+    script: str = SCRIPT,
 ) -> set[Any]:
     """Return what stock coverage has, which has run from the beginning, of what was after."""
     target = launch(interpreter, SCRIPT, kind, what, core)
     target.ask("referee.forget()")
     goes_on(target)
-    found = target.ask(f"referee.points({str(TARGETS / SCRIPT)!r})")
+    found = target.ask(f"referee.points({str(TARGETS / script)!r})")
     return before_end({tuple(point) if what == "arcs" else point for point in found})
 
 
 def measured(
-    interpreter: Interpreter, launch: Launch, kind: str, core: str, **settings: Any
+    interpreter: Interpreter,
+    launch: Launch,
+    kind: str,
+    core: str,
+    script: str = SCRIPT,
+    **settings: Any,
 ) -> set[Any]:
     """Return what we have, who have come to the gate."""
     target = launch(interpreter, SCRIPT, kind)
@@ -52,7 +62,7 @@ def measured(
         facts = agent.start(core, **settings)
         assert (facts["core"], facts["warnings"]) == (core, [])
         goes_on(target)
-        return before_end(set(agent.stop().files.get(str(TARGETS / SCRIPT), ())))
+        return before_end(set(agent.stop().files.get(str(TARGETS / script), ())))
 
 
 @EACH
@@ -107,6 +117,20 @@ def test_the_same_branches(interpreter: Interpreter, kind: str, launch: Launch) 
     # AND nothing that did not happen.  What `exec` runs under the name of another text is the
     # exception: this core looks up in that text where an instruction ends.
     assert between <= happened or kind == "executed"
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.parametrize("kind", ["imported", "processes"])
+def test_what_comes_later(interpreter: Interpreter, kind: str, launch: Launch) -> None:
+    """So it is with modules that are imported or reloaded later, and with a parent of processes."""
+    core = "sysmon" if interpreter.minor >= (3, 13) else "ctrace"
+    expected = reference(interpreter, launch, kind, "lines")
+    assert expected
+    assert measured(interpreter, launch, kind, core) == expected
+    if kind == "imported":
+        expected = reference(interpreter, launch, kind, "lines", script="imports_later.py")
+        assert expected
+        assert measured(interpreter, launch, kind, core, script="imports_later.py") == expected
 
 
 @EACH

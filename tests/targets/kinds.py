@@ -6,6 +6,8 @@ With two more arguments, "lines" or "arcs" and a core, stock coverage measures i
 import _thread
 import asyncio
 import concurrent.futures
+import importlib
+import multiprocessing
 import sys
 import threading
 
@@ -214,6 +216,35 @@ def from_c():
     thread = ctypes.c_ulong()
     library.pthread_create(ctypes.byref(thread), None, callback, None)
     library.pthread_join(thread, None)
+
+
+def imported():
+    """Import a module after the gate, and once more from anew."""
+
+    def imports():
+        go.wait()
+        import imports_later
+
+        first = imports_later.used()
+        kept.append(importlib.reload(imports_later).used() + first)
+
+    return [threading.Thread(target=imports)]
+
+
+def processes():
+    """Have children work, forked after the gate; it is the parent that is compared."""
+    context = multiprocessing.get_context("fork")
+
+    def starts():
+        go.wait()
+        with context.Pool(2) as pool:
+            kept.extend(pool.map(work, range(4)))
+        child = context.Process(target=work, args=(1,))
+        child.start()
+        child.join()
+        kept.append(child.exitcode)
+
+    return [threading.Thread(target=starts)]
 
 
 def runs(threads):
