@@ -5,6 +5,7 @@ Each command imports what it needs when it is called, so that `--help` is as fas
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from types import FrameType
@@ -91,5 +92,9 @@ def run() -> None:
     """Run the command line, with Ctrl-C and SIGTERM as exceptions that undo what was begun."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, on_sigterm)
+    if "_COVATTACH_COMPLETE" in os.environ:
+        from covattach import completion
+
+        completion.register()
     cli(prog_name="covattach")
     sys.exit(0)

@@ -69,9 +69,10 @@ def complete(measured: bool) -> Command:
         from click.shell_completion import CompletionItem
 
         from covattach.processes import pythons
+        from covattach.reports.sources import printable
 
         return [
-            CompletionItem(str(one.pid), help=one.command[:80])
+            CompletionItem(str(one.pid), help=printable(one.command)[:80])
             for one in pythons()
             if str(one.pid).startswith(incomplete)
             and (one.is_measured if measured else one.can_attach)
