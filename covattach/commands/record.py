@@ -125,12 +125,13 @@ def recorded(
                     found = stack.enter_context(recording.attached(pid, options, tell_progress))
                     window = recording.window(found, given["window"])
                     going.append(stack.enter_context(window))
-                    introduce(found, going[-1].window, any(measured.values()))
         if not going:
             return [], None
+        for one in going:
+            introduce(one.found, one.window, any(measured.values()))
         if command:
             outcome = meanwhile.run(command, to_stderr=given["as_json"])
-            say(f"{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
+            say(f"\n{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
         else:
             outcome = meanwhile.wait(given["for_"], say)
         for one in going:

@@ -100,7 +100,7 @@ class Process:
         """The effective group id."""
         return int(self.status["Gid"].split()[1])
 
-    @property
+    @cached_property
     def inner_pid(self) -> int:
         """The PID as the process itself sees it, in the innermost PID namespace."""
         return int(self.status.get("NSpid", str(self.pid)).split()[-1])
