@@ -11,6 +11,7 @@ from typing import Any
 from covattach import client, folder, settings
 from covattach.errors import CovattachError, NoSession, NotNow, PayloadFailed
 from covattach.folder import Folder
+from covattach.payloads.recording import LEASE
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
 from covattach.target.process import Process
@@ -33,6 +34,11 @@ class Session:
         """The coverage settings that reports of this session are to follow."""
         found = self.facts.get("settings")
         return settings.reporting(found) if isinstance(found, dict) else {}
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether it ends with the `record` that has begun it."""
+        return bool((self.folder.path / LEASE).exists())
 
     @property
     def cwd(self) -> Path:

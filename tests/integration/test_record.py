@@ -269,6 +269,8 @@ def test_sigkill(
     before = target.residue()
     popen = covattach.begin("record", target.pid, "--", "sleep", "1000")
     commands = wait_for(lambda: sleeps(popen.pid), "it to record")
+    assert "is being recorded" in covattach.fails(5, "start", target.pid)
+    assert "another covattach is recording" in covattach.fails(5, "record", target.pid)
 
     # WHEN it is killed, THEN the target ends the session by itself
     popen.kill()
