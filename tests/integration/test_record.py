@@ -177,6 +177,20 @@ def test_the_target_is_left_as_it_was(
     covattach("stop", target.pid, "--no-dump")
 
 
+@pytest.mark.pythons("3.9", "3.14")
+def test_a_target_that_ends(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Of a process that ends meanwhile it is shown what it had saved, and nothing is left."""
+    target = launch(interpreter, "ordered.py")
+    status = f"/proc/{target.pid}/status"
+    script = f"sleep 0.1; kill {target.pid}; until grep -q zombie {status}; do :; done"
+    done = covattach("record", target.pid, "--", "sh", "-c", script)
+    assert target.wait() == -signal.SIGTERM
+    assert "The process ended meanwhile" in done.err
+    assert "tick" in done.err
+
+
 @pytest.mark.pythons("3.13")
 def test_interruptions(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
