@@ -80,6 +80,11 @@ def start_alone(
             f"{running.facts['off']}.",
             f"End that session: `covattach stop {process.pid}`; then start again.",
         )
+    if running is not None and running.is_leased:
+        raise NotNow(
+            f"Process {process.pid} is being recorded, and is measured only until that ends.",
+            "Wait for that `covattach record` to end, or end it.",
+        )
     if running is not None:
         return running, {**running.facts, "already": True}
     interpreter = find_interpreter(process)

@@ -116,5 +116,9 @@ def run() -> None:
     """Run the command line, with Ctrl-C and SIGTERM as exceptions that undo what was begun."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, on_sigterm)
+    if "_COVATTACH_COMPLETE" in os.environ:
+        from covattach import completion
+
+        completion.register()
     cli(prog_name="covattach")
     sys.exit(0)

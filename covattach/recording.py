@@ -20,7 +20,7 @@ from typing import Any
 from covattach import attach, client, session
 from covattach.errors import BadUsage
 from covattach.lease import Lease
-from covattach.reports.functions import Entry, Part, lines_of
+from covattach.reports.functions import Entry, Part, check_entries, lines_of
 from covattach.reports.snapshot import Snapshot
 from covattach.session import BRINGING_IN, Session
 from covattach.target.process import Process
@@ -69,13 +69,13 @@ class Recording:
     def end(self) -> Ran:
         """End the window, and the session if it is ours; return what ran meanwhile.
 
-        Raises NoSession for a process that has ended and saved nothing.
+        Raises NoSession for a process that has ended and saved nothing, and SnapshotError.
         """
         one = self.found.session
         reply, warnings = {}, []
         try:
             reply = client.ask(one.folder, "recorded", time.monotonic() + BRINGING_IN)[0]
-        except client.NobodyThere:
+        except client.NoAnswer:
             one.alive = False
             warnings.append(ENDED)
         finally:
@@ -90,7 +90,7 @@ class Recording:
             session=one,
             window=self.window,
             snapshot=only(whole, self.window),
-            entries=[Entry(*entry) for entry in reply.get("entered", ())],
+            entries=check_entries(reply.get("entered", [])),
             before=self.before,
             began=self.began,
             warnings=warnings,

@@ -13,6 +13,7 @@ from typing import Any
 from covattach import client, folder, settings
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow, PayloadFailed
 from covattach.folder import Folder
+from covattach.payloads.recording import LEASE
 from covattach.reports.eyes import looking_with
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
@@ -38,6 +39,11 @@ class Session:
         """The coverage settings that reports of this session are to follow."""
         found = self.facts.get("settings", {})
         return settings.reporting(found, trusted=self.folder.is_ours_alone)
+
+    @property
+    def is_leased(self) -> bool:
+        """Whether it ends with the `record` that has begun it."""
+        return self.folder.has(LEASE)
 
     @property
     def cwd(self) -> Path:

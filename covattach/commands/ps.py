@@ -45,7 +45,7 @@ def ps(as_json: bool) -> None:
     screen.print(processes_table(HEADINGS, rows, commands, screen.width))
     for reason, pids in reasons(found).items():
         more = f" and {len(pids) - NAMED} more" if len(pids) > NAMED else ""
-        say(f"Not {', '.join(map(str, pids[:NAMED]))}{more}: {reason}")
+        say(f"Cannot attach to {', '.join(map(str, pids[:NAMED]))}{more}: {reason}")
 
 
 def facts(one: Python) -> dict[str, object]:

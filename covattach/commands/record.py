@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import Duration, json_option, print_json, progress, say
+from covattach.commands.common import Duration, json_option, progress, say
 from covattach.commands.mark import WindowName
+from covattach.commands.recorded import compare, report, tell
 from covattach.commands.start import listed
 from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
     from covattach.meanwhile import Outcome
     from covattach.recording import Found, Ran
-    from covattach.reports.functions import Function
 
 COMMAND = "covattach.command"  # in a context's `meta`: what stands behind `--`
 COMMAND_FAILED = 9  # exit code: it was recorded, but the command has failed
@@ -125,12 +125,13 @@ def recorded(
                     found = stack.enter_context(recording.attached(pid, options, tell_progress))
                     window = recording.window(found, given["window"])
                     going.append(stack.enter_context(window))
-                    introduce(found, going[-1].window, any(measured.values()))
         if not going:
             return [], None
+        for one in going:
+            introduce(one.found, one.window, any(measured.values()))
         if command:
             outcome = meanwhile.run(command, to_stderr=given["as_json"])
-            say(f"{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
+            say(f"\n{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
         else:
             outcome = meanwhile.wait(given["for_"], say)
         for one in going:
@@ -151,113 +152,3 @@ def introduce(found: Found, window: str, has_settings: bool) -> None:
     say(f"{what} in its session, window {window!r}.")
     if has_settings:
         say("Warning: it is measured as it was started, without --source, --include and --omit.")
-
-
-def report(rans: list[Ran], where: Path) -> Path | None:
-    """Make the HTML report of just that; return its first page."""
-    import tempfile
-
-    from covattach.commands.dump import make
-
-    with tempfile.TemporaryDirectory(prefix="record-") as temporary:
-        outputs = {"html": where, "formats": {"html"}, "data_file": Path(temporary, ".coverage")}
-        sessions, snapshots = [ran.session for ran in rans], [ran.snapshot for ran in rans]
-        return make(sessions, snapshots, outputs)[1]
-
-
-def tell(
-    rans: list[Ran],
-    outcome: Outcome | None,
-    given: dict[str, Any],
-    html: Path | None,
-    command: list[str],
-) -> None:
-    """Print what ran, for people or for programs."""
-    from covattach.commands.paging import paged
-    from covattach.recording import parts
-    from covattach.reports import functions as found
-    from covattach.reports import listing
-
-    cwd = rans[0].session.cwd
-    with rans[0].session.looked_at():
-        ran = found.functions(parts(rans), cwd)
-    has_past = any(one.before is not None for one in rans)
-    if given["new"]:
-        ran = found.only_new(ran)
-    if given["as_json"]:
-        facts = facts_of(rans, ran, has_past)
-        ended = {"status": outcome.status, "seconds": outcome.seconds} if outcome else {}
-        print_json({**facts, "command": command, **ended, "html": html and str(html)})
-        return
-    with paged() as screen:
-        for warning in dict.fromkeys(text for one in rans for text in one.warnings):
-            screen.print(f"Warning: {warning}")
-        pids = [one.session.pid for one in rans]
-        screen.print(listing.summary(ran, pids, has_past, given["new"]))
-        marks = listing.RECORDED if has_past else listing.PLAIN
-        most = listing.LINES if not given["full"] else listing.ALL
-        listing.show(ran, screen, cwd, marks, most)
-    if html is not None:
-        say(f"Report: {html}")
-
-
-def facts_of(rans: list[Ran], ran: list[Function], has_past: bool) -> dict[str, Any]:
-    """Return what ran as facts for programs."""
-    return {
-        "pid": rans[0].session.pid if len(rans) == 1 else None,
-        "pids": [one.session.pid for one in rans],
-        "windows": [one.window for one in rans],
-        "cores": [one.session.facts.get("core") for one in rans],
-        "files": len({one.file for one in ran}),
-        "lines": sum(len(one.lines) for one in ran),
-        "new": sum(len(one.new) for one in ran) if has_past else None,
-        "functions": [
-            {
-                "file": one.file,
-                "function": one.name,
-                "line": one.line,
-                "ms": one.ms and round(one.ms, 2),
-                "lines": one.lines,
-                "new": sorted(one.new) if has_past else None,
-            }
-            for one in ran
-        ],
-        "warnings": [text for one in rans for text in one.warnings],
-    }
-
-
-def compare(pids: list[int], given: dict[str, Any]) -> None:
-    """Show which lines ran in one of two windows only, put together from all processes."""
-    from covattach import recording, session
-    from covattach.commands.paging import paged
-    from covattach.reports import functions as found
-    from covattach.reports import listing
-
-    first, second = given["diff"]
-    sessions = [session.find(pid) for pid in pids]
-    of_first, of_second = (
-        found.union(
-            found.lines_of(recording.window_of(one, name).snapshot.files) for one in sessions
-        )
-        for name in (first, second)
-    )
-    cwd = sessions[0].cwd
-    with sessions[0].looked_at():
-        different = found.functions([found.difference(of_first, of_second)], cwd)
-    if given["as_json"]:
-        rows = [
-            {
-                "file": one.file,
-                "function": one.name,
-                "line": one.line,
-                "only_first": sorted(set(one.lines) - one.new),
-                "only_second": sorted(one.new),
-            }
-            for one in different
-        ]
-        print_json({"pids": pids, "windows": [first, second], "functions": rows})
-        return
-    with paged() as screen:
-        screen.print(listing.compared(different, first, second))
-        most = listing.LINES if not given["full"] else listing.ALL
-        listing.show(different, screen, cwd, listing.DIFFERENT, most)

@@ -68,10 +68,11 @@ def complete(measured: bool) -> Command:
     def pids(context: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
+        from covattach.facts import printable
         from covattach.processes import pythons
 
         return [
-            CompletionItem(str(one.pid), help=one.command[:80])
+            CompletionItem(str(one.pid), help=printable(one.command)[:80])
             for one in pythons()
             if str(one.pid).startswith(incomplete)
             and (one.is_measured if measured else one.can_attach)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 from covattach.reports import blocks
 from covattach.reports.eyes import LARGEST, eyes
+from covattach.reports.points import SnapshotError
 from covattach.reports.sources import inside
 
 OUTSIDE = ""  # the name of what is in no function
@@ -76,6 +77,17 @@ class Span:
     first: int
     body: range
     is_short: bool = False
+
+
+def check_entries(found: Any) -> list[Entry]:
+    """Return what a target says of its entries; raises SnapshotError for what are none."""
+    if not isinstance(found, list):
+        raise SnapshotError("its list of functions is not one")
+    for entry in found:
+        kinds = [type(part) for part in entry] if isinstance(entry, list) else []
+        if kinds not in ([str, int, str, float], [str, int, str, int]):
+            raise SnapshotError("a function in it is not a place and a time")
+    return [Entry(*entry) for entry in found]
 
 
 def lines_of(files: dict[str, Any]) -> dict[str, set[int]]:

@@ -173,7 +173,7 @@ class Process:
         """Whether its files are what they are to us, and its user is ourselves."""
         return self.root == Path("/") and self.uid == os.geteuid()
 
-    @property
+    @cached_property
     def inner_pid(self) -> int:
         """The PID as the process itself sees it, in the innermost PID namespace."""
         return int([str(self.pid), *self.status.get("NSpid", "").split()][-1])

@@ -177,6 +177,20 @@ def test_the_target_is_left_as_it_was(
     covattach("stop", target.pid, "--no-dump")
 
 
+@pytest.mark.pythons("3.9", "3.14")
+def test_a_target_that_ends(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Of a process that ends meanwhile it is shown what it had saved, and nothing is left."""
+    target = launch(interpreter, "ordered.py")
+    status = f"/proc/{target.pid}/status"
+    script = f"sleep 0.1; kill {target.pid}; until grep -q zombie {status}; do :; done"
+    done = covattach("record", target.pid, "--", "sh", "-c", script)
+    assert target.wait() == -signal.SIGTERM
+    assert "The process ended meanwhile" in done.err
+    assert "tick" in done.err
+
+
 @pytest.mark.pythons("3.13")
 def test_interruptions(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
@@ -269,6 +283,8 @@ def test_sigkill(
     before = target.residue()
     popen = covattach.begin("record", target.pid, "--", "sleep", "1000")
     commands = wait_for(lambda: sleeps(popen.pid), "it to record")
+    assert "is being recorded" in covattach.fails(5, "start", target.pid)
+    assert "another covattach is recording" in covattach.fails(5, "record", target.pid)
 
     # WHEN it is killed, THEN the target ends the session by itself
     popen.kill()

@@ -6,7 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from covattach.reports.functions import OUTSIDE, Entry, Function, Part, functions, lines_of
+from covattach.reports.functions import (
+    OUTSIDE,
+    Entry,
+    Function,
+    Part,
+    check_entries,
+    functions,
+    lines_of,
+)
+from covattach.reports.points import SnapshotError
 
 SOURCE = '''\
 import os
@@ -99,3 +108,11 @@ def test_without_a_source_entries_tell(tmp_path: Path) -> None:
 def test_arcs_become_lines() -> None:
     """Entries and exits of arcs are no lines."""
     assert lines_of({"f": {(-1, 3), (3, 4), (4, -1)}, "g": {5, 0}}) == {"f": {3, 4}, "g": {5}}
+
+
+@pytest.mark.parametrize("found", [None, {}, [3], [["f", 1, "name"]], [["f", "1", "name", 2.0]]])
+def test_what_a_target_says_is_checked(found: object) -> None:
+    """Nothing but places and times is believed."""
+    with pytest.raises(SnapshotError):
+        check_entries(found)
+    assert check_entries([["f", 1, "name", 2.5]]) == [Entry("f", 1, "name", 2.5)]

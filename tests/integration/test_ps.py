@@ -1,0 +1,164 @@
+"""`covattach ps` and what goes by it: `--name`, and completion in a shell."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Interpreter, newest
+from running import Covattach, Target, wait_for
+
+BIN = Path(sys.executable).parent
+
+
+def row(covattach: Covattach, pid: int) -> Any:
+    """Return what `ps` says of a process; None for nothing."""
+    found = [one for one in covattach("ps", "--json").facts if one["pid"] == pid]
+    return found[0] if found else None
+
+
+def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> None:
+    """Python of each version is listed, and what state it is in; nothing else is."""
+    # GIVEN targets of all versions, and something that is no Python
+    targets = {
+        minor: launch(newest(minor), "idle.py", "event") for minor in ("3.9", "3.11", "3.14")
+    }
+    with subprocess.Popen(["sleep", "1000"]) as other:
+        try:
+            assert row(covattach, other.pid) is None
+        finally:
+            other.kill()
+    traces = {minor: target.residue() for minor, target in targets.items()}
+
+    # WHEN one is measured and one is stopped
+    covattach("start", targets["3.14"].pid)
+    targets["3.11"].popen.send_signal(signal.SIGSTOP)
+    wait_for(lambda: targets["3.11"].status("State")[0] == "T", "it to stop")
+
+    # THEN it says so
+    rows = {minor: row(covattach, target.pid) for minor, target in targets.items()}
+    assert {minor: one["python"] for minor, one in rows.items()} == {one: one for one in targets}
+    assert (rows["3.9"]["can_attach"], rows["3.9"]["is_measured"]) == (True, False)
+    assert (rows["3.14"]["can_attach"], rows["3.14"]["is_measured"]) == (True, True)
+    assert rows["3.11"]["can_attach"] is False
+    assert "is stopped" in rows["3.11"]["why_not"]
+    assert "kill -CONT" in rows["3.11"]["remedy"]
+    assert "idle.py event" in rows["3.9"]["command"]
+    table = covattach("ps").err
+    assert f"Process {targets['3.11'].pid} is stopped." in table
+
+    # AND nobody has been touched
+    targets["3.11"].popen.send_signal(signal.SIGCONT)
+    for minor in ("3.9", "3.11"):
+        targets[minor].assert_untouched(traces[minor])
+    covattach("stop", targets["3.14"].pid, "--no-dump")
+
+
+@pytest.mark.pythons("3.11")
+def test_without_rights(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Who may not look is told who may; a name is all that is known of the process."""
+    target = launch(interpreter, "idle.py", "event")
+    if os.geteuid():
+        pytest.fail("needs root, to be somebody else")
+    code = (
+        "import os, sys; from covattach.processes import look;"
+        "os.setgid(65534); os.setuid(65534); print(look(int(sys.argv[1])))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(target.pid)], capture_output=True, text=True, check=True
+    )
+    assert "python=None" in done.stdout
+    assert "user='root'" in done.stdout
+    assert "You may not attach to process" in done.stdout
+
+
+@pytest.mark.pythons("3.11")
+def test_hundreds_are_looked_at_in_no_time(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """The interpreter's file is read once for all processes that run it."""
+    target = launch(interpreter, "idle.py", "event")
+    code = (
+        "import sys; from covattach import processes; from covattach.target import elf;"
+        "found = [processes.look(int(sys.argv[1])) for _ in range(300)];"
+        "assert all(found); print(len(elf.KNOWN))"
+    )
+    began = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(target.pid)], capture_output=True, text=True, check=True
+    )
+    print(f"300 looks: {time.monotonic() - began:.2f} s")
+    assert int(done.stdout) <= 2
+
+
+@pytest.mark.pythons("3.11")
+def test_a_shell_completes_pids(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Bash offers PIDs with their command lines: for dump those that are measured."""
+    # GIVEN a target that is measured and one that is not
+    measured = launch(interpreter, "idle.py", "event", "measured")
+    other = launch(interpreter, "idle.py", "event", "other")
+    covattach("start", measured.pid)
+
+    def offered(*words: str) -> list[str]:
+        script = (
+            'eval "$(_COVATTACH_COMPLETE=bash_source covattach)"\n'
+            f"COMP_WORDS=({' '.join(words)} '') COMP_CWORD={len(words)}\n"
+            '_covattach_completion covattach\nprintf "%s\\n" "${COMPREPLY[@]}"'
+        )
+        done = subprocess.run(
+            ["bash", "--norc", "-c", script],
+            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        return done.stdout.splitlines()
+
+    # THEN those that can be chosen are offered, and what they are
+    starts = offered("covattach", "start")
+    assert any(line.startswith(f"{other.pid}  (") and "idle.py" in line for line in starts)
+    dumps = [line.split()[0] for line in offered("covattach", "dump")]
+    assert str(measured.pid) in dumps
+    assert str(other.pid) not in dumps
+    assert any(line.startswith("record  (") for line in offered("covattach"))
+    covattach("stop", measured.pid, "--no-dump")
+
+
+@pytest.mark.pythons("3.11")
+def test_names_do_not_match_who_asks(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Neither a covattach nor what has started it is meant by `--name`."""
+    # GIVEN a target, and a Python that starts covattach, with its name in the command line
+    name = f"theirs-{os.getpid()}"
+    target = launch(interpreter, "idle.py", "event", name)
+    code = (
+        "import subprocess, sys;"
+        "sys.exit(subprocess.run([sys.executable, '-m', 'covattach', *sys.argv[1:]]).returncode)"
+    )
+
+    # WHEN it asks for all that are called so
+    done = subprocess.run(
+        [sys.executable, "-c", code, "start", "--name", name, "--json"],
+        cwd=covattach.folder,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+
+    # THEN it is the target alone
+    print(done.stderr)
+    assert f"Measuring process {target.pid} " in done.stderr
+    assert done.stderr.count("Measuring process") == 1
+    covattach("stop", "--name", name, "--no-dump")

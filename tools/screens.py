@@ -1,0 +1,172 @@
+"""Make docs/screens.md and docs/screens/: what the commands show, as a terminal shows it.
+
+Each screen is captured from a real terminal (tmux), 80 and 160 columns wide, with colours and
+without, beside the sample server of `covattach demo`. It happens in namespaces of its own
+(unshare(1), as root), so that no other process or session of this machine is seen.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from urllib.request import urlopen
+
+from pictures import DOCS, draw
+
+from covattach import sample
+
+WIDTHS = (80, 160)
+HEIGHT = 80
+PORT = "8000"  # shown in the place of the one that was free
+SCREENS = {
+    "ps": "Which Python processes there are: one is measured, one is stopped.",
+    "record": "What ran while a request was answered, in a process that nobody measured.",
+    "session": "The same in a session that had seen another request: what is new has a `+`.",
+    "diff": "What ran in one of two windows only.",
+    "status": "The sessions of this host.",
+    "dump": "A dump, and its short table.",
+}
+HEAD = """\
+# Screens
+
+What the commands show, captured from a terminal by `tools/screens.py`, beside the sample server of
+`covattach demo`. Here without colours (`NO_COLOR=1`), 80 and 160 columns wide; the pictures have
+colours. What each word means: [record.md](record.md), [commands.md](commands.md).
+"""
+
+
+class Terminal:
+    """Runs commands in tmux, `columns` wide."""
+
+    def __init__(self, folder: Path, columns: int, is_coloured: bool) -> None:
+        self.folder = folder
+        self.columns = columns
+        self.is_coloured = is_coloured
+        self.count = 0
+
+    def typed(self, command: str) -> str:
+        """Return the prompt line and what the command showed, with its colours."""
+        self.count += 1
+        name = f"screens-{self.columns}-{self.is_coloured:d}-{self.count}"
+        tmux = ["tmux", "-L", name, "-f", "/dev/null"]
+        colour = "" if self.is_coloured else "NO_COLOR=1"
+        script = self.folder.parent / "screen.sh"
+        script.write_text(
+            f"cd {self.folder}; printf '%s\\n' '$ {command}'\n{colour} {command}\n"
+            f"tmux wait-for -S done; exec sleep 1000\n"
+        )
+        size = ["-x", str(self.columns), "-y", str(HEIGHT)]
+        subprocess.run([*tmux, "new-session", "-d", *size, "sh", script], check=True)
+        try:
+            subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=60)
+            words = [*tmux, "capture-pane", "-p", *(["-e"] if self.is_coloured else [])]
+            shown = subprocess.run(words, check=True, capture_output=True, text=True).stdout
+        finally:
+            subprocess.run([*tmux, "kill-server"], check=True)
+        return shown.rstrip() + "\n"
+
+
+class Server:
+    """The sample server, in a folder."""
+
+    def __init__(self, folder: Path, name: str) -> None:
+        words = [sys.executable, name]
+        self.popen = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True)
+        assert self.popen.stdout is not None
+        self.pid = self.popen.pid
+        self.port = self.popen.stdout.readline().strip()
+
+    def visit(self, path: str) -> None:
+        """Send it a request."""
+        with urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=10) as answer:
+            answer.read()
+
+    def end(self) -> None:
+        """End it, also if it is stopped."""
+        self.popen.kill()
+        self.popen.wait()
+
+
+def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
+    """Return the screens, by name."""
+    terminal = Terminal(folder, columns, is_coloured)
+    server, other, third = (Server(folder, name) for name in ("shop.py", "cart.py", "mail.py"))
+    try:
+        os.kill(third.pid, signal.SIGSTOP)
+        pid = server.pid
+        curl = f"covattach record {pid} -- curl -s localhost:{server.port}"
+        found = {"record": terminal.typed(f"{curl}/price/tea")}
+        covattach("start", other.pid)
+        found["ps"] = terminal.typed("covattach ps")
+        covattach("stop", other.pid, "--no-dump")
+        covattach("start", pid)
+        server.visit("price/milk")
+        terminal.typed(f"{curl}/price/tea")
+        found["session"] = terminal.typed(f"{curl}/order/tea")
+        found["diff"] = terminal.typed(f"covattach record {pid} --diff record-1 record-2")
+        found["status"] = terminal.typed("covattach status")
+        found["dump"] = terminal.typed(f"covattach dump {pid}")
+        covattach("stop", pid, "--no-dump")
+    finally:
+        for one in (server, other, third):
+            one.end()
+    return {
+        name: text.replace(str(folder), "~/shop").replace(f":{server.port}", f":{PORT}")
+        for name, text in found.items()
+    }
+
+
+def covattach(*words: object) -> None:
+    """Run a command of which nothing is to be seen."""
+    command = [sys.executable, "-m", "covattach", *map(str, words)]
+    subprocess.run(command, check=True, capture_output=True)
+
+
+def make(folder: Path) -> None:
+    """Write the page and the pictures."""
+    pictures = DOCS / "screens"
+    pictures.mkdir(exist_ok=True)
+    page = [HEAD]
+    plain = {columns: capture(folder, columns, is_coloured=False) for columns in WIDTHS}
+    coloured = {columns: capture(folder, columns, is_coloured=True) for columns in WIDTHS}
+    for name, title in SCREENS.items():
+        page.append(f"## {name}\n\n{title}\n")
+        for columns in WIDTHS:
+            picture = pictures / f"{name}-{columns}.svg"
+            draw(coloured[columns][name], picture, columns)
+            page.append(f"```\n{plain[columns][name]}```\n")
+        places = ", ".join(
+            f"[{columns} columns](screens/{name}-{columns}.svg)" for columns in WIDTHS
+        )
+        page.append(f"With colours: {places}.\n")
+    text = re.sub(r"[ \t]+$", "", "\n".join(page), flags=re.M)
+    (DOCS / "screens.md").write_text(text, encoding="utf-8")
+
+
+def main() -> None:
+    """Go into namespaces, and make the screens there."""
+    if "--inside" not in sys.argv:
+        words = ["unshare", "--pid", "--fork", "--mount-proc", "--mount"]
+        script = 'mount -t tmpfs tmpfs /tmp && exec "$0" "$@" --inside'
+        words += ["sh", "-c", script, sys.executable, "tools/screens.py"]
+        sys.exit(subprocess.call(words, cwd=DOCS.parent))
+    os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    for name in ("COLUMNS", "LINES", "NO_COLOR"):
+        os.environ.pop(name, None)
+    os.environ["TERM"] = "xterm-256color"
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary, "shop")
+        folder.mkdir()
+        for name in ("shop.py", "cart.py", "mail.py"):
+            shutil.copy(sample.__file__, folder / name)
+        make(folder)
+
+
+if __name__ == "__main__":
+    main()
