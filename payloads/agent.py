@@ -17,6 +17,7 @@ from . import faults, forks, wire
 from .session import NEVER, Session
 from .tracing import Tracing
 
+HURRYING = 1.0  # seconds in which the first request should have come
 LEAVING = 0.2  # seconds that a fork waits for the agent's thread to be gone
 
 
@@ -50,6 +51,7 @@ class Agent:
                 connection = self.door.next(self.patience())
                 self.tend()
                 if connection is None:
+                    self.calm_down()  # whoever had us started may have been killed
                     self.session.on_time()
                 elif connection is not wire.SENT_AWAY:
                     self.answer(connection)
@@ -61,8 +63,13 @@ class Agent:
 
     def patience(self) -> float | None:
         """Return for how many seconds nothing is to be done unless asked; None for ever."""
-        session, tracing = self.session.patience(), self.tracing.patience()
-        return session if tracing == NEVER else min(tracing, NEVER if session is None else session)
+        seconds = self.session.patience()
+        soonest = min(
+            NEVER if seconds is None else seconds,
+            self.tracing.patience(),
+            HURRYING if self.interval else NEVER,
+        )
+        return None if soonest == NEVER else soonest
 
     def trace(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
         """Begin to stream calls, whether anything is measured or not: a verb."""
@@ -111,7 +118,7 @@ class Agent:
         cov = self.session.measurement and self.session.measurement.cov
         if cov:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
-        if (cov or self.tracing.is_on) and self.interval:
+        if cov or self.tracing.is_on:
             forks.watch(self)
             self.calm_down()
         return reply
