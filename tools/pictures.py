@@ -81,10 +81,10 @@ def session(folder: Path) -> str:
         server.wait()
 
 
-def draw(shown: str, path: Path) -> None:
-    """Draw a terminal that shows this."""
+def draw(shown: str, path: Path, columns: int = COLUMNS) -> None:
+    """Draw a terminal of so many columns that shows this."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
-        console = Console(record=True, width=COLUMNS, file=nowhere, force_terminal=True)
+        console = Console(record=True, width=columns, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(shown.rstrip()))
     svg = console.export_svg(title="covattach", unique_id="covattach")
     # Without the fonts that would be fetched from elsewhere: any fixed-width one does.

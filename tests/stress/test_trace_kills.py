@@ -43,7 +43,7 @@ def test_random_instants(
 
         # THEN nothing that slows the target down is left after a moment
         wait_for(
-            lambda: all(target.residue()[name] == before[name] for name in SAME),
+            lambda: all(target.ask("answering.residue()")[name] == before[name] for name in SAME),
             "the target to be at its full speed",
         )
         times.append(time.monotonic() - killed)
