@@ -7,7 +7,15 @@ from typing import Any
 
 import click
 
-from covattach.commands.common import Duration, json_option, pid_argument, print_json, progress, say
+from covattach.commands.common import (
+    Duration,
+    json_option,
+    pid_argument,
+    print_json,
+    progress,
+    say,
+    timeout_option,
+)
 
 EPILOG = """
 \b
@@ -69,13 +77,7 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
     metavar="PERCENT",
     help="Take the measuring off by itself when it slows the target down by more.",
 )
-@click.option(
-    "--timeout",
-    type=Duration(),
-    default="30s",
-    show_default=True,
-    help="How long to wait for a safe point in the target.",
-)
+@timeout_option
 @click.option(
     "--data-file",
     type=click.Path(dir_okay=False),
