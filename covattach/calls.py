@@ -24,8 +24,7 @@ MOST_EVENTS = 4096
 COLUMNS = 7
 WORD = 8  # bytes of a number
 LONGEST_BLOB = MOST_EVENTS * COLUMNS * WORD
-MOST_FUNCTIONS = 1_000_000
-MOST_THREADS = 1_000_000
+MOST_NAMES = 1_000_000  # of functions, and of threads
 MOST_UNDER_WAY = 200_000  # calls whose end is waited for, to tell how long they took
 LONGEST_NAME = 4096
 KINDS = ("call", "return", "raise", "yield", "resume", "gap")
@@ -129,9 +128,7 @@ class Stream:
         self.connection.settimeout(wait)
         try:
             part = self.connection.recv(1 << 16)
-        except TimeoutError:
-            raise
-        except OSError:
+        except ConnectionError:
             return False
         self.pending += part
         return bool(part)
@@ -165,11 +162,11 @@ class Decoder:
         """Return the events of a message."""
         self.facts = facts_of(header)
         for number, module, name, file, line in rows(header, "functions", FUNCTION):
-            if len(self.functions) >= MOST_FUNCTIONS:
+            if len(self.functions) >= MOST_NAMES:
                 raise BadStream("too many functions")
             self.functions[number] = Function(module, name, file, line)
         for number, name, native in rows(header, "threads", THREAD):
-            if len(self.threads) >= MOST_THREADS:
+            if len(self.threads) >= MOST_NAMES:
                 raise BadStream("too many threads")
             self.threads[number] = Thread(name, native)
         columns, texts = columns_of(header, blob)

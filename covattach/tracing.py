@@ -87,6 +87,8 @@ def file_patterns(process: Process, patterns: list[str]) -> list[str]:
     As coverage has them: without a slash it is a name anywhere, and what begins with no wildcard
     begins in the target's working directory.  Where that is reached by links, both ways count.
     """
+    if not patterns:
+        return []
     from coverage.files import globs_to_regex
 
     found = []
@@ -95,4 +97,4 @@ def file_patterns(process: Process, patterns: list[str]) -> list[str]:
         if not pattern.startswith(("*", "?")):
             path = os.path.normpath(process.cwd / pattern)
             found += [path, os.path.realpath(path)]
-    return [globs_to_regex(found).pattern] if found else []
+    return [globs_to_regex(found).pattern]

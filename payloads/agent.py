@@ -20,6 +20,7 @@ from .sigterm import Sigterm, die
 from .thread import Thread
 from .tracing import Tracing
 
+HURRYING = 1.0  # seconds in which the first request should have come
 SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
 
 
@@ -58,6 +59,7 @@ class Agent:
                 connection = self.door.next(self.patience())
                 self.tend()
                 if connection is None:
+                    self.calm_down()  # whoever had us started may have been killed
                     self.on_time()
                 elif connection is wire.TERMINATED:
                     self.on_sigterm()
@@ -71,8 +73,13 @@ class Agent:
 
     def patience(self) -> float | None:
         """Return for how many seconds nothing is to be done unless asked; None for ever."""
-        due, patience = self.opens - time.monotonic(), self.session.patience()
-        due = min(due, self.tracing.patience(), NEVER if patience is None else patience)
+        patience = self.session.patience()
+        due = min(
+            self.opens - time.monotonic(),
+            self.tracing.patience(),
+            HURRYING if self.interval else NEVER,
+            NEVER if patience is None else patience,
+        )
         return None if due == NEVER else max(due, 0.0)
 
     def on_time(self) -> None:

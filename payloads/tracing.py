@@ -78,7 +78,6 @@ class Tracing:
     def follow(self, connection: Any, poll: Any) -> None:
         """Stream to this connection from now on, of which `poll` is to wake the agent."""
         self.stream = Stream(connection, poll)
-        self.tend()
 
     def patience(self) -> float:
         """Return for how many seconds there is nothing to do."""

@@ -82,7 +82,7 @@ def session(folder: Path) -> str:
 
 
 def draw(shown: str, path: Path, columns: int = COLUMNS) -> None:
-    """Draw a terminal that shows this."""
+    """Draw a terminal of so many columns that shows this."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=columns, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(shown.rstrip()))

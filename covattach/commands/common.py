@@ -66,6 +66,15 @@ class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return patterns
 
 
+timeout_option = click.option(
+    "--timeout",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    help="How long to wait for a safe point in the target.",
+)
+
+
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options by which `dump` and `stop` say where the data and the reports go."""
     for option in reversed(

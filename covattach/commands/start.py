@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import Duration, json_option, print_json, progress, say
+from covattach.commands.common import (
+    Duration,
+    json_option,
+    print_json,
+    progress,
+    say,
+    timeout_option,
+)
 from covattach.commands.targets import ForTargets, each_target
 
 if TYPE_CHECKING:
@@ -82,13 +89,7 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
     metavar="PERCENT",
     help="Take the measuring off by itself when it slows the target down by more.",
 )
-@click.option(
-    "--timeout",
-    type=Duration(),
-    default="30s",
-    show_default=True,
-    help="How long to wait for a safe point in the target.",
-)
+@timeout_option
 @click.option(
     "--data-file",
     type=click.Path(dir_okay=False),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import Duration, pid_argument, progress, say
+from covattach.commands.common import Duration, pid_argument, progress, say, timeout_option
 
 if TYPE_CHECKING:
     from covattach.tracing import Trace
@@ -54,7 +54,7 @@ def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...
     "--function",
     multiple=True,
     metavar="GLOB",
-    help="Only functions with such a name: `price`, `Cart.*`, `shop.orders.*`.",
+    help="Only functions whose name is like this: price, Cart.* or shop.orders.price.",
 )
 @click.option(
     "--thread", multiple=True, metavar="GLOB", help="Only threads with such a name, or this id."
@@ -74,13 +74,7 @@ def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...
     metavar="PERCENT",
     help="Rather leave calls out than slow the target down by more; 1000 leaves none out.",
 )
-@click.option(
-    "--timeout",
-    type=Duration(),
-    default="30s",
-    show_default=True,
-    help="How long to wait for a safe point in the target.",
-)
+@timeout_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print each event as a JSON object on a line."
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from covattach.calls import Event, Thread
@@ -11,6 +12,7 @@ from covattach.facts import printable
 STEP = 2  # columns for each level of calls
 DEEPEST = 20  # levels that are shown by columns
 WIDEST_NAME = 16  # of a thread, in columns
+BY_TARGET = re.compile(r"(Thread-\d+) \(.*\)")  # as `threading` names those that have no name
 MARKS = {"call": "→ ", "return": "← ", "raise": "✕ ", "yield": "⇠ ", "resume": "⇢ "}
 COLOURS = {"call": "", "return": "\x1b[32m", "raise": "\x1b[31m", "yield": "", "resume": ""}
 DIM, BOLD, PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
@@ -26,6 +28,7 @@ class Lines:
     def __init__(self, colour: bool, width: int | None, marks: bool) -> None:
         self.colour, self.width, self.marks = colour, width, marks
         self.shallowest: dict[Thread, int] = {}
+        self.widest = len("MainThread")
 
     def line(self, event: Event) -> str:
         """Return the line of one event."""
@@ -36,7 +39,9 @@ class Lines:
         indent = " " * (STEP * min(event.depth - base, DEEPEST))
         thread = ""
         if len(self.shallowest) > 1:
-            thread = printable(event.thread.name)[:WIDEST_NAME].ljust(WIDEST_NAME) + "  "
+            name = BY_TARGET.sub(r"\1", printable(event.thread.name))
+            self.widest = max(self.widest, min(len(name), WIDEST_NAME))
+            thread = name[:WIDEST_NAME].ljust(self.widest) + "  "
         mark = MARKS[event.kind] if self.marks else ""
         what = printable(event.function.name) + self.details(event)
         where = f"  {printable(event.function.module)}:{event.function.line}"

@@ -130,7 +130,7 @@ def test_terminals_obey_nothing() -> None:
     shown = lines.line(EVIL)
 
     assert shown.isprintable()
-    assert shown == "t?                → f??(?)  m?[2J:1"
+    assert shown == "t?          → f??(?)  m?[2J:1"
     assert "\x1b" not in as_json(EVIL)
     assert json.loads(as_json(EVIL))["module"] == "m\x1b[2J"
 
