@@ -1,4 +1,4 @@
-"""Why a process may not be looked into: the reasons that this kernel cannot give, by the code alone.
+"""Why a process may not be looked into: reasons that not every kernel gives, by the code alone.
 
 The others are tried with real users in tests/integration/test_permissions.py.
 """
