@@ -25,7 +25,7 @@ from covattach import client, facts
 from covattach.errors import CovattachError
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import decode
-from covattach.target import process, threads
+from covattach.target import proc, process, threads
 from covattach.target.elf import ElfFile, NotElf
 from covattach.target.interpreter import FUNCTIONS
 
@@ -143,10 +143,10 @@ def read_texts(number: int) -> None:
     """Read so many damaged texts of /proc: each is read, or is a ValueError."""
     chance = random.Random(number)  # noqa: S311
     readers: list[tuple[str, Callable[[str], object]]] = [
-        (STATUS, process.parse_status),
-        (STAT, process.parse_start_time),
+        (STATUS, proc.parse_status),
+        (STAT, proc.parse_start_time),
         *((line, process.parse_mapping) for line in MAPS.splitlines()[:4]),
-        *((line, process.memory_folder) for line in INFO.splitlines()[:4]),
+        *((line, proc.memory_folder) for line in INFO.splitlines()[:4]),
     ]
     for _ in range(number):
         text, reader = chance.choice(readers)
