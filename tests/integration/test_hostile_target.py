@@ -122,14 +122,25 @@ def commands_survive(liar: Liar, said: dict[str, Any], facts: dict[str, Any]) ->
         assert done.exit_code in range(9), (arguments, done.output)
 
 
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
 @given(CHANGES, CHANGES)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=12, deadline=None, suppress_health_check=QUIET)
 def test_lies(liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]) -> None:
     """Whatever an agent or its folder says, it is taken for what it is."""
+    with contextlib.chdir(tmp_path):
+        commands_survive(liar, said, facts)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(1200)
+@given(CHANGES, CHANGES)
+@settings(max_examples=1000, deadline=None, suppress_health_check=QUIET)
+def test_a_thousand_lies(
+    liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """So is whatever a thousand of them say."""
     with contextlib.chdir(tmp_path):
         commands_survive(liar, said, facts)
 
