@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from covattach import client, folder, precompile, provision, settings, slowdown
+from covattach import client, folder, precompile, preconditions, provision, settings, slowdown
 from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
@@ -22,7 +22,6 @@ from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.process import Process, may_not
 
 Tell = Callable[[str], None]
-DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
 DONE = "measuring"  # the last that is told: what comes after it is not undone any more
 
 
@@ -64,8 +63,8 @@ def start(
     """
     process = Process(pid)
     check_state(process)
-    check_descriptors(process)
-    check_folder(process)
+    preconditions.check_descriptors(process)
+    preconditions.check_folder(process)
     with alone(process):
         return start_alone(process, options, tell, warn)
 
@@ -193,27 +192,6 @@ def check_state(process: Process) -> None:
         raise NotNow(
             f"Process {process.pid} is stopped.",
             f"Let it run first: `kill -CONT {process.pid}`.",
-        )
-
-
-def check_descriptors(process: Process) -> None:
-    """Raise NotNow for a process that could not open what the agent needs."""
-    used, limit = process.descriptors
-    higher = limit + 100
-    if used + DESCRIPTORS > limit:
-        raise NotNow(
-            f"Process {process.pid} has {used} files open, and may open {limit}: too few are left.",
-            f"Let it open more: `prlimit --pid {process.pid} --nofile={higher}:`.",
-        )
-
-
-def check_folder(process: Process) -> None:
-    """Raise NotNow where coverage could not be imported: it asks for the current directory."""
-    if process.is_nowhere():
-        raise NotNow(
-            f"The working directory of process {process.pid} has been removed,"
-            " and coverage cannot begin without one.",
-            "Restart the program in a folder that there is.",
         )
 
 

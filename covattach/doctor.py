@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from covattach import attach, folder, host, provision, session
+from covattach import attach, folder, host, preconditions, provision, session
 from covattach.errors import CovattachError, NotPossible
 from covattach.facts import printable
 from covattach.findings import Finding, tried
@@ -114,14 +114,14 @@ def place(process: Process) -> str:
 
 def descriptors(process: Process) -> str:
     """Tell how many files it may open; raises NotNow."""
-    attach.check_descriptors(process)
+    preconditions.check_descriptors(process)
     used, limit = process.descriptors
     return f"{used} of {limit}"
 
 
 def directory(process: Process) -> str:
     """Tell where it works; raises NotNow."""
-    attach.check_folder(process)
+    preconditions.check_folder(process)
     return str(process.cwd)
 
 

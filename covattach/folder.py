@@ -25,7 +25,8 @@ from typing import Any
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.facts import checked
 from covattach.target import places
-from covattach.target.process import Process, processes_elsewhere
+from covattach.target.elsewhere import processes_elsewhere
+from covattach.target.process import Process
 from covattach.target.rights import Owner, as_owner
 
 BASES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a random folder of mode 0700 in it

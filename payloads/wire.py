@@ -18,8 +18,12 @@ from .lobby import LONGEST_REQUEST, Lobby
 
 PROTOCOL = 1
 SENT_AWAY, TERMINATED = object(), object()
-# For the work that callers make without asking for anything, such as garbage, so many times as
-# long they are not listened to: then it takes the target 2 % of one core at most.
+# Callers who ask for nothing, such as those who send garbage, are listened to so often at once, and
+# so often a second then; and for what they cost the processor, so many times as long not at all.
+# It is not the processor that they cost a busy target most, but that each has the GIL change hands
+# about ten times, which takes it 3.4 ms (measured on 3.14, two virtual cores).
+AT_ONCE = 20
+A_SECOND = 10
 REST = 50
 BREATH = 0.2  # seconds after which it is tried again to let a caller in
 
@@ -44,6 +48,7 @@ class Door:
         self.request = b""
         self.is_earnest = True  # whether what was done last had been asked for
         self.used = 0.0
+        self.allowed, self.since = float(AT_ONCE), time.monotonic()
         self.rests_until = 0.0
 
     def open(self, path: str) -> None:
@@ -53,7 +58,7 @@ class Door:
         self.listener.bind(path)
         os.chmod(path, 0o600)
         self.listener.setblocking(False)
-        self.listener.listen(64)
+        self.listener.listen(16)
         self.poll.register(self.listener.fileno(), select.POLLIN)
 
     def watch_sigterm(self, receiver: Any) -> None:
@@ -99,8 +104,11 @@ class Door:
     def rest(self) -> None:
         """Have those who keep us busy for nothing wait, so that the target is not slowed down."""
         if not self.is_earnest:
-            used = time.thread_time() - self.used
-            self.rests_until = max(self.rests_until, time.monotonic() + REST * used)
+            now, used = time.monotonic(), time.thread_time() - self.used
+            self.allowed += A_SECOND * (now - self.since) - 1
+            self.allowed, self.since = min(self.allowed, AT_ONCE), now
+            wait = max(REST * used, -self.allowed / A_SECOND)
+            self.rests_until = max(self.rests_until, now + wait)
             self.is_earnest = True
 
     def watch(self, path: str, then: Any) -> int:

@@ -64,6 +64,14 @@ class Disabled(Exception):
 
 def read_support(memory: Memory, interpreter: Interpreter) -> Support:
     """Return the offsets; raises Disabled where the interpreter does not support PEP 768."""
+    try:
+        return support_in(memory, interpreter)
+    except OSError as error:
+        raise Disabled(f"its memory is not what it describes ({error})") from None
+
+
+def support_in(memory: Memory, interpreter: Interpreter) -> Support:
+    """Do what `read_support` does; raises OSError where an offset leads nowhere."""
     if interpreter.version not in WORDS:
         raise Disabled("Python below 3.14 has no remote debugging")
     count, native_id = WORDS[interpreter.version]
@@ -132,13 +140,19 @@ def inject(
                 "Use `--method gdb`.",
             ) from None
         before = existing(memory, interpreter, support)
-        main = memory.word(main_interpreter(memory, interpreter, support) + support.threads_main)
+        main = main_thread(memory, interpreter, support)
         if not main:  # the interpreter takes it away first when it ends
             raise NotNow(
                 f"The interpreter of process {process.pid} is about to end.",
                 "Look for its successor with `pgrep -af python`.",
             )
-        arm(memory, support, main, path)
+        try:
+            arm(memory, support, main, path)
+        except OSError as error:
+            raise NotNow(
+                f"The main thread of process {process.pid} is not where it says ({error}).",
+                "It may be about to end: try again, or use `--method gdb`.",
+            ) from None
         armed = 1
         if not waited_for(has_run, min(deadline, time.monotonic() + MAIN_FIRST)):
             armed += arm_others(process, memory, interpreter, support, path, before)
@@ -148,6 +162,15 @@ def inject(
             disarm(process, interpreter, support, path)
 
     return Injection("remote-exec", 0.0, f"armed in {armed} threads", [], cancel)
+
+
+def main_thread(memory: Memory, interpreter: Interpreter, support: Support) -> int:
+    """Return the address of the main thread's state; 0 where there is none any more."""
+    try:
+        main = main_interpreter(memory, interpreter, support)
+        return memory.word(main + support.threads_main)
+    except OSError:
+        return 0
 
 
 def waited_for(has_run: Callable[[], bool], deadline: float) -> bool:

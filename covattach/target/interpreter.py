@@ -61,7 +61,7 @@ def find_interpreter(process: Process) -> Interpreter:
     """
     found = interpreter_file(process)
     if found is not None:
-        return describe(process, *found)
+        return described(process, *found)
     if runs_pypy(process):
         raise NoTarget(
             f"Process {process.pid} runs PyPy; covattach measures CPython.",
@@ -107,6 +107,18 @@ def candidates(process: Process) -> Iterator[Mapping]:
         if LIBPYTHON.search(path.removesuffix(" (deleted)"))
     )
     yield from list(first.values())[:1]
+
+
+def described(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
+    """Return what `describe` returns, or raise what it raises; NotPossible for a file that lies."""
+    try:
+        return describe(process, mapping, elf)
+    except (NotElf, OSError) as error:
+        process.read_start_time()  # says so if it has ended
+        raise NotPossible(
+            f"The memory of process {process.pid} is not what its file says ({error}).",
+            "Restart the program: the file may have been replaced or damaged.",
+        ) from None
 
 
 def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:

@@ -19,14 +19,21 @@ class Memory:
 
     def read(self, address: int, size: int) -> bytes:
         """Return `size` bytes; raises OSError where fewer can be read."""
-        data = os.pread(self.fd, size, address)
+        try:
+            data = os.pread(self.fd, size, address)
+        except OverflowError:
+            raise OSError(f"{address:#x} is no address") from None
         if len(data) != size:
             raise OSError(f"only {len(data)} of {size} bytes can be read at {address:#x}")
         return data
 
     def write(self, address: int, data: bytes) -> None:
         """Write all of `data`, also where the target itself may not write."""
-        if os.pwrite(self.fd, data, address) != len(data):
+        try:
+            written = os.pwrite(self.fd, data, address)
+        except OverflowError:
+            raise OSError(f"{address:#x} is no address") from None
+        if written != len(data):
             raise OSError(f"{len(data)} bytes cannot be written at {address:#x}")
 
     def word(self, address: int) -> int:

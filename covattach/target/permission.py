@@ -69,7 +69,7 @@ def refused(pid: int, status: dict[str, str], details: str = "") -> CovattachErr
 def why(pid: int, status: dict[str, str]) -> tuple[str, str]:
     """Return the reason, and what to do about it."""
     uid, scope = int(status["Uid"].split()[1]), ptrace_scope()
-    if has_sys_ptrace() and scope >= 3:
+    if scope >= 3:
         return (
             "this system forbids it to everybody (ptrace_scope is 3)",
             f"Start the machine with a smaller value in {SCOPE}: until then it cannot be changed",
@@ -106,7 +106,7 @@ def hint(uid: int, scope: int) -> str:
     if uid != os.geteuid() and uid != 0 and not is_in_container():
         return f", or as user {uid}"
     if uid == os.geteuid() and scope == 1:
-        return f", or let users debug their own: `echo 0 | sudo tee {SCOPE}`"
-    if is_in_container():
+        return ", or let users debug their own: `sysctl kernel.yama.ptrace_scope=0`, as root"
+    if is_in_container() and uid == os.geteuid():
         return ", in a container that has SYS_PTRACE (`--cap-add SYS_PTRACE`)"
     return ""

@@ -7,27 +7,13 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from covattach.errors import CovattachError, NoTarget, NotPossible
-from covattach.target import permission
+from covattach.target import permission, proc
 from covattach.target.rights import Owner
-
-# What must be in /proc/PID/status, and what may be, if it is there.
-NUMBERS = r"\d+(\s+\d+)*"
-FIELDS = {
-    "Tgid": r"\d+",
-    "State": r"[A-Za-z]\b.*",
-    "TracerPid": r"\d+",
-    "Uid": NUMBERS.replace("*", "{3}"),
-    "Gid": NUMBERS.replace("*", "{3}"),
-    "Groups": f"({NUMBERS})?",
-    "NSpid": f"({NUMBERS})?",
-}
-NO_FILES = ("/proc", "/sys", "/dev")  # not for files of ours, but for /dev/shm
 
 
 @dataclass(frozen=True)
@@ -50,25 +36,6 @@ class Mapping:
         return self.path.endswith(" (deleted)")
 
 
-def parse_start_time(text: str) -> int:
-    """Return field 22 of /proc/PID/stat; raises ValueError."""
-    # The name, field 2, may contain anything, also spaces and parentheses.
-    fields = text.rpartition(")")[2].split()
-    if len(fields) < 20:
-        raise ValueError(f"only {len(fields)} fields")
-    return int(fields[19])
-
-
-def parse_status(text: str) -> dict[str, str]:
-    """Return the fields of /proc/PID/status; raises ValueError where one is not what it is."""
-    lines = (line.partition(":") for line in text.splitlines())
-    found = {key: value.strip() for key, _, value in lines}
-    for name, pattern in FIELDS.items():
-        if not re.fullmatch(pattern, found.get(name, ""), re.ASCII):
-            raise ValueError(f"{name} is {found.get(name)!r}")
-    return found
-
-
 def parse_mapping(line: str) -> Mapping:
     """Return one line of /proc/PID/maps as a Mapping; raises ValueError."""
     fields = line.split(maxsplit=5)
@@ -77,15 +44,6 @@ def parse_mapping(line: str) -> Mapping:
     start, end = fields[0].split("-")
     path = fields[5].rstrip("\n") if len(fields) > 5 else ""
     return Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path)
-
-
-def memory_folder(line: str) -> str | None:
-    """Return where a line of /proc/PID/mountinfo says that writable memory is mounted, or None."""
-    fields, _, more = line.partition(" - ")
-    parts = fields.split(" ")
-    if not more.startswith("tmpfs ") or len(parts) < 6 or "rw" not in parts[5].split(","):
-        return None
-    return parts[4].rstrip("/")
 
 
 class Process:
@@ -113,7 +71,7 @@ class Process:
                 "Look for the PID with `pgrep -af python`.",
             ) from None
         try:
-            return parse_start_time(stat)
+            return proc.parse_start_time(stat)
         except ValueError as error:
             raise damaged(self, "stat", error) from None
 
@@ -138,7 +96,7 @@ class Process:
             self.read_start_time()  # says so if it has ended
             raise
         try:
-            return parse_status(text)
+            return proc.parse_status(text)
         except ValueError as error:
             raise damaged(self, "status", error) from None
 
@@ -232,8 +190,8 @@ class Process:
         found = []
         with contextlib.suppress(OSError):
             for line in (self.proc / "mountinfo").read_text(errors="replace").splitlines():
-                folder = memory_folder(line)
-                if folder is not None and not folder.startswith(NO_FILES):
+                folder = proc.memory_folder(line)
+                if folder is not None and not folder.startswith(proc.NO_FILES):
                     found.append(folder)
         return found
 
@@ -296,23 +254,6 @@ def children_of(pid: int) -> list[int]:
         with contextlib.suppress(OSError):  # a thread may end at any time
             found += map(int, path.read_text().split())
     return found
-
-
-def processes_elsewhere() -> Iterator[Process]:
-    """Yield one process of each root that is not ours, of those that we may look at."""
-    seen = {place_of("self")}
-    for pid in filter(str.isdecimal, os.listdir("/proc")):
-        with contextlib.suppress(OSError, NoTarget):
-            place = place_of(pid)
-            if place not in seen:
-                seen.add(place)
-                yield Process(int(pid))
-
-
-def place_of(pid: str) -> tuple[str, int, int]:
-    """Return what tells the root of a process, and what is mounted there, from others."""
-    found = os.stat(f"/proc/{pid}/root/.")
-    return os.readlink(f"/proc/{pid}/ns/mnt"), found.st_dev, found.st_ino
 
 
 def damaged(process: Process, name: str, error: ValueError) -> NotPossible:

@@ -31,7 +31,7 @@ def test_the_machine(covattach: Covattach) -> None:
     assert "apt install gdb" in missing["gdb"]["remedy"]
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.11", "3.14")
 def test_a_good_target(interpreter: Interpreter, launch: Launch, covattach: Covattach) -> None:
     """Nothing is in the way, the target is as it was, and an attach works."""
     target = launch(interpreter, "idle.py", "sleep")

@@ -5,23 +5,29 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import secrets
 import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
+from conftest import Interpreter
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from running import TRACEBACK, Covattach, Target
 
 from covattach.cli import cli
 from covattach.facts import CHECKS
 from covattach.folder import Folder
+from covattach.injector import remote_exec
+from covattach.target.interpreter import find_interpreter
+from covattach.target.memory import open_memory
 from covattach.target.process import Process
 
 GOOD = {
@@ -122,14 +128,25 @@ def commands_survive(liar: Liar, said: dict[str, Any], facts: dict[str, Any]) ->
         assert done.exit_code in range(9), (arguments, done.output)
 
 
+QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+
+
 @given(CHANGES, CHANGES)
-@settings(
-    max_examples=40,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+@settings(max_examples=12, deadline=None, suppress_health_check=QUIET)
 def test_lies(liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]) -> None:
     """Whatever an agent or its folder says, it is taken for what it is."""
+    with contextlib.chdir(tmp_path):
+        commands_survive(liar, said, facts)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(1200)
+@given(CHANGES, CHANGES)
+@settings(max_examples=1000, deadline=None, suppress_health_check=QUIET)
+def test_a_thousand_lies(
+    liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]
+) -> None:
+    """So is whatever a thousand of them say."""
     with contextlib.chdir(tmp_path):
         commands_survive(liar, said, facts)
 
@@ -140,3 +157,35 @@ def test_the_truth(liar: Liar, tmp_path: Path) -> None:
         done = CliRunner().invoke(cli, ["dump", str(liar.process.pid)])
         assert done.exit_code == 0, done.output
     assert os.path.exists(tmp_path / ".coverage")
+
+
+@pytest.mark.pythons("3.14")
+def test_an_interpreter_that_describes_itself_wrongly(
+    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+) -> None:
+    """Offsets that lead nowhere, or far away, are an error of ours and no traceback."""
+    chance = random.Random(1)  # noqa: S311  the same nonsense every time
+    target = launch(interpreter, "idle.py", "sleep")
+    process = Process(target.pid)
+    runtime = find_interpreter(process).runtime
+    with open_memory(process) as memory:
+        table = memory.read(runtime, 8 * 95)
+        for _ in range(12):
+            # GIVEN a target whose table of offsets is damaged, but for how it begins
+            at = chance.choice((5, 9, 10, 24, 28, 89, 90, 91, 92, 93)) * 8
+            word = chance.choice((b"\xff" * 8, b"\x80" + bytes(7), chance.randbytes(8), bytes(8)))
+            memory.write(runtime, table[:at] + word + table[at + 8 :])
+
+            # WHEN it is looked at, THEN it ends well, or with an error of ours
+            done = covattach.run("doctor", target.pid)
+            memory.write(runtime, table)
+            assert done.code in range(9), done.err
+            assert TRACEBACK not in done.err
+            with contextlib.suppress(remote_exec.Disabled), open_memory(process) as again:
+                memory.write(runtime, table[:at] + word + table[at + 8 :])
+                support = remote_exec.read_support(again, find_interpreter(process))
+                remote_exec.existing(again, find_interpreter(process), support)
+                remote_exec.main_thread(again, find_interpreter(process), support)
+            memory.write(runtime, table)
+    covattach("start", target.pid)
+    covattach("stop", target.pid, "--no-dump")

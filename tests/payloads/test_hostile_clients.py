@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
+import select
 import socket
 import statistics
 import time
@@ -26,8 +28,8 @@ def callers(agent: Inside, number: int) -> Iterator[list[socket.socket]]:
     found = [socket.socket(socket.AF_UNIX) for _ in range(number)]
     try:
         for one in found:
+            one.connect(str(agent.path / "agent.sock"))  # waits for a place
             one.settimeout(30)
-            one.connect(str(agent.path / "agent.sock"))
         yield found
     finally:
         for one in found:
@@ -59,7 +61,7 @@ def test_slow_clients_keep_nobody_waiting(interpreter: Interpreter, launch: Laun
             assert answer_to(slow)[0]["kind"]
 
         # AND those who are too many have to go, but not those who ask
-        with callers(agent, 40) as waiting:
+        with callers(agent, 14) as waiting, callers(agent, 4):
             agent.dump()
             assert waiting[0].recv(1) == b""
         agent.stop()
@@ -99,7 +101,8 @@ def test_no_descriptor_is_left(interpreter: Interpreter, launch: Launch) -> None
         agent.start()
         limit = "__import__('resource').setrlimit(7, ({0}, 4096))"
         target.ask(limit.format("len(os.listdir('/proc/self/fd')) - 1"))
-        wait_for(lambda: "(24," in target.ask("os.dup(0)"), "no descriptor is left")
+        opened = "os.open('/dev/null', 0)"
+        wait_for(lambda: "(24," in str(target.ask(opened)), "no descriptor is left")
 
         # WHEN it is dumped, again and again, THEN it answers
         for _ in range(3):
@@ -110,7 +113,8 @@ def test_no_descriptor_is_left(interpreter: Interpreter, launch: Launch) -> None
         target.ask(limit.format("1024"))
         agent.stop()
     wait_for(lambda: target.traces()["threads"] == before["threads"], "the end")
-    assert target.traces()["descriptors"] == before["descriptors"]
+    left = target.traces()["descriptors"].values()
+    assert sorted(set(left) - {"/dev/null"}) == sorted(set(before["descriptors"].values()))
 
 
 def garbage(chance: random.Random) -> bytes:
@@ -148,7 +152,7 @@ def test_garbage(interpreter: Interpreter, launch: Launch) -> None:
     target = launch(interpreter, "idle.py", "event")
     with Inside(target) as agent:
         agent.start()
-        assert send_garbage(agent, 150) > 100
+        assert send_garbage(agent, 40) > 30
 
         # THEN it measures as before
         target.ask("later()")
@@ -162,6 +166,19 @@ def pace(target: Target, doing: Callable[[], object]) -> float:
     doing()
     further, ended = target.ask("now()")
     return float(further - rounds) / float(ended - began)
+
+
+def flood(agent: Inside, number: int) -> int:
+    """Try to send so many pieces, waiting for nothing; return how many got in."""
+    chance, let_in = random.Random(number), 0  # noqa: S311
+    for _ in range(number):
+        with socket.socket(socket.AF_UNIX) as caller, contextlib.suppress(OSError):
+            caller.setblocking(False)
+            caller.connect(str(agent.path / "agent.sock"))
+            let_in += 1
+            caller.send(garbage(chance))
+        select.select([], [], [], 0.0005)  # what tries costs the processors, too
+    return let_in
 
 
 @pytest.mark.stress
@@ -178,13 +195,13 @@ def test_garbage_does_not_slow_the_target(interpreter: Interpreter, launch: Laun
         # WHEN its agent is sent garbage, a tenth at a time, and left in peace in between
         quiet, loud = [], []
         for _ in range(10):
-            quiet.append(pace(target, lambda: time.sleep(2)))
-            loud.append(pace(target, lambda: send_garbage(agent, 2000)))
+            quiet.append(pace(target, lambda: time.sleep(3)))
+            loud.append(pace(target, lambda: flood(agent, 2000)))
             print(f"{interpreter.id}: {loud[-1] / quiet[-1]:.3f} of the rounds", flush=True)
         share = statistics.median(loud) / statistics.median(quiet)
         print(f"{interpreter.id}: {share:.3f} in the median")
 
-        # THEN it goes round as often
+        # THEN it goes round as often, and answers who asks
         assert share > 0.95
-        assert agent.ask("status")[0]["measuring"]
+        assert agent.dump().kind
         agent.stop()

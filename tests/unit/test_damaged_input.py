@@ -25,7 +25,7 @@ from covattach import client, facts
 from covattach.errors import CovattachError
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import decode
-from covattach.target import process, threads
+from covattach.target import proc, process, threads
 from covattach.target.elf import ElfFile, NotElf
 from covattach.target.interpreter import FUNCTIONS
 
@@ -83,7 +83,7 @@ def test_a_million_requests() -> None:
 
 
 @given(st.binary(max_size=300) | JSON.map(lambda value: json.dumps(value).encode() + b"\n"))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_requests_that_are_made_up(line: bytes) -> None:
     """Anything else is one, too."""
     try:
@@ -143,10 +143,10 @@ def read_texts(number: int) -> None:
     """Read so many damaged texts of /proc: each is read, or is a ValueError."""
     chance = random.Random(number)  # noqa: S311
     readers: list[tuple[str, Callable[[str], object]]] = [
-        (STATUS, process.parse_status),
-        (STAT, process.parse_start_time),
+        (STATUS, proc.parse_status),
+        (STAT, proc.parse_start_time),
         *((line, process.parse_mapping) for line in MAPS.splitlines()[:4]),
-        *((line, process.memory_folder) for line in INFO.splitlines()[:4]),
+        *((line, proc.memory_folder) for line in INFO.splitlines()[:4]),
     ]
     for _ in range(number):
         text, reader = chance.choice(readers)
@@ -177,7 +177,7 @@ class Elsewhere(process.Process):
 
 
 @given(st.text(max_size=60) | st.sampled_from(["running", "-1 0x0", "202 0x0", "0", "x y z"]))
-@settings(max_examples=300, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
 def test_system_calls(tmp_path: Path, text: str) -> None:
     """What a thread is said to do is something, and nothing damaged is idle."""
     (tmp_path / "task" / "1").mkdir(parents=True, exist_ok=True)
@@ -201,7 +201,7 @@ KNOWN = st.fixed_dictionaries({}, optional=dict.fromkeys(HEADER, JSON))
 
 
 @given(JSON)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_facts(said: Any) -> None:
     """Facts are of the right kinds, or not there."""
     for name, check in facts.CHECKS.items():
@@ -210,7 +210,7 @@ def test_facts(said: Any) -> None:
 
 
 @given(KNOWN, st.binary(max_size=80))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_snapshots(header: dict[str, Any], blob: bytes) -> None:
     """A snapshot is one, or an error with a remedy."""
     try:
@@ -220,7 +220,7 @@ def test_snapshots(header: dict[str, Any], blob: bytes) -> None:
 
 
 @given(st.binary(max_size=200) | KNOWN.map(lambda value: json.dumps(value).encode() + b"\n"))
-@settings(max_examples=300, deadline=None, suppress_health_check=QUIET)
+@settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
 def test_saved_snapshots(tmp_path: Path, content: bytes) -> None:
     """So is one in a file."""
     path = tmp_path / "snapshot"
@@ -244,7 +244,7 @@ REPLIES = st.one_of(
 
 
 @given(REPLIES)
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=150, deadline=None)
 def test_replies(content: bytes) -> None:
     """A reply is one of ours, or a ValueError that means: nobody is there."""
     ours, theirs = socket.socketpair()

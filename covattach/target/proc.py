@@ -1,0 +1,46 @@
+"""Texts of /proc (proc(5)), parsed: each is what it is expected to be, or a ValueError."""
+
+from __future__ import annotations
+
+import re
+
+# What must be in /proc/PID/status, and what may be, if it is there.
+NUMBERS = r"\d+(\s+\d+)*"
+FIELDS = {
+    "Tgid": r"\d+",
+    "State": r"[A-Za-z]\b.*",
+    "TracerPid": r"\d+",
+    "Uid": NUMBERS.replace("*", "{3}"),
+    "Gid": NUMBERS.replace("*", "{3}"),
+    "Groups": f"({NUMBERS})?",
+    "NSpid": f"({NUMBERS})?",
+}
+NO_FILES = ("/proc", "/sys", "/dev")  # not for files of ours, but for /dev/shm
+
+
+def parse_start_time(text: str) -> int:
+    """Return field 22 of /proc/PID/stat; raises ValueError."""
+    # The name, field 2, may contain anything, also spaces and parentheses.
+    fields = text.rpartition(")")[2].split()
+    if len(fields) < 20:
+        raise ValueError(f"only {len(fields)} fields")
+    return int(fields[19])
+
+
+def parse_status(text: str) -> dict[str, str]:
+    """Return the fields of /proc/PID/status; raises ValueError where one is not what it is."""
+    lines = (line.partition(":") for line in text.splitlines())
+    found = {key: value.strip() for key, _, value in lines}
+    for name, pattern in FIELDS.items():
+        if not re.fullmatch(pattern, found.get(name, ""), re.ASCII):
+            raise ValueError(f"{name} is {found.get(name)!r}")
+    return found
+
+
+def memory_folder(line: str) -> str | None:
+    """Return where a line of /proc/PID/mountinfo says that writable memory is mounted, or None."""
+    fields, _, more = line.partition(" - ")
+    parts = fields.split(" ")
+    if not more.startswith("tmpfs ") or len(parts) < 6 or "rw" not in parts[5].split(","):
+        return None
+    return parts[4].rstrip("/")
