@@ -5,18 +5,17 @@ Each command imports what it needs when it is called, so that `--help` is as fas
 
 from __future__ import annotations
 
-import signal
 import sys
-from types import FrameType
 from typing import Any
 
 import click
 
-from covattach import __version__
+from covattach import __version__, interruption
 from covattach.commands.demo import demo
 from covattach.commands.dump import dump
 from covattach.commands.mark import mark
 from covattach.commands.provision import provision
+from covattach.commands.run import run as run_command
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
@@ -31,6 +30,7 @@ Examples:
   covattach dump 4711               a report of what ran so far, in htmlcov/
   covattach mark 4711 login         from now on, what runs is in the window "login"
   covattach stop 4711               a last report, and leave no trace
+  covattach run -- python app.py    start it measured, with all that it starts
   covattach demo                    see it work on a sample server
 """
 
@@ -75,18 +75,12 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, status, provision, demo):
+for command in (start, dump, mark, stop, run_command, status, provision, demo):
     cli.add_command(command)
-
-
-def on_sigterm(signum: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C would: everything that was begun is undone first."""
-    raise KeyboardInterrupt
 
 
 def run() -> None:
     """Run the command line, with Ctrl-C and SIGTERM as exceptions that undo what was begun."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, on_sigterm)
+    interruption.take()
     cli(prog_name="covattach")
     sys.exit(0)

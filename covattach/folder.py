@@ -111,6 +111,10 @@ class Folder:
         """Whether the launch file has been executed: the first to do so takes the token."""
         return not (self.path / "token").exists()
 
+    def is_only_a_tree(self) -> bool:
+        """Whether it was made for a tree, by `covattach run`, and no process has it for its own."""
+        return bool(self.facts.get("method") == "run")
+
     def is_being_made(self) -> bool:
         """Whether whoever made the folder is still at work on the session's beginning."""
         facts = self.facts
@@ -125,7 +129,12 @@ class Folder:
             return False
 
     def is_dead(self) -> bool:
-        """Whether nothing can come of it any more: its process has ended and has saved nothing."""
+        """Whether nothing can come of it any more: its process has ended and has saved nothing.
+
+        Nor has any process of its tree, if it is the first of one.
+        """
+        if any(not one.is_dead() for one in self.beside()) or any(self.path.glob("ended-*")):
+            return False
         try:
             process = Process(int(self.facts["pid"]))
         except (KeyError, ValueError, NoTarget):

@@ -25,7 +25,7 @@ class Measurement:
     """A live Coverage object together with all that must be undone when it stops.
 
     `options` may hold `settings` (names and values for `Coverage.set_option`), `core` (sysmon or
-    ctrace), `brought` (the folder of a coverage package for targets that have none), and `here`
+    ctrace), `brought` (for `library.bring`, where the target has no coverage), and `here`
     where this thread is the only one, and the application's.
     """
 
@@ -43,6 +43,8 @@ class Measurement:
             settings = dict(options.get("settings", {}))
             best = best_core(bool(settings.get("run:branch")))
             core = options.get("core") or best
+            if core == "sysmon" and sys.version_info < (3, 12):
+                core = best  # it was asked for in a tree that has newer ones too
             # Where sysmon cannot do it, coverage takes the C tracer, whatever was asked for.
             self.refuse_company("ctrace" if best == "ctrace" else core)
             self.cov = self.construct(settings, core)

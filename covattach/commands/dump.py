@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,16 +50,18 @@ def dump(pid: int, as_json: bool, reset: bool, in_target: bool, **where: Any) ->
     The target goes on, and goes on being measured.  Also for a process that has ended while it
     was measured: then it is what was saved last.
     """
-    from covattach import session, tree
+    from covattach import session, tree, unmeasured
 
     check(where)
+    more: list[str] = []
     whole = tree.find(pid)
     if whole is not None:
         taken = tree.snapshots(whole, reset)
+        more = unmeasured.warnings(whole.place)
     else:
         found = session.find(pid)
         taken = [(found, *session.snapshot(found, reset))]
-    report(pid, taken, where, as_json, in_target)
+    report(pid, taken, where, as_json, in_target, more)
 
 
 def check(where: dict[str, Any]) -> None:
@@ -81,17 +85,20 @@ def report(
     where: dict[str, Any],
     as_json: bool,
     in_target: bool = False,
+    warnings: Sequence[str] = (),
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write the data file, make the reports, and tell of both.
 
     `taken` are sessions with their snapshots, and how long each took, in milliseconds; the first is
-    that whose settings and folder count.
+    that whose settings and folder count.  `warnings` are to be told too, and `more` are facts for
+    JSON.
     """
     from covattach.reports import sources, table
 
     made, html = make(taken[0][0], [snapshot for _, snapshot, _ in taken], where, in_target)
-    warnings = dict.fromkeys([w for one in taken for w in warned(*one)] + list(made.warnings))
-    for warning in filter(None, warnings):
+    said = [*warnings, *(w for one in taken for w in warned(*one)), *made.warnings]
+    for warning in filter(None, dict.fromkeys(said)):
         say(f"Warning: {sources.printable(warning)}")
     table.show(made, console())
     say(f"Data:   {where['data_file']}")
@@ -114,6 +121,7 @@ def report(
                 "snapshot_ms": round(max(ms for _, _, ms in taken), 2),
                 "processes": [described(*one) for one in taken],
                 "outputs": {name: str(path) for name, path in made.outputs.items()},
+                **more,
             }
         )
 
@@ -139,9 +147,10 @@ def make(
     found: Session, snapshots: list[Snapshot], where: dict[str, Any], in_target: bool = False
 ) -> tuple[Report, Path | None]:
     """Write the data file and make the reports; return what they say, and the HTML's first page."""
-    from covattach.reports import datafile, render, sources
+    from covattach.reports import datafile, paths, render, sources
 
-    settings = with_windows(found.settings, snapshots, where.get("contexts"))
+    snapshots, settings = paths.mapped(snapshots, found.settings, found.cwd)
+    settings = with_windows(settings, snapshots, where.get("contexts"))
     ran = {name for snapshot in snapshots for name in snapshot.files}
     never = sources.never_ran(settings, found.cwd, ran)
     context = str(settings.get("run:context") or "")

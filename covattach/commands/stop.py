@@ -24,12 +24,14 @@ Examples:
 @json_option
 def stop(pid: int, as_json: bool, no_dump: bool, **where: Any) -> None:
     """Write a last report of process PID, stop measuring, and leave no trace in it."""
-    from covattach import session, tree
+    from covattach import session, tree, unmeasured
 
+    more: list[str] = []
     if not no_dump:
         check(where)
     whole = tree.find(pid)
     if whole is not None:
+        more = unmeasured.warnings(whole.place)
         taken = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole)]
         say(f"Process {pid} and its descendants are no longer measured.")
     else:
@@ -37,6 +39,6 @@ def stop(pid: int, as_json: bool, no_dump: bool, **where: Any) -> None:
         taken = [(found, session.stop(found), 0.0)]
         say(f"Process {pid} is no longer measured.")
     if not no_dump:
-        report(pid, taken, where, as_json)
+        report(pid, taken, where, as_json, warnings=more)
     elif as_json:
         print_json({"pid": pid, "stopped": True})
