@@ -1,7 +1,8 @@
 """A program that is started in our place: with our terminal, our signals, and our exit status.
 
-It is in our process group, so that the terminal's signals (Ctrl-C, Ctrl-Z, a hang-up) come to it as they would without us; those that somebody sends to us alone are sent on to it.  The
-kernel tells the two apart: `si_code` is above zero for its own (sigaction(2)).
+It is in our process group, so that the terminal's signals (Ctrl-C, Ctrl-Z, a hang-up) come to it
+as they would without us; those that somebody sends to us alone are sent on to it.  The kernel tells
+the two apart: `si_code` is above zero for its own (sigaction(2)).
 """
 
 from __future__ import annotations

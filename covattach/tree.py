@@ -47,8 +47,10 @@ class Tree:
     def members(self) -> list[Session]:
         """Return the sessions of all processes, those too that have ended with something saved."""
         first = self.facts
-        shown = {name: first[name] for name in ("settings", "cwd") if name in first}
-        shared = {name: first[name] for name in ("since", "branch") if name in first}
+        shown: dict[str, Any] = {name: first[name] for name in ("settings", "cwd") if name in first}
+        shared: dict[str, Any] = {
+            name: first[name] for name in ("since", "branch") if name in first
+        }
         found = []
         for place in [self.place, *self.place.beside()]:
             facts = place.facts
