@@ -15,7 +15,7 @@ from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
 from covattach.injector.injection import Injection
-from covattach.payloads.measure import best_core
+from covattach.payloads.cores import best_core
 from covattach.session import BRINGING_IN, ENDING, Session, already, payload_failed
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.process import Process

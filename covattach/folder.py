@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import shutil
 import stat
 import time
@@ -95,9 +94,11 @@ class Folder:
 
     def add_tree(self, source: Path, name: str) -> str:
         """Copy the Python package in `source` into the folder; return its path for the target."""
-        shutil.copytree(source, self.path / name, ignore=shutil.ignore_patterns("__pycache__"))
-        for path in (self.path / name, *(self.path / name).rglob("*")):
-            self.give(path)
+        without = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source, self.path / name, ignore=without, copy_function=shutil.copyfile)
+        if not self.belongs_to(os.geteuid()):
+            for path in (self.path / name, *(self.path / name).rglob("*")):
+                self.give(path)
         return f"{self.inside}/{name}"
 
     def belongs_to(self, uid: int) -> bool:
@@ -164,9 +165,9 @@ def create(process: Process, tree: str | None = None) -> Folder:
     `tree` is the folder of the tree that the session is to belong to, as the target sees it.
     """
     if tree is not None:
-        stems = [f"{tree}-{secrets.token_hex(4)}"]
+        stems = [f"{tree}-{os.urandom(4).hex()}"]
     else:
-        stems = [f"{base}/{PREFIX}{secrets.token_hex(6)}" for base in BASES]
+        stems = [f"{base}/{PREFIX}{os.urandom(6).hex()}" for base in BASES]
     for inside in stems:
         base = inside.rpartition("/")[0]
         with contextlib.suppress(OSError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from covattach.errors import NotPossible
 from covattach.folder import Folder
-from covattach.payloads.measure import best_core
+from covattach.payloads.cores import best_core
 from covattach.target.process import Process
 
 VERSIONS = [(3, minor) for minor in range(9, 16)]

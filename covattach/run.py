@@ -8,23 +8,29 @@ other, known by the PID of the program.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from covattach import folder, interruption, precompile, provision, settings, tree
+from covattach import folder, interruption, precompile, provision, settings
 from covattach.errors import NoTarget
 from covattach.folder import Folder
 from covattach.payloads.children import TREE, additions
 from covattach.payloads.tree import announce
 from covattach.program import Program
 from covattach.target.process import Process
-from covattach.tree import Tree
+
+if TYPE_CHECKING:
+    from covattach.tree import Tree
 
 METHOD = "run"
+BIRTH = 1.0  # seconds in which a Python that was started has opened its door, or has ended
 STRAGGLING = 0.25  # seconds in which what the program has started may end after it
 
 
@@ -40,10 +46,17 @@ class Options:
 
 @dataclass
 class Run:
-    """A program that is measured, and its tree."""
+    """A program that is measured, and the folder of its tree."""
 
     program: Program
-    whole: Tree
+    place: Folder
+
+    @functools.cached_property
+    def whole(self) -> Tree:
+        """The tree; what it takes to look at one is imported while the program runs."""
+        from covattach.tree import Tree
+
+        return Tree(self.place, self.program.pid)
 
     def wait(self) -> None:
         """Wait until the program has ended; meanwhile, fetch what only reports need."""
@@ -55,25 +68,26 @@ class Run:
     def outliving(self) -> list[int]:
         """Return the processes that are still measured; those that are about to end may do so."""
         began = time.monotonic()
-        place = self.whole.place
+        place = self.place
         while time.monotonic() < began + STRAGGLING and carriers(place):
             time.sleep(0.002)
         known = {one.pid for one in self.whole.members() if is_alive(one.pid, one.facts)}
-        while newborn(place, known) and time.monotonic() < began + tree.BIRTH:
+        while newborn(place, known) and time.monotonic() < began + BIRTH:
             time.sleep(0.005)
             known = {one.pid for one in self.whole.members() if is_alive(one.pid, one.facts)}
         return sorted(known)
 
     def forget(self) -> None:
         """Remove all that the processes have left."""
-        for place in (self.whole.place, *self.whole.place.beside()):
+        for place in (self.place, *self.place.beside()):
             place.remove()
 
 
 def start(command: Sequence[str], options: Options) -> Run:
     """Start the program; raises BadUsage if it is none, or for a bad configuration."""
     here = Process(os.getpid())
-    wanted = settings.read(here, options.rcfile, options.given)
+    with little_of_coverage():
+        wanted = settings.read(here, options.rcfile, options.given)
     place = folder.create(here)
     try:
         place.withdraw()  # nobody is to be attached to
@@ -91,7 +105,24 @@ def start(command: Sequence[str], options: Options) -> Run:
         place.remove()
         raise
     place.write_facts({**facts, "pid": program.pid, "start_time": Process(program.pid).start_time})
-    return Run(program, Tree(place, program.pid))
+    return Run(program, place)
+
+
+@contextlib.contextmanager
+def little_of_coverage() -> Iterator[None]:
+    """Have of coverage the modules that are asked for, and not all the rest with the package.
+
+    The program is not to wait for that: it takes ten times as long.  What was imported is forgotten
+    afterwards, so that who makes the reports imports coverage as it is.
+    """
+    package = ModuleType("coverage")
+    package.__path__ = [os.fspath(provision.own())]
+    sys.modules["coverage"] = package
+    try:
+        yield
+    finally:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "coverage"]:
+            del sys.modules[name]
 
 
 def first_facts(
@@ -133,7 +164,8 @@ def request(
 def fetch() -> None:
     """Import what reports need, so that nobody has to wait for it at the end."""
     import covattach.reports.recorder
-    import covattach.reports.table  # noqa: F401
+    import covattach.reports.table
+    import covattach.tree  # noqa: F401
 
 
 def carriers(place: Folder) -> list[int]:
@@ -156,7 +188,7 @@ def newborn(place: Folder, known: set[int]) -> bool:
     for pid in carriers(place):
         with contextlib.suppress(NoTarget, OSError):
             name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
-            young = Process(pid).age() < tree.BIRTH
+            young = Process(pid).age() < BIRTH
             if pid not in known and young and name.startswith("python"):
                 return not (place.path / f"fault-of-{pid}").exists()
     return False

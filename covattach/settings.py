@@ -52,8 +52,6 @@ REPORTING = (
     "report:sort",
     "xml:package_depth",
 )
-OWN_FILES = (".coveragerc", ".coveragerc.toml")
-SHARED_FILES = ("setup.cfg", "tox.ini", "pyproject.toml")
 NOT_TAKEN = ("run:dynamic_context",)  # windows are the contexts; sysmon has no others
 NEEDS_RCFILE = ("run:disable_warnings", "run:plugins", "html:extra_css")
 
@@ -64,8 +62,6 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
     `given` is what the command line says, and wins.  Raises BadUsage for a file that cannot be
     read, with coverage's own words.
     """
-    if rcfile is None and not is_configured(process):
-        return chosen({}, given)
     from coverage.config import CoverageConfig, read_coverage_config
     from coverage.exceptions import CoverageException
 
@@ -90,33 +86,10 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
     for plugin in config.plugins if rcfile else ():
         for key, value in config.get_plugin_options(plugin).items():
             found[f"{plugin}:{key}"] = value
-    return chosen(found, given)
-
-
-def chosen(found: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a file with those of the command line over them."""
-    over = {name: value for name, value in given.items() if value not in (None, (), [])}
+    found.update({name: value for name, value in given.items() if value not in (None, (), [])})
     return {
-        name: list(value) if isinstance(value, tuple) else value
-        for name, value in {**found, **over}.items()
+        name: list(value) if isinstance(value, tuple) else value for name, value in found.items()
     }
-
-
-def is_configured(process: Process) -> bool:
-    """Whether coverage could find settings: otherwise nobody has to wait for its import.
-
-    A file that is not coverage's own would have to name it (coverage/config.py).
-    """
-    if process.environment.get("COVERAGE_RCFILE"):
-        return True
-    cwd = process.proc / "cwd"
-    if any(os.path.lexists(cwd / name) for name in OWN_FILES):
-        return True
-    for name in SHARED_FILES:
-        with contextlib.suppress(OSError):  # what cannot be read, coverage passes over too
-            if b"coverage" in (cwd / name).read_bytes():
-                return True
-    return False
 
 
 @contextlib.contextmanager

@@ -29,6 +29,7 @@ MODULES = (
     "every_thread",
     "adopt_ctrace",
     "company",
+    "cores",
     "measure",
     "cost",
     "ending",
