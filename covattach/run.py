@@ -115,6 +115,9 @@ def little_of_coverage() -> Iterator[None]:
     The program is not to wait for that: it takes ten times as long.  What was imported is forgotten
     afterwards, so that who makes the reports imports coverage as it is.
     """
+    if "coverage" in sys.modules:  # it measures us
+        yield
+        return
     package = ModuleType("coverage")
     package.__path__ = [os.fspath(provision.own())]
     sys.modules["coverage"] = package
