@@ -89,10 +89,14 @@ def cannot_start(name: str, error: Exception) -> BadUsage:
             "Put the Python that is to run it in front: `covattach run -- python …`.",
         )
     if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
-        remedy = f"Put what is to run it in front: `covattach run -- sh {name}`."
-    else:
-        remedy = "Write it as you would without `covattach run --`."
-    return BadUsage(f"{name} cannot be started ({reason}).", remedy)
+        return BadUsage(
+            f"{name} does not say what is to run it ({reason}).",
+            "Put that in front, as in `covattach run -- sh …`.",
+        )
+    return BadUsage(
+        f"{name} cannot be started ({reason}).",
+        "Write the command as you would without `covattach run --`.",
+    )
 
 
 def end_like(code: int) -> NoReturn:

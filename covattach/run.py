@@ -165,7 +165,11 @@ def request(
 
 
 def fetch() -> None:
-    """Import what reports need, so that nobody has to wait for it at the end."""
+    """Import what reports need, so that nobody has to wait for it at the end.
+
+    It gives way to the program: on Linux a thread has a priority of its own (setpriority(2)).
+    """
+    os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
     import covattach.reports.recorder
     import covattach.reports.table
     import covattach.tree  # noqa: F401
