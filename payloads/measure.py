@@ -34,8 +34,8 @@ class Measurement:
             settings = dict(options.get("settings", {}))
             best = best_core(bool(settings.get("run:branch")))
             core = options.get("core") or best
-            if core == "sysmon" and sys.version_info < (3, 12):
-                core = best  # it was asked for in a tree that has newer ones too
+            if self.is_first and core == "sysmon" and sys.version_info < (3, 12):
+                core = best  # it was asked for in a tree, of which others are newer
             # Where sysmon cannot do it, coverage takes the C tracer, whatever was asked for.
             self.refuse_company("ctrace" if best == "ctrace" else core)
             self.cov = self.construct(settings, core)

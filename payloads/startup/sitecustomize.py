@@ -36,8 +36,9 @@ def covattach_startup():
 
 def covattach_unfit():
     # Why this Python cannot be measured, or nothing.
-    if not hasattr(sys, "implementation") or sys.implementation.name != "cpython":
-        return "it runs no CPython of a version that is measured"
+    implementation = getattr(getattr(sys, "implementation", None), "name", "cpython")
+    if implementation != "cpython":
+        return "it runs %s; CPython is measured" % implementation
     if sys.version_info < (3, 9):
         return "it runs Python %d.%d; 3.9 is the first that is measured" % sys.version_info[:2]
     if "t" in getattr(sys, "abiflags", ""):
