@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Any
 
-BENCHES = ("attach", "help", "overhead")
+BENCHES = ("attach", "help", "overhead", "run")
 
 
 def load(name: str) -> Any:

@@ -16,7 +16,7 @@ from covattach.folder import Folder
 from covattach.injector import inject
 from covattach.injector.injection import Injection
 from covattach.lease import Lease
-from covattach.payloads.measure import best_core
+from covattach.payloads.cores import best_core
 from covattach.session import BRINGING_IN, ENDING, Session, already, payload_failed
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.process import Process, may_not
@@ -142,10 +142,9 @@ def agent_in(
 
 def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpreter) -> str:
     """Return the core that was asked for, or else the best that there is for it."""
-    core = options.core or wanted.get("run:core")
-    if core not in ("ctrace", "sysmon"):
-        core = best_core(bool(wanted.get("run:branch")), interpreter.version)
-    return str(core)
+    branch = bool(wanted.get("run:branch"))
+    asked = settings.asked_core(wanted, options.core)
+    return asked or best_core(branch, interpreter.version)
 
 
 @contextlib.contextmanager
@@ -264,12 +263,16 @@ def begin(
     core: str,
 ) -> dict[str, Any]:
     """Have the agent begin to measure; return its facts.  Raises what `client.ask` raises."""
+    if options.tree == "":
+        # What its children run may be another Python, which decides for itself.
+        asked = settings.asked_core(wanted, options.core)
+        branch = bool(wanted.get("run:branch"))
+        chosen = {"core": asked, "brought": provision.bring_all(process, place, branch, asked)}
+    else:
+        brought = provision.bring(process, place, interpreter.version, core)
+        chosen = {"core": core, "brought": brought}
     request = {
-        "options": {
-            "settings": settings.measuring(wanted),
-            "core": core,
-            "brought": provision.bring(process, place, interpreter.version, core),
-        },
+        "options": {"settings": settings.measuring(wanted), **chosen},
         **tree_of(options, place),
         "every": options.every,
         "for": options.for_,

@@ -6,14 +6,12 @@ Each command imports what it needs when it is called, so that `--help` is as fas
 from __future__ import annotations
 
 import os
-import signal
 import sys
-from types import FrameType
 from typing import Any
 
 import click
 
-from covattach import __version__
+from covattach import __version__, interruption
 from covattach.commands.demo import demo
 from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
@@ -21,6 +19,7 @@ from covattach.commands.mark import mark
 from covattach.commands.provision import provision
 from covattach.commands.ps import ps
 from covattach.commands.record import record
+from covattach.commands.run import run as run_command
 from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
@@ -43,6 +42,7 @@ Examples:
   covattach record 4711 -- COMMAND  what ran while a command ran
   covattach stop 4711               a last report, and leave no trace
   covattach trace 4711              print function calls as they happen
+  covattach run -- python app.py    start it measured, with all that it starts
   covattach doctor 4711             what could be in the way of an attach
   covattach demo                    see it work on a sample server
 """
@@ -103,19 +103,14 @@ def cli(context: click.Context, verbose: bool) -> None:
     context.obj = verbose
 
 
-for command in (start, dump, mark, stop, record, trace, status, ps, doctor, provision, demo):
+MEASURING = (start, dump, mark, stop, record, trace, run_command)
+for command in (*MEASURING, status, ps, doctor, provision, demo):
     cli.add_command(command)
-
-
-def on_sigterm(signum: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C would: everything that was begun is undone first."""
-    raise KeyboardInterrupt
 
 
 def run() -> None:
     """Run the command line, with Ctrl-C and SIGTERM as exceptions that undo what was begun."""
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, on_sigterm)
+    interruption.take()
     if "_COVATTACH_COMPLETE" in os.environ:
         from covattach import completion
 

@@ -29,24 +29,15 @@ GATHERED = "ended-"
 def read(place: Folder) -> list[Snapshot]:
     """Return what has been gathered in the folder of a tree; what is damaged is left out."""
     found = []
-    for name in names(place):
+    for name in place.names(GATHERED):
         with contextlib.suppress(OSError, CovattachError):
             found.append(session.read(place, name))
     return found
 
 
-def names(place: Folder) -> list[str]:
-    """Return the names of the files with what has been gathered."""
-    try:
-        with place.opened() as folder:
-            return [name for name in places.names(folder) if name.startswith(GATHERED)]
-    except (OSError, CovattachError):
-        return []
-
-
 def forget(place: Folder, gone: list[Session]) -> None:
     """Remove what processes that have ended had saved."""
-    for name in names(place):
+    for name in place.names(GATHERED):
         place.drop(name)
     for one in gone:
         if one.folder != place:

@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import stat
 import time
 from collections.abc import Iterator
@@ -144,6 +143,10 @@ class Folder:
         """Whether the launch file has been executed: the first to do so takes the token."""
         return not self.has("token")
 
+    def is_only_a_tree(self) -> bool:
+        """Whether it was made for a tree, by `covattach run`, and no process has it for its own."""
+        return bool(self.facts.get("method") == "run")
+
     def is_being_made(self) -> bool:
         """Whether whoever made the folder is still at work on the session's beginning."""
         facts = self.facts
@@ -158,7 +161,12 @@ class Folder:
             return False
 
     def is_dead(self) -> bool:
-        """Whether nothing can come of it any more: its process has ended and has saved nothing."""
+        """Whether nothing can come of it any more: its process has ended and has saved nothing.
+
+        Nor has any process of its tree, if it is the first of one.
+        """
+        if any(not one.is_dead() for one in self.beside()) or self.names("ended-"):
+            return False
         try:
             process = Process(int(self.facts["pid"]))
         except (KeyError, ValueError, NoTarget):
@@ -176,6 +184,14 @@ class Folder:
         except OSError:
             return False
         return True
+
+    def names(self, start: str) -> list[str]:
+        """Return what is in it whose name begins so; nothing where we may not look."""
+        try:
+            with self.opened() as folder:
+                return [name for name in places.names(folder) if name.startswith(start)]
+        except (OSError, NotPossible):
+            return []
 
     def drop(self, name: str) -> None:
         """Remove a file from it, if it is there."""
@@ -213,7 +229,7 @@ def create(process: Process, tree: str | None = None) -> Folder:
     """
     bases = (tree.rpartition("/")[0],) if tree else (*BASES, *process.memory_folders)
     for base in bases:
-        name = f"{tree}-{secrets.token_hex(4)}" if tree else PREFIX + secrets.token_hex(6)
+        name = f"{tree}-{os.urandom(4).hex()}" if tree else PREFIX + os.urandom(6).hex()
         inside = f"{base}/{name.rpartition('/')[2]}"
         folder = Folder(process.path_of(inside), inside, process.owner)
         try:

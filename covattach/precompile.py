@@ -11,6 +11,7 @@ import hashlib
 import marshal
 import os
 import re
+import shutil
 import subprocess
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +20,7 @@ from covattach.payloads.launch import MODULES
 from covattach.target.process import Process
 
 PYTHON = re.compile(r"python3?(\.\d+)?")
+LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 PATIENCE = 5.0  # seconds; it takes 0.1
 # Standard input has the sources as `marshal` writes them, standard output the code behind the
 # magic number of its version, which the launcher compares.
@@ -36,8 +38,44 @@ sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER + marshal.dumps(code))
 def payloads(process: Process) -> bytes | None:
     """Return the payload modules compiled for `process`, or None where that cannot be had."""
     program = trusted_program(process)
-    if program is None:
+    return None if program is None else payloads_by(program)
+
+
+def payloads_for(command: str) -> bytes | None:
+    """Return them compiled for what a command runs: a Python, or a script that names one.
+
+    None where that is not to be seen, or cannot be had.
+    """
+    found = shutil.which(command)
+    if found is None:
         return None
+    program = Path(os.path.realpath(found))
+    if not PYTHON.fullmatch(program.name):
+        named = interpreter_of(program)
+        if named is None:
+            return None
+        program = Path(os.path.realpath(named))
+    if not PYTHON.fullmatch(program.name) or not program.exists():
+        return None
+    ours = all(is_ours(path) for path in (program, *program.parents))
+    return payloads_by(program) if ours else None
+
+
+def interpreter_of(script: Path) -> str | None:
+    """Return the program that the first line of a script names: `#!/usr/bin/env python3`."""
+    try:
+        with script.open("rb") as file:
+            line = file.readline(LONGEST_LINE).decode(errors="replace")
+    except OSError:
+        return None
+    words = line.removeprefix("#!").split() if line.startswith("#!") else []
+    if len(words) > 1 and os.path.basename(words[0]) == "env":
+        return shutil.which(words[1])
+    return words[0] if words else None
+
+
+def payloads_by(program: Path) -> bytes | None:
+    """Return the payload modules compiled by a program, or None where it will not."""
     folder = files("covattach.payloads")
     sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in MODULES}
     cached = cache(program, sources)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -10,17 +11,22 @@ from pathlib import Path
 
 from covattach.errors import NotPossible
 from covattach.folder import Folder
+from covattach.payloads.cores import best_core
 from covattach.target.process import Process
 
+VERSIONS = [(3, minor) for minor in range(9, 16)]
 # The last release for each Python that is older than the newest release supports.
 LAST = {(3, 9): "7.10.7", (3, 10): "7.16.2"}
 
 
 def own() -> Path:
     """Return the folder of the coverage package that covattach itself runs with."""
-    import coverage
-
-    return Path(coverage.__file__).parent
+    found = importlib.util.find_spec("coverage")
+    if found is None or found.origin is None:
+        raise NotPossible(
+            "covattach's own coverage is gone.", "Install it: `pip install coverage`."
+        )
+    return Path(found.origin).parent
 
 
 def cache(version: tuple[int, int]) -> Path:
@@ -48,11 +54,28 @@ def bring(process: Process, folder: Folder, version: tuple[int, int], core: str)
     Where the target may not be able to read ours, it gets a copy in the session's folder.
     """
     found = find(version, core)
-    if found is None:
-        return None
+    return None if found is None else within_reach(process, folder, found, "coverage")
+
+
+def bring_all(process: Process, folder: Folder, branch: bool, core: str | None) -> dict[str, str]:
+    """Return such paths for all Pythons that there is a coverage for, by version: "3.11".
+
+    `core` is the one that was asked for, or None for the best that each version has.
+    """
+    found = {}
+    for version in VERSIONS:
+        package = find(version, core or best_core(branch, version))
+        if package is not None:
+            dotted = "{}.{}".format(*version)
+            found[dotted] = within_reach(process, folder, package, f"coverage-{dotted}")
+    return found
+
+
+def within_reach(process: Process, folder: Folder, package: Path, name: str) -> str:
+    """Return the path of a package for the target: its own, or that of a copy with that name."""
     if process.root == Path("/") and process.uid == os.geteuid():
-        return str(found)
-    return folder.add_tree(found, "coverage")
+        return str(package)
+    return folder.add_tree(package, name)
 
 
 def fill(version: tuple[int, int]) -> Path:

@@ -132,6 +132,8 @@ def already(process: Process) -> Session | None:
     NotNow during an attach that was not.
     """
     for found in folder.find(process):
+        if found.is_only_a_tree():
+            continue
         try:
             facts = client.answers(found)
         except client.NoAnswer:

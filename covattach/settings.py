@@ -46,6 +46,7 @@ REPORTING = (
     "json:pretty_print",
     "json:show_contexts",
     "lcov:line_checksums",
+    "paths",
     "report:contexts",
     "report:exclude_lines",
     "report:ignore_errors",
@@ -158,8 +159,14 @@ def environment_of(process: Process) -> Iterator[None]:
 
 def measuring(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings that the agent needs; those for reports are for us."""
-    ours = ("html:", "json:", "lcov:", "xml:", "report:", *NOT_TAKEN)
+    ours = ("html:", "json:", "lcov:", "xml:", "report:", "paths", *NOT_TAKEN)
     return {name: value for name, value in settings.items() if not name.startswith(ours)}
+
+
+def asked_core(settings: dict[str, Any], given: str | None = None) -> str | None:
+    """Return the core that the command line or else the configuration names, or None."""
+    core = given or settings.get("run:core")
+    return str(core) if core in ("ctrace", "sysmon") else None
 
 
 def warnings(settings: dict[str, Any]) -> list[str]:

@@ -45,12 +45,17 @@ class Tree:
 
     def members(self) -> list[Session]:
         """Return the sessions of all processes, those too that have ended with something saved."""
+        first = self.facts
+        shown: dict[str, Any] = {name: first[name] for name in ("settings", "cwd") if name in first}
+        shared: dict[str, Any] = {
+            name: first[name] for name in ("since", "branch") if name in first
+        }
         found = []
         for place in [self.place, *self.place.beside()]:
             facts = place.facts
             pid = facts.get("pid")
             if isinstance(pid, int) and self.believes(place, facts):
-                found.append(Session(pid, place, facts, alive=True))
+                found.append(Session(pid, place, {**shared, **facts, **shown}, alive=True))
         return found
 
     def believes(self, place: Folder, facts: dict[str, Any]) -> bool:

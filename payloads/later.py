@@ -46,6 +46,7 @@ STANDARD = (
     "platform",
     "pprint",
     "textwrap",
+    "tomllib",
     "traceback",
 )
 # Tracers that are not used: the one in Python never, and before 3.12 there is no sysmon.

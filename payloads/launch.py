@@ -34,6 +34,7 @@ MODULES = (
     "tracing_flags",
     "adopt_ctrace",
     "company",
+    "cores",
     "measure",
     "cost",
     "ending",

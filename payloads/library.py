@@ -86,10 +86,11 @@ def import_from(folder: str) -> ModuleType:
         raise
 
 
-def bring(brought: str | None) -> tuple[ModuleType, bool]:
+def bring(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:
     """Return the coverage package, and whether it is to be put aside at the end.
 
-    `brought` is the folder of the package that covattach has for this interpreter, or None.
+    `brought` is the folder of the package that covattach has for this interpreter, or None; or
+    the folders that it has, by the versions that they are for: "3.11".
     Raises NoCoverage where there is none, or where the application runs one that is too old.
     """
     present = sys.modules.get("coverage")
@@ -104,9 +105,9 @@ def bring(brought: str | None) -> tuple[ModuleType, bool]:
     if again:
         sys.modules.update(again)
         return again["coverage"], True
-    folder = of_the_target() or brought
+    version = ".".join(map(str, sys.version_info[:2]))
+    fitting = brought.get(version) if isinstance(brought, dict) else brought
+    folder = of_the_target() or fitting
     if folder is None:
-        raise NoCoverage(
-            "there is no coverage for Python " + ".".join(map(str, sys.version_info[:2]))
-        )
+        raise NoCoverage("there is no coverage for Python " + version)
     return import_from(folder), True

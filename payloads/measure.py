@@ -8,24 +8,15 @@ from _thread import RLock
 from typing import Any
 
 from . import adopt_ctrace, adopt_sysmon, company, frames, greenlets, later, library, tracers
+from .cores import CORES, best_core
 from .snapshot import Snapshots
-
-CORES = {"SysMonitor": "sysmon", "CTracer": "ctrace", "PyTracer": "pytrace"}
-
-
-def best_core(branch: bool, version: tuple[int, ...] = sys.version_info[:2]) -> str:
-    """Return the core that measures this at the least cost: sysmon where it can."""
-    # coverage itself takes sysmon from 3.14 on; for lines it is as good on 3.12 and 3.13.
-    if version >= (3, 14) or (version >= (3, 12) and not branch):
-        return "sysmon"
-    return "ctrace"
 
 
 class Measurement:
     """A live Coverage object together with all that must be undone when it stops.
 
     `options` may hold `settings` (names and values for `Coverage.set_option`), `core` (sysmon or
-    ctrace), `brought` (the folder of a coverage package for targets that have none), and `here`
+    ctrace), `brought` (for `library.bring`, where the target has no coverage), and `here`
     where this thread is the only one, and the application's.
     """
 
@@ -43,6 +34,8 @@ class Measurement:
             settings = dict(options.get("settings", {}))
             best = best_core(bool(settings.get("run:branch")))
             core = options.get("core") or best
+            if self.is_first and core == "sysmon" and sys.version_info < (3, 12):
+                core = best  # it was asked for in a tree, of which others are newer
             # Where sysmon cannot do it, coverage takes the C tracer, whatever was asked for.
             self.refuse_company("ctrace" if best == "ctrace" else core)
             self.cov = self.construct(settings, core)

@@ -111,7 +111,7 @@ class Session:
     def join(self, request: dict[str, Any]) -> None:
         """Be a process of a tree from now on, the first one or another."""
         self.tree = tree.Tree(request, self.last.save)
-        if self.tree.folder == self.place.path:
+        if self.place.is_made and self.tree.folder == self.place.path:
             tree.announce(request, self.ends)
 
     def look(self) -> None:

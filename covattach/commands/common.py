@@ -75,6 +75,56 @@ timeout_option = click.option(
 )
 
 
+def listed(context: click.Context, param: click.Parameter, value: str | None) -> list[str]:
+    """Return a comma-separated option as a list, as coverage's own options are given."""
+    return [part.strip() for part in (value or "").split(",") if part.strip()]
+
+
+def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options by which `start` and `run` say what to measure, and how."""
+    for option in reversed(
+        (
+            click.option(
+                "--core",
+                type=click.Choice(["sysmon", "ctrace"]),
+                help="coverage's measuring core.  [default: the fastest that can do it]",
+            ),
+            click.option(
+                "--branch/--no-branch", default=None, help="Measure branches, not only lines."
+            ),
+            click.option(
+                "--source", callback=listed, metavar="LIST", help="Packages or folders to measure."
+            ),
+            click.option(
+                "--include", callback=listed, metavar="LIST", help="Only files like these patterns."
+            ),
+            click.option(
+                "--omit", callback=listed, metavar="LIST", help="No files like these patterns."
+            ),
+            click.option(
+                "--rcfile",
+                type=click.Path(exists=True, dir_okay=False),
+                help="coverage's configuration.  [default: the target's own]",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
+    """Take what these options say out of `given`; return it by the names that coverage has."""
+    include, omit = given.pop("include"), given.pop("omit")
+    return {
+        "run:branch": given.pop("branch"),
+        "run:source": given.pop("source"),
+        "run:include": include,
+        "run:omit": omit,
+        "report:include": include,
+        "report:omit": omit,
+    }
+
+
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options by which `dump` and `stop` say where the data and the reports go."""
     for option in reversed(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -48,16 +50,20 @@ def dump(
     was measured: then it is what was saved last.  Of several processes it is one data file, and
     one report.
     """
+    from covattach import unmeasured
+
     if in_target and is_many:
         raise click.UsageError("--in-target is for one PID.")
     check(where)
     failures = Failures()
     taken: list[Taken] = []
+    warnings: list[str] = []
     for pid in pids:
         with failures.kept():
+            warnings += unmeasured.warnings_of(pid)
             taken += snapshots_of(pid, reset)
     if taken:
-        report(pids, taken, where, as_json, in_target)
+        report(pids, taken, where, as_json, in_target, warnings)
     failures.tell()
 
 
@@ -93,18 +99,21 @@ def report(
     where: dict[str, Any],
     as_json: bool,
     in_target: bool = False,
+    warnings: Sequence[str] = (),
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
     """Write the data file, make the reports, and tell of both.
 
     `taken` are sessions with their snapshots, and how long each took, in milliseconds; the first is
-    that whose settings and folder count.
+    that whose settings and folder count.  `warnings` are to be told too, and `more` are facts for
+    JSON.
     """
     from covattach.reports import table
 
     found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
     made, html = make(found, snapshots, where, in_target)
-    warnings = dict.fromkeys([w for one in taken for w in warned(*one)] + list(made.warnings))
-    for warning in filter(None, warnings):
+    said = [*warnings, *(w for one in taken for w in warned(*one)), *made.warnings]
+    for warning in filter(None, dict.fromkeys(said)):
         say(f"Warning: {warning}")
     table.show(made, console())
     say(f"Data:   {where['data_file']}")
@@ -128,6 +137,7 @@ def report(
                 "snapshot_ms": round(max(ms for _, _, ms in taken), 2),
                 "processes": [described(*one) for one in taken],
                 "outputs": {name: str(path) for name, path in made.outputs.items()},
+                **more,
             }
         )
 
@@ -184,10 +194,11 @@ def make_here(
 
 def write(found: list[Session], snapshots: list[Snapshot], where: dict[str, Any]) -> dict[str, Any]:
     """Write the data file; return the settings that reports of it are to follow."""
-    from covattach.reports import datafile, sources
+    from covattach.reports import datafile, paths, sources
 
     first = found[0]
-    settings = with_windows(first.settings, snapshots, where.get("contexts"))
+    snapshots, settings = paths.mapped(snapshots, first.settings, first.cwd)
+    settings = with_windows(settings, snapshots, where.get("contexts"))
     ran = {name for snapshot in snapshots for name in snapshot.files}
     never = sources.never_ran(settings, first.cwd, ran)
     context = str(settings.get("run:context") or "")

@@ -10,7 +10,9 @@ import click
 
 from covattach.commands.common import (
     Duration,
+    chosen_settings,
     json_option,
+    measuring_options,
     print_json,
     progress,
     say,
@@ -48,11 +50,6 @@ FIELDS = (
 )
 
 
-def listed(context: click.Context, param: click.Parameter, value: str | None) -> list[str]:
-    """Return a comma-separated option as a list, as coverage's own options are given."""
-    return [part.strip() for part in (value or "").split(",") if part.strip()]
-
-
 @click.command(cls=ForTargets, epilog=EPILOG)
 @each_target(measured=False)
 @click.option(
@@ -62,20 +59,7 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
     show_default=True,
     help="How to get in: remote-exec (3.14 and later, no stop at all) or gdb.",
 )
-@click.option(
-    "--core",
-    type=click.Choice(["sysmon", "ctrace"]),
-    help="coverage's measuring core.  [default: the fastest that can do it]",
-)
-@click.option("--branch/--no-branch", default=None, help="Measure branches, not only lines.")
-@click.option("--source", callback=listed, metavar="LIST", help="Packages or folders to measure.")
-@click.option("--include", callback=listed, metavar="LIST", help="Only files like these patterns.")
-@click.option("--omit", callback=listed, metavar="LIST", help="No files like these patterns.")
-@click.option(
-    "--rcfile",
-    type=click.Path(exists=True, dir_okay=False),
-    help="coverage's configuration.  [default: the target's own]",
-)
+@measuring_options
 @click.option(
     "--tree",
     is_flag=True,
@@ -151,14 +135,7 @@ def asked_for(given: dict[str, Any]) -> Options:
         every=given["every"],
         for_=given["for_"],
         max_overhead=given["max_overhead"],
-        given={
-            "run:branch": given["branch"],
-            "run:source": given["source"],
-            "run:include": given["include"],
-            "run:omit": given["omit"],
-            "report:include": given["include"],
-            "report:omit": given["omit"],
-        },
+        given=chosen_settings(given),
     )
 
 

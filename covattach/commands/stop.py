@@ -29,19 +29,23 @@ Examples:
 @json_option
 def stop(pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **where: Any) -> None:
     """Write a last report of process PID, stop measuring, and leave no trace in it."""
+    from covattach import unmeasured
+
     if not no_dump:
         check(where)
     failures = Failures()
     stopped: list[int] = []
     taken: list[Taken] = []
+    warnings: list[str] = []
     for pid in pids:
         with failures.kept():
             if not no_dump:
                 write_first(snapshots_of(pid), where)
+            warnings += unmeasured.warnings_of(pid)
             taken += stop_one(pid)
             stopped.append(pid)
     if taken and not no_dump:
-        report(stopped, taken, where, as_json)
+        report(stopped, taken, where, as_json, warnings=warnings)
     elif stopped and as_json:
         rows = [{"pid": pid, "stopped": True} for pid in stopped]
         print_json(rows if is_many else rows[0])

@@ -19,13 +19,31 @@ def covattach_startup():
             del os.environ["PYTHONPATH"]
     sys.path[:] = [entry for entry in sys.path if entry != folder]
     sys.path_importer_cache.pop(folder, None)
-    if tree and sys.version_info >= (3, 9):
-        try:
-            with open(os.path.join(tree, "payloads", "launch.py")) as file:
-                source = file.read()
-        except OSError:
-            return  # another user's, or not measured any more
-        exec(source, {"TREE": tree})
+    if not tree:
+        return
+    unfit = covattach_unfit()
+    try:
+        if unfit:
+            with open(os.path.join(tree, "fault-of-%d" % os.getpid()), "w") as file:
+                file.write("Unfit: " + unfit)
+            return
+        with open(os.path.join(tree, "payloads", "launch.py")) as file:
+            source = file.read()
+    except (IOError, OSError):
+        return  # another user's, or not measured any more
+    exec(source, {"TREE": tree})
+
+
+def covattach_unfit():
+    # Why this Python cannot be measured, or nothing.
+    implementation = getattr(getattr(sys, "implementation", None), "name", "cpython")
+    if implementation != "cpython":
+        return "it runs %s; CPython is measured" % implementation
+    if sys.version_info < (3, 9):
+        return "it runs Python %d.%d; 3.9 is the first that is measured" % sys.version_info[:2]
+    if "t" in getattr(sys, "abiflags", ""):
+        return "it runs a free-threaded build of Python"
+    return ""
 
 
 try:

@@ -80,3 +80,15 @@ def test_kept_and_found_again(
 
     monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
     assert precompile.payloads(process) == first
+
+
+def test_program_of_a_command(tmp_path: Path) -> None:
+    """A script that names a Python in its first line is compiled for; what names none, is not."""
+    script = tmp_path / "server"
+    for line in ("#!/usr/bin/python3.11 -s\n", "#!/usr/bin/env python3.11\n"):
+        script.write_text(line)
+        assert os.path.realpath(str(precompile.interpreter_of(script))).endswith("python3.11")
+    script.write_text("import this\n")
+    assert precompile.interpreter_of(script) is None
+    assert precompile.payloads_for("/nonexistent/program") is None
+    assert precompile.payloads_for("/bin/sh") is None

@@ -1,0 +1,27 @@
+"""A program of three processes that ends in a moment: what `bench/run.py` starts."""
+
+import os
+import sys
+
+
+def work(count: int) -> int:
+    """Return something that takes some milliseconds."""
+    return sum(number * number for number in range(count))
+
+
+def main() -> None:
+    """Say which process this is; have two children work; end when they have."""
+    print(os.getpid(), flush=True)
+    children = []
+    for count in (20_000, 30_000):
+        pid = os.fork()
+        if pid == 0:
+            work(count)
+            sys.exit()
+        children.append(pid)
+    for pid in children:
+        os.waitpid(pid, 0)
+
+
+if __name__ == "__main__":
+    main()

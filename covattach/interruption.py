@@ -1,0 +1,21 @@
+"""Ctrl-C and SIGTERM, as exceptions that undo what was begun."""
+
+from __future__ import annotations
+
+import signal
+from types import FrameType
+
+ignored: set[signal.Signals] = set()  # those that we were started to ignore, as by `nohup … &`
+
+
+def on_sigterm(signum: int, frame: FrameType | None) -> None:
+    """End as Ctrl-C would."""
+    raise KeyboardInterrupt
+
+
+def take() -> None:
+    """Have both raise KeyboardInterrupt from now on."""
+    handlers = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, on_sigterm))
+    for number, handler in handlers:
+        if signal.signal(number, handler) == signal.SIG_IGN:
+            ignored.add(number)

@@ -1,0 +1,110 @@
+"""A program that is started in our place: with our terminal, our signals, and our exit status.
+
+It is in our process group, so that the terminal's signals (Ctrl-C, Ctrl-Z, a hang-up) come to it
+as they would without us; those that somebody sends to us alone are sent on to it.  The kernel tells
+the two apart: `si_code` is above zero for its own (sigaction(2)).
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import resource
+import signal
+from collections.abc import Mapping, Sequence
+from typing import NoReturn
+
+from covattach.errors import BadUsage
+
+SENT_ON = {
+    signal.SIGHUP,
+    signal.SIGINT,
+    signal.SIGQUIT,
+    signal.SIGTERM,
+    signal.SIGUSR1,
+    signal.SIGUSR2,
+    signal.SIGWINCH,
+}
+WAITED_FOR = {*SENT_ON, signal.SIGCHLD}
+OUR_PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them; a new program must not
+
+
+class Program:
+    """A program from its start on; `status` is what waitpid(2) says of its end."""
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], ignored: set[signal.Signals]
+    ) -> None:
+        """Start it; `ignored` are the signals that we were started to ignore, and it is too.
+
+        Our own signals wait from here on until `hear_again`.  Raises BadUsage.
+        """
+        self.status = 0
+        self.before = signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would leave us no exit status
+        ours = {number: signal.signal(number, signal.SIG_IGN) for number in ignored}
+        try:
+            self.pid = os.posix_spawnp(
+                command[0],
+                list(command),
+                environment,
+                setsigmask=self.before,
+                setsigdef=OUR_PYTHONS,
+            )
+        except (OSError, ValueError) as error:
+            self.hear_again()
+            raise cannot_start(command[0], error) from None
+        finally:
+            for number, handler in ours.items():
+                signal.signal(number, handler)
+
+    def wait(self) -> None:
+        """Wait for its end, and send on to it what we are sent meanwhile."""
+        while True:
+            pid, self.status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                return
+            got = signal.sigwaitinfo(WAITED_FOR)
+            if got.si_signo in SENT_ON and got.si_code <= 0:
+                os.kill(self.pid, got.si_signo)
+
+    def hear_again(self) -> None:
+        """Be interrupted by signals again; those that came for the program are not for us."""
+        while signal.sigtimedwait(WAITED_FOR, 0):
+            continue
+        signal.pthread_sigmask(signal.SIG_SETMASK, self.before)
+
+    @property
+    def exit_code(self) -> int:
+        """Its exit code; that of a signal is its number, negative."""
+        return os.waitstatus_to_exitcode(self.status)
+
+
+def cannot_start(name: str, error: Exception) -> BadUsage:
+    """Return the error for a command that is none."""
+    reason = error.strerror if isinstance(error, OSError) else str(error)
+    if name.endswith(".py") or name.startswith("-"):
+        return BadUsage(
+            f"{name} is not a program ({reason}).",
+            "Put the Python that is to run it in front: `covattach run -- python …`.",
+        )
+    if isinstance(error, OSError) and error.errno == errno.ENOEXEC:
+        return BadUsage(
+            f"{name} does not say what is to run it ({reason}).",
+            "Put that in front, as in `covattach run -- sh …`.",
+        )
+    return BadUsage(
+        f"{name} cannot be started ({reason}).",
+        "Write the command as you would without `covattach run --`.",
+    )
+
+
+def end_like(code: int) -> NoReturn:
+    """End as a program with that exit code has: by its signal, too, but without a core file."""
+    if code < 0:
+        resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+        if -code not in (signal.SIGKILL, signal.SIGSTOP):
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+        code = 128 - code  # it does not end us
+    raise SystemExit(code)

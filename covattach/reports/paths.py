@@ -1,0 +1,91 @@
+"""Data of the same sources under different roots, put together under one name.
+
+The setting "paths", as coverage has it: lists of folders, patterns too, that stand for the first of
+each list, which is where the sources are to be found here (coverage/control.py, _make_aliases).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from covattach.errors import BadUsage
+from covattach.reports.loads import Loads
+from covattach.reports.snapshot import Snapshot
+from covattach.reports.sources import inside
+
+Names = Callable[[str], str]
+
+
+def mapped(
+    snapshots: Sequence[Snapshot], settings: dict[str, Any], cwd: Path
+) -> tuple[list[Snapshot], dict[str, Any]]:
+    """Return the snapshots with one name for each file, and the settings that are left.
+
+    `cwd` is the target's working directory, where relative folders are looked for first, and then
+    in our own.  Raises BadUsage, with coverage's own words, for patterns that are none.
+    """
+    from coverage.exceptions import CoverageException
+
+    left = {name: value for name, value in settings.items() if name != "paths"}
+    paths = settings.get("paths")
+    if not isinstance(paths, dict) or not paths:
+        return list(snapshots), left
+    roots = (cwd, Path.cwd())
+    try:
+        with inside(cwd):
+            names = aliases(paths, roots, bool(settings.get("run:relative_files")))
+            return [with_names(snapshot, names) for snapshot in snapshots], left
+    except CoverageException as error:
+        raise BadUsage(
+            f"The setting [paths] makes no sense: {error}.", "Correct it, and start again."
+        ) from None
+
+
+def aliases(paths: dict[str, list[str]], roots: Sequence[Path], relative: bool) -> Names:
+    """Return what gives a file its name."""
+    from coverage.files import PathAliases
+
+    found = PathAliases(relative=relative)
+    for folders in paths.values():
+        for pattern in folders[1:]:
+            found.add(pattern, folders[0] if relative else here(folders[0], roots))
+    return functools.cache(found.map)
+
+
+def here(folder: str, roots: Sequence[Path]) -> str:
+    """Return a folder as an absolute one, below the first of the roots that has it."""
+    found = [root / folder for root in roots if (root / folder).exists()]
+    return os.fspath(found[0] if found else roots[-1] / folder)
+
+
+def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
+    """Return a snapshot whose files have other names, two of which may now be the same."""
+    return replace(
+        snapshot,
+        files=united(snapshot.files, names),
+        windows={window: united(files, names) for window, files in snapshot.windows.items()},
+        file_tracers={names(name): tracer for name, tracer in snapshot.file_tracers.items()},
+        loads=loads_with_names(snapshot.loads, names),
+    )
+
+
+def united(files: Any, names: Names) -> Any:
+    """Return what ran of each file by its new name."""
+    found: dict[str, set[Any]] = {}
+    for name, held in files.items():
+        found.setdefault(names(name), set()).update(held)
+    return found
+
+
+def loads_with_names(loads: Loads, names: Names) -> Loads:
+    """Return what had been loaded before, by the new names."""
+    found: dict[str, frozenset[Any]] = {}
+    for name, held in loads.files.items():
+        new = names(name)
+        found[new] = found.get(new, frozenset()) | held
+    return replace(loads, files=found)

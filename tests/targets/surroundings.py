@@ -1,0 +1,26 @@
+"""A program that says what it sees of its surroundings."""
+
+import json
+import os
+import signal
+import sys
+
+ignored = ("COVERAGE_PROCESS_START", "_")
+print(
+    json.dumps(
+        {
+            "environment": {k: v for k, v in sorted(os.environ.items()) if k not in ignored},
+            "path": sys.path,
+            "importers": [p for p in sys.path_importer_cache if "covattach-" in p],
+            "arguments": sys.argv,
+            "sitecustomize": getattr(sys.modules.get("sitecustomize"), "__file__", None),
+            "ours": [name for name in sys.modules if "covattach" in name],
+            "signals": {n: str(signal.getsignal(n)) for n in (1, 2, 3, 10, 12, 13, 15, 17)},
+            "masked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
+            "interval": sys.getswitchinterval(),
+            "descriptors": sorted(os.listdir("/proc/self/fd"))[:3],
+            "terminal": [os.isatty(n) for n in range(3)],
+            "group": os.getpgid(0) == os.getpgid(os.getppid()),
+        }
+    )
+)
