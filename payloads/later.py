@@ -40,11 +40,14 @@ PARSERS = ("coverage.parser", "coverage.phystokens", "coverage.regions")
 STANDARD = (
     "base64",
     "datetime",
+    "glob",
     "hashlib",
     "pathlib",
     "platform",
     "pprint",
+    "signal",
     "textwrap",
+    "tomllib",
     "traceback",
 )
 # Tracers that are not used: the one in Python never, and before 3.12 there is no sysmon.
@@ -54,7 +57,9 @@ KNOWN: dict[str, dict[str, Any]] = {
     "platform": {
         "python_implementation": lambda: "CPython",
         "python_version": lambda: sys.version.split()[0],
-    }
+    },
+    # It is one, and stands in `except`, where nothing but a class can.
+    "tomllib": {"TOMLDecodeError": ValueError},
 }
 
 
@@ -95,8 +100,8 @@ class Names:
     def __init__(self, module: str) -> None:
         self.__module = module
 
-    def __getattr__(self, name: str) -> Later:
-        return Later(self.__module, name)
+    def __getattr__(self, name: str) -> Any:
+        return KNOWN.get(self.__module, {}).get(name) or Later(self.__module, name)
 
 
 def importer(left_out: frozenset[str]) -> Any:
