@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Any
 
-BENCHES = ("attach", "help", "overhead", "run")
+BENCHES = ("attach", "bringing_in", "dump", "help", "overhead", "run")
 
 
 def load(name: str) -> Any:
@@ -23,7 +23,7 @@ def main(words: list[str]) -> int:
         load(words[0]).main(words[1:])
         return 0
     for name in BENCHES:
-        print(f"{name:10} {load(name).__doc__.splitlines()[0]}")
+        print(f"{name:12} {load(name).__doc__.splitlines()[0]}")
     for name in BENCHES:
         print(f"\n{name}", flush=True)
         load(name).main([])

@@ -130,17 +130,6 @@ def contents(folder: str) -> Any:
     return tuple(texts)
 
 
-def codes(content: Any) -> dict[str, Any]:
-    """Return the code of the payload modules, by their names."""
-    import marshal
-
-    if isinstance(content, bytes):
-        found: dict[str, Any] = marshal.loads(content)  # noqa: S302  # it is covattach's
-        return found
-    named = zip(MODULES, content)
-    return {name: compile(text, "<covattach " + name + ">", "exec") for name, text in named}
-
-
 def load(folder: str) -> Any:
     """Return the last of the payload modules of `folder`, the agent.
 
@@ -156,27 +145,34 @@ def load(folder: str) -> Any:
     except LookupError:
         keeper = None
     if keeper is None or keeper.key != hash(content):
-        keeper = Keeper(hash(content), execute(codes(content)))
+        keeper = Keeper(hash(content), execute(content))
         codecs.register_error(KEEP, keeper)
     return keeper.agent
 
 
-def execute(found: dict[str, Any]) -> Any:
-    """Execute the payload modules and return the last one.
+def execute(content: Any) -> Any:
+    """Execute the payload modules, of these `contents`, and return the last one.
 
     They see each other as the package `_covattach`, which is in `sys.modules` only meanwhile.
     The file names start with `<`, which is how coverage knows that they are not to be measured.
     """
+    import marshal
+
+    if isinstance(content, bytes):
+        found = marshal.loads(content)  # noqa: S302  # it is covattach's
+        content = [found[name] for name in MODULES]
     package: Any = ModuleType(PACKAGE)
     package.__path__ = []
     sys.modules[PACKAGE] = package
     module: Any = package
     try:
-        for name in MODULES:
+        for name, code in zip(MODULES, content):
+            if isinstance(code, str):
+                code = compile(code, "<covattach " + name + ">", "exec")
             module = ModuleType(PACKAGE + "." + name)
             module.__package__ = PACKAGE
             sys.modules[module.__name__] = module
-            exec(found[name], module.__dict__)
+            exec(code, module.__dict__)
             setattr(package, name, module)
     finally:
         for name in MODULES:

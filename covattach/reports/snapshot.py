@@ -241,20 +241,25 @@ def check_name(name: Any) -> str:
 
 
 def split(kind: str, windows: list[Counts], blob: bytes, marshalled: bool) -> Iterator[array[int]]:
-    """Yield the numbers of the blob, so many at a time as the counts say; raises SnapshotError.
+    """Return the numbers of the blob, so many at a time as the counts say; raises SnapshotError.
 
     Those of the first window may be `marshalled`; others are words.
     """
     first, *others = [[count for _, count in counts] for counts in windows]
     sizes = [marshalled_size(kind, count) if marshalled else WORD * count for count in first]
-    rest = [WORD * count for counts in others for count in counts]
-    if sum(sizes) + sum(rest) != len(blob):
+    sizes += [WORD * count for counts in others for count in counts]
+    if sum(sizes) != len(blob):
         raise SnapshotError(f"it holds {len(blob)} bytes, and promises another number of them")
+    return numbers_of(kind, sizes, blob, len(first) if marshalled else 0)
+
+
+def numbers_of(kind: str, sizes: list[int], blob: bytes, marshalled: int) -> Iterator[array[int]]:
+    """Yield the numbers in parts of these sizes; the first so many are `marshalled`."""
     at = 0
-    for place, size in enumerate([*sizes, *rest]):
+    for place, size in enumerate(sizes):
         part = blob[at : at + size]
         at += size
-        yield unmarshalled(kind, part) if marshalled and place < len(sizes) else array("q", part)
+        yield unmarshalled(kind, part) if place < marshalled else array("q", part)
 
 
 def check_tracers(tracers: Any) -> dict[str, str]:

@@ -70,6 +70,11 @@ def test_application_that_imports_coverage(interpreter: Interpreter, launch: Lau
         assert target.ask("type(__import__('sqlite3').connect).__name__ != 'Later'") is True
         own = "isinstance(__import__('coverage').CoverageData(no_disk=True), object)"
         assert target.ask(own) is True
+
+        # AND a configuration that cannot be read is told of as ever
+        (agent.path / "bad.toml").write_text("[tool.coverage\n")
+        bad = str(agent.path / "bad.toml")
+        assert "ConfigError" in target.ask(f"__import__('coverage').Coverage(config_file={bad!r})")
         agent.stop()
 
 

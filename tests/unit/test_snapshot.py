@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import marshal
 import os
 import random
 from array import array
@@ -26,6 +28,12 @@ def encode(kind: str, files: dict[str, Any], **more: Any) -> tuple[dict[str, Any
         counted.append([name, len(flat)])
         blob += array("q", flat).tobytes()
     return {"kind": kind, "files": counted, "file_tracers": {}, "taken": TAKEN, **more}, blob
+
+
+def marshalled(kind: str, files: dict[str, Any], **more: Any) -> tuple[dict[str, Any], bytes]:
+    """Return the same as a target sends lines, or pairs of lines, since it uses `marshal`."""
+    header, _ = encode(kind, files, marshalled=True, **more)
+    return header, b"".join(marshal.dumps(list(held), 2) for held in files.values())
 
 
 def pack(first: int, second: int) -> int:
@@ -76,6 +84,44 @@ def test_what_was_sent_is_what_is_read(kind: str, seed: int, tmp_path: Path) -> 
     assert snapshot.facts == {"pid": 7}
     assert snapshot.branch is (kind != "lines")
     assert snapshot.points == sum(len(held) for held in expected.values())
+
+
+@pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("kind", ["lines", "arcs"])
+def test_what_was_marshalled_is_read(kind: str, seed: int) -> None:
+    """What `marshal` wrote is read without it, to the last negative number."""
+    # GIVEN random files
+    sent: dict[str, Any] = some_arcs(dice_for(seed))
+    if kind == "lines":
+        sent = {name: {abs(arc[0]) for arc in held} for name, held in sent.items()}
+    header, blob = marshalled(kind, sent)
+
+    # WHEN they are read / THEN they are the same as before
+    assert decode(header, blob).files == sent
+
+    # WHEN a byte is missing, or another one, THEN it is refused, or another number
+    dice = dice_for(seed)
+    for _ in range(50 if blob else 0):
+        damaged = bytearray(blob)
+        damaged[dice.randrange(len(blob))] ^= 1 << dice.randrange(8)
+        with contextlib.suppress(SnapshotError):
+            found = decode(header, bytes(damaged)).files
+            assert sum(map(len, found.values())) in range(sum(map(len, sent.values())) + 1)
+    with pytest.raises(SnapshotError):
+        decode(header, blob + b"\0")
+
+
+def test_arcs_that_are_packed_by_20_bits() -> None:
+    """What coverage 7.10 packs in its own way is unpacked in that way."""
+    arcs = {(5, -7), (-1, 900_000), (12, 13)}
+    packed = [
+        (second < 0) << 41 | (first < 0) << 40 | abs(second) << 20 | abs(first)
+        for first, second in arcs
+    ]
+    header, blob = encode("packed", {"/a.py": packed}, shift=20)
+    assert decode(header, blob).files == {"/a.py": arcs}
+    with pytest.raises(SnapshotError):
+        decode({**header, "shift": 21}, blob)
 
 
 def test_names_that_become_one_are_put_together() -> None:
