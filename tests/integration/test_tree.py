@@ -1,4 +1,4 @@
-"""A process and all its descendants: what each has executed is in the report, and nothing is left."""
+"""A process and its descendants: what each has executed is in the report, and nothing is left."""
 
 from __future__ import annotations
 

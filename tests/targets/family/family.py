@@ -13,8 +13,8 @@ import sys
 
 sys.path.insert(0, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
-import answering  # noqa: E402
-from work import where_am_i  # noqa: E402
+import answering
+from work import where_am_i
 
 PROGRAM = os.path.join(os.path.dirname(os.path.abspath(__file__)), "program.py")
 
@@ -36,14 +36,14 @@ def only_in_child():
 def fork_and_exec():
     pid = os.fork()  #: parent
     if pid == 0:  #: parent fork_and_exec
-        os.execv(sys.executable, [sys.executable, PROGRAM])  #: fork_and_exec
+        os.execv(sys.executable, [sys.executable, PROGRAM])  # noqa: S606  #: fork_and_exec
     return ended(pid)  #: parent
 
 
 def fork_and_execvpe():
     pid = os.fork()  #: parent
     if pid == 0:  #: parent fork_and_execvpe
-        os.execvpe("env", ["env", sys.executable, PROGRAM], os.environ)  #: fork_and_execvpe
+        os.execvpe("env", ["env", sys.executable, PROGRAM], os.environ)  # noqa: S606  #: fork_and_execvpe
     return ended(pid)  #: parent
 
 

@@ -3,10 +3,12 @@
 import os  #: program
 import sys  #: program
 
+OURS = "/tmp/covattach-"  # noqa: S108  #: program
+
 
 def main(names):  #: program
-    found = [name for name in names if "/tmp/covattach-" in name or "COVATTACH" in name]  #: program
-    found += [entry for entry in sys.path if "/tmp/covattach-" in entry]  #: program
+    found = [name for name in names if OURS in name or "COVATTACH" in name]  #: program
+    found += [entry for entry in sys.path if OURS in entry]  #: program
     found += [name for name in sys.modules if "covattach" in name]  #: program
     custom = getattr(sys.modules.get("sitecustomize"), "__file__", "")  #: program
     if "covattach-" in custom or found:  #: program
