@@ -92,7 +92,20 @@ class Children:
             return arguments  # not an environment: the function will say so
         if place == LISTED:
             added = [os.fsencode(f"{name}={value}") for name, value in added.items()]
+            # The only function among them is `preexec_fn`, which runs in the child; C code ends it.
+            arguments = tuple(self.saved(one) if callable(one) else one for one in arguments)
         return (*arguments[:place], added, *arguments[place + 1 :])
+
+    def saved(self, function: Any) -> Any:
+        """Return a function that does the same, and then saves."""
+
+        def do(*arguments: Any) -> Any:
+            try:
+                return function(*arguments)
+            finally:
+                self.save()
+
+        return do
 
     def execv(self, usual: Any) -> Any:
         """Return an `execv` that tells the program of the tree."""

@@ -30,7 +30,8 @@ class Thread:
     def begin_anew(self) -> None:
         """Forget what was, in a child that has no thread yet."""
         self.turn = self.new_lock()
-        self.resting = self.away = self.owed = False
+        self.forking = 0  # threads that are about to fork, or have just done so
+        self.away = self.owed = False
 
     def start(self) -> None:
         """Start it."""
@@ -51,7 +52,8 @@ class Thread:
         `send_away` tells it.  It is not waited for for long: it may be busy, and then the fork goes
         on.
         """
-        self.resting = True
+        with self.turn:
+            self.forking += 1
         send_away()
         until = time.monotonic() + LEAVING
         while self.is_there() and time.monotonic() < until:
@@ -60,14 +62,20 @@ class Thread:
     def leaves(self) -> bool:
         """Tell the thread, when it is sent away, whether it is still wanted gone."""
         with self.turn:
-            self.away = self.resting
+            self.away = self.forking > 0
         return self.away
 
     def resume(self, forking: Any, tool: int | None) -> None:
-        """Start it again after the fork, in the parent; the arguments are those of `after_fork`."""
+        """Start it again after the fork, in the parent; the arguments are those of `after_fork`.
+
+        Not while another thread forks, which waits for its end: the last one does it.
+        """
         with self.turn:
-            self.resting = False
-            gone, self.away = self.away, False
+            self.forking -= 1
+            gone = self.away and not self.forking
+            if gone:
+                self.away = False
+                self.native_id = 0  # whoever is about to fork now waits for it
         if gone:
             self.owed = True
             afterwards.after_fork(self.start_if_owed, forking, tool)
