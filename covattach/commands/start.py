@@ -106,11 +106,11 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
 
         options = asked_for(given)
         if given["tree"]:
-            attached = attach_tree.start(pid, options, told, say, counting(tell_progress))
+            attached = attach_tree.start(pid, options, told, warn, counting(tell_progress))
             found, facts = attached.first, attached.facts[pid]
         else:
             attached = None
-            found, facts = attach.start(pid, options, told, say)
+            found, facts = attach.start(pid, options, told, warn)
     facts = {**facts, "socket": str(found.folder.socket), "data_file": str(path)}
     if verbose:
         for line in found.facts.get("transcript", ()):
@@ -137,6 +137,12 @@ def asked_for(given: dict[str, Any]) -> Options:
         max_overhead=given["max_overhead"],
         given=chosen_settings(given),
     )
+
+
+def warn(text: str) -> None:
+    """Say what it is going to cost, in as many lines as that takes."""
+    for line in text.splitlines():
+        say(line)
 
 
 def counting(tell_progress: Callable[[str], None]) -> Callable[[int, int], None]:
