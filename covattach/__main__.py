@@ -5,7 +5,8 @@ import signal
 
 def main() -> None:
     """Run the command line; a Ctrl-C before there is anything to undo just ends it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # see `interruption`
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     from covattach.cli import run
 
     run()

@@ -11,7 +11,7 @@ print(
         {
             "environment": {k: v for k, v in sorted(os.environ.items()) if k not in ignored},
             "path": sys.path,
-            "importers": [p for p in sys.path_importer_cache if "covattach-" in p],
+            "importers": [p for p in sys.path_importer_cache if "/payloads/startup" in p],
             "arguments": sys.argv,
             "sitecustomize": getattr(sys.modules.get("sitecustomize"), "__file__", None),
             "ours": [name for name in sys.modules if "covattach" in name],
