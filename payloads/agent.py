@@ -97,6 +97,11 @@ class Agent:
         if self.sigterm.is_for_us():
             if self.session.measurement is not None:
                 self.session.last.save()
+            self.die_if_told()
+
+    def die_if_told(self) -> None:
+        """End by SIGTERM, if it has come; also where the main thread is quicker to exit than we."""
+        if self.sigterm.is_for_us():
             self.sigterm.let()
             die()
 
@@ -160,6 +165,7 @@ class Agent:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
             if self.sigterm.receiver is None and self.sigterm.take():
                 self.door.watch_sigterm(self.sigterm.receiver)
+            self.session.last.then = self.die_if_told
         if (cov or self.tracing.is_on) and not self.watches:
             forks.watch(self)
             self.watches = True

@@ -24,6 +24,13 @@ class LastSave:
         self.pid = os.getpid()
         self.begun = 0
         self.fault = ""
+        self.then: Any = tuple  # what is to be done after the last save, at exit
+
+    def at_exit(self) -> None:
+        """Save, and see whether the process is to end in another way than by its exit."""
+        self.save()
+        if os.getpid() == self.pid:
+            self.then()
 
     def save(self) -> None:
         """Write a snapshot; a fault is kept for the user, the application never sees it."""
@@ -70,8 +77,8 @@ class LastSave:
 
     def arm(self) -> None:
         """Save at the end from now on."""
-        atexit.register(self.save)
+        atexit.register(self.at_exit)
 
     def disarm(self) -> None:
         """Undo `arm`; does nothing the second time."""
-        atexit.unregister(self.save)
+        atexit.unregister(self.at_exit)

@@ -29,10 +29,12 @@ class Sigterm:
     def __init__(self) -> None:
         self.receiver: Any = None
         self.sender: Any = None
+        self.has_come = False
         self.sent_on: dict[int, int] = {}
 
     def take(self) -> bool:
         """Take the signal if the application has not; tell whether it is taken."""
+        self.has_come = False
         if _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL or is_caught_in_c():
             return False
         kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
@@ -63,26 +65,27 @@ class Sigterm:
         self.receiver = self.sender = None
 
     def is_for_us(self) -> bool:
-        """Read what has been written; tell whether this process has got the signal."""
-        found = False
+        """Read what has been written; tell whether this process has got the signal, ever."""
         for pid in self.writers():
             if pid == os.getpid():
-                found = True
+                self.has_come = True
             else:
                 self.send_on(pid)
-        return found
+        return self.has_come
 
     def writers(self) -> set[int]:
         """Return the processes in which the signal has come since the last look."""
         found: set[int] = set()
-        while True:
+        receiver = self.receiver
+        while receiver is not None:
             try:
-                _, notes, _, _ = self.receiver.recvmsg(4096, _socket.CMSG_SPACE(12))
+                _, notes, _, _ = receiver.recvmsg(4096, _socket.CMSG_SPACE(12))
             except OSError:
                 return found
             for level, kind, data in notes:
                 if (level, kind) == (_socket.SOL_SOCKET, SCM_CREDENTIALS):
                     found.add(struct.unpack("3i", data)[0])
+        return found
 
     def send_on(self, pid: int) -> None:
         """Send the signal to a child of ours that has caught it by our handler."""
