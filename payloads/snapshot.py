@@ -37,7 +37,9 @@ class Snapshots:
         self.windows = Windows(pairs=self.kind == "arcs")
         # coverage's own cache of this would keep the collector alive for good.
         self.mapped: dict[str, str] = {}
-        self.encoded: dict[str, tuple[int, bytes]] = {}  # of each file: how many, and as `wired`
+        self.names: Any = sys.modules["coverage.files"]  # which may be put aside before a dump
+        # The set of each file, how many it had, and those as `wired`.
+        self.encoded: dict[str, tuple[Any, int, bytes]] = {}
 
     def copy(self) -> dict[str, set[Any]]:
         """Return a copy of what is held: file name to lines, arcs or packed arcs."""
@@ -89,11 +91,12 @@ class Snapshots:
         They only ever become more until `forget`: if they are as many as the last time, they are
         the same, and an application that has come to rest is not gone through again.
         """
-        known = self.encoded.get(name)
-        if known is None or known[0] != len(held):
+        known, count, numbers = self.encoded.get(name, (None, 0, b""))
+        if known is not held or count != len(held):
             some = list(held)
-            known = self.encoded[name] = len(some), self.wired(some)
-        return known
+            count, numbers = len(some), self.wired(some)
+            self.encoded[name] = held, count, numbers
+        return count, numbers
 
     def wired(self, some: list[Any]) -> bytes:
         """Return lines or arcs as they go over the wire: in the way that takes the least time here.
@@ -112,9 +115,8 @@ class Snapshots:
 
         `abs_file` follows links, which has been done for what `canonical_filename` has returned.
         """
-        files: Any = sys.modules["coverage.files"]
-        if self.collector.file_mapper is files.abs_file:
-            known = set(files.CANONICAL_FILENAME_CACHE.values())
+        if self.collector.file_mapper is self.names.abs_file:
+            known = set(self.names.CANONICAL_FILENAME_CACHE.values())
             new = known.intersection(self.collector.data).difference(self.mapped)
             self.mapped.update(zip(new, new))
 
