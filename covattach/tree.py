@@ -75,6 +75,11 @@ def find(pid: int) -> Tree | None:
     return None
 
 
+def is_member(pid: int, place: Folder) -> bool:
+    """Whether a process has a session in the tree with that folder."""
+    return any(one.facts.get("pid") == pid for one in place.beside())
+
+
 def root_of(pid: int) -> Path:
     """Return what a process sees as `/`, as a path for us."""
     try:
