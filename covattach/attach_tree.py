@@ -13,6 +13,7 @@ from covattach import attach, tree
 from covattach.attach import DONE, Options, Tell
 from covattach.errors import CovattachError, NoTarget, NotNow
 from covattach.session import Session
+from covattach.target.process import Process
 
 AT_ONCE = (os.cpu_count() or 1) + 1  # attaches: each also waits for its target
 EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
@@ -85,16 +86,33 @@ def attach_to(pids: list[int], options: Options, found: Attached, count: Count) 
     total = found.done + len(pids)
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
-        futures = {pool.submit(attach.start, pid, options, lambda _: None): pid for pid in pids}
+        futures = {pool.submit(attach_one, pid, options, found): pid for pid in pids}
         for future in as_completed(futures):
             pid = futures[future]
             try:
-                found.facts[pid] = future.result()[1]
+                found.facts[pid] = future.result()
             except CovattachError as error:
                 found.failed[pid] = error
             count(found.done, total)
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
+    """Attach to one of the descendants and return the facts.
+
+    Raises NoTarget if it has ended meanwhile, and what `attach.start` raises.  One that was born
+    measured is in the way of being attached to until it has opened its door: then it is waited for.
+    """
+    try:
+        return attach.start(pid, options, lambda _: None)[1]
+    except (CovattachError, OSError):  # what is read of it in /proc may be gone, too
+        if not Process(pid).is_alive():
+            raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
+        tree.wait_for_births(tree.Tree(found.first.folder, found.first.pid))
+        if tree.is_member(pid, found.first.folder):
+            return attach.start(pid, options, lambda _: None)[1]
+        raise
 
 
 def absolute(settings: dict[str, Any], cwd: Path) -> dict[str, Any]:

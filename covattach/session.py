@@ -223,19 +223,24 @@ def read(place: Folder, name: str) -> Snapshot:
 def stop(session: Session) -> Snapshot:
     """Stop measuring, remove every trace, and return the last snapshot; raises NoSession."""
     try:
-        if not session.alive:
-            return saved(session)
-        try:
-            header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
-        except client.NobodyThere:
-            if session.folder.has("snapshot"):
-                return saved(session)  # the target has ended meanwhile
-            raise client.no_session(session.pid) from None  # somebody else has stopped it
-        with contextlib.suppress(NoTarget):  # it has ended by itself
-            wait_for_end(Process(session.pid), int(header.get("thread", 0)))
-        return decode(header, blob)
+        return end(session)
     finally:
         session.folder.remove()
+
+
+def end(session: Session) -> Snapshot:
+    """Stop measuring, and return the last snapshot; raises NoSession.  The folder may be left."""
+    if not session.alive:
+        return saved(session)
+    try:
+        header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
+    except client.NobodyThere:
+        if session.folder.has("snapshot"):
+            return saved(session)  # the target has ended meanwhile
+        raise client.no_session(session.pid) from None  # somebody else has stopped it
+    with contextlib.suppress(NoTarget):  # it has ended by itself
+        wait_for_end(Process(session.pid), int(header.get("thread", 0)))
+    return decode(header, blob)
 
 
 def wait_for_end(process: Process, thread: int) -> None:

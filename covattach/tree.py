@@ -74,6 +74,11 @@ def find(pid: int) -> Tree | None:
     return None
 
 
+def is_member(pid: int, place: Folder) -> bool:
+    """Whether a process has a session in the tree with that folder."""
+    return any(one.facts.get("pid") == pid for one in place.beside())
+
+
 def root_of(pid: int) -> Path:
     """Return what a process sees as `/`, as a path for us."""
     try:
@@ -172,19 +177,22 @@ def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
 def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
     """Stop measuring all processes, and return the last snapshot of each.
 
-    Whoever has not been stopped yet may fork; so this is repeated until nobody is left.
+    Parents come before their children: a server that renews its workers all the time would not
+    come to an end the other way round.  Whoever has not been stopped yet may still fork; so this
+    is repeated until nobody is left.
     """
     found: list[tuple[Session, Snapshot]] = []
     found += [(tree.first(), named(one)) for one in ended.read(tree.place)]
     try:
+        wait_for_births(tree)
+        found += filter(None, [stop_one(tree.first())])
+        stopped = time.monotonic()
         while True:
-            wait_for_births(tree)
+            wait_for_births(tree, stopped)
             members = [one for one in tree.members() if one.folder != tree.place]
             if not members:
                 break
             found += [one for one in each(stop_one, members) if one]
-        last = stop_one(tree.first())
-        found += [last] if last else []
     finally:
         tree.place.remove()
         for place in tree.place.beside():  # of somebody who was born while the last was stopped
@@ -195,31 +203,43 @@ def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
 
 
 def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
-    """Stop one process; None for one that has left nothing."""
+    """Stop one process; None for one that has left nothing.
+
+    The folder of the first is that of the tree, and stays until the end.
+    """
+    is_first = member.facts.get("tree") == member.folder.inside
     try:
-        return member, named(session.stop(member), member.pid)
+        return member, named(session.end(member), member.pid)
     except (NoSession, SnapshotError, NoTarget):
         return None
     finally:
-        member.folder.remove()
+        if not is_first:
+            member.folder.remove()
 
 
-def wait_for_births(tree: Tree) -> None:
+def wait_for_births(tree: Tree, stopped: float | None = None) -> None:
     """Wait until each child that was forked just now can be asked, has ended, or is another.
 
     It makes its folder a moment after its birth.  Only children of measured processes that run the
-    same program are looked at; one that C code has forked is never going to be there.
+    same program are looked at; one that C code has forked is never going to be there.  `stopped` is
+    when the first process was: what it has forked since is left out.
     """
     deadline = time.monotonic() + BIRTH
     while time.monotonic() < deadline:
         known = {one.pid for one in tree.members() if one.folder.has("agent.sock")}
-        if not any(is_newborn(pid, known) for pid in list(known)):
+        since = 0.0 if stopped is None else time.monotonic() - stopped
+        if not any(
+            is_newborn(pid, known, since if pid == tree.pid else 0.0) for pid in known | {tree.pid}
+        ):
             return
         time.sleep(0.005)
 
 
-def is_newborn(parent: int, known: set[int]) -> bool:
-    """Whether `parent` has a child that was born within the last second, and is not `known`."""
+def is_newborn(parent: int, known: set[int], since: float) -> bool:
+    """Whether `parent` has a child that was born within the last second, and is not `known`.
+
+    But not within the last `since` seconds.
+    """
     for pid in children_of(parent):
         if pid in known:
             continue
@@ -228,7 +248,7 @@ def is_newborn(parent: int, known: set[int]) -> bool:
             same = os.readlink(child.proc / "exe") == os.readlink(f"/proc/{parent}/exe")
         except (CovattachError, OSError):
             continue
-        if same and child.age() < BIRTH:
+        if same and since <= child.age() < BIRTH:
             return True
     return False
 

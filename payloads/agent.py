@@ -209,7 +209,9 @@ class Agent:
         self.door.close()
         self.calm_down()
         self.session.end()
-        if self.place.is_made and not self.keeps_folder and not self.session.has_saved:
+        is_trees = self.session.tree is not None and self.session.tree.folder == self.place.path
+        keeps = is_trees or self.keeps_folder or self.session.has_saved
+        if self.place.is_made and not keeps:
             remove_tree(self.place.path)
 
     def rest(self) -> None:

@@ -142,9 +142,7 @@ def test_program_sees_nothing_of_it(
 
 
 @ONE
-@pytest.mark.parametrize(
-    "end", ["sys.exit(3)", "os.kill(os.getpid(), 15)", "os.abort()"]
-)
+@pytest.mark.parametrize("end", ["sys.exit(3)", "os.kill(os.getpid(), 15)", "os.abort()"])
 def test_end_of_the_program_is_ours(
     interpreter: Interpreter, covattach: Covattach, end: str
 ) -> None:
