@@ -27,5 +27,6 @@ def instances(kinds: Iterable[type], found: list[Any]) -> list[Callable[[], Any]
     return [
         gil.exhausting(map(everything.append, map(gil.CALL, (gc.get_objects,)))),
         partial(found.extend, chosen),
+        gil.exhausting(wanted),  # which `compress` leaves one step short of letting the list go
         everything.clear,
     ]
