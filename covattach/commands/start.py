@@ -155,6 +155,7 @@ def tell_tree(attached: Attached) -> dict[str, Any]:
     others = len(attached.facts) - 1
     say(f"So are {others} of its descendants, and whoever is born from now on.")
     for pid, error in attached.failures.items():
+        warn(getattr(error, "traceback", ""))
         say(f"Warning: process {pid} is not measured. {error.message} {error.remedy}")
     names = ("python", "method", "core", "pause_ms", "attach_ms")
     return {

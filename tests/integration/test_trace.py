@@ -77,6 +77,7 @@ def assert_complete(trace: Running, target: Target) -> None:
     assert in_threads(names) == in_threads([(thread, function) for thread, function, _ in kept])
 
 
+@pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 def test_every_call_of_a_module(
     interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:

@@ -20,7 +20,7 @@ KINDS = {
 }
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.9", "3.13", "3.14")
 @pytest.mark.parametrize("kind", KINDS)
 def test_idle_server(
     interpreter: Interpreter, kind: str, covattach: Covattach, launch: Callable[..., Target]

@@ -1,0 +1,163 @@
+"""A server whose workers come and go: gunicorn, measured from its master downwards."""
+
+from __future__ import annotations
+
+import ast
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import coverage
+import pytest
+from conftest import Interpreter, newest
+from running import Covattach, Target, descendants, wait_for
+from test_gunicorn import SHOP, WEB, Load, get, marked
+
+UVICORN = "uvicorn_worker.UvicornWorker"
+ROLES = {
+    "sync": "gunicorn sync worker",
+    "gthread": "gunicorn gthread worker",
+    "gevent": "gunicorn gevent worker",
+    UVICORN: "gunicorn uvicorn worker",
+}
+
+
+class Server:
+    """A master with four workers, of which each is replaced after some requests."""
+
+    def __init__(
+        self, launch: Callable[..., Target], interpreter: Interpreter, worker: str, renewed: int
+    ) -> None:
+        words = ("gunicorn.app.wsgiapp", "--config", WEB / "tree.conf.py")
+        environment = {"WORKER": worker, "RENEWED": str(renewed)}
+        self.master = launch(interpreter, "-m", *words, bare=True, env=environment)
+        first, self.port = map(int, self.master.said[-1].split()[1:])
+        self.workers = [first, *(self.next() for _ in range(3))]
+
+    def next(self) -> int:
+        """Return the PID of the next worker that becomes ready."""
+        return int(self.master.line("ready").split()[0])
+
+    def renew(self, count: int) -> None:
+        """Wait for so many new workers."""
+        self.workers += [self.next() for _ in range(count)]
+
+    def hang_up(self) -> None:
+        """Have the master replace all its workers, and wait for the new ones."""
+        self.master.popen.send_signal(signal.SIGHUP)
+        self.renew(4)
+
+    def kill(self) -> None:
+        """Kill the worker that was born last, and wait for others."""
+        os.kill(descendants(self.master.pid)[-1], signal.SIGKILL)
+        self.renew(2)
+
+
+def contexts(data_file: Path) -> dict[str, set[int]]:
+    """Return the lines of the shop that a data file has, by what ran them."""
+    data = coverage.CoverageData(str(data_file))
+    data.read()
+    found = {}
+    for context in data.measured_contexts():
+        data.set_query_context(context)
+        found[context] = set(data.lines(str(SHOP)) or ())
+    return found
+
+
+def of_functions(lines: set[int]) -> set[int]:
+    """Return those of the shop's lines that are in functions; the others ran at import."""
+    functions = [
+        one for one in ast.parse(SHOP.read_text()).body if isinstance(one, ast.FunctionDef)
+    ]
+    bodies = [range(one.body[0].lineno, (one.end_lineno or 0) + 1) for one in functions]
+    return {number for number in lines for body in bodies if number in body}
+
+
+@pytest.mark.parametrize(
+    ("minor", "worker"),
+    [("3.9", "sync"), ("3.11", "gevent"), ("3.14", UVICORN)],
+)
+def test_workers_that_come_and_go(
+    minor: str, worker: str, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """All that requests run is in one report, no request fails, and the server goes on."""
+    server = Server(launch, newest(minor), worker, renewed=50)
+    with Load(server.port) as load:
+        check(server, worker, load, covattach, lambda: server.renew(2))
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.parametrize("worker", ROLES)
+def test_workers_for_a_minute(
+    interpreter: Interpreter, worker: str, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """The same holds for a minute of load; beside it a server that is left alone."""
+    # GIVEN how many requests fail without us
+    alone = Server(launch, interpreter, worker, renewed=50)
+    with Load(alone.port) as load:
+        alone.renew(4)
+        alone.hang_up()
+        alone.kill()
+        alone.renew(4)
+    alone.master.end()
+    without = load.failures
+
+    server = Server(launch, interpreter, worker, renewed=50)
+
+    def wait() -> None:
+        until = time.monotonic() + 25
+        while time.monotonic() < until:
+            server.renew(1)
+
+    with Load(server.port) as load:
+        wait()
+        check(server, worker, load, covattach, wait)
+    print(f"{sum(load.answered.values())} requests answered by {len(server.workers)} workers,")
+    print(f"failed: {load.failures}; without covattach: {without}")
+
+
+def losses_of_its_own(worker: str) -> bool:
+    """Whether gunicorn loses requests by itself when it renews such a worker, as gthread does."""
+    return worker == "gthread"
+
+
+def check(
+    server: Server, worker: str, load: Load, covattach: Covattach, wait: Callable[[], None]
+) -> None:
+    """Measure a server under load, while its workers end in every way; `wait` for some renewals."""
+    # WHEN the master is attached to in the middle of the load
+    server.renew(1)
+    covattach("start", server.master.pid, "--tree", "--every", "1s")
+    wait()
+    server.hang_up()
+    assert load.failures == [] or losses_of_its_own(worker)
+    covattach("dump", server.master.pid, "--no-html")
+    first = contexts(covattach.folder / ".coverage")
+
+    # AND a worker is killed, and it is reported again
+    server.kill()
+    wait()
+    covattach("dump", server.master.pid, "--no-html")
+    second = contexts(covattach.folder / ".coverage")
+
+    # THEN the report has what the requests have run, and who has run it
+    for found in (first, second):
+        assert of_functions({line for lines in found.values() for line in lines}) == marked(SHOP)
+        assert any(context.startswith(ROLES[worker]) for context in found)
+    assert len(second) > 2
+
+    # AND only what the killed worker was about to answer has failed
+    assert len(load.failures) <= len(load.threads) or losses_of_its_own(worker)
+
+    # AND after `stop` the server goes on, and nothing is left
+    covattach("stop", server.master.pid, "--no-html")
+    failed = len(load.failures)
+    answered = sum(load.answered.values())
+    wait_for(lambda: sum(load.answered.values()) > answered + 20, "requests after `stop`")
+    assert len(load.failures) == failed or losses_of_its_own(worker)
+    assert not server.master.folders
+    assert get(server.port, "/spec/json")["found"]
