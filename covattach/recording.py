@@ -17,12 +17,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from covattach import attach, client, session
-from covattach.errors import BadUsage
+from covattach import attach, client, session, tree
+from covattach.errors import BadUsage, CovattachError
 from covattach.lease import Lease
 from covattach.reports.functions import Entry, Part, check_entries, lines_of
 from covattach.reports.snapshot import Snapshot
 from covattach.session import BRINGING_IN, Session
+from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
 
 Lines = dict[str, set[int]]
@@ -100,6 +101,16 @@ class Recording:
 def only(snapshot: Snapshot, window: str) -> Snapshot:
     """Return what a snapshot has of one window, as a snapshot."""
     return replace(snapshot, files=snapshot.windows.get(window, {}), windows={})
+
+
+def with_descendants(pids: list[int]) -> list[int]:
+    """Return these processes and their descendants, as far as those run Python."""
+    found = dict.fromkeys(pids)
+    for child in [child for pid in pids for child in tree.descendants(pid)]:
+        with contextlib.suppress(CovattachError):
+            find_interpreter(Process(child))
+            found[child] = None
+    return list(found)
 
 
 @contextlib.contextmanager

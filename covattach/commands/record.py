@@ -25,6 +25,7 @@ Examples:
   covattach record 4711 -- curl localhost:8000/a   what ran while curl ran
   covattach record 4711                            … until Enter or Ctrl-C
   covattach record 4711 --for 5s --html DIR        … for 5 seconds, and as an HTML report
+  covattach record 4711 --tree -- ./check.sh       … in a server's master, and all its workers
   covattach record --name gunicorn --new -- ./job  in all of them, only what had not run before
   covattach record 4711 --diff quiet busy          compare two windows that have been
 """
@@ -48,6 +49,7 @@ class WithCommand(ForTargets):
 
 @click.command(cls=WithCommand, epilog=EPILOG)
 @target_options(measured=False)
+@click.option("--tree", is_flag=True, help="Record in all descendants too that run Python now.")
 @click.option("--for", "for_", type=Duration(), help="Record for so long; without a COMMAND.")
 @click.option("--new", is_flag=True, help="Show only lines that had not run in the session before.")
 @click.option("--full", is_flag=True, help="Show all lines of each function, not only the first.")
@@ -86,7 +88,7 @@ def record(context: click.Context, /, pids: list[int], is_many: bool, **given: A
     COMMAND is run as it is, with its own input and output; if it fails, the exit code is 9.  What
     is shown is all that ran meanwhile, in any thread: other requests, too.
     """
-    from covattach import meanwhile
+    from covattach import meanwhile, recording
     from covattach.reports import outputs
 
     command = context.meta[COMMAND]
@@ -96,6 +98,8 @@ def record(context: click.Context, /, pids: list[int], is_many: bool, **given: A
     where = Path(given["html"]).absolute() if given["html"] else None
     if where is not None:
         outputs.ensure_folder(where)
+    if given["tree"]:
+        pids = recording.with_descendants(pids)
     if given["diff"]:
         return compare(pids, given)
     failures = Failures()

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from conftest import Interpreter
 from running import TARGETS, Covattach, Target, descendants, wait_for
-from test_gunicorn import GUNICORN, get
+from test_gunicorn import GUNICORN, SHOP, get
 
 PAGES = TARGETS / "web" / "pages.py"
 ORDERED = str(TARGETS / "ordered.py")
@@ -347,3 +347,26 @@ def test_several_by_name(
     ] == [second.pid]
     assert "No process that has" in covattach.fails(8, "dump", "--name", name)
     assert "No Python process" in covattach.fails(3, "start", "--name", "no such thing")
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_a_whole_server(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """With `--tree` it is the master and its workers, whichever of them has answered."""
+    # GIVEN a master with two workers, one of which is measured already
+    server = launch(interpreter, GUNICORN[0], *GUNICORN[1:], bare=True)
+    first, port = server.said[-1].split()[1:]
+    second = server.line("ready").split()[0]
+    covattach("start", second)
+
+    # WHEN a request is recorded
+    done = covattach("record", server.pid, "--tree", "--json", *asking(int(port), "/price/tea"))
+
+    # THEN all of them were recorded in, and the request's functions are there
+    assert sorted(done.facts["pids"]) == sorted([server.pid, int(first), int(second)])
+    assert functions(done.facts, SHOP) == ["price", "discounted"]
+
+    # AND only what was measured before is so now
+    assert covattach.fails(8, "dump", first)
+    covattach("stop", second, "--no-dump")
