@@ -59,9 +59,16 @@ def is_setting(value: Any) -> bool:
     return is_flag(value) or is_number(value) or is_text(value) or is_texts(value)
 
 
+def is_paths(value: Any) -> bool:
+    """Whether it is coverage's setting "paths": names with lists of folders."""
+    return (
+        isinstance(value, dict) and all(map(is_text, value)) and all(map(is_texts, value.values()))
+    )
+
+
 def is_settings(value: Any) -> bool:
     """Whether it maps names to settings."""
-    return isinstance(value, dict) and all(map(is_setting, value.values()))
+    return isinstance(value, dict) and all(is_setting(v) or is_paths(v) for v in value.values())
 
 
 KINDS: dict[Check, str] = {

@@ -135,7 +135,7 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
     """Return what one process has executed; None for one that has left nothing."""
     try:
         deadline = time.monotonic() + BRINGING_IN
-        header, blob = client.ask(member.folder, "dump", deadline, reset=reset)
+        header, blob = client.ask(member.folder, "dump", deadline, reset=reset, imports=False)
         member.facts = {**member.facts, **header}
         taken = decode(header, blob)
         return member, named(taken, member.pid), float(header.get("snapshot_ms", 0.0))

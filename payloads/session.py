@@ -182,6 +182,8 @@ class Session:
         began, now = time.perf_counter(), time.time()
         snapshots = self.must_measure().snapshots
         taken = snapshots.taken() if request.get("reset") else None
+        if not self.imported and request.get("imports", True):
+            self.note_imports()  # of a forked child, of which a tree's dump needs none
         known = self.imported
         header, blob = snapshots.encode(taken)
         if taken is not None:

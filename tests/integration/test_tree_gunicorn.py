@@ -121,8 +121,11 @@ def test_workers_for_a_minute(
 
 
 def losses_of_its_own(worker: str) -> bool:
-    """Whether gunicorn loses requests by itself when it renews such a worker, as gthread does."""
-    return worker == "gthread"
+    """Whether requests are lost without us too when such a worker is renewed.
+
+    Of 1,000 and some 16 to 19 with gthread, and one now and then with uvicorn's.
+    """
+    return worker in ("gthread", UVICORN)
 
 
 def check(

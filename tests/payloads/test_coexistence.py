@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Interpreter
 from inside import Inside, marked
-from running import TARGETS, Target, wait_for
+from running import TARGETS, Target, differences, wait_for
 
 from covattach.errors import NotNow
 
@@ -188,4 +188,8 @@ def test_a_coverage_by_other_means(
     # WHEN it is to be measured, THEN that is refused with the name
     with Inside(target) as agent, pytest.raises(NotNow, match=named):
         agent.start()
+    if how == "run":
+        # Its own tracer traces, and which frames it has just then differs from moment to moment.
+        wait_for(lambda: set(differences(before, target.residue())) <= {"frames"}, "its old state")
+        return
     untouched(target, before)
