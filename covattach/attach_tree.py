@@ -93,6 +93,8 @@ def attach_to(pids: list[int], options: Options, found: Attached, count: Count) 
                 found.facts[pid] = future.result()
             except CovattachError as error:
                 found.failed[pid] = error
+            except OSError:  # what was read of it in /proc has gone with it
+                found.failed[pid] = NoTarget(f"Process {pid} has ended.", "Look for its successor.")
             count(found.done, total)
     finally:
         pool.shutdown(cancel_futures=True)

@@ -49,14 +49,21 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
     goes where ours is for words, because that of facts is needed.
     """
     began = time.monotonic()
+    told: list[int] = []
     with deaf():
+        # Raised while the command is being started, it would leave one that nobody knows of.
+        before = signal.signal(signal.SIGTERM, lambda signum, frame: told.append(signum))
         try:
             popen = subprocess.Popen(command, stdout=sys.stderr if to_stderr else None)
         except OSError as error:
+            signal.signal(signal.SIGTERM, before)
             raise BadUsage(
                 f"{command[0]} cannot be run ({error.strerror}).", "Check the command."
             ) from None
         try:
+            signal.signal(signal.SIGTERM, before)
+            if told:
+                raise KeyboardInterrupt
             status = popen.wait()
         finally:
             if popen.poll() is None:  # somebody wants us to end

@@ -134,7 +134,8 @@ def recorded(
             introduce(one.found, one.window, any(measured.values()))
         if command:
             outcome = meanwhile.run(command, to_stderr=given["as_json"])
-            say(f"\n{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
+            say("")  # the command's last line may have no end
+            say(f"{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
         else:
             outcome = meanwhile.wait(given["for_"], say)
         for one in going:
