@@ -105,6 +105,12 @@ class Agent:
             self.sigterm.let()
             die()
 
+    def at_exit(self) -> None:
+        """Be gone before the interpreter is: a thread that wakes in its end may not survive it."""
+        self.die_if_told()
+        self.sigterm.let()
+        self.thread.rest(self.door.send_away)
+
     def open(self) -> None:
         """Open the door; where the tree has been stopped meanwhile, end instead."""
         if self.session.tree is not None and self.session.tree.is_over():
@@ -165,7 +171,7 @@ class Agent:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
             if self.sigterm.receiver is None and self.sigterm.take():
                 self.door.watch_sigterm(self.sigterm.receiver)
-            self.session.last.then = self.die_if_told
+            self.session.last.then = self.at_exit
         if (cov or self.tracing.is_on) and not self.watches:
             forks.watch(self)
             self.watches = True
