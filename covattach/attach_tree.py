@@ -107,13 +107,13 @@ def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
     measured is in the way of being attached to until it has opened its door: then it is waited for.
     """
     try:
-        return attach.start(pid, options, lambda _: None)[1]
+        return attach.start(pid, options, attach.nobody)[1]
     except (CovattachError, OSError):  # what is read of it in /proc may be gone, too
         if not Process(pid).is_alive():
             raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
         tree.wait_for_births(tree.Tree(found.first.folder, found.first.pid))
         if tree.is_member(pid, found.first.folder):
-            return attach.start(pid, options, lambda _: None)[1]
+            return attach.start(pid, options, attach.nobody)[1]
         raise
 
 

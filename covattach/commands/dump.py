@@ -120,26 +120,30 @@ def report(
     if html is not None:
         say(f"Report: {html}")
     if as_json:
-        print_json(
-            {
-                "pid": pids[0] if len(pids) == 1 else None,
-                "pids": pids,
-                "data_file": str(where["data_file"]),
-                "html": str(html) if html else None,
-                "files": made.files,
-                "lines": made.lines,
-                "percent": made.percent,
-                "percent_of_functions": made.total.percent_of_functions,
-                "statements": made.statements,
-                "lines_at_import": made.total.at_import,
-                "lines_undecided": made.total.undecided,
-                "lines_never_seen": made.total.never_seen,
-                "snapshot_ms": round(max(ms for _, _, ms in taken), 2),
-                "processes": [described(*one) for one in taken],
-                "outputs": {name: str(path) for name, path in made.outputs.items()},
-                **more,
-            }
-        )
+        print_json({**facts_of(pids, taken, made, html, where["data_file"]), **more})
+
+
+def facts_of(
+    pids: list[int], taken: list[Taken], made: Report, html: Path | None, data_file: Path
+) -> dict[str, Any]:
+    """Return what a report says, and of what it was made, for programs."""
+    return {
+        "pid": pids[0] if len(pids) == 1 else None,
+        "pids": pids,
+        "data_file": str(data_file),
+        "html": str(html) if html else None,
+        "files": made.files,
+        "lines": made.lines,
+        "percent": made.percent,
+        "percent_of_functions": made.total.percent_of_functions,
+        "statements": made.statements,
+        "lines_at_import": made.total.at_import,
+        "lines_undecided": made.total.undecided,
+        "lines_never_seen": made.total.never_seen,
+        "snapshot_ms": round(max(ms for _, _, ms in taken), 2),
+        "processes": [described(*one) for one in taken],
+        "outputs": {name: str(path) for name, path in made.outputs.items()},
+    }
 
 
 def warned(found: Session, snapshot: Snapshot, milliseconds: float) -> list[str]:
