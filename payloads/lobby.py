@@ -20,15 +20,16 @@ LONGEST_REQUEST = 1 << 20
 PATIENCE = 5.0  # seconds for a caller to ask, or to take the next part of the reply
 MOST = 16  # callers at a time; then the one who has been there for the longest has to go
 PART = 65536
+NOTHING = memoryview(b"")
 
 
 class Guest:
     """A caller: what has come from them, what is still to go to them, and until when they stay."""
 
-    def __init__(self, connection: Any, rest: bytes = b"") -> None:
+    def __init__(self, connection: Any, rest: memoryview = NOTHING) -> None:
         self.connection = connection
         self.came = b""
-        self.rest = memoryview(rest)
+        self.rest = rest
         self.until = time.monotonic() + PATIENCE
         self.has_asked = False
 
@@ -137,7 +138,7 @@ class Lobby:
             self.dismiss(descriptor)
         return None
 
-    def see_off(self, connection: Any, rest: bytes) -> None:
+    def see_off(self, connection: Any, rest: memoryview) -> None:
         """Send the rest of a reply when it is taken, and close the connection then."""
         self.keep(Guest(connection, rest), select.POLLOUT)
 

@@ -180,12 +180,17 @@ def parse(line: bytes) -> dict[str, Any]:
     return request
 
 
-def send(connection: Any, reply: dict[str, Any], blob: bytes = b"") -> bytes:
-    """Send the reply; return what is not taken at once.  Raises OSError: the client has gone."""
-    head = json.dumps({**reply, "protocol": PROTOCOL, "blob": len(blob)})
-    rest = head.encode() + b"\n" + blob
+def send(connection: Any, reply: dict[str, Any], blob: bytes = b"") -> memoryview:
+    """Send the reply; return what is not taken at once.  Raises OSError: the client has gone.
+
+    The blob, which may be megabytes, is not copied for it.
+    """
+    line = json.dumps({**reply, "protocol": PROTOCOL, "blob": len(blob)}).encode() + b"\n"
     try:
         # The application may not ignore SIGPIPE.
-        return rest[connection.send(rest, _socket.MSG_NOSIGNAL) :]
+        sent = connection.sendmsg([line, blob], [], _socket.MSG_NOSIGNAL)
     except BlockingIOError:
-        return rest
+        sent = 0
+    if sent < len(line):
+        return memoryview(line[sent:] + blob)
+    return memoryview(blob)[sent - len(line) :]
