@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
 from . import cost
 from .calls import CALL, GAP, Calls, counted
@@ -105,15 +105,16 @@ class Budget:
         }
 
 
-class Costs(NamedTuple):
+class Costs:
     """What things cost in this process, in seconds: a call of the hook, and dropping an event.
 
     `slow` is the part of its time that all bytecode loses while the hook is on.
     """
 
-    call: float
-    drop: float
-    slow: float
+    def __init__(self, call: float, drop: float, slow: float) -> None:
+        self.call = call
+        self.drop = drop
+        self.slow = slow
 
 
 def calibrated(hook: Any, trial: Calls) -> Costs:

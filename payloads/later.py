@@ -1,11 +1,11 @@
 """Import coverage without what only its reports need: with half the modules, for half the CPU time.
 
-The reporters, the data file's SQLite and the parser bring in more than half of what `import
-coverage` does, and a session that is dumped from outside uses none of it.  So the modules of
-coverage are executed with an `__import__` of their own (PEP 302 lets a loader prepare the
-module's namespace; `__builtins__` in it is what the import statement looks at), which puts a
-`Later` in the place of those names.  Nobody else's imports are touched: `sys.modules` and the
-module that the application may import itself are the real ones.
+The reporters, the data file's SQLite, the parser and what inspects source text bring in more than
+half of what `import coverage` does, and a session that is dumped from outside uses none of it.
+So the modules of coverage are executed with an `__import__` of their own (PEP 302 lets a loader
+prepare the module's namespace; `__builtins__` in it is what the import statement looks at), which
+puts a `Later` in the place of those names.  Nobody else's imports are touched: `sys.modules` and
+the module that the application may import itself are the real ones.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from importlib.machinery import (
     ExtensionFileLoader,
     FileFinder,
     SourceFileLoader,
+    all_suffixes,
 )
 from types import ModuleType
 from typing import Any
@@ -36,32 +37,27 @@ REPORTERS = (
     "coverage.sqldata",
     "coverage.xmlreport",
 )
-# What looks at source text.
-PARSERS = ("coverage.parser", "coverage.phystokens", "coverage.regions")
+# What looks at source text, or at bytecode.
+PARSERS = ("coverage.parser", "coverage.phystokens", "coverage.regions", "coverage.bytecode")
 STANDARD = (
     "base64",
+    "dataclasses",
     "datetime",
+    "dis",
     "glob",
     "hashlib",
+    "inspect",
     "pathlib",
     "platform",
     "pprint",
     "signal",
     "textwrap",
+    "tokenize",
     "tomllib",
     "traceback",
 )
 # Tracers that are not used: the one in Python never, and before 3.12 there is no sysmon.
 TRACERS = ("coverage.pytracer", *(("coverage.sysmon",) if sys.version_info < (3, 12) else ()))
-# What is asked of a module at once, and needs no import to be answered.
-KNOWN: dict[str, dict[str, Any]] = {
-    "platform": {
-        "python_implementation": lambda: "CPython",
-        "python_version": lambda: sys.version.split()[0],
-    },
-    # It is one, and stands in `except`, where nothing but a class can.
-    "tomllib": {"TOMLDecodeError": ValueError},
-}
 
 
 class Later:
@@ -70,6 +66,8 @@ class Later:
     It can be called, asked for attributes and given to `isinstance`: all that coverage does with
     the names that it imports from these modules.
     """
+
+    __parameters__ = ()  # so that `type[...]` of it, in 3.9, does not ask what it stands for
 
     def __init__(self, module: str, name: str | None = None) -> None:
         self.__module, self.__name = module, name
@@ -93,6 +91,57 @@ class Later:
 
     def __mro_entries__(self, bases: tuple[Any, ...]) -> tuple[Any, ...]:
         return (self.__now(),)
+
+
+def module_name(path: str) -> str | None:
+    """Return the name of the module in a file, as `inspect.getmodulename` does."""
+    name = os.path.basename(path)
+    for suffix in sorted(all_suffixes(), key=len, reverse=True):
+        if name.endswith(suffix):
+            return name[: -len(suffix)]
+    return None
+
+
+def dataclass(kind: Any = None, **options: Any) -> Any:
+    """Give a class an `__init__`, which is all that coverage asks of those that it measures with.
+
+    For anything more the real one is there: importing it takes `inspect` along.
+    """
+    fields = {**vars(kind)} if kind is not None else {}
+    if options or kind is None or any(type(one).__name__ == "Field" for one in fields.values()):
+        real = importlib.import_module("dataclasses").dataclass
+        return real(**options) if kind is None else real(kind, **options)
+    names = tuple(kind.__annotations__)
+
+    def fill(self: Any, *values: Any, **named: Any) -> None:
+        for name, value in (*zip(names, values), *named.items()):
+            setattr(self, name, value)
+
+    kind.__init__ = fill
+    return kind
+
+
+LIBRARY = os.path.dirname(os.__file__)
+# What is asked of a module at once, or in the application's threads, and needs no import.
+KNOWN: dict[str, dict[str, Any]] = {
+    "dataclasses": {"dataclass": dataclass},
+    "inspect": {
+        "__file__": LIBRARY + "/inspect.py",  # from these coverage learns where the library is
+        "CO_OPTIMIZED": 1,  # Include/cpython/code.h
+        "currentframe": lambda: sys._getframe(1),
+        "getmodulename": module_name,
+    },
+    # Of its `Path` it is only asked whether something is one.
+    "pathlib": {"Path": Later("pathlib", "Path")},
+    "platform": {
+        "__file__": LIBRARY + "/platform.py",
+        "python_implementation": lambda: "CPython",
+        "python_version": lambda: sys.version.split()[0],
+    },
+    # It is one, and stands in `except`, where nothing but a class can.
+    "tomllib": {"TOMLDecodeError": ValueError},
+    "traceback": {"__file__": LIBRARY + "/traceback.py"},
+}
 
 
 class Names:

@@ -17,7 +17,15 @@ from covattach.errors import PayloadFailed
 from covattach.precompile import compiled_by
 
 Launch = Callable[..., Target]
-ONLY_FOR_REPORTS = ("sqlite3", "decimal", "coverage.html", "coverage.sqldata", "coverage.report")
+ONLY_FOR_REPORTS = (
+    "sqlite3",
+    "decimal",
+    "inspect",
+    "tokenize",
+    "coverage.html",
+    "coverage.sqldata",
+    "coverage.report",
+)
 LOADED = f"[name for name in {ONLY_FOR_REPORTS!r} if name in sys.modules]"
 DATA = (
     "[len(data.lines(name)) for data in [sys.covattach.get_data()]"
@@ -89,6 +97,29 @@ def test_branches_by_sysmon_parse_nothing_late(interpreter: Interpreter, launch:
         agent.stop()
 
 
+@pytest.mark.parametrize("branch", [False, True])
+def test_application_imports_nothing_for_us(
+    interpreter: Interpreter, branch: bool, launch: Launch, tmp_path: Path
+) -> None:
+    """What waits until it is used is not used by the threads that are measured."""
+    # GIVEN a target that is measured
+    target = launch(interpreter, "idle.py", "event")
+    with Inside(target) as agent:
+        agent.start(branch=branch, source=[str(tmp_path)])
+        before = target.ask("sorted(sys.modules)")
+
+        # WHEN the application runs files that are new to coverage, one of them as a main program
+        for name in ("__main__", "other"):
+            path = str(tmp_path / f"{name}.py")
+            code = f"compile('[one for one in range(3) if one]', {path!r}, 'exec')"
+            assert target.ask(f"exec({code}, {{'__name__': {name!r}}})") is None
+            assert agent.dump().files[path]
+
+        # THEN that is all that it had to do
+        assert target.ask("sorted(sys.modules)") == before
+        agent.stop()
+
+
 def compile_for(interpreter: Interpreter, agent: Inside) -> None:
     """Put compiled payloads into the folder of a session, whose sources are removed."""
     sources = {name: (PAYLOADS / f"{name}.py").read_text() for name in MODULES}
@@ -136,7 +167,7 @@ def test_compiled_for_another_version(interpreter: Interpreter, launch: Launch) 
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
 def test_less_than_a_plain_import(interpreter: Interpreter) -> None:
-    """At most six in ten of the modules of a plain import come in."""
+    """At most half of the modules of a plain import come in."""
     program = (
         "import sys, threading, json; before = set(sys.modules)\n"
         f"sys.path.insert(0, {str(PAYLOADS)!r})\n"
@@ -159,4 +190,4 @@ def test_less_than_a_plain_import(interpreter: Interpreter) -> None:
         )
         counts.append(int(done.stdout))
     print(counts)
-    assert counts[1] <= 0.6 * counts[0]
+    assert counts[1] <= 0.5 * counts[0]
