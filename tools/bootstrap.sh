@@ -30,6 +30,7 @@ test)
     command -v strip >/dev/null || need binutils
     command -v cc >/dev/null || need gcc libc6-dev
     command -v redis-server >/dev/null || need redis-server # Celery's broker
+    command -v mkfs.btrfs >/dev/null || need btrfs-progs    # a file system with quotas
     [ -n "$(ls /usr/share/keyrings/debian-archive-keyring.* 2>/dev/null)" ] || need debian-archive-keyring
     ;;
 build)
