@@ -29,6 +29,11 @@ def is_text(value: Any) -> bool:
     return isinstance(value, str) and "\0" not in value
 
 
+def is_words(value: Any) -> bool:
+    """Whether it is a text of one line, which a terminal takes for nothing but text."""
+    return is_text(value) and value.isprintable()
+
+
 def is_flag(value: Any) -> bool:
     """Whether it is true or false."""
     return isinstance(value, bool)
@@ -74,8 +79,8 @@ def is_settings(value: Any) -> bool:
 KINDS: dict[Check, str] = {
     is_natural: "pid parent start_time points thread protocol",
     is_number: "created since pause_ms attach_ms snapshot_ms mark_ms overhead max_overhead percent",
-    is_text: "command python core method how window off coverage previous error message traceback"
-    " role",
+    is_text: "command how window off previous error message traceback",
+    is_words: "python core method coverage role",
     is_flag: "measuring branch",
     is_texts: "warnings transcript",
     is_list: "windows",

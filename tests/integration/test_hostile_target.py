@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from conftest import Interpreter
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from running import TRACEBACK, Covattach, Target
 
@@ -132,6 +132,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 
 @given(CHANGES, CHANGES)
+@example({"python": "\x1b]0;gone\x07"}, {})
 @settings(max_examples=12, deadline=None, suppress_health_check=QUIET)
 def test_lies(liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]) -> None:
     """Whatever an agent or its folder says, it is taken for what it is."""
