@@ -213,7 +213,8 @@ def processes_table(
         shown.add_column(heading, justify="right" if right else "left", no_wrap=True)
     taken = sum(GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True))
     for row, command in zip(rows, commands, strict=True):
-        shown.add_row(*row, Text(cut(command, width - taken)))
+        cells = [Text(cell) if isinstance(cell, str) else cell for cell in row]  # no markup
+        shown.add_row(*cells, Text(cut(command, width - taken)))
     return shown
 
 

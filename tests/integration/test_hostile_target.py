@@ -54,7 +54,7 @@ NASTY = st.one_of(
     st.integers(),
     st.floats(),
     st.text(max_size=8),
-    st.sampled_from(["\x1b]0;gone\x07", "\ud800", "[/red]", "a\0b", "../../etc", "9" * 400]),
+    st.sampled_from(["\x1b]0;gone\x07", "\ud800", "[/]", "a\0b", "../../etc", "9" * 400]),
     st.lists(st.integers() | st.text(max_size=4), max_size=3),
     st.dictionaries(st.text(max_size=4), st.integers(), max_size=2),
 )
@@ -133,6 +133,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 
 @given(CHANGES, CHANGES)
 @example({"python": "\x1b]0;gone\x07"}, {})
+@example({"python": "[/]"}, {})
 @settings(max_examples=12, deadline=None, suppress_health_check=QUIET)
 def test_lies(liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]) -> None:
     """Whatever an agent or its folder says, it is taken for what it is."""
