@@ -213,8 +213,7 @@ def processes_table(
         shown.add_column(heading, justify="right" if right else "left", no_wrap=True)
     taken = sum(GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True))
     for row, command in zip(rows, commands, strict=True):
-        cells = [Text(cell) if isinstance(cell, str) else cell for cell in row]  # no markup
-        shown.add_row(*cells, Text(cut(command, width - taken)))
+        shown.add_row(*row, Text(cut(command, width - taken)))
     return shown
 
 
@@ -234,4 +233,5 @@ def console() -> Console:
     """Return where tables for people's eyes go."""
     from rich.console import Console
 
-    return Console(stderr=True, highlight=False)
+    # File names and what targets say are shown as they are: `[id].py` is no markup.
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
