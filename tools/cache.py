@@ -70,16 +70,26 @@ def run(
     return done.stdout
 
 
-def pip_install(target: Path, *words: str | Path) -> None:
-    """Install into a folder of its own, with the pip of the project's virtual environment."""
+def pip(command: str, *words: str | Path) -> None:
+    """Run a command of the pip of the project's virtual environment, for what is named alone."""
     python = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "python"
-    pip = [python if python.exists() else sys.executable, "-m", "pip"]
+    program = [python if python.exists() else sys.executable, "-m", "pip"]
     try:
-        run([*pip, "--version"])
+        run([*program, "--version"])
     except ProvisionError as error:
         raise ProvisionError("There is no pip for the packages.", "Run `make venv`.") from error
     quiet = ["--quiet", "--disable-pip-version-check"]
-    run([*pip, "install", *quiet, "--no-deps", "--upgrade", "--target", target, *words])
+    run([*program, command, *quiet, "--no-deps", *words])
+
+
+def pip_install(target: Path, *words: str | Path) -> None:
+    """Install into a folder of its own."""
+    pip("install", "--upgrade", "--target", target, *words)
+
+
+def pip_download(target: Path, *words: str | Path) -> None:
+    """Fetch archives into a folder."""
+    pip("download", "--dest", target, *words)
 
 
 def sha256(path: Path) -> str:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import cache
+import coverage_tests
 import source_build
 from cache import ProvisionError, run, say
 from debian_root import SHARED, Root
@@ -181,6 +182,7 @@ def get(*, partial: bool) -> int:
         found = gather()
         for minor, python in {entry.minor: entry.python for entry in found}.items():
             fill_site(minor, python)
+        coverage_tests.provide(WANTED["coverage"]["tests"])
         new = cache.folder() / "interpreters.new"
         new.write_text(json.dumps([asdict(entry) for entry in found], indent=2))
         new.rename(cache.folder() / "interpreters.json")

@@ -36,7 +36,7 @@ def begin(what, core, *concurrency):
         data_file=None,
         config_file=False,
         branch=what == "arcs",
-        concurrency=["thread", *concurrency],
+        concurrency=list(concurrency) or ["thread"],
     )
     cov.set_option("run:core", core)
     cov.start()
