@@ -22,8 +22,8 @@ from covattach.target.process import Process
 PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 PATIENCE = 5.0  # seconds; it takes 0.1
-# Standard input has the sources as `marshal` writes them, standard output the code behind the
-# magic number of its version, which the launcher compares.
+# Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
+# the version, which payloads/begin.py compares, the code of `launch`, and that of all the others.
 COMPILER = """\
 import marshal, sys, _frozen_importlib_external as bootstrap
 sources = marshal.load(sys.stdin.buffer)
@@ -31,7 +31,8 @@ code = {
     name: compile(source, "<covattach " + name + ">", "exec", dont_inherit=True, optimize=2)
     for name, source in sources.items()
 }
-sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER + marshal.dumps(code))
+launch = marshal.dumps(code.pop("launch"))
+sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER + launch + marshal.dumps(code))
 """
 
 
@@ -77,7 +78,8 @@ def interpreter_of(script: Path) -> str | None:
 def payloads_by(program: Path) -> bytes | None:
     """Return the payload modules compiled by a program, or None where it will not."""
     folder = files("covattach.payloads")
-    sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in MODULES}
+    names = ("launch", *MODULES)
+    sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names}
     cached = cache(program, sources)
     try:
         return cached.read_bytes()

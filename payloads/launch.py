@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import os
 import sys
-from types import ModuleType
-from typing import Any
+
+TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the application's time
+if TYPE_CHECKING:
+    from typing import Any
 
 # Dependencies first: each module finds the ones before it when it is executed.
 MODULES = (
@@ -115,14 +117,15 @@ class Keeper:
 
 def contents(folder: str) -> Any:
     """Return the payload modules as they came: compiled, as bytes, if that fits; or their texts."""
+    import marshal
     from importlib import _bootstrap_external as system
 
     magic: bytes = system.MAGIC_NUMBER
     if os.path.exists(folder + "/compiled"):
         with open(folder + "/compiled", "rb") as file:
-            content = file.read()
-        if content.startswith(magic):
-            return content[len(magic) :]
+            if file.read(len(magic)) == magic:
+                marshal.load(file)  # noqa: S302  # this file, as `begin` has executed it
+                return file.read()
     texts = []
     for name in MODULES:
         with open(folder + "/" + name + ".py", encoding="utf-8") as file:
@@ -161,7 +164,8 @@ def execute(content: Any) -> Any:
     if isinstance(content, bytes):
         found = marshal.loads(content)  # noqa: S302  # it is covattach's
         content = [found[name] for name in MODULES]
-    package: Any = ModuleType(PACKAGE)
+    new_module: Any = type(sys)
+    package = new_module(PACKAGE)
     package.__path__ = []
     sys.modules[PACKAGE] = package
     module: Any = package
@@ -169,7 +173,7 @@ def execute(content: Any) -> Any:
         for name, code in zip(MODULES, content):
             if isinstance(code, str):
                 code = compile(code, "<covattach " + name + ">", "exec")
-            module = ModuleType(PACKAGE + "." + name)
+            module = new_module(PACKAGE + "." + name)
             module.__package__ = PACKAGE
             sys.modules[module.__name__] = module
             exec(code, module.__dict__)

@@ -11,7 +11,7 @@ from covattach.errors import NotPossible
 # application's code, and because once we have given up the file is gone.
 TEXT = """\
 try: (lambda file: (exec(file.read(), {{"SESSION": "{session}"}}), file.close()))\
-(open("{session}/payloads/launch.py"))
+(open("{session}/payloads/begin.py", encoding="utf-8"))
 except BaseException: pass
 """
 SAFE = re.compile(r"[A-Za-z0-9_./-]{1,56}")

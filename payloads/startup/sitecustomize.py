@@ -27,7 +27,7 @@ def covattach_startup():
             with open(os.path.join(tree, "fault-of-%d" % os.getpid()), "w") as file:
                 file.write("Unfit: " + unfit)
             return
-        with open(os.path.join(tree, "payloads", "launch.py")) as file:
+        with open(os.path.join(tree, "payloads", "begin.py")) as file:
             source = file.read()
     except (IOError, OSError):
         return  # another user's, or not measured any more

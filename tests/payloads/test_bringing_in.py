@@ -14,6 +14,7 @@ from inside import PAYLOADS, Inside
 from running import Target, wait_for
 
 from covattach.errors import PayloadFailed
+from covattach.injector.launcher import launcher
 from covattach.precompile import compiled_by
 
 Launch = Callable[..., Target]
@@ -120,14 +121,14 @@ def test_application_imports_nothing_for_us(
         agent.stop()
 
 
-def compile_for(interpreter: Interpreter, agent: Inside) -> None:
-    """Put compiled payloads into the folder of a session, whose sources are removed."""
-    sources = {name: (PAYLOADS / f"{name}.py").read_text() for name in MODULES}
+def compile_for(interpreter: Interpreter, session: Path) -> None:
+    """Put compiled payloads into the folder of a session, and no sources but of the beginning."""
+    sources = {name: (PAYLOADS / f"{name}.py").read_text() for name in ("launch", *MODULES)}
     code = compiled_by(Path(interpreter.python), sources)
     assert code is not None
-    (agent.path / "payloads").mkdir()
-    (agent.path / "payloads" / "compiled").write_bytes(code)
-    (agent.path / "payloads" / "launch.py").write_text((PAYLOADS / "launch.py").read_text())
+    (session / "payloads").mkdir()
+    (session / "payloads" / "compiled").write_bytes(code)
+    (session / "payloads" / "begin.py").write_text((PAYLOADS / "begin.py").read_text())
 
 
 def test_compiled_payloads(interpreter: Interpreter, launch: Launch) -> None:
@@ -135,7 +136,7 @@ def test_compiled_payloads(interpreter: Interpreter, launch: Launch) -> None:
     target = launch(interpreter, "idle.py", "event")
     before = target.residue()
     agent = Inside(target)
-    compile_for(interpreter, agent)
+    compile_for(interpreter, agent.path)
     with agent:
         agent.start()
         target.ask("later()")
@@ -163,6 +164,26 @@ def test_compiled_for_another_version(interpreter: Interpreter, launch: Launch) 
         target.ask("later()")
         assert agent.points("idle.py")
         agent.stop()
+
+
+def test_nothing_is_imported_in_the_application_s_time(
+    interpreter: Interpreter, tmp_path: Path
+) -> None:
+    """The thread that executes the line imports nothing, and compiles next to nothing."""
+    session = tmp_path / "covattach-x"
+    session.mkdir()
+    compile_for(interpreter, session)
+    line = launcher("covattach-x").decode()
+    program = f"import sys; before = set(sys.modules); exec({line!r})\n"
+    program += "print(sorted(set(sys.modules) - before))"
+    done = subprocess.run(
+        [interpreter.python, "-I", "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout in ("[]\n", "['__future__']\n")
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")

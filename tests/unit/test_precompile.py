@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import marshal
 import os
 import shutil
@@ -16,7 +17,7 @@ from running import Target
 from covattach import precompile
 from covattach.target.process import Process
 
-SOURCES = {"one": "value = 1\n", "two": "def two(): return 'text'\n"}
+SOURCES = {"launch": "value = 0\n", "one": "value = 1\n", "two": "def two(): return 'text'\n"}
 
 
 @pytest.fixture
@@ -32,8 +33,11 @@ def test_code_of_this_version() -> None:
     """The program compiles all sources, and says for which version."""
     found = precompile.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
-    code = marshal.loads(found[4:])  # noqa: S302  # it is ours
+    content = io.BytesIO(found[4:])
+    launch, code = marshal.load(content), marshal.load(content)  # noqa: S302  # it is ours
     space: dict[str, object] = {}
+    exec(launch, space)
+    assert space["value"] == 0
     exec(code["one"], space)
     assert space["value"] == 1
     assert code["two"].co_filename == "<covattach two>"
