@@ -16,10 +16,12 @@ EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 KILOBYTES = 20  # a session may leave so much
 PIECES = 50  # of memory, of 512 bytes at the most
 FIRST = 5  # what stays for the next session is there after so many
-# The garbage collector does not know code objects, but what refers to them.
-CODES = """(lambda gc, code: (gc.collect(), sorted(
-    one.co_filename for one in gc.get_referents(*gc.get_objects()) if type(one) is code
-))[1])(__import__("gc"), type(main.__code__))"""
+# The garbage collector does not know code objects, but what refers to them.  No other thread is to
+# run as long as there is a list of all objects: asyncio of 3.12 does not survive that.
+CODES = """(lambda gc, code, interval: (gc.collect(), sys.setswitchinterval(1000), time.sleep(0.1),
+    sorted(one.co_filename for one in gc.get_referents(*gc.get_objects()) if type(one) is code),
+    sys.setswitchinterval(interval),
+)[3])(__import__("gc"), type(main.__code__), sys.getswitchinterval())"""
 
 
 def cycle(target: Target, **given: object) -> str:
