@@ -25,7 +25,6 @@ UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 ROWS = "covattach.rows"  # in a context's `meta`: facts to be printed as one list
 
-pid_argument = click.argument("pid", type=click.IntRange(min=1))
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the facts as JSON on standard output."
 )

@@ -48,11 +48,11 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     assert (rows["3.9"]["can_attach"], rows["3.9"]["is_measured"]) == (True, False)
     assert (rows["3.14"]["can_attach"], rows["3.14"]["is_measured"]) == (True, True)
     assert rows["3.11"]["can_attach"] is False
-    assert "is stopped" in rows["3.11"]["why_not"]
+    assert "is suspended" in rows["3.11"]["why_not"]
     assert "kill -CONT" in rows["3.11"]["remedy"]
     assert "idle.py event" in rows["3.9"]["command"]
     table = covattach("ps").err
-    assert f"Process {targets['3.11'].pid} is stopped." in table
+    assert f"Process {targets['3.11'].pid} is suspended, by Ctrl-Z or SIGSTOP." in table
 
     # AND nobody has been touched
     targets["3.11"].popen.send_signal(signal.SIGCONT)
