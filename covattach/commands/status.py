@@ -120,7 +120,7 @@ def so_far(facts: dict[str, Any]) -> str:
     number = int(facts.get("points") or 0)
     one, many = ("step", "steps") if facts.get("branch") else ("line", "lines")
     between = " from line to line" if facts.get("branch") else ""
-    return f"{number:,} {one if number == 1 else many}{between} so far"
+    return f"{number:,} {one if number == 1 else many}{between} ran so far"
 
 
 def age(facts: dict[str, Any]) -> str:

@@ -17,7 +17,7 @@ LIMIT = 10.0  # per cent, where nothing else is said
 BY_TARGET = re.compile(r"(Thread-\d+) \(.*\)")  # as `threading` names those that have no name
 MARKS = {"call": "→ ", "return": "← ", "raise": "✕ ", "yield": "⇠ ", "resume": "⇢ "}
 COLOURS = {"call": "", "return": "\x1b[32m", "raise": "\x1b[31m", "yield": "", "resume": ""}
-LEGEND = "→ a call  ← its end  ✕ ended by an exception  ⇠ a yield or a wait  ⇢ goes on after it"
+LEGEND = "→ a call  ← its end  ✕ an exception ends it  ⇠ it yields or waits  ⇢ it goes on"
 LOSSES = {
     "dropped": "dropped: they came faster than they could be shown",
     "left_out": "left out, as --rate says",

@@ -51,10 +51,10 @@ def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool
     if only_new:
         said += " that had not run before in this session"
     elif has_past:
-        said += f".\n* {counted(new, 'line')} of them had not run before in this session"
-    said += ".\nOnly lines that ran are shown, of functions in the order in which they first ran"
+        said += f".\n* marks the {counted(new, 'line')} that had not run before in this session"
+    said += ".\nOnly lines that ran are shown, and functions in the order in which they began"
     if any(one.ms is not None for one in ran):
-        said += ",\nwith the time since the recording began"
+        said += ":\nthe time is that since the beginning of the recording"
     if any(one.ms is None for one in ran):
         said += ".\nFunctions without a time were running already when the recording began"
     return f"{said}."
@@ -71,7 +71,7 @@ def compared(different: list[Function], first: str, second: str) -> str:
         f"{said}\n"
         f"- {counted(old, 'line')} ran only in {first!r}\n"
         f"+ {counted(new, 'line')} ran only in {second!r}\n"
-        "What ran in both, or in neither, is left out. Functions are in the order of their lines."
+        "What ran in both, or in neither, is left out."
     )
 
 

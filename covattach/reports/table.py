@@ -48,7 +48,7 @@ def legend(total: Row) -> list[str]:
     missing = f"Of the {total.missing} statements in Miss, {total.at_import} ran before the attach"
     said = [f"{missing}, when modules were imported."]
     if total.in_functions:
-        said.append(f"{BODIES}: how much ran of the code in functions, which can still run.")
+        said.append(f"{BODIES}: how much of their bodies ran; all else runs once, at import.")
     return said
 
 

@@ -1,4 +1,4 @@
-"""`covattach ps` and what goes by it: `--name`, and completion in a shell."""
+"""`covattach ps` and what goes by it: `--name`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import Interpreter, newest
 from running import Covattach, Target, wait_for
-
-BIN = Path(sys.executable).parent
 
 
 def row(covattach: Covattach, pid: int) -> Any:
@@ -98,41 +95,6 @@ def test_hundreds_are_looked_at_in_no_time(
     )
     print(f"300 looks: {time.monotonic() - began:.2f} s")
     assert int(done.stdout) <= 2
-
-
-@pytest.mark.pythons("3.11")
-def test_a_shell_completes_pids(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
-    """Bash offers PIDs with their command lines: for dump those that are measured."""
-    # GIVEN a target that is measured and one that is not
-    measured = launch(interpreter, "idle.py", "event", "measured")
-    other = launch(interpreter, "idle.py", "event", "other")
-    covattach("start", measured.pid)
-
-    def offered(*words: str) -> list[str]:
-        script = (
-            'eval "$(_COVATTACH_COMPLETE=bash_source covattach)"\n'
-            f"COMP_WORDS=({' '.join(words)} '') COMP_CWORD={len(words)}\n"
-            '_covattach_completion covattach\nprintf "%s\\n" "${COMPREPLY[@]}"'
-        )
-        done = subprocess.run(
-            ["bash", "--norc", "-c", script],
-            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.splitlines()
-
-    # THEN those that can be chosen are offered, and what they are
-    starts = offered("covattach", "start")
-    assert any(line.startswith(f"{other.pid}  (") and "idle.py" in line for line in starts)
-    dumps = [line.split()[0] for line in offered("covattach", "dump")]
-    assert str(measured.pid) in dumps
-    assert str(other.pid) not in dumps
-    assert any(line.startswith("record  (") for line in offered("covattach"))
-    covattach("stop", measured.pid, "--no-dump")
 
 
 @pytest.mark.pythons("3.11")
