@@ -30,6 +30,8 @@ test)
     command -v strip >/dev/null || need binutils
     command -v cc >/dev/null || need gcc libc6-dev
     command -v redis-server >/dev/null || need redis-server # Celery's broker
+    command -v zsh >/dev/null || need zsh                   # completion, as people have it
+    command -v fish >/dev/null || need fish
     [ -n "$(ls /usr/share/keyrings/debian-archive-keyring.* 2>/dev/null)" ] || need debian-archive-keyring
     ;;
 build)

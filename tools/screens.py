@@ -14,17 +14,15 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
 from pictures import DOCS, draw
+from terminal import Terminal
 
 from covattach import sample
 
 WIDTHS = (80, 160)
-HEIGHT = 80
 PORT = "8000"  # shown in the place of the one that was free
 PATHS = ("price/tea", "order/tea", "price/milk")
 SCREENS = {
@@ -69,49 +67,6 @@ print(price("tea"), order("coffee"))
 """
 
 
-class Terminal:
-    """Runs commands in tmux, `columns` wide."""
-
-    def __init__(self, folder: Path, columns: int, is_coloured: bool) -> None:
-        self.folder = folder
-        self.columns = columns
-        self.is_coloured = is_coloured
-        self.count = 0
-
-    def typed(self, *commands: str, during: Callable[[], None] | None = None) -> str:
-        """Return each prompt line and what the command showed, with its colours.
-
-        `during` is called as soon as something is shown below the prompt.
-        """
-        self.count += 1
-        name = f"screens-{self.columns}-{self.is_coloured:d}-{self.count}"
-        tmux = ["tmux", "-L", name, "-f", "/dev/null"]
-        script = self.folder.parent / "screen.sh"
-        colour = "" if self.is_coloured else "export NO_COLOR=1\n"
-        script.write_text(
-            f"cd {self.folder}\n{colour}"
-            + "".join(f"cat <<'END'\n$ {command}\nEND\n{command}\n" for command in commands)
-            + "tmux wait-for -S done\nexec sleep 1000\n"
-        )
-        size = ["-x", str(self.columns), "-y", str(HEIGHT)]
-        subprocess.run([*tmux, "new-session", "-d", *size, "sh", script], check=True)
-        try:
-            if during is not None:
-                while "Tracing" not in shown(tmux):
-                    time.sleep(0.1)
-                during()
-            subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=60)
-            return shown([*tmux], *(["-e"] if self.is_coloured else [])).rstrip() + "\n"
-        finally:
-            subprocess.run([*tmux, "kill-server"], check=True)
-
-
-def shown(tmux: list[str], *options: str) -> str:
-    """Return what a terminal shows."""
-    words = [*tmux, "capture-pane", "-p", *options]
-    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-
 class Server:
     """The sample server, in a folder."""
 
@@ -140,6 +95,7 @@ def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
     server, other, third = (Server(folder, name) for name in ("shop.py", "cart.py", "mail.py"))
     try:
         os.kill(third.pid, signal.SIGSTOP)
+        pid = server.pid
         found = of_one(terminal, server)
         covattach("start", other.pid)
         found["ps"] = terminal.typed("covattach ps")
@@ -147,15 +103,26 @@ def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
         found["doctor"] = terminal.typed("covattach doctor")
         found["doctor-pid"] = terminal.typed(f"covattach doctor {third.pid}")
         found["run"] = terminal.typed("covattach run -- python job.py")
-        wrong = (f"start {third.pid}", f"dump {other.pid}", "start 4711", "record --diff a b")
+        wrong = (f"start {third.pid}", f"dump {other.pid}", "start 4711", f"record {pid} -- crul")
         found["errors"] = terminal.typed(*(f"covattach {words}" for words in wrong))
     finally:
         for one in (server, other, third):
             one.end()
-    return {
-        name: text.replace(str(folder), "~/shop").replace(f":{server.port}", f":{PORT}")
-        for name, text in {**found, **of_tree(terminal)}.items()
-    }
+    found.update(of_tree(terminal))
+    return {name: anywhere(text, folder, server.port) for name, text in found.items()}
+
+
+def anywhere(text: str, folder: Path, port: str) -> str:
+    """Return a screen without what is this machine's alone."""
+    for mine, usual in (
+        (str(folder), "~/shop"),
+        (f":{port}", f":{PORT}"),
+        (str(Path(sys.prefix)), "~/venv"),
+        (str(Path.home()), "~"),
+        (os.uname().release, "6.1.0"),
+    ):
+        text = text.replace(mine, usual)
+    return text
 
 
 def of_one(terminal: Terminal, server: Server) -> dict[str, str]:

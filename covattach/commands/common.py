@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
 import shutil
 import sys
@@ -174,6 +175,8 @@ def say(text: str, **style: Any) -> None:
     What the target has said of itself may be in it: nothing of that is for the terminal to obey.
     `style` is click's.  On a terminal a long line is broken between words.
     """
+    if "NO_COLOR" in os.environ:
+        style = {}
     with SPINNING[-1]() if SPINNING else contextlib.nullcontext():
         click.secho(broken(printable(text)), err=True, **style)
 
