@@ -52,7 +52,7 @@ colours. What each word means: [record.md](record.md), [trace.md](trace.md),
 [commands.md](commands.md).
 """
 WORKERS = """\
-import os, sys
+import os
 import shop
 
 for _ in range(2):

@@ -41,18 +41,27 @@ class Lines:
         """Return the line of one event."""
         if event.kind == "gap":
             return self.note(f"paused for {duration(event.seconds or 0)}, {kept_under(self.limit)}")
+        note = self.of_other_thread(event.thread)
         base = min(self.shallowest.get(event.thread, event.depth), event.depth)
         self.shallowest[event.thread] = base
         indent = " " * (STEP * min(event.depth - base, DEEPEST))
         thread = ""
         if len(self.shallowest) > 1:
-            name = BY_TARGET.sub(r"\1", printable(event.thread.name))
+            name = name_of(event.thread)
             self.widest = max(self.widest, min(len(name), WIDEST_NAME))
             thread = name[:WIDEST_NAME].ljust(self.widest) + "  "
         mark = MARKS[event.kind] if self.marks else ""
         what = printable(event.function.name) + self.details(event)
         where = f"  {place(event.function)}:{event.function.line}"
-        return self.painted(event.kind, thread, indent + mark + what, where)
+        return note + self.painted(event.kind, thread, indent + mark + what, where)
+
+    def of_other_thread(self, thread: Thread) -> str:
+        """Return the line that comes before the first event of a second thread."""
+        if len(self.shallowest) != 1 or thread in self.shallowest:
+            return ""
+        (first,) = self.shallowest
+        words = f"so far all in the thread {name_of(first)}; now lines begin with their thread"
+        return self.note(words) + "\n"
 
     def details(self, event: Event) -> str:
         """Return the arguments, the value and the time of an event, as far as they are known."""
@@ -79,6 +88,11 @@ class Lines:
     def note(self, words: str) -> str:
         """Return a line that is no event."""
         return f"{DIM}-- {words} --{PLAIN}" if self.colour else f"-- {words} --"
+
+
+def name_of(thread: Thread) -> str:
+    """Return a thread's name, without what `threading` puts behind the number."""
+    return BY_TARGET.sub(r"\1", printable(thread.name))
 
 
 def place(function: Function) -> str:

@@ -43,10 +43,10 @@ def show(report: Report, console: Console, rows: int = 30) -> None:
 
 def legend(total: Row) -> list[str]:
     """Return what has to be said of a table of which coverage's figures are but a part."""
-    if not total.at_import:
-        return []
-    missing = f"Of the {total.missing} statements in Miss, {total.at_import} ran before the attach"
-    said = [f"{missing}, when modules were imported."]
+    said = []
+    if total.at_import:
+        missing = f"Of the {total.missing} statements in Miss, {total.at_import} ran before"
+        said.append(f"{missing} the attach, when modules were imported.")
     if total.in_functions:
         said.append(f"{BODIES}: how much of their bodies ran; all else runs once, at import.")
     return said

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Interpreter, newest
+from conftest import newest
 from running import Covattach, Target, wait_for
 
 
@@ -49,6 +49,10 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     assert "kill -CONT" in rows["3.11"]["remedy"]
     assert "idle.py event" in rows["3.9"]["command"]
     table = covattach("ps").err
+    shown = {line.split()[0]: " ".join(line.split()) for line in table.splitlines()}
+    assert " can be attached " in shown[str(targets["3.9"].pid)]
+    assert " already measured " in shown[str(targets["3.14"].pid)]
+    assert " cannot: see below " in shown[str(targets["3.11"].pid)]
     assert f"Process {targets['3.11'].pid} is suspended, by Ctrl-Z or SIGSTOP." in table
 
     # AND nobody has been touched
@@ -58,12 +62,9 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     covattach("stop", targets["3.14"].pid, "--no-dump")
 
 
-@pytest.mark.pythons("3.11")
-def test_without_rights(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_without_rights(launch: Callable[..., Target]) -> None:
     """Who may not look is told who may; a name is all that is known of the process."""
-    target = launch(interpreter, "idle.py", "event")
+    target = launch(newest("3.11"), "idle.py", "event")
     if os.geteuid():
         pytest.fail("needs root, to be somebody else")
     code = (
@@ -78,12 +79,9 @@ def test_without_rights(
     assert "You may not attach to process" in done.stdout
 
 
-@pytest.mark.pythons("3.11")
-def test_hundreds_are_looked_at_in_no_time(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_hundreds_are_looked_at_in_no_time(launch: Callable[..., Target]) -> None:
     """The interpreter's file is read once for all processes that run it."""
-    target = launch(interpreter, "idle.py", "event")
+    target = launch(newest("3.11"), "idle.py", "event")
     code = (
         "import sys; from covattach import processes; from covattach.target import elf;"
         "found = [processes.look(int(sys.argv[1])) for _ in range(300)];"
@@ -97,14 +95,11 @@ def test_hundreds_are_looked_at_in_no_time(
     assert int(done.stdout) <= 2
 
 
-@pytest.mark.pythons("3.11")
-def test_names_do_not_match_who_asks(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_names_do_not_match_who_asks(covattach: Covattach, launch: Callable[..., Target]) -> None:
     """Neither a covattach nor what has started it is meant by `--name`."""
     # GIVEN a target, and a Python that starts covattach, with its name in the command line
     name = f"theirs-{os.getpid()}"
-    target = launch(interpreter, "idle.py", "event", name)
+    target = launch(newest("3.11"), "idle.py", "event", name)
     code = (
         "import subprocess, sys;"
         "sys.exit(subprocess.run([sys.executable, '-m', 'covattach', *sys.argv[1:]]).returncode)"

@@ -125,10 +125,11 @@ EVIL = Event("call", 1.0, Function("m\x1b[2J", "f\n\u202e", "/f", 1), Thread("t\
 def test_terminals_obey_nothing() -> None:
     """Names and values of the target's are shown without what a terminal would obey."""
     lines = Lines(colour=False, width=None, marks=True)
-    lines.line(Event("call", 1.0, Function("m", "f", "/f", 1), Thread("other", 2)))
+    lines.line(Event("call", 1.0, Function("m", "f", "/f", 1), Thread("ot\x07her", 2)))
 
-    shown = lines.line(EVIL)
+    note, shown = lines.line(EVIL).split("\n")
 
+    assert note == "-- so far all in the thread ot?her; now lines begin with their thread --"
     assert shown.isprintable()
     assert shown == "t?          → f??(?)  m?[2J:1"
     assert "\x1b" not in as_json(EVIL)
