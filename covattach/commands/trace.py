@@ -29,6 +29,7 @@ Examples:
 """
 ENDING = 3.0  # seconds for the last words of the target
 SHORT = 0.5  # seconds below which the share of time says nothing: the beginning is most of it
+UNLIMITED = 1000  # per cent of overhead, from which on nothing is left out
 LATE = 5.0  # seconds after which a target that should have ended the trace is not waited for
 
 
@@ -200,7 +201,11 @@ class Screen:
         if facts["faults"]:
             say(f"{int(facts['faults']):,} events were lost by a fault of covattach's: report it.")
         if seconds >= SHORT:
-            paused = round(100 - 100 * facts["watched"] / seconds)
-            why = events.kept_under(self.given["max_overhead"])
-            more = f"; it was paused for {paused} % of that time, {why}" if paused > 0 else ""
+            paused, limit = (
+                round(100 - 100 * facts["watched"] / seconds),
+                self.given["max_overhead"],
+            )
+            has_paused = paused > 0 and limit < UNLIMITED
+            why = f"of the {took}, {events.kept_under(limit)}"
+            more = f"; it was paused for {paused} % {why}" if has_paused else ""
             say(f"Tracing took {facts['cost']:.1f} % of the target's time{more}.")
