@@ -241,17 +241,16 @@ def test_ends_by_itself(hot: Target, covattach: Covattach) -> None:
 
 
 @pytest.mark.pythons("3.11")
-def test_by_name(
-    hot: Target, covattach: Covattach, interpreter: Interpreter, launch: Launch
-) -> None:
+def test_by_name(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """`--name` stands for the PID of the one process that matches, and is refused for several."""
-    name = f"{hot.arguments[0]} {hot.arguments[1]} hot"
-    done = covattach("trace", "--name", f"^{name}$", "--limit", 3)
-    assert f"Tracing process {hot.pid} " in done.err
+    name = f"ours-{os.getpid()}"
+    target = launch(interpreter, "calling.py", "hot", name)
+    done = covattach("trace", "--name", name, "--limit", 3)
+    assert f"Tracing process {target.pid} " in done.err
     assert len(done.out.splitlines()) >= 3
 
-    launch(interpreter, "calling.py", "hot")
-    said = covattach.fails(2, "trace", "--name", f"^{name}$")
+    launch(interpreter, "calling.py", "hot", name)
+    said = covattach.fails(2, "trace", "--name", name)
     assert "These are 2 processes, and a trace is of one." in said
 
 
