@@ -178,7 +178,7 @@ def say(text: str, **style: Any) -> None:
     if "NO_COLOR" in os.environ:
         style = {}
     with SPINNING[-1]() if SPINNING else contextlib.nullcontext():
-        click.secho(broken(printable(text)), err=True, **style)
+        click.echo(click.style(broken(printable(text)), reset=bool(style), **style), err=True)
 
 
 def broken(text: str) -> str:
