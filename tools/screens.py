@@ -40,6 +40,7 @@ SCREENS = {
     "diff": "What ran in one of two windows only.",
     "trace": "Function calls as they happen.",
     "trace-more": "With arguments, and how the calls end.",
+    "trace-busy": "A program that does nothing but call, and what is left out of it.",
     "run": "A program that is started measured.",
     "errors": "What goes wrong is one sentence, and one that says what to do.",
 }
@@ -59,6 +60,14 @@ for _ in range(2):
     if os.fork() == 0:
         shop.main()
 os.wait()
+"""
+BUSY = """\
+def step(number):
+    return number + 1
+
+print(0, flush=True)
+while True:
+    step(1)
 """
 JOB = """\
 from shop import order, price
@@ -109,6 +118,11 @@ def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
         for one in (server, other, third):
             one.end()
     found.update(of_tree(terminal))
+    busy = Server(folder, "busy.py")
+    found["trace-busy"] = terminal.typed(
+        f"covattach trace {busy.pid} --for 1s | grep -m 1 -B 2 -A 2 paused"
+    )
+    busy.end()
     return {name: anywhere(text, folder, server.port) for name, text in found.items()}
 
 
@@ -210,6 +224,7 @@ def main() -> None:
             shutil.copy(sample.__file__, folder / name)
         (folder / "workers.py").write_text(WORKERS)
         (folder / "job.py").write_text(JOB)
+        (folder / "busy.py").write_text(BUSY)
         make(folder)
 
 

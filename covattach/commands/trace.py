@@ -206,6 +206,6 @@ class Screen:
                 self.given["max_overhead"],
             )
             has_paused = paused > 0 and limit < UNLIMITED
-            why = f"of the {took}, {events.kept_under(limit)}"
+            why = f"of the {took}, {events.kept_near(limit)}"
             more = f"; it was paused for {paused} % {why}" if has_paused else ""
             say(f"Tracing took {facts['cost']:.1f} % of the target's time{more}.")

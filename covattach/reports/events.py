@@ -40,7 +40,7 @@ class Lines:
     def line(self, event: Event) -> str:
         """Return the line of one event."""
         if event.kind == "gap":
-            return self.note(f"paused for {duration(event.seconds or 0)}, {kept_under(self.limit)}")
+            return self.note(f"paused for {duration(event.seconds or 0)}, {kept_near(self.limit)}")
         note = self.of_other_thread(event.thread)
         base = min(self.shallowest.get(event.thread, event.depth), event.depth)
         self.shallowest[event.thread] = base
@@ -101,9 +101,9 @@ def place(function: Function) -> str:
     return printable(os.path.basename(function.file) if module == "__main__" else module)
 
 
-def kept_under(limit: float) -> str:
+def kept_near(limit: float) -> str:
     """Return why tracing pauses."""
-    return f"to keep the slow-down under {limit:g} %"
+    return f"to keep the slow-down near {limit:g} %"
 
 
 def duration(seconds: float) -> str:

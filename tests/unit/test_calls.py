@@ -156,7 +156,7 @@ def test_what_is_missing_is_said() -> None:
 
     said = lines.line(Event("gap", 1.0, seconds=0.14))
 
-    assert said == "-- paused for 140.0 ms, to keep the slow-down under 5 % --"
+    assert said == "-- paused for 140.0 ms, to keep the slow-down near 5 % --"
     assert lines.loss("dropped", 1204).startswith("-- 1,204 calls dropped: they came faster")
     assert lines.loss("left_out", 3) == "-- 3 calls left out, as --rate says --"
 
