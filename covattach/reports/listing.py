@@ -52,12 +52,18 @@ def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool
         said += " that had not run before in this session"
     elif has_past:
         said += f".\n* marks the {counted(new, 'line')} that had not run before in this session"
-    said += ".\nOnly lines that ran are shown, and functions in the order in which they began"
-    if any(one.ms is not None for one in ran):
-        said += ":\nthe time is that since the beginning of the recording"
+    return f"{said}.\n{legend(ran)}."
+
+
+def legend(ran: list[Function]) -> str:
+    """Return what a listing shows, and in which order."""
+    said = "Only lines that ran are shown, and functions"
+    if all(one.ms is None for one in ran):
+        return f"{said} by file and line"
+    said += " in the order in which they began:\nthe times are those since the recording began"
     if any(one.ms is None for one in ran):
         said += ".\nFunctions without a time were running already when the recording began"
-    return f"{said}."
+    return said
 
 
 def compared(different: list[Function], first: str, second: str) -> str:

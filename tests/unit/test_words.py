@@ -100,9 +100,16 @@ def test_a_recording_has_a_legend() -> None:
         "Process 7 ran 3 lines of 2 functions in 1 file.",
         "* marks the 1 line that had not run before in this session.",
         "Only lines that ran are shown, and functions in the order in which they began:",
-        "the time is that since the beginning of the recording.",
+        "the times are those since the recording began.",
         "Functions without a time were running already when the recording began.",
     ]
+
+
+def test_where_no_order_is_known() -> None:
+    """Of a process that has ended meanwhile there are no times: nothing is said of any."""
+    said = listing.legend([Function("/shop.py", "keep", 5, [6])])
+
+    assert said == "Only lines that ran are shown, and functions by file and line"
 
 
 def test_a_function_that_has_but_a_docstring(capsys: pytest.CaptureFixture[str]) -> None:
