@@ -133,7 +133,7 @@ def anywhere(text: str, folder: Path, port: str) -> str:
         (f":{port}", f":{PORT}"),
         (str(Path(sys.prefix)), "~/venv"),
         (str(Path.home()), "~"),
-        (os.uname().release, "6.1.0"),
+        (os.uname().release, ".".join(os.uname().release.split(".")[:2])),
     ):
         text = text.replace(mine, usual)
     return text

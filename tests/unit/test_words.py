@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import pty
 import re
+import shlex
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -136,21 +135,21 @@ def test_a_comparison_has_a_legend() -> None:
 
 def test_lines_are_broken_between_words() -> None:
     """On a terminal no word is cut at its edge, and nothing is coloured with NO_COLOR."""
-    ours, theirs = pty.openpty()
-    words = [sys.executable, "-m", "covattach", "start", "4194304"]
+    command = shlex.join([sys.executable, "-m", "covattach", "start", "4194304"])
     environment = {**os.environ, "NO_COLOR": "1", "TERM": "xterm", "COLUMNS": str(WIDTH)}
-    with subprocess.Popen(words, env=environment, stdout=theirs, stderr=theirs) as popen:
-        os.close(theirs)
-        shown = b""
-        with suppress(OSError):  # the end of a terminal is an error on Linux
-            while part := os.read(ours, 65536):
-                shown += part
-    os.close(ours)
+    done = subprocess.run(
+        ["script", "--quiet", "--return", "--command", command, "/dev/null"],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
     # What was erased again, above, is the progress.
-    lines = re.sub(r".*\x1b\[1A\x1b\[2K", "", shown.decode(), flags=re.S).split("\r\n")
+    lines = re.sub(r".*\x1b\[1A\x1b\[2K", "", done.stdout, flags=re.S).split("\n")
 
-    assert popen.returncode == 3
+    assert done.returncode == 3
     assert lines == [
         "Error: There is no process",
         "4194304.",
