@@ -73,9 +73,8 @@ def complete(measured: bool) -> Command:
 
         return [
             CompletionItem(str(one.pid), help=cut(one.command, EXPLAINED))
-            for one in pythons()
-            if str(one.pid).startswith(incomplete)
-            and (one.is_measured if measured else one.can_attach)
+            for one in pythons(incomplete)
+            if (one.is_measured if measured else one.can_attach)
         ]
 
     return pids

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from running import Covattach, Target, wait_for
+from running import Covattach, Target, descendants, wait_for
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "xterm"}
@@ -30,25 +30,25 @@ def run(*words: str) -> str:
     return done.stdout
 
 
-def bash(line: str) -> str:
-    """Return what bash offers behind a line, one word each with what it means."""
+def bash(line: str, begun: str) -> str:
+    """Return what bash offers behind a line for a word that is begun, and what it means."""
     words = line.split()
     return run(
         *("bash", "--norc", "-c"),
         'eval "$(_COVATTACH_COMPLETE=bash_source covattach)"\n'
-        f"COMP_WORDS=({line} '') COMP_CWORD={len(words)}\n"
+        f"COMP_WORDS=({line} '{begun}') COMP_CWORD={len(words)}\n"
         '_covattach_completion covattach\nprintf "%s\\n" "${COMPREPLY[@]}"',
     )
 
 
-def fish(line: str) -> str:
-    """Return what fish offers behind a line."""
-    script = f"_COVATTACH_COMPLETE=fish_source covattach | source; complete -C '{line} '"
+def fish(line: str, begun: str) -> str:
+    """Return what fish offers likewise."""
+    script = f"_COVATTACH_COMPLETE=fish_source covattach | source; complete -C '{line} {begun}'"
     return run("fish", "--no-config", "-c", script)
 
 
-def zsh(line: str) -> str:
-    """Return what zsh shows when somebody types a line and the tabulator, on a large terminal."""
+def zsh(line: str, begun: str) -> str:
+    """Return what zsh shows when somebody types that and the tabulator, on a large terminal."""
     pid, terminal = pty.fork()
     if not pid:
         os.execvpe("zsh", ["zsh", "-f", "-i"], ENVIRONMENT)  # noqa: S606
@@ -57,13 +57,16 @@ def zsh(line: str) -> str:
     def type_in(text: str, until: bytes) -> None:
         nonlocal shown
         shown = b""
+        print(f"typed {text!r}")
         os.write(terminal, text.encode())
-        wait_for(lambda: READS in read().partition(until)[2], "the shell to read again")
+        wait_for(lambda: READS in read().partition(until)[2], f"{until!r}")
 
     def read() -> bytes:
         nonlocal shown
         while select.select([terminal], [], [], 0)[0]:
-            shown += os.read(terminal, 65536)
+            part = os.read(terminal, 65536)
+            print(f"shown {part!r}")
+            shown += part
         return shown
 
     try:
@@ -71,10 +74,12 @@ def zsh(line: str) -> str:
         type_in("LISTMAX=900; unsetopt LIST_AMBIGUOUS; echo rea'dy0'\n", b"ready0")
         type_in("autoload -U compinit; compinit -u -D; echo rea'dy1'\n", b"ready1")
         type_in("eval \"$(_COVATTACH_COMPLETE=zsh_source covattach)\"; echo rea'dy2'\n", b"ready2")
-        # What is offered is shown before the line is taken that stands behind the tabulator.
-        type_in(f"{line} \t\x15echo rea'dy3'\n", b"ready3")
-        print(shown.decode(errors="replace"))
-        return shown.decode(errors="replace")
+        os.write(terminal, f"{line} {begun}\t".encode())
+        wait_for(lambda: descendants(pid), "it to ask covattach")
+        wait_for(lambda: read() and not descendants(pid), "covattach to answer")
+        offered = shown  # as far as it has come; all of it has when the shell does something else
+        type_in("\x15echo rea'dy3'\n", b"ready3")
+        return (offered + shown).decode(errors="replace")
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
@@ -82,6 +87,7 @@ def zsh(line: str) -> str:
 
 
 @pytest.mark.pythons("3.11")
+@pytest.mark.timeout(300)  # nine times covattach, which looks at all processes of the host
 def test_pids_with_their_command_lines(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
@@ -91,18 +97,19 @@ def test_pids_with_their_command_lines(
     other = launch(interpreter, "idle.py", "event", "other:one")
     covattach("start", measured.pid)
 
+    begun = str(measured.pid)[:2] if str(measured.pid)[:2] == str(other.pid)[:2] else ""
     for offered in (bash, zsh, fish):
         # THEN both can be traced, and it says what they are
-        traced = offered("covattach trace")
+        traced = offered("covattach trace", begun)
         assert str(measured.pid) in traced
         assert str(other.pid) in traced
         assert "idle.py event other:one" in traced
 
         # AND one can be dumped
-        dumped = offered("covattach dump")
+        dumped = offered("covattach dump", begun)
         assert str(measured.pid) in dumped
         assert not re.search(rf"\b{other.pid}\b", dumped)
 
         # AND commands are explained
-        assert "Print the function calls" in offered("covattach")
+        assert "Print the function calls" in offered("covattach", "")
     covattach("stop", measured.pid, "--no-dump")
