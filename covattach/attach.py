@@ -189,7 +189,7 @@ def check_state(process: Process) -> None:
         )
     if state in "Tt":
         raise NotNow(
-            f"Process {process.pid} is stopped.",
+            f"Process {process.pid} is suspended, by Ctrl-Z or SIGSTOP.",
             f"Let it run first: `kill -CONT {process.pid}`.",
         )
 

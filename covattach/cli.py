@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from covattach import __version__, interruption
+from covattach.commands.common import say
 from covattach.commands.demo import demo
 from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
@@ -84,8 +85,8 @@ def show(error: CovattachError, verbose: bool) -> None:
         details += "\n" + error.traceback
     for line in details.strip().splitlines():  # as they come from the target
         click.echo(printable(line.expandtabs()), err=True)
-    click.secho(f"Error: {printable(error.message)}", fg="red", err=True)
-    click.echo(f"Remedy: {printable(error.remedy)}", err=True)
+    say(f"Error: {error.message}", fg="red")
+    say(f"Remedy: {error.remedy}")
 
 
 @click.group(

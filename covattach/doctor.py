@@ -85,7 +85,7 @@ def known_interpreter(process: Process, kept: list[Interpreter]) -> str:
 def ways_in(process: Process, interpreter: Interpreter) -> Iterator[Finding]:
     """Try PEP 768, and gdb where that is not there, or all threads sleep."""
     if remote_exec.is_available(process, interpreter):
-        yield Finding("way in", "remote-exec (PEP 768): it is not stopped")
+        yield Finding("way in", "remote-exec (PEP 768), which does not stop it")
         if shutil.which("gdb") is None:
             yield Finding("gdb", "not there: needed only if every thread of it sleeps for ever")
         return
@@ -102,21 +102,21 @@ def by_gdb(process: Process, interpreter: Interpreter) -> str:
         )
     with open_memory(process) as memory:
         detour.find(process, interpreter, memory)
-    return "gdb: it is stopped for some milliseconds; no shadow stack, and room for the detour"
+    return "gdb, which stops it for some milliseconds; nothing in it is in the way of that"
 
 
 def place(process: Process) -> str:
     """Make a session's folder and remove it; raises NotPossible."""
     made = folder.create(process)
     made.remove()
-    return f"{made.inside.rpartition('/')[0]} can be written to, in its own view"
+    return f"{made.inside.rpartition('/')[0]} can be written to, as it sees that"
 
 
 def descriptors(process: Process) -> str:
     """Tell how many files it may open; raises NotNow."""
     preconditions.check_descriptors(process)
     used, limit = process.descriptors
-    return f"{used} of {limit}"
+    return f"{used} are open, of {limit} that it may have"
 
 
 def directory(process: Process) -> str:

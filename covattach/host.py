@@ -31,8 +31,10 @@ def machine() -> str:
     """Tell what processor and container this is, as far as it matters."""
     system = os.uname()
     where = "in a container" if permission.is_in_container() else "not in a container"
-    scope = permission.SCOPE.read_text().strip() if permission.SCOPE.exists() else "none: no Yama"
-    return f"{system.sysname} {system.release}, {system.machine}, {where}; ptrace_scope {scope}"
+    scope = "no ptrace_scope, which would restrict debugging (no Yama)"
+    if permission.SCOPE.exists():
+        scope = f"ptrace_scope {permission.SCOPE.read_text().strip()}"
+    return f"{system.sysname} {system.release}, {system.machine}, {where}; {scope}"
 
 
 def right_to_debug() -> str:
@@ -73,13 +75,14 @@ def registers(version: str) -> str:
         wrong = "restores registers wrongly on AMD's AVX-512"
     else:
         return ""
-    return (
-        f"; before {SOUND} it {wrong}: harmless, covattach has it call nothing and see none of them"
-    )
+    return f"; before version {SOUND} it {wrong}: harmless here, it is never told to touch those"
 
 
 def coverages() -> str:
     """Tell for which targets without a coverage of their own there is one."""
     versions = [(3, minor) for minor in range(9, 16)]
     there = [f"3.{version[1]}" for version in versions if provision.find(version, "ctrace")]
-    return f"for targets without one of their own: Python {', '.join(there)}; sysmon from 3.12 on"
+    return (
+        f"covattach has some for targets that have none: for Python {', '.join(there)}, and"
+        " with the core sysmon for 3.12 and later"
+    )

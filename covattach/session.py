@@ -155,7 +155,7 @@ def silent(process: Process) -> NotNow:
     """Return the error for a target whose agent is there, but does not answer."""
     if process.state in "Tt":
         return NotNow(
-            f"Process {process.pid} is stopped, and so is its measuring.",
+            f"Process {process.pid} is suspended, by Ctrl-Z or SIGSTOP, and so is its measuring.",
             f"Let it run first: `kill -CONT {process.pid}`.",
         )
     return NotNow(

@@ -6,7 +6,7 @@ import _queue
 import gc
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
@@ -77,15 +77,23 @@ def is_fault_of_ours(error: BaseException) -> bool:
     return module == "builtins" or module.startswith("coverage.")
 
 
-def wait_for_others() -> bool:
+def in_file_of(function: Any) -> Callable[[FrameType], bool]:
+    """Return what tells whether a frame is of the module that has this function."""
+    file = function.__code__.co_filename
+    return lambda frame: frame.f_code.co_filename == file
+
+
+def wait_for_others(is_there: Callable[[FrameType], bool] = is_inside) -> bool:
     """Wait until no other thread is in our code or coverage's; False if one stays there for long.
 
-    The C tracer calls coverage, and must still be there when that returns.
+    The C tracer calls coverage, and must still be there when that returns.  For less than all of
+    our code, `is_there` tells which frames are in it: the agent of an attach that was killed waits
+    in its own for a while.
     """
     until = time.monotonic() + PATIENCE
     pause = _queue.SimpleQueue[None]()  # gevent has replaced `time.sleep`
     own = own_ident()  # not always the agent's: a forked child has only its own
-    while any(map(is_inside, all_running(but=own))):
+    while any(map(is_there, all_running(but=own))):
         if time.monotonic() > until:
             return False
         try:

@@ -142,7 +142,7 @@ class MonitorHook:
             self.monitoring.register_callback(
                 self.tool, getattr(self.monitoring.events, name), None
             )
-        frames.wait_for_others()
+        frames.wait_for_others(frames.in_file_of(self.see))
         local = sum(getattr(self.monitoring.events, name) for name in LOCAL)
         for function in list(self.calls.functions.known.values()):
             code = function.reference()

@@ -142,5 +142,5 @@ class ProfileHook:
         if sys.getprofile() is self.hook:
             sys.setprofile(None)  # in a forked child this thread is the application's
         # One that is just starting, or in the hook, takes it off itself.
-        frames.wait_for_others()
+        frames.wait_for_others(frames.in_file_of(self.see))
         self.threads.take_where(self.hook)

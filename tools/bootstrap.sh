@@ -31,6 +31,8 @@ test)
     command -v cc >/dev/null || need gcc libc6-dev
     command -v redis-server >/dev/null || need redis-server # Celery's broker
     command -v mkfs.btrfs >/dev/null || need btrfs-progs    # a file system with quotas
+    command -v zsh >/dev/null || need zsh                   # completion, as people have it
+    command -v fish >/dev/null || need fish
     [ -n "$(ls /usr/share/keyrings/debian-archive-keyring.* 2>/dev/null)" ] || need debian-archive-keyring
     ;;
 build)

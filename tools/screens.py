@@ -18,58 +18,62 @@ from pathlib import Path
 from urllib.request import urlopen
 
 from pictures import DOCS, draw
+from terminal import Terminal
 
 from covattach import sample
 
 WIDTHS = (80, 160)
-HEIGHT = 80
 PORT = "8000"  # shown in the place of the one that was free
+PATHS = ("price/tea", "order/tea", "price/milk")
 SCREENS = {
-    "ps": "Which Python processes there are: one is measured, one is stopped.",
-    "record": "What ran while a request was answered, in a process that nobody measured.",
-    "session": "The same in a session that had seen another request: what is new has a `+`.",
-    "diff": "What ran in one of two windows only.",
+    "ps": "Which Python processes there are: one is measured, one is suspended.",
+    "doctor": "What this machine allows.",
+    "doctor-pid": "What an attach to a process needs, here to the one that is suspended.",
+    "start": "Attaching, in order to measure.",
     "status": "The sessions of this host.",
-    "dump": "A dump, and its short table.",
+    "dump": "A report of what ran so far, and its short table.",
+    "stop": "The last report, and the end.",
+    "tree": "A server with two workers, all of it.",
+    "status-tree": "The sessions of such a tree.",
+    "record": "What ran while a request was answered, in a process that nobody measured.",
+    "session": "The same in a session that had seen another request: what is new has a `*`.",
+    "diff": "What ran in one of two windows only.",
+    "trace": "Function calls as they happen.",
+    "trace-more": "With arguments, and how the calls end.",
+    "trace-busy": "A program that does nothing but call, and what is left out of it.",
+    "run": "A program that is started measured.",
+    "errors": "What goes wrong is one sentence, and one that says what to do.",
 }
 HEAD = """\
 # Screens
 
 What the commands show, captured from a terminal by `tools/screens.py`, beside the sample server of
 `covattach demo`. Here without colours (`NO_COLOR=1`), 80 and 160 columns wide; the pictures have
-colours. What each word means: [record.md](record.md), [commands.md](commands.md).
+colours. What each word means: [record.md](record.md), [trace.md](trace.md),
+[commands.md](commands.md).
 """
+WORKERS = """\
+import os
+import shop
 
+for _ in range(2):
+    if os.fork() == 0:
+        shop.main()
+os.wait()
+"""
+BUSY = """\
+def step(number):
+    return number + 1
 
-class Terminal:
-    """Runs commands in tmux, `columns` wide."""
+print(0, flush=True)
+while True:
+    step(1)
+"""
+JOB = """\
+from shop import order, price
 
-    def __init__(self, folder: Path, columns: int, is_coloured: bool) -> None:
-        self.folder = folder
-        self.columns = columns
-        self.is_coloured = is_coloured
-        self.count = 0
-
-    def typed(self, command: str) -> str:
-        """Return the prompt line and what the command showed, with its colours."""
-        self.count += 1
-        name = f"screens-{self.columns}-{self.is_coloured:d}-{self.count}"
-        tmux = ["tmux", "-L", name, "-f", "/dev/null"]
-        colour = "" if self.is_coloured else "NO_COLOR=1"
-        script = self.folder.parent / "screen.sh"
-        script.write_text(
-            f"cd {self.folder}; printf '%s\\n' '$ {command}'\n{colour} {command}\n"
-            f"tmux wait-for -S done; exec sleep 1000\n"
-        )
-        size = ["-x", str(self.columns), "-y", str(HEIGHT)]
-        subprocess.run([*tmux, "new-session", "-d", *size, "sh", script], check=True)
-        try:
-            subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=60)
-            words = [*tmux, "capture-pane", "-p", *(["-e"] if self.is_coloured else [])]
-            shown = subprocess.run(words, check=True, capture_output=True, text=True).stdout
-        finally:
-            subprocess.run([*tmux, "kill-server"], check=True)
-        return shown.rstrip() + "\n"
+print(price("tea"), order("coffee"))
+"""
 
 
 class Server:
@@ -82,10 +86,11 @@ class Server:
         self.pid = self.popen.pid
         self.port = self.popen.stdout.readline().strip()
 
-    def visit(self, path: str) -> None:
-        """Send it a request."""
-        with urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=10) as answer:
-            answer.read()
+    def visit(self, *paths: str) -> None:
+        """Send it requests."""
+        for path in paths:
+            with urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=10) as answer:
+                answer.read()
 
     def end(self) -> None:
         """End it, also if it is stopped."""
@@ -100,26 +105,78 @@ def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
     try:
         os.kill(third.pid, signal.SIGSTOP)
         pid = server.pid
-        curl = f"covattach record {pid} -- curl -s localhost:{server.port}"
-        found = {"record": terminal.typed(f"{curl}/price/tea")}
+        found = of_one(terminal, server)
         covattach("start", other.pid)
         found["ps"] = terminal.typed("covattach ps")
         covattach("stop", other.pid, "--no-dump")
-        covattach("start", pid)
-        server.visit("price/milk")
-        terminal.typed(f"{curl}/price/tea")
-        found["session"] = terminal.typed(f"{curl}/order/tea")
-        found["diff"] = terminal.typed(f"covattach record {pid} --diff record-1 record-2")
-        found["status"] = terminal.typed("covattach status")
-        found["dump"] = terminal.typed(f"covattach dump {pid}")
-        covattach("stop", pid, "--no-dump")
+        found["doctor"] = terminal.typed("covattach doctor")
+        found["doctor-pid"] = terminal.typed(f"covattach doctor {third.pid}")
+        found["run"] = terminal.typed("covattach run -- python job.py")
+        wrong = (f"start {third.pid}", f"dump {other.pid}", "start 4711", f"record {pid} -- crul")
+        found["errors"] = terminal.typed(*(f"covattach {words}" for words in wrong))
     finally:
         for one in (server, other, third):
             one.end()
-    return {
-        name: text.replace(str(folder), "~/shop").replace(f":{server.port}", f":{PORT}")
-        for name, text in found.items()
+    found.update(of_tree(terminal))
+    busy = Server(folder, "busy.py")
+    found["trace-busy"] = terminal.typed(
+        f"covattach trace {busy.pid} --for 1s | grep -m 1 -B 2 -A 2 paused"
+    )
+    busy.end()
+    return {name: anywhere(text, folder, server.port) for name, text in found.items()}
+
+
+def anywhere(text: str, folder: Path, port: str) -> str:
+    """Return a screen without what is this machine's alone."""
+    for mine, usual in (
+        (str(folder), "~/shop"),
+        (f":{port}", f":{PORT}"),
+        (str(Path(sys.prefix)), "~/venv"),
+        (str(Path.home()), "~"),
+        (os.uname().release, ".".join(os.uname().release.split(".")[:2])),
+    ):
+        text = text.replace(mine, usual)
+    return text
+
+
+def of_one(terminal: Terminal, server: Server) -> dict[str, str]:
+    """Return the screens for which one process is measured."""
+    pid = server.pid
+    curl = f"covattach record {pid} -- curl -s localhost:{server.port}"
+    trace = f"covattach trace {pid} --include shop.py --limit"
+    found = {
+        "record": terminal.typed(f"{curl}/price/tea"),
+        "trace": terminal.typed(f"{trace} 8", during=lambda: server.visit(*PATHS)),
+        "trace-more": terminal.typed(
+            f"{trace} 4 --args --returns", during=lambda: server.visit(*PATHS)
+        ),
+        "start": terminal.typed(f"covattach start {pid}"),
     }
+    server.visit("price/milk")
+    terminal.typed(f"{curl}/price/tea")
+    found["session"] = terminal.typed(f"{curl}/order/tea")
+    found["diff"] = terminal.typed(f"covattach record {pid} --diff record-1 record-2")
+    covattach("mark", pid, "checkout")
+    found["status"] = terminal.typed("covattach status")
+    found["dump"] = terminal.typed(f"covattach dump {pid}")
+    found["stop"] = terminal.typed(f"covattach stop {pid}")
+    return found
+
+
+def of_tree(terminal: Terminal) -> dict[str, str]:
+    """Return the screens for which a server with workers is measured."""
+    server = Server(terminal.folder, "workers.py")
+    try:
+        found = {"tree": terminal.typed(f"covattach start {server.pid} --tree")}
+        server.visit(*PATHS)
+        found["status-tree"] = terminal.typed("covattach status")
+        found["tree"] += terminal.typed(f"covattach stop {server.pid}")
+        return found
+    finally:
+        below = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+        server.end()
+        for pid in below:
+            os.kill(int(pid), signal.SIGKILL)
 
 
 def covattach(*words: object) -> None:
@@ -157,7 +214,7 @@ def main() -> None:
         words += ["sh", "-c", script, sys.executable, "tools/screens.py"]
         sys.exit(subprocess.call(words, cwd=DOCS.parent))
     os.environ["PATH"] = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    for name in ("COLUMNS", "LINES", "NO_COLOR"):
+    for name in ("COLUMNS", "LINES", "NO_COLOR", "PYTHONUNBUFFERED"):
         os.environ.pop(name, None)
     os.environ["TERM"] = "xterm-256color"
     with tempfile.TemporaryDirectory() as temporary:
@@ -165,6 +222,9 @@ def main() -> None:
         folder.mkdir()
         for name in ("shop.py", "cart.py", "mail.py"):
             shutil.copy(sample.__file__, folder / name)
+        (folder / "workers.py").write_text(WORKERS)
+        (folder / "job.py").write_text(JOB)
+        (folder / "busy.py").write_text(BUSY)
         make(folder)
 
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import shutil
 import sys
+import textwrap
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -23,9 +26,9 @@ GAP = 2  # columns between columns
 SHORTEST = 12  # columns for a command line, on however narrow a terminal
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
+SPINNING: list[Callable[[], contextlib.AbstractContextManager[None]]] = []  # hides progress
 ROWS = "covattach.rows"  # in a context's `meta`: facts to be printed as one list
 
-pid_argument = click.argument("pid", type=click.IntRange(min=1))
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the facts as JSON on standard output."
 )
@@ -166,12 +169,28 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def say(text: str) -> None:
+def say(text: str, **style: Any) -> None:
     """Print a line for people: on standard error, so that standard output is for facts.
 
     What the target has said of itself may be in it: nothing of that is for the terminal to obey.
+    `style` is click's.  On a terminal a long line is broken between words.
     """
-    click.echo(printable(text), err=True)
+    if "NO_COLOR" in os.environ:
+        style = {}
+    with SPINNING[-1]() if SPINNING else contextlib.nullcontext():
+        click.echo(click.style(broken(printable(text)), reset=bool(style), **style), err=True)
+
+
+def broken(text: str) -> str:
+    """Return a line as lines that fit the terminal, with its indent, if there is a terminal."""
+    if not sys.stderr.isatty():
+        return text
+    indent = text[: len(text) - len(text.lstrip())]
+    width = shutil.get_terminal_size().columns
+    lines = textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
 
 
 def print_json(facts: Any) -> None:
@@ -191,7 +210,18 @@ def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
         yield say if verbose else lambda words: None
         return
     with console().status("") as status:
-        yield lambda words: status.update(f"{words} …")
+
+        @contextlib.contextmanager
+        def hidden() -> Iterator[None]:
+            status.stop()
+            yield
+            status.start()
+
+        SPINNING.append(hidden)
+        try:
+            yield lambda words: status.update(f"{words} …")
+        finally:
+            SPINNING.remove(hidden)
 
 
 def processes_table(

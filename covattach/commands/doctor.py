@@ -46,7 +46,7 @@ def doctor(context: click.Context, pid: int | None, as_json: bool) -> None:
                 table.add_row("", "", Text(f"Remedy: {finding.obstacle.remedy}", "bold"))
         console().print(table)
         if obstacles:
-            say("What is in the way first is what `start` would end with.")
+            say("What says NO first is what `covattach start` would end with.")
         elif pid:
             say(measured(pid) or f"`covattach start {pid}` would work.")
     if obstacles:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import click
@@ -19,7 +20,7 @@ Examples:
   covattach ps
   covattach ps --json
 """
-HEADINGS = ("PID", "user", "Python", "attach")
+HEADINGS = ("PID", "user", "Python", "state")
 NAMED = 6  # PIDs in a sentence
 
 
@@ -45,7 +46,7 @@ def ps(as_json: bool) -> None:
     screen.print(processes_table(HEADINGS, rows, commands, screen.width))
     for reason, pids in reasons(found).items():
         more = f" and {len(pids) - NAMED} more" if len(pids) > NAMED else ""
-        say(f"Cannot attach to {', '.join(map(str, pids[:NAMED]))}{more}: {reason}")
+        say(f"Cannot attach to {', '.join(map(str, pids[:NAMED]))}{more}. {reason}")
 
 
 def facts(one: Python) -> dict[str, object]:
@@ -63,22 +64,24 @@ def facts(one: Python) -> dict[str, object]:
 
 
 def state(one: Python) -> Text:
-    """Return in a word whether a process can be attached to."""
+    """Return in a few words whether a process can be attached to."""
     from rich.text import Text
 
     if one.is_measured:
-        return Text("measured", "cyan")
-    return Text("yes", "green") if one.can_attach else Text("no", "red")
+        return Text("already measured", "cyan")
+    if one.can_attach:
+        return Text("can be attached", "green")
+    return Text("cannot: see below", "red")
 
 
 def reasons(found: list[Python]) -> dict[str, list[int]]:
-    """Return why processes cannot be attached to, and which, each reason once."""
+    """Return why processes cannot be attached to, what to do, and which, each reason once."""
     groups: dict[str, list[int]] = {}
     for one in found:
         if one.why_not:
-            general = one.why_not.replace(f"rocess {one.pid}", "rocess PID")
+            general = re.sub(rf"\b{one.pid}\b", "PID", f"{one.why_not} {one.remedy}")
             groups.setdefault(general, []).append(one.pid)
     return {
-        reason.replace("rocess PID", f"rocess {pids[0]}") if len(pids) == 1 else reason: pids
+        reason.replace("PID", str(pids[0])) if len(pids) == 1 else reason: pids
         for reason, pids in groups.items()
     }

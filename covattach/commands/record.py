@@ -147,12 +147,11 @@ def recorded(
 def introduce(found: Found, window: str, has_settings: bool) -> None:
     """Say in which process, and in which session of it, is recorded."""
     one = found.session
-    what = (
-        f"Recording process {one.pid} (Python {one.facts.get('python')}, {one.facts.get('core')})"
-    )
+    facts = f"Python {one.facts.get('python')}, core {one.facts.get('core')}"
+    say(f"Recording process {one.pid} ({facts}).")
     if found.is_ours:
-        say(f"{what}, attached just for this.")
+        say("It is attached to just for this, and left as it was afterwards.")
         return
-    say(f"{what} in its session, window {window!r}.")
+    say(f"It is being measured already, and that goes on: this is its window {window!r}.")
     if has_settings:
         say("Warning: it is measured as it was started, without --source, --include and --omit.")

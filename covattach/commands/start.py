@@ -153,7 +153,7 @@ def counting(tell_progress: Callable[[str], None]) -> Callable[[int, int], None]
 def tell_tree(attached: Attached) -> dict[str, Any]:
     """Say how it went with the descendants; return the same as facts."""
     others = len(attached.facts) - 1
-    say(f"So are {others} of its descendants, and whoever is born from now on.")
+    say(f"{others} of its descendants are measured too, and all that is started from now on.")
     for pid, error in attached.failures.items():
         warn(getattr(error, "traceback", ""))
         say(f"Warning: process {pid} is not measured. {error.message} {error.remedy}")

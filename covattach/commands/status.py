@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import console, json_option, print_json, processes_table, say
+from covattach.commands.common import console, cut, json_option, print_json, say
 from covattach.commands.targets import ForTargets, target_options
 
 if TYPE_CHECKING:
-    from covattach.session import Session
+    from rich.text import Text
 
-if TYPE_CHECKING:
     from covattach.session import Session
 
 FIELDS = (
@@ -35,8 +34,7 @@ FIELDS = (
     "command",
     "socket",
 )
-HEADINGS = ("PID", "Python", "core", "method", "for", "points", "window")
-LONGEST_WINDOW = 20  # characters of a window's name
+INDENT = "  "
 
 EPILOG = """
 \b
@@ -65,12 +63,10 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
         say("Nothing is being measured on this host.")
         return
     screen = console()
-    rows = [cells(one) for one in found]
-    names = [str(one.facts.get("role") or one.facts.get("command") or "?") for one in found]
-    screen.print(processes_table(HEADINGS, rows, names, screen.width))
     for one in found:
-        if one.facts.get("off"):
-            say(f"Process {one.pid}: {one.facts['off']}.")
+        screen.print(title(one, screen.width))
+        for line in lines(one):
+            say(INDENT + line)
 
 
 def sessions_of(pid: int) -> list[Session]:
@@ -81,19 +77,57 @@ def sessions_of(pid: int) -> list[Session]:
     return tree.sessions(whole) if whole else [session.find(pid)]
 
 
-def cells(one: Session) -> list[str]:
-    """Return what the table says of a session, but for the command."""
+def title(one: Session, width: int) -> Text:
+    """Return which process it is, with its command or its role in a tree, in `width` columns."""
+    from rich.text import Text
+
+    who = f"Process {one.pid}"
+    name = str(one.facts.get("role") or one.facts.get("command") or "?")
+    return Text.assemble((who, "bold"), ": ", cut(name, width - len(who) - 2))
+
+
+def lines(one: Session) -> list[str]:
+    """Return what there is to say of a session, a line each."""
+    facts = one.facts
+    how = f"attached by {facts['method']}" if facts.get("method") else "measured since its start"
+    said = [
+        doing(one),
+        f"Python {facts.get('python') or '?'}, core {facts.get('core') or '?'}, {how}",
+    ]
+    if one.alive and facts.get("window"):
+        said.append(f"what runs now is in the window {facts['window']!r}")
+    if one.alive and facts.get("max_overhead"):
+        slower = f"slowed down by an estimated {facts.get('overhead') or 0:.0f} %"
+        said.append(f"{slower}; at more than {facts['max_overhead']:g} % it is taken off")
+    return said
+
+
+def doing(one: Session) -> str:
+    """Return whether it is being measured, for how long, and how much has run."""
+    facts = one.facts
+    if not one.alive:
+        return f"it has ended; what was saved last is there: covattach dump {one.pid}"
+    if facts.get("off"):
+        return str(facts["off"])
+    if facts.get("silent"):
+        return "it does not answer now: it is very busy, or suspended"
+    what = "lines and branches" if facts.get("branch") else "lines"
+    return f"measuring {what} for {age(facts)}; {so_far(facts)}"
+
+
+def so_far(facts: dict[str, Any]) -> str:
+    """Return how much has run: lines, or with branches the steps from one line to another."""
+    number = int(facts.get("points") or 0)
+    one, many = ("step", "steps") if facts.get("branch") else ("line", "lines")
+    between = " from line to line" if facts.get("branch") else ""
+    return f"{number:,} {one if number == 1 else many}{between} ran so far"
+
+
+def age(facts: dict[str, Any]) -> str:
+    """Return for how long it has been measured."""
     import time
 
-    from covattach.facts import printable
-
-    facts = one.facts
-    core = str(facts.get("core") or "?") + (" + branches" if facts.get("branch") else "")
-    method = str(facts.get("method") or ("inherited" if facts.get("tree") else "?"))
-    python, points = [str(facts.get(name) or "?") for name in ("python", "points")]
-    age = short(time.time() - facts.get("since", time.time())) if one.alive else "ended"
-    window = printable(str(facts.get("window") or "-"))[:LONGEST_WINDOW]
-    return [str(one.pid), python, core, method, age, points, window]
+    return short(time.time() - facts.get("since", time.time()))
 
 
 def short(seconds: float) -> str:

@@ -18,10 +18,11 @@ from typing import Any
 
 import click
 
-from covattach.commands.common import ROWS, print_json, say
+from covattach.commands.common import ROWS, cut, print_json, say
 from covattach.errors import CovattachError, NoSession
 
 Command = Callable[..., Any]
+EXPLAINED = 70  # columns for a command line, as what a PID means
 NAMED = "+"  # stands for a PID that --name makes superfluous
 
 
@@ -68,14 +69,12 @@ def complete(measured: bool) -> Command:
     def pids(context: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
 
-        from covattach.facts import printable
         from covattach.processes import pythons
 
         return [
-            CompletionItem(str(one.pid), help=printable(one.command)[:80])
-            for one in pythons()
-            if str(one.pid).startswith(incomplete)
-            and (one.is_measured if measured else one.can_attach)
+            CompletionItem(str(one.pid), help=cut(one.command, EXPLAINED))
+            for one in pythons(incomplete)
+            if (one.is_measured if measured else one.can_attach)
         ]
 
     return pids

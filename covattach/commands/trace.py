@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import Duration, pid_argument, progress, say, timeout_option
+from covattach.commands.common import Duration, progress, say, timeout_option
+from covattach.commands.targets import ForTargets, target_options
+from covattach.errors import BadUsage
 
 if TYPE_CHECKING:
     from covattach.tracing import Trace
@@ -22,10 +24,12 @@ Examples:
   covattach trace 4711 --include '*/orders.py'
   covattach trace 4711 --function 'Cart.*' --args --returns
   covattach trace 4711 --thread 'worker-*' --for 10s
+  covattach trace --name 'gunicorn: worker' --limit 100
   covattach trace 4711 --json --limit 1000 > calls.jsonl
 """
 ENDING = 3.0  # seconds for the last words of the target
 SHORT = 0.5  # seconds below which the share of time says nothing: the beginning is most of it
+UNLIMITED = 1000  # per cent of overhead, from which on nothing is left out
 LATE = 5.0  # seconds after which a target that should have ended the trace is not waited for
 
 
@@ -34,8 +38,8 @@ def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...
     return [part.strip() for one in value for part in one.split(",") if part.strip()]
 
 
-@click.command(epilog=EPILOG)
-@pid_argument
+@click.command(cls=ForTargets, epilog=EPILOG)
+@target_options(measured=False)
 @click.option(
     "--include",
     multiple=True,
@@ -79,51 +83,63 @@ def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...
     "--json", "as_json", is_flag=True, help="Print each event as a JSON object on a line."
 )
 @click.pass_obj
-def trace(verbose: bool, /, pid: int, as_json: bool, timeout: float, **given: Any) -> None:
+def trace(
+    verbose: bool, /, pids: list[int], is_many: bool, as_json: bool, timeout: float, **given: Any
+) -> None:
     """Print the function calls of process PID as they happen, until Ctrl-C.
 
     Nothing needs to be measured; where something is, that goes on.  Code that is not asked for
     costs nothing from Python 3.12 on.  Calls that come faster than they can be shown are dropped,
-    and counted; the target never waits.
+    and counted; the target never waits.  It is one process: --name must match no other.
     """
     from covattach import tracing
     from covattach.attach import Options
 
+    if len(pids) > 1:
+        raise BadUsage(
+            f"These are {len(pids)} processes, and a trace is of one.",
+            "Give the PID of one of them.",
+        )
     wanted = {**given, "for": given["for_"]}
     with ExitStack() as stack:
         with progress(verbose) as told:
             options = Options(timeout=timeout)
-            found = stack.enter_context(tracing.traced(pid, wanted, options, told))
-        Screen(found, as_json, given["returns"]).show(given["for_"])
+            found = stack.enter_context(tracing.traced(pids[0], wanted, options, told))
+        Screen(found, as_json, given).show()
 
 
 class Screen:
-    """Shows a trace on standard output, for people or as JSON, and its sum on standard error."""
+    """Shows a trace on standard output, for people or as JSON, and its sum on standard error.
 
-    def __init__(self, trace: Trace, as_json: bool, returns: bool) -> None:
+    `given` are the options of the command.
+    """
+
+    def __init__(self, trace: Trace, as_json: bool, given: dict[str, Any]) -> None:
         from covattach import calls
         from covattach.reports import events
 
         self.trace = trace
+        self.as_json, self.given = as_json, given
         self.decoder = calls.Decoder()
         self.shown = 0
         self.lost = {"dropped": 0, "left_out": 0}
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else None
-        lines = events.Lines(terminal and "NO_COLOR" not in os.environ, width, returns)
+        colour = terminal and "NO_COLOR" not in os.environ
+        lines = events.Lines(colour, width, given["returns"], given["max_overhead"])
         self.line, self.loss = (
             (events.as_json, events.loss_as_json) if as_json else (lines.line, lines.loss)
         )
         sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
-    def show(self, seconds: float | None) -> None:
+    def show(self) -> None:
         """Show events until either side has enough; Ctrl-C and a reader that has gone end it."""
+        seconds = self.given["for_"]
         deadline = time.monotonic() + seconds + LATE if seconds else None
         try:
             try:
                 with suppress(KeyboardInterrupt, TimeoutError):
-                    process = self.trace.process
-                    say(f"Tracing process {process.pid} (Python {self.trace.python}) until Ctrl-C.")
+                    self.introduce()
                     self.follow(deadline)
             finally:
                 self.trace.stream.ask_to_end()  # before anything that could wait for a reader
@@ -133,6 +149,20 @@ class Screen:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         self.hear_last_words()
         self.summarize()
+
+    def introduce(self) -> None:
+        """Say what is traced, and what a line is."""
+        from covattach.reports import events
+
+        given, process = self.given, self.trace.process
+        ends = [f"after {given['limit']:,} calls"] if given["limit"] else []
+        ends += [f"after {given['for_']:g} s"] if given["for_"] else []
+        until = " or ".join(["until Ctrl-C", *ends])
+        say(f"Tracing process {process.pid} (Python {self.trace.python}) {until}.")
+        if not self.as_json:
+            say("A line is a call: its function, indented by depth, and where that begins.")
+            if given["returns"]:
+                say(events.LEGEND)
 
     def follow(self, deadline: float | None) -> None:
         """Write what comes, message by message."""
@@ -155,6 +185,8 @@ class Screen:
 
     def summarize(self) -> None:
         """Say what was shown, what was not, and what it cost the target."""
+        from covattach.reports import events
+
         facts, process = self.decoder.facts, self.trace.process
         if not process.is_alive():
             say(f"Process {process.pid} has ended.")
@@ -164,10 +196,16 @@ class Screen:
             f", {self.lost['left_out']:,} left out by --rate" if self.lost["left_out"] else ""
         )
         dropped, seconds = int(facts["dropped"]), facts["seconds"]
-        say(f"{self.shown:,} calls shown, {dropped:,} dropped{left_out}, in {seconds:.1f} s.")
+        took = events.duration(seconds)
+        say(f"{self.shown:,} calls shown, {dropped:,} dropped{left_out}, in {took}.")
         if facts["faults"]:
             say(f"{int(facts['faults']):,} events were lost by a fault of covattach's: report it.")
         if seconds >= SHORT:
-            watched = min(100 * facts["watched"] / seconds, 100)
-            cost = f"tracing took {facts['cost']:.1f} % of the target's time"
-            say(f"It was looked at for {watched:.0f} % of that; {cost}.")
+            paused, limit = (
+                round(100 - 100 * facts["watched"] / seconds),
+                self.given["max_overhead"],
+            )
+            has_paused = paused > 0 and limit < UNLIMITED
+            why = f"of the {took}, {events.kept_near(limit)}"
+            more = f"; it was paused for {paused} % {why}" if has_paused else ""
+            say(f"Tracing took {facts['cost']:.1f} % of the target's time{more}.")

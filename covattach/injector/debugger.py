@@ -110,7 +110,8 @@ class Gdb:
 
         It forks to see what ptrace can do (6 ms), and has all its memory yet to touch.
         """
-        process = subprocess.Popen(["sleep", "10"], stdout=subprocess.DEVNULL)
+        nowhere = subprocess.DEVNULL  # if we are killed, nobody is to wait for its end
+        process = subprocess.Popen(["sleep", "10"], stdout=nowhere, stderr=nowhere)
         try:
             self.attach(process.pid, deadline)
             self.detach(deadline)

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from typing import Any
 
-from covattach.calls import Event, Thread
+from covattach.calls import Event, Function, Thread
 from covattach.facts import printable
 
 STEP = 2  # columns for each level of calls
 DEEPEST = 20  # levels that are shown by columns
 WIDEST_NAME = 16  # of a thread, in columns
+LIMIT = 10.0  # per cent, where nothing else is said
 BY_TARGET = re.compile(r"(Thread-\d+) \(.*\)")  # as `threading` names those that have no name
 MARKS = {"call": "→ ", "return": "← ", "raise": "✕ ", "yield": "⇠ ", "resume": "⇢ "}
 COLOURS = {"call": "", "return": "\x1b[32m", "raise": "\x1b[31m", "yield": "", "resume": ""}
+LEGEND = "→ a call  ← its end  ✕ an exception ends it  ⇠ it yields or waits  ⇢ it goes on"
+LOSSES = {
+    "dropped": "dropped: they came faster than they could be shown",
+    "left_out": "left out, as --rate says",
+}
 DIM, BOLD, PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 
 
@@ -22,30 +29,39 @@ class Lines:
     """Writes events for people: one line each, indented by depth.
 
     `width` is that of the terminal, or None to cut nothing off; `marks` tells whether ends of
-    calls are shown as well.
+    calls are shown as well, and `limit` is the slow-down, in per cent, that tracing pauses for.
     """
 
-    def __init__(self, colour: bool, width: int | None, marks: bool) -> None:
-        self.colour, self.width, self.marks = colour, width, marks
+    def __init__(self, colour: bool, width: int | None, marks: bool, limit: float = LIMIT) -> None:
+        self.colour, self.width, self.marks, self.limit = colour, width, marks, limit
         self.shallowest: dict[Thread, int] = {}
         self.widest = len("MainThread")
 
     def line(self, event: Event) -> str:
         """Return the line of one event."""
         if event.kind == "gap":
-            return self.note(f"not looked at for {event.seconds:.2f} s")
+            return self.note(f"paused for {duration(event.seconds or 0)}, {kept_near(self.limit)}")
+        note = self.of_other_thread(event.thread)
         base = min(self.shallowest.get(event.thread, event.depth), event.depth)
         self.shallowest[event.thread] = base
         indent = " " * (STEP * min(event.depth - base, DEEPEST))
         thread = ""
         if len(self.shallowest) > 1:
-            name = BY_TARGET.sub(r"\1", printable(event.thread.name))
+            name = name_of(event.thread)
             self.widest = max(self.widest, min(len(name), WIDEST_NAME))
             thread = name[:WIDEST_NAME].ljust(self.widest) + "  "
         mark = MARKS[event.kind] if self.marks else ""
         what = printable(event.function.name) + self.details(event)
-        where = f"  {printable(event.function.module)}:{event.function.line}"
-        return self.painted(event.kind, thread, indent + mark + what, where)
+        where = f"  {place(event.function)}:{event.function.line}"
+        return note + self.painted(event.kind, thread, indent + mark + what, where)
+
+    def of_other_thread(self, thread: Thread) -> str:
+        """Return the line that comes before the first event of a second thread."""
+        if len(self.shallowest) != 1 or thread in self.shallowest:
+            return ""
+        (first,) = self.shallowest
+        words = f"so far all in the thread {name_of(first)}; now lines begin with their thread"
+        return self.note(words) + "\n"
 
     def details(self, event: Event) -> str:
         """Return the arguments, the value and the time of an event, as far as they are known."""
@@ -67,11 +83,27 @@ class Lines:
 
     def loss(self, what: str, calls: int) -> str:
         """Return the line that says how many calls are missing here: "dropped" or "left_out"."""
-        return self.note(f"{calls:,} calls {what.replace('_', ' ')}")
+        return self.note(f"{calls:,} calls {LOSSES[what]}")
 
     def note(self, words: str) -> str:
         """Return a line that is no event."""
         return f"{DIM}-- {words} --{PLAIN}" if self.colour else f"-- {words} --"
+
+
+def name_of(thread: Thread) -> str:
+    """Return a thread's name, without what `threading` puts behind the number."""
+    return BY_TARGET.sub(r"\1", printable(thread.name))
+
+
+def place(function: Function) -> str:
+    """Return where a function is: its module, or the file of a program that is run as one."""
+    module = function.module
+    return printable(os.path.basename(function.file) if module == "__main__" else module)
+
+
+def kept_near(limit: float) -> str:
+    """Return why tracing pauses."""
+    return f"to keep the slow-down near {limit:g} %"
 
 
 def duration(seconds: float) -> str:

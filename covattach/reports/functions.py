@@ -54,7 +54,8 @@ class Function:
 
     `line` is where it begins, its decorators included; of what is in none, the first that ran.
     `ms` is when it first ran, or None where that is not known.  `text` has the lines' source, as
-    far as it can be read.
+    far as it can be read.  `is_empty` if its body is a docstring, which nothing executes: of a call
+    of it there is the line of the `def`.
     """
 
     file: str
@@ -64,19 +65,22 @@ class Function:
     new: set[int] = field(default_factory=set)
     ms: float | None = None
     text: dict[int, str] = field(default_factory=dict)
+    is_empty: bool = False
 
 
 @dataclass(frozen=True)
 class Span:
     """Where a function is in its source: its first line, those of its body.
 
-    `is_short` if the body begins in the line of the `def`, which runs when that is defined, too.
+    `is_short` if the body begins in the line of the `def`, which runs when that is defined, too;
+    and `is_empty` if that is so because there is nothing but a docstring.
     """
 
     name: str
     first: int
     body: range
     is_short: bool = False
+    is_empty: bool = False
 
 
 def check_entries(found: Any) -> list[Entry]:
@@ -152,7 +156,8 @@ def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) ->
         span = inner.get(line)
         place = span.first if span else 0
         if place not in found:
-            found[place] = Function(file, span.name if span else OUTSIDE, place or line)
+            name, is_empty = (span.name, span.is_empty) if span else (OUTSIDE, False)
+            found[place] = Function(file, name, place or line, is_empty=is_empty)
         found[place].lines.append(line)
         found[place].text[line] = text[line - 1] if line <= len(text) else ""
     firsts = {span.first for span in spans}
@@ -191,10 +196,11 @@ def spans_below(node: ast.AST, prefix: str) -> Iterator[Span]:
             inner = f"{prefix}{child.name}."
         if isinstance(child, blocks.Function):
             body = blocks.span(child.body)
-            if ast.get_docstring(child, clean=False) is not None and len(child.body) == 1:
+            is_empty = ast.get_docstring(child, clean=False) is not None and len(child.body) == 1
+            if is_empty:
                 body = range(child.lineno, body.stop)  # all that runs is the line of the `def`
             is_short = body.start == child.lineno
-            yield Span(prefix + child.name, blocks.first_line(child), body, is_short)
+            yield Span(prefix + child.name, blocks.first_line(child), body, is_short, is_empty)
         yield from spans_below(child, inner)
 
 

@@ -33,7 +33,7 @@ class Marks(NamedTuple):
     new_style: str
 
 
-RECORDED = Marks(" ", "", "+", "green")
+RECORDED = Marks(" ", "", "*", "green")
 PLAIN = Marks(" ", "", " ", "")
 DIFFERENT = Marks("-", "red", "+", "green")
 
@@ -51,23 +51,33 @@ def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool
     if only_new:
         said += " that had not run before in this session"
     elif has_past:
-        said += f"; {new} of them had not run before in this session (+)"
-    said += ".\nThey are in the order in which they first ran, with the time since the beginning."
+        said += f".\n* marks the {counted(new, 'line')} that had not run before in this session"
+    return f"{said}.\n{legend(ran)}."
+
+
+def legend(ran: list[Function]) -> str:
+    """Return what a listing shows, and in which order."""
+    said = "Only lines that ran are shown, and functions"
+    if all(one.ms is None for one in ran):
+        return f"{said} by file and line"
+    said += " in the order in which they began:\nthe times are those since the recording began"
     if any(one.ms is None for one in ran):
-        said += "\nThose without a time were running already when it began."
+        said += ".\nFunctions without a time were running already when the recording began"
     return said
 
 
 def compared(different: list[Function], first: str, second: str) -> str:
     """Return the sentences above a listing of how two windows differ."""
+    said = f"Comparing the windows {first!r} and {second!r}; nothing is recorded."
     if not different:
-        return f"The same lines ran in {first!r} and in {second!r}."
+        return f"{said}\nThe same lines ran in both."
     new = sum(len(one.new) for one in different)
     old = sum(len(one.lines) for one in different) - new
     return (
+        f"{said}\n"
         f"- {counted(old, 'line')} ran only in {first!r}\n"
         f"+ {counted(new, 'line')} ran only in {second!r}\n"
-        "By file and line: in which order they ran is not kept."
+        "What ran in both, or in neither, is left out."
     )
 
 
@@ -102,8 +112,15 @@ def show(
         for line in shown:
             put(console, source(one, line, marks))
         if len(shown) < len(one.lines):
-            rest = f"… and {len(one.lines) - len(shown)} more, up to line {one.lines[-1]}"
-            console.print(f"{'':{WHEN}}  {rest}", style="dim", highlight=False)
+            rest = counted(len(one.lines) - len(shown), "more line")
+            note(console, f"… and {rest} that ran, up to {one.lines[-1]}: --full shows all")
+        if one.is_empty and one.ms is not None:
+            note(console, "It was called: there is no other line in it that could run.")
+
+
+def note(console: Console, words: str) -> None:
+    """Print what there is to say of the lines above."""
+    console.print(f"{'':{WHEN}}  {words}", style="dim", highlight=False)
 
 
 def put(console: Console, text: Text) -> None:

@@ -18,14 +18,15 @@ if TYPE_CHECKING:
 
 GAP = 2  # columns between columns
 SHORTEST_NAME = 8  # columns; on a terminal narrower than that rich cuts the headings
-HEADINGS = ["Stmts", "Miss", "Cover", "Funcs"]
-BRANCH_HEADINGS = ["Stmts", "Miss", "Branch", "BrPart", "Cover", "Funcs"]
+BODIES = "In functions"
+HEADINGS = ["Stmts", "Miss", "Cover", BODIES]
+BRANCH_HEADINGS = ["Stmts", "Miss", "Branch", "BrPart", "Cover", BODIES]
 
 
 def show(report: Report, console: Console, rows: int = 30) -> None:
     """Print at most `rows` of the files that have run, by name, and a total of all files.
 
-    The last column, `Funcs`, is how much of the functions' bodies has run: what could still run.
+    The last column is how much of the functions' bodies has run: what could still run.
     Where more have run, those in which most lines have run are shown: the others are small.
     """
     ran = [row for row in report.rows if row.executed]
@@ -36,10 +37,19 @@ def show(report: Report, console: Console, rows: int = 30) -> None:
         console.print(f"More files that have run: {len(ran) - len(shown)}.", highlight=False)
     if len(report.rows) > len(ran):
         console.print(f"Files that have not run: {len(report.rows) - len(ran)}.", highlight=False)
-    total = report.total
+    for line in legend(report.total):
+        console.print(line, highlight=False)
+
+
+def legend(total: Row) -> list[str]:
+    """Return what has to be said of a table of which coverage's figures are but a part."""
+    said = []
     if total.at_import:
-        missing = f"Of the {total.missing} lines missed, {total.at_import} ran at import"
-        console.print(f"{missing}, before the attach.", highlight=False)
+        missing = f"Of the {total.missing} statements in Miss, {total.at_import} ran before"
+        said.append(f"{missing} the attach, when modules were imported.")
+    if total.in_functions:
+        said.append(f"{BODIES}: how much of their bodies ran; all else runs once, at import.")
+    return said
 
 
 def build(shown: list[Row], report: Report, width: int) -> Table:

@@ -1,4 +1,4 @@
-"""`covattach ps` and what goes by it: `--name`, and completion in a shell."""
+"""`covattach ps` and what goes by it: `--name`."""
 
 from __future__ import annotations
 
@@ -8,14 +8,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter, newest
+from conftest import newest
 from running import Covattach, Target, wait_for
-
-BIN = Path(sys.executable).parent
 
 
 def row(covattach: Covattach, pid: int) -> Any:
@@ -48,11 +45,15 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     assert (rows["3.9"]["can_attach"], rows["3.9"]["is_measured"]) == (True, False)
     assert (rows["3.14"]["can_attach"], rows["3.14"]["is_measured"]) == (True, True)
     assert rows["3.11"]["can_attach"] is False
-    assert "is stopped" in rows["3.11"]["why_not"]
+    assert "is suspended" in rows["3.11"]["why_not"]
     assert "kill -CONT" in rows["3.11"]["remedy"]
     assert "idle.py event" in rows["3.9"]["command"]
     table = covattach("ps").err
-    assert f"Process {targets['3.11'].pid} is stopped." in table
+    shown = {line.split()[0]: " ".join(line.split()) for line in table.splitlines()}
+    assert " can be attached " in shown[str(targets["3.9"].pid)]
+    assert " already measured " in shown[str(targets["3.14"].pid)]
+    assert " cannot: see below " in shown[str(targets["3.11"].pid)]
+    assert f"Process {targets['3.11'].pid} is suspended, by Ctrl-Z or SIGSTOP." in table
 
     # AND nobody has been touched
     targets["3.11"].popen.send_signal(signal.SIGCONT)
@@ -61,12 +62,9 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     covattach("stop", targets["3.14"].pid, "--no-dump")
 
 
-@pytest.mark.pythons("3.11")
-def test_without_rights(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_without_rights(launch: Callable[..., Target]) -> None:
     """Who may not look is told who may; a name is all that is known of the process."""
-    target = launch(interpreter, "idle.py", "event")
+    target = launch(newest("3.11"), "idle.py", "event")
     if os.geteuid():
         pytest.fail("needs root, to be somebody else")
     code = (
@@ -81,12 +79,9 @@ def test_without_rights(
     assert "You may not attach to process" in done.stdout
 
 
-@pytest.mark.pythons("3.11")
-def test_hundreds_are_looked_at_in_no_time(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_hundreds_are_looked_at_in_no_time(launch: Callable[..., Target]) -> None:
     """The interpreter's file is read once for all processes that run it."""
-    target = launch(interpreter, "idle.py", "event")
+    target = launch(newest("3.11"), "idle.py", "event")
     code = (
         "import sys; from covattach import processes; from covattach.target import elf;"
         "found = [processes.look(int(sys.argv[1])) for _ in range(300)];"
@@ -100,49 +95,11 @@ def test_hundreds_are_looked_at_in_no_time(
     assert int(done.stdout) <= 2
 
 
-@pytest.mark.pythons("3.11")
-def test_a_shell_completes_pids(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
-    """Bash offers PIDs with their command lines: for dump those that are measured."""
-    # GIVEN a target that is measured and one that is not
-    measured = launch(interpreter, "idle.py", "event", "measured")
-    other = launch(interpreter, "idle.py", "event", "other")
-    covattach("start", measured.pid)
-
-    def offered(*words: str) -> list[str]:
-        script = (
-            'eval "$(_COVATTACH_COMPLETE=bash_source covattach)"\n'
-            f"COMP_WORDS=({' '.join(words)} '') COMP_CWORD={len(words)}\n"
-            '_covattach_completion covattach\nprintf "%s\\n" "${COMPREPLY[@]}"'
-        )
-        done = subprocess.run(
-            ["bash", "--norc", "-c", script],
-            env={**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        return done.stdout.splitlines()
-
-    # THEN those that can be chosen are offered, and what they are
-    starts = offered("covattach", "start")
-    assert any(line.startswith(f"{other.pid}  (") and "idle.py" in line for line in starts)
-    dumps = [line.split()[0] for line in offered("covattach", "dump")]
-    assert str(measured.pid) in dumps
-    assert str(other.pid) not in dumps
-    assert any(line.startswith("record  (") for line in offered("covattach"))
-    covattach("stop", measured.pid, "--no-dump")
-
-
-@pytest.mark.pythons("3.11")
-def test_names_do_not_match_who_asks(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_names_do_not_match_who_asks(covattach: Covattach, launch: Callable[..., Target]) -> None:
     """Neither a covattach nor what has started it is meant by `--name`."""
     # GIVEN a target, and a Python that starts covattach, with its name in the command line
     name = f"theirs-{os.getpid()}"
-    target = launch(interpreter, "idle.py", "event", name)
+    target = launch(newest("3.11"), "idle.py", "event", name)
     code = (
         "import subprocess, sys;"
         "sys.exit(subprocess.run([sys.executable, '-m', 'covattach', *sys.argv[1:]]).returncode)"

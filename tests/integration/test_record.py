@@ -21,7 +21,7 @@ from running import TARGETS, Covattach, Target, descendants, wait_for
 from test_gunicorn import GUNICORN, SHOP, get
 
 PAGES = TARGETS / "web" / "pages.py"
-ORDERED = str(TARGETS / "ordered.py")
+SLEEPING = ("sleep", "1000")
 
 
 class Looking:
@@ -89,12 +89,44 @@ def serve(launch: Callable[..., Target]) -> Callable[[Interpreter], tuple[int, i
     return start
 
 
+@pytest.fixture
+def target(interpreter: Interpreter, launch: Callable[..., Target]) -> Target:
+    """Return a target of which one function runs all the time."""
+    return launch(interpreter, "ordered.py")
+
+
+def recording(covattach: Covattach, target: Target) -> subprocess.Popen[str]:
+    """Return a covattach that records, in a session of its own, while a command sleeps."""
+    popen = covattach.begin("record", target.pid, "--", *SLEEPING, start_new_session=True)
+    wait_for(partial(sleeps, popen.pid), "its command to run")
+    return popen
+
+
+def sleeps(pid: int) -> list[int]:
+    """Return the commands of a covattach that do what the tests' commands do: sleep."""
+    found = []
+    for child in descendants(pid):
+        with contextlib.suppress(OSError):
+            if Path(f"/proc/{child}/cmdline").read_bytes() == b"sleep\x001000\0":
+                found.append(child)
+    return found
+
+
+def kill(covattach: Covattach, popen: subprocess.Popen[str]) -> None:
+    """Kill a covattach that records, and what it has started."""
+    commands = sleeps(popen.pid)
+    popen.kill()
+    for command in commands:
+        os.kill(command, signal.SIGKILL)
+    covattach.end(popen)
+
+
 def asking(port: int, path: str) -> tuple[str, ...]:
     """Return a command that sends a request."""
     return ("--", "curl", "--silent", "--fail", f"http://127.0.0.1:{port}{path}")
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.9", "3.11", "3.14")
 def test_a_view_of_django(
     interpreter: Interpreter,
     covattach: Covattach,
@@ -144,12 +176,9 @@ def test_a_view_of_django(
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_the_target_is_left_as_it_was(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_the_target_is_left_as_it_was(target: Target, covattach: Covattach) -> None:
     """Whatever comes of the command: the target is as before, and the exit code tells."""
-    # GIVEN a target
-    target = launch(interpreter, "ordered.py")
+    # GIVEN a target that was recorded once
     covattach("record", target.pid, "--", "true")
     before = target.residue()
 
@@ -159,6 +188,8 @@ def test_the_target_is_left_as_it_was(
     assert done.out == "out\n"
     assert "err\n" in done.err
     assert "sh ended with status 3 after" in done.err
+    assert "It is attached to just for this" in done.err
+    assert "Only lines that ran are shown" in done.err
     assert "tick" in done.err
     done = covattach.run("record", target.pid, "--json", "--", "sh", "-c", "echo out; kill $$")
     assert (done.code, done.facts["status"]) == (9, -15)
@@ -174,15 +205,21 @@ def test_the_target_is_left_as_it_was(
     covattach("record", target.pid, "--window", "mine", "--", "true")
     assert "already" in covattach.fails(2, "record", target.pid, "--window", "mine", "--", "true")
     assert "mine" in covattach.fails(2, "record", target.pid, "--diff", "mine", "other")
+    said = covattach("record", target.pid, "--diff", "mine", "mine").err
+    assert "Comparing the windows 'mine' and 'mine'; nothing is recorded." in said
+    assert "The same lines ran in both." in said
+
+    # AND what is measured is told in words
+    said = covattach("status", target.pid).err
+    assert f"Process {target.pid}: " in said
+    assert "measuring lines for " in said
+    assert "window" not in said
     covattach("stop", target.pid, "--no-dump")
 
 
 @pytest.mark.pythons("3.9", "3.14")
-def test_a_target_that_ends(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_a_target_that_ends(target: Target, covattach: Covattach) -> None:
     """Of a process that ends meanwhile it is shown what it had saved, and nothing is left."""
-    target = launch(interpreter, "ordered.py")
     status = f"/proc/{target.pid}/status"
     script = f"sleep 0.1; kill {target.pid}; until grep -q zombie {status}; do :; done"
     done = covattach("record", target.pid, "--", "sh", "-c", script)
@@ -192,23 +229,20 @@ def test_a_target_that_ends(
 
 
 @pytest.mark.pythons("3.13")
-def test_interruptions(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_interruptions(target: Target, covattach: Covattach) -> None:
     """Ctrl-C ends a recording well, or the command if there is one; SIGTERM undoes all."""
-    target = launch(interpreter, "ordered.py")
     before = target.residue()
-    for words, number, code in (
-        ((), signal.SIGINT, 0),
-        (("--", "sleep", "1000"), signal.SIGINT, 9),
-        (("--", "sleep", "1000"), signal.SIGTERM, 130),
+    for has_command, number, code in (
+        (False, signal.SIGINT, 0),
+        (True, signal.SIGINT, 9),
+        (True, signal.SIGTERM, 130),
     ):
         # GIVEN a recording that has begun
-        popen = covattach.begin("record", target.pid, *words, start_new_session=True)
-        assert popen.stderr is not None
-        if words:
-            wait_for(partial(sleeps, popen.pid), "its command to run")
+        if has_command:
+            popen = recording(covattach, target)
         else:
+            popen = covattach.begin("record", target.pid, start_new_session=True)
+            assert popen.stderr is not None
             assert any(line.startswith("Until") for line in iter(popen.stderr.readline, ""))
 
         # WHEN it is interrupted as by a terminal, or told to end
@@ -217,16 +251,6 @@ def test_interruptions(
         # THEN it ends in its way, and the target is as it was
         assert covattach.end(popen).code == code
         target.assert_untouched(before)
-
-
-def sleeps(pid: int) -> list[int]:
-    """Return the commands of a covattach that do what the tests' commands do: sleep."""
-    found = []
-    for child in descendants(pid):
-        with contextlib.suppress(OSError):
-            if Path(f"/proc/{child}/cmdline").read_bytes() == b"sleep\x001000\0":
-                found.append(child)
-    return found
 
 
 @pytest.fixture
@@ -239,14 +263,8 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 
 @pytest.mark.pythons("3.14")
-def test_enter_ends_it(
-    interpreter: Interpreter,
-    covattach: Covattach,
-    launch: Callable[..., Target],
-    terminal: tuple[int, int],
-) -> None:
+def test_enter_ends_it(target: Target, covattach: Covattach, terminal: tuple[int, int]) -> None:
     """On a terminal Enter ends the recording; what is longer than that goes through a pager."""
-    target = launch(interpreter, "ordered.py")
     ours, theirs = terminal
     size = {"LINES": "5", "COLUMNS": "80"}
     popen = subprocess.Popen(
@@ -273,36 +291,24 @@ def test_enter_ends_it(
 
 
 @pytest.mark.pythons("3.9", "3.14")
-def test_sigkill(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_sigkill(target: Target, covattach: Covattach) -> None:
     """After a SIGKILL of a recording nothing is left in the target; a session that was there is."""
     # GIVEN a recording in a target that nobody measured
-    target = launch(interpreter, "ordered.py")
     covattach("record", target.pid, "--", "true")
     before = target.residue()
-    popen = covattach.begin("record", target.pid, "--", "sleep", "1000")
-    commands = wait_for(lambda: sleeps(popen.pid), "it to record")
+    popen = recording(covattach, target)
     assert "is being recorded" in covattach.fails(5, "start", target.pid)
     assert "another covattach is recording" in covattach.fails(5, "record", target.pid)
 
     # WHEN it is killed, THEN the target ends the session by itself
-    popen.kill()
-    for command in commands:
-        os.kill(command, signal.SIGKILL)
-    covattach.end(popen)
+    kill(covattach, popen)
     wait_for(lambda: target.traces()["threads"] == before["threads"], "the agent to be gone")
     target.assert_untouched(before)
 
     # WHEN there was a session, THEN that goes on, in the window before
     covattach("start", target.pid)
     covattach("mark", target.pid, "before")
-    popen = covattach.begin("record", target.pid, "--", "sleep", "1000")
-    commands = wait_for(lambda: sleeps(popen.pid), "it to record")
-    popen.kill()
-    for command in commands:
-        os.kill(command, signal.SIGKILL)
-    covattach.end(popen)
+    kill(covattach, recording(covattach, target))
 
     def window() -> str:
         (facts,) = covattach("status", target.pid, "--json").facts
@@ -349,7 +355,7 @@ def test_several_by_name(
     assert "No Python process" in covattach.fails(3, "start", "--name", "no such thing")
 
 
-@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.pythons("3.11")
 def test_a_whole_server(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:

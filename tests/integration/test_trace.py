@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from conftest import Interpreter
 from running import Covattach, Done, Target, wait_for
 
 Launch = Callable[..., Target]
+Trace = Callable[..., "Running"]
 ALL = ("--max-overhead", "1000")  # nothing is left out to spare the target
 LOTS = 7
 EACH = 20 * LOTS  # rounds of each of two threads
@@ -49,8 +51,30 @@ class Running:
         return done
 
 
-def assert_left(target: Target, before: dict[str, Any]) -> None:
-    """Fail unless the target is as it was, as soon as the agent has ended."""
+@pytest.fixture
+def trace(covattach: Covattach) -> Trace:
+    """Begin a trace of a target, with options."""
+    return functools.partial(Running, covattach)
+
+
+@pytest.fixture
+def steady(interpreter: Interpreter, launch: Launch) -> Iterator[Target]:
+    """Return a target whose threads call when they are told to; nothing must be left in it."""
+    target = launch(interpreter, "calling.py", "steady")
+    assert target.ask("forked()") == 0  # Python may warn of the first fork
+    yield from left_as_it_was(target)
+
+
+@pytest.fixture
+def hot(interpreter: Interpreter, launch: Launch) -> Iterator[Target]:
+    """Return a target that does nothing but call; nothing must be left in it."""
+    yield from left_as_it_was(launch(interpreter, "calling.py", "hot"))
+
+
+def left_as_it_was(target: Target) -> Iterator[Target]:
+    """Yield the target; fails unless it is then as it was, as soon as the agent has ended."""
+    before = target.residue()
+    yield target
     wait_for(lambda: target.traces()["threads"] == before["threads"], "the agent to end")
     target.assert_untouched(before)
 
@@ -63,10 +87,10 @@ def in_threads(calls: list[tuple[str, str]]) -> dict[str, list[str]]:
     return found
 
 
-def assert_complete(trace: Running, target: Target) -> None:
+def assert_complete(running: Running, target: Target) -> None:
     """Have the target call, and compare what is traced with the list that it keeps itself."""
     target.ask(f"begin({LOTS})")
-    events = trace.facts(CALLS)
+    events = running.facts(CALLS)
     kept = target.ask("calls")
     assert len(kept) == CALLS
     assert {event["event"] for event in events} == {"call"}
@@ -78,100 +102,66 @@ def assert_complete(trace: Running, target: Target) -> None:
 
 
 @pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
-def test_every_call_of_a_module(
-    interpreter: Interpreter, covattach: Covattach, launch: Launch
-) -> None:
+def test_every_call_of_a_module(steady: Target, trace: Trace) -> None:
     """Filtered to one module: every call of its functions, in order, and none of others'."""
-    # GIVEN a target with two threads that call functions of two modules
-    target = launch(interpreter, "calling.py", "steady")
-    before = target.residue()
+    # WHEN a target with two threads that call functions of two modules is traced
+    running = trace(steady, "--include", "called.py", "--json", *ALL)
 
-    # WHEN it is traced, THEN it is what the target has noted itself
-    trace = Running(covattach, target, "--include", "called.py", "--json", *ALL)
-    assert_complete(trace, target)
-    done = trace.end()
-
-    # AND nothing is left
+    # THEN it is what the target has noted itself
+    assert_complete(running, steady)
+    done = running.end()
     assert f"{CALLS:,} calls shown, 0 dropped" in done.err
     assert done.out == ""
-    assert_left(target, before)
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.12", "3.14")
-def test_again_and_again(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+@pytest.mark.pythons("3.9", "3.12")
+def test_again_and_again(steady: Target, trace: Trace) -> None:
     """A trace hears of functions that the one before did not want to, and has silenced."""
-    # GIVEN a target that was traced, and is not interested in `called`
-    target = launch(interpreter, "calling.py", "steady")
-    before = target.residue()
-    trace = Running(covattach, target, "--function", "unwanted", "--returns", "--json", *ALL)
-    target.ask("begin(1)")
-    assert {event["function"] for event in trace.facts(80)} == {"unwanted"}
-    trace.end()
-    assert_left(target, before)
-    assert target.ask("calls.clear()") is None
+    # GIVEN a target that was traced, by somebody not interested in `called`
+    running = trace(steady, "--function", "unwanted", "--returns", "--json", *ALL)
+    steady.ask("begin(1)")
+    assert {event["function"] for event in running.facts(80)} == {"unwanted"}
+    running.end()
+    assert steady.ask("calls.clear()") is None
 
     # WHEN it is traced again, THEN nothing is missing
-    trace = Running(covattach, target, "--include", "*/called.py", "--json", *ALL)
-    assert_complete(trace, target)
-    trace.end()
-    assert_left(target, before)
+    running = trace(steady, "--include", "*/called.py", "--json", *ALL)
+    assert_complete(running, steady)
+    running.end()
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_beside_a_session(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+def test_beside_a_session(steady: Target, trace: Trace, covattach: Covattach) -> None:
     """A target that is measured goes on being measured while it is traced, and afterwards."""
     # GIVEN a target that is measured
-    target = launch(interpreter, "calling.py", "steady")
-    before = target.residue()
-    covattach("start", target.pid)
+    covattach("start", steady.pid)
 
     # WHEN it is traced, THEN nothing is missing
-    trace = Running(covattach, target, "--include", "called.py", "--json", *ALL)
-    assert_complete(trace, target)
-    trace.end(signal.SIGTERM)
+    running = trace(steady, "--include", "called.py", "--json", *ALL)
+    assert_complete(running, steady)
+    running.end(signal.SIGTERM)
 
     # AND the session knows what ran during it, and goes on
-    assert covattach("status", target.pid, "--json").facts[0]["alive"]
-    covattach("dump", target.pid, "--format", "json", "--no-html")
-    covattach("stop", target.pid, "--no-html")
-    target.assert_untouched(before)
+    assert covattach("status", steady.pid, "--json").facts[0]["alive"]
+    covattach("dump", steady.pid, "--format", "json", "--no-html")
 
-
-@pytest.mark.pythons("3.11", "3.14")
-def test_a_session_that_stops(
-    interpreter: Interpreter, covattach: Covattach, launch: Launch
-) -> None:
-    """With the session its trace ends, and says so."""
-    # GIVEN a target that is measured and traced
-    target = launch(interpreter, "calling.py", "steady")
-    before = target.residue()
-    covattach("start", target.pid)
-    trace = Running(covattach, target, "--include", "called.py")
-
-    # WHEN the session is stopped
-    covattach("stop", target.pid, "--no-dump")
-
-    # THEN the trace ends too
-    done = covattach.end(trace.popen)
+    # WHEN the session is stopped, THEN a trace ends with it, and says so
+    running = trace(steady, "--include", "called.py")
+    covattach("stop", steady.pid, "--no-dump")
+    done = covattach.end(running.popen)
     assert done.code == 0
     assert "The session was stopped" in done.err
-    assert_left(target, before)
 
 
 @pytest.mark.pythons("3.9", "3.10", "3.11", "3.14")
-def test_returns_and_arguments(
-    interpreter: Interpreter, covattach: Covattach, launch: Launch
-) -> None:
+def test_returns_and_arguments(steady: Target, trace: Trace) -> None:
     """Ends of calls, of every kind, with values and times; and arguments."""
-    # GIVEN a target
-    target = launch(interpreter, "calling.py", "steady")
-
-    # WHEN a thread of it is traced with all there is to know
+    # WHEN a thread of a target is traced with all there is to know
     how = ("--returns", "--args", "--thread", "steady-1", "--include", "called.py", *ALL)
-    trace = Running(covattach, target, "--json", *how)
-    target.ask("begin(1)")
-    events = trace.facts(90)
-    trace.end()
+    running = trace(steady, "--json", *how)
+    steady.ask("begin(1)")
+    events = running.facts(90)
+    running.end()
 
     # THEN it is all there
     seen = [(event["event"], event["function"].split(".")[-1]) for event in events]
@@ -201,125 +191,104 @@ def test_returns_and_arguments(
     assert events[3]["seconds"] >= events[2]["seconds"] > 0
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.15")
-def test_hostile_arguments(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+@pytest.mark.pythons("3.9", "3.11", "3.13")
+def test_hostile_arguments(steady: Target, trace: Trace) -> None:
     """No method of an argument is called, and no text reaches the terminal as it is."""
     # GIVEN a target, traced with arguments and returns
-    target = launch(interpreter, "calling.py", "steady")
-    how = ("--args", "--returns", "--function", "taking", *ALL)
-    trace = Running(covattach, target, *how)
+    running = trace(steady, "--args", "--returns", "--function", "taking", *ALL)
 
     # WHEN it passes objects that note what they are asked
-    asked = target.ask("pass_hostile()")
+    asked = steady.ask("pass_hostile()")
 
     # THEN they are asked nothing, and named
-    (call, _) = trace.lines(2)
+    (call, _) = running.lines(2)
     assert asked == []
     hostile = "<__main__.Hostile object>"
     shown = f"→ taking(one={hostile}, several=[{hostile}], *rest=(), text='\\x1b[31m{'x' * 35}'…"
     assert call.startswith(shown)
-    trace.end()
+    running.end()
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_a_reader_that_sleeps(
-    interpreter: Interpreter, covattach: Covattach, launch: Launch
-) -> None:
+def test_a_reader_that_sleeps(hot: Target, trace: Trace) -> None:
     """With no filter and nobody who reads, the target goes on; the losses are counted and told."""
-    # GIVEN a target that does nothing but call, and its trace
-    target = launch(interpreter, "calling.py", "hot")
-    before = target.residue()
-    trace = Running(covattach, target)
-
     # WHEN covattach sleeps while its buffer fills
-    trace.popen.send_signal(signal.SIGSTOP)
+    running = trace(hot)
+    running.popen.send_signal(signal.SIGSTOP)
     for _ in range(5):
-        number = target.ask("counted[0]")
-        wait_for(lambda number=number: target.ask("counted[0]") > number + 5000, "it to go on")
-    trace.popen.send_signal(signal.SIGCONT)
-    done = trace.end()
+        number = hot.ask("counted[0]")
+        wait_for(lambda number=number: hot.ask("counted[0]") > number + 5000, "it to go on")
+    running.popen.send_signal(signal.SIGCONT)
+    done = running.end()
 
     # THEN it is told what is missing, and what it has cost
-    assert (
-        int(done.err.partition(" calls shown, ")[2].partition(" dropped")[0].replace(",", "")) > 0
-    )
-    assert "of the target's time" in done.err
-    assert " calls dropped --" in done.out or " calls shown" in done.err
-    assert_left(target, before)
+    dropped = done.err.partition(" calls shown, ")[2].partition(" dropped")[0]
+    assert int(dropped.replace(",", "")) > 0
+    assert "of the target's time; it was paused for" in done.err
 
 
 @pytest.mark.pythons("3.11", "3.14")
-@pytest.mark.parametrize(
-    ("options", "calls"),
-    [(["--limit", 7], 7), (["--for", "0.3s"], None), (["--rate", 5, "--for", "0.5s"], 10)],
-    ids=["limit", "for", "rate"],
-)
-def test_ends_by_itself(
-    interpreter: Interpreter,
-    options: list[object],
-    calls: int | None,
-    covattach: Covattach,
-    launch: Launch,
-) -> None:
-    """After so many calls, or so long, a trace is over."""
-    target = launch(interpreter, "calling.py", "hot")
-    before = target.residue()
+def test_ends_by_itself(hot: Target, covattach: Covattach) -> None:
+    """After so many calls, or so long, a trace is over; of each second there are only so many."""
 
-    done = covattach("trace", target.pid, *options)
+    def calls(*options: object) -> int:
+        shown = covattach("trace", hot.pid, *options).out.splitlines()
+        return sum(not line.startswith("--") for line in shown)
 
-    shown = [line for line in done.out.splitlines() if not line.startswith("--")]
-    assert calls is None or 0 < len(shown) <= calls
-    assert "--limit" not in options or len(shown) == calls
-    assert_left(target, before)
+    assert calls("--limit", 7) == 7
+    assert calls("--for", "0.3s") > 0
+    assert 0 < calls("--rate", 5, "--for", "0.5s") <= 10
+
+
+@pytest.mark.pythons("3.11")
+def test_by_name(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+    """`--name` stands for the PID of the one process that matches, and is refused for several."""
+    name = f"ours-{os.getpid()}"
+    target = launch(interpreter, "calling.py", "hot", name)
+    done = covattach("trace", "--name", name, "--limit", 3)
+    assert f"Tracing process {target.pid} " in done.err
+    assert len(done.out.splitlines()) >= 3
+
+    launch(interpreter, "calling.py", "hot", name)
+    said = covattach.fails(2, "trace", "--name", name)
+    assert "These are 2 processes, and a trace is of one." in said
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_a_closed_pipe(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+def test_a_closed_pipe(hot: Target, trace: Trace) -> None:
     """`covattach trace PID | head -1` ends at once, well, and without a word about it."""
-    target = launch(interpreter, "calling.py", "hot")
-    before = target.residue()
-
-    trace = Running(covattach, target)
-    trace.lines(1)
-    assert trace.popen.stdout is not None
-    os.close(trace.popen.stdout.fileno())
-    code = trace.popen.wait(30)
-    assert trace.popen.stderr is not None
-    said = trace.popen.stderr.read()
+    running = trace(hot)
+    running.lines(1)
+    assert running.popen.stdout is not None
+    os.close(running.popen.stdout.fileno())
+    code = running.popen.wait(30)
+    assert running.popen.stderr is not None
+    said = running.popen.stderr.read()
 
     assert (code, "Traceback" in said, "Error" in said) == (0, False, False)
-    assert_left(target, before)
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.14")
-@pytest.mark.parametrize("measured", [False, True], ids=["alone", "measured"])
-def test_killed(
-    interpreter: Interpreter, measured: bool, covattach: Covattach, launch: Launch
-) -> None:
+@pytest.mark.pythons("3.9", "3.14")
+def test_killed(hot: Target, trace: Trace, covattach: Covattach) -> None:
     """When covattach is killed, the target notices, and takes the hook off by itself."""
-    # GIVEN a target that is traced, measured or not
-    target = launch(interpreter, "calling.py", "hot")
-    before = target.residue()
-    if measured:
-        covattach("start", target.pid)
-    during = target.residue()
-    trace = Running(covattach, target)
+    for is_measured in (False, True):
+        # GIVEN a target that is traced, measured or not
+        if is_measured:
+            covattach("start", hot.pid)
+        during = hot.residue()
+        running = trace(hot)
 
-    # WHEN covattach is killed
-    trace.popen.kill()
-    covattach.end(trace.popen)
+        # WHEN covattach is killed
+        running.popen.kill()
+        covattach.end(running.popen)
 
-    # THEN the target is as before
-    same = ("trace", "tools", "switch interval")
-    wait_for(
-        lambda: all(target.residue()[name] == during[name] for name in same), "the hook to be off"
-    )
-    if measured:
-        covattach("stop", target.pid, "--no-dump")
-    assert_left(target, before)
+        # THEN the target is as before
+        for name in ("trace", "tools", "switch interval"):
+            wait_for(lambda: hot.residue()[name] == during[name], f"the {name} to be gone")  # noqa: B023
+    covattach("stop", hot.pid, "--no-dump")
 
 
-@pytest.mark.pythons("3.9", "3.11")
+@pytest.mark.pythons("3.11")
 @pytest.mark.parametrize(
     ("how", "name"), [("setprofile", "__main__.glance"), ("cProfile", "cProfile.Profile")]
 )
@@ -342,19 +311,10 @@ def test_profilers_are_left_alone(
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_forks(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+def test_forks(steady: Target, trace: Trace) -> None:
     """A child that is forked during a trace has no hook, and its parent is traced on."""
-    # GIVEN a target that has forked before, about which Python may have warned it
-    target = launch(interpreter, "calling.py", "steady")
-    assert target.ask("forked()") == 0
-    before = target.residue()
-
-    # WHEN it forks while it is traced, THEN the child is not, and the parent is
-    trace = Running(covattach, target, "--include", "called.py", "--json", *ALL)
-
-    assert target.ask("forked()") == 0
-    assert target.ask("calls") == []
-    assert_complete(trace, target)
-    trace.end()
-
-    assert_left(target, before)
+    running = trace(steady, "--include", "called.py", "--json", *ALL)
+    assert steady.ask("forked()") == 0
+    assert steady.ask("calls") == []
+    assert_complete(running, steady)
+    running.end()

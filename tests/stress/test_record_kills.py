@@ -17,6 +17,7 @@ from running import Covattach, Target, descendants, wait_for
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(3600)]
 INSTANTS = 50
 SOON = 2.0  # seconds in which the target must be at its full speed
+FAST = 1.3  # times the usual cost: what follows from how busy the machine is
 RECORD = ("--", "sleep", "0.3")
 
 
@@ -24,6 +25,13 @@ def cost(target: Target) -> float:
     """Return how many seconds of CPU time a piece of hot code takes the target, at its fastest."""
     timer = "timer=__import__('time').thread_time"
     return float(target.ask(f"min(__import__('timeit').repeat(hot, number=20, repeat=9, {timer}))"))
+
+
+def soon_as_fast(target: Target, usual: float, deadline: float) -> float:
+    """Return the cost as soon as it is the usual one, or what it is at the deadline."""
+    while (found := cost(target)) > FAST * usual and time.monotonic() < deadline:
+        print(f"still {found / usual:.2f} times the cost")
+    return found
 
 
 @pytest.mark.parametrize("minor", ["3.9", "3.11", "3.13", "3.14"])
@@ -59,7 +67,7 @@ def test_full_speed(
         assert not is_dead(target)
         wait_for(lambda: target.traces()["threads"] == threads, "our thread to be gone")
         waits.append(time.monotonic() - killed)
-        costs.append(cost(target))
+        costs.append(soon_as_fast(target, usual, killed + SOON))
         print(f"{number}: {1000 * waits[-1]:.0f} ms, then {costs[-1] / usual:.2f} times the cost")
         assert waits[-1] < SOON
         end(covattach, popen, below)
@@ -72,7 +80,7 @@ def test_full_speed(
         f"{len(waits)} kills, {begun} of them with a session folder; longest {max(waits):.3f} s,"
         f" highest cost {max(costs) / usual:.2f} times the usual"
     )
-    assert max(costs) < 2 * usual
+    assert max(costs) < FAST * usual
     if has_session:
         covattach("stop", target.pid, "--no-dump")
     else:

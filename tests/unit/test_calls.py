@@ -125,10 +125,11 @@ EVIL = Event("call", 1.0, Function("m\x1b[2J", "f\n\u202e", "/f", 1), Thread("t\
 def test_terminals_obey_nothing() -> None:
     """Names and values of the target's are shown without what a terminal would obey."""
     lines = Lines(colour=False, width=None, marks=True)
-    lines.line(Event("call", 1.0, Function("m", "f", "/f", 1), Thread("other", 2)))
+    lines.line(Event("call", 1.0, Function("m", "f", "/f", 1), Thread("ot\x07her", 2)))
 
-    shown = lines.line(EVIL)
+    note, shown = lines.line(EVIL).split("\n")
 
+    assert note == "-- so far all in the thread ot?her; now lines begin with their thread --"
     assert shown.isprintable()
     assert shown == "t?          → f??(?)  m?[2J:1"
     assert "\x1b" not in as_json(EVIL)
@@ -141,10 +142,23 @@ def test_lines_are_indented_and_fit() -> None:
     function, thread = Function("shop", "order", "/shop.py", 26), Thread("MainThread", 1)
 
     assert lines.line(Event("call", 0, function, thread, 7)) == "order  shop:26"
+    main = Function("__main__", "order", "/shop.py", 26)
+    assert lines.line(Event("call", 0, main, thread, 7)) == "order  shop.py:26"
     assert lines.line(Event("call", 0, function, thread, 9)) == "    order  shop:26"
     assert (
         lines.line(Event("call", 0, function, thread, 9, "x" * 50)) == "    order(" + "x" * 19 + "…"
     )
+
+
+def test_what_is_missing_is_said() -> None:
+    """Pauses and losses say why, and how long or how many."""
+    lines = Lines(colour=False, width=None, marks=False, limit=5)
+
+    said = lines.line(Event("gap", 1.0, seconds=0.14))
+
+    assert said == "-- paused for 140.0 ms, to keep the slow-down near 5 % --"
+    assert lines.loss("dropped", 1204).startswith("-- 1,204 calls dropped: they came faster")
+    assert lines.loss("left_out", 3) == "-- 3 calls left out, as --rate says --"
 
 
 def event(kind: int, frame: int) -> tuple[Any, ...]:

@@ -110,6 +110,20 @@ def test_arcs_become_lines() -> None:
     assert lines_of({"f": {(-1, 3), (3, 4), (4, -1)}, "g": {5, 0}}) == {"f": {3, 4}, "g": {5}}
 
 
+def test_functions_of_which_only_the_def_can_run(tmp_path: Path) -> None:
+    """A call of a function that is but a docstring is told from its definition."""
+    path = tmp_path / "quiet.py"
+    path.write_text('def quiet():\n    """Do nothing."""\n')
+    called = [Entry(str(path), 1, "quiet", 1.0)]
+    defined = [Entry(str(path), 0, "<module>", 1.0)]
+
+    (call,) = functions([Part({str(path): {1}}, called)], tmp_path)
+    (definition,) = functions([Part({str(path): {1}}, defined)], tmp_path)
+
+    assert (call.name, call.is_empty) == ("quiet", True)
+    assert (definition.name, definition.is_empty) == (OUTSIDE, False)
+
+
 @pytest.mark.parametrize("found", [None, {}, [3], [["f", 1, "name"]], [["f", "1", "name", 2.0]]])
 def test_what_a_target_says_is_checked(found: object) -> None:
     """Nothing but places and times is believed."""

@@ -1,0 +1,53 @@
+"""A terminal (tmux) of a given size, in which commands run, and which tells what it shows."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+HEIGHT = 80
+
+
+class Terminal:
+    """Runs commands in tmux, `columns` wide."""
+
+    def __init__(self, folder: Path, columns: int, is_coloured: bool) -> None:
+        self.folder = folder
+        self.columns = columns
+        self.is_coloured = is_coloured
+        self.count = 0
+
+    def typed(self, *commands: str, during: Callable[[], None] | None = None) -> str:
+        """Return each prompt line and what the command showed, with its colours.
+
+        `during` is called as soon as something is shown below the prompt.
+        """
+        self.count += 1
+        name = f"screens-{self.columns}-{self.is_coloured:d}-{self.count}"
+        tmux = ["tmux", "-L", name, "-f", "/dev/null"]
+        script = self.folder.parent / "screen.sh"
+        colour = "" if self.is_coloured else "export NO_COLOR=1\n"
+        script.write_text(
+            f"cd {self.folder}\n{colour}"
+            + "".join(f"cat <<'END'\n$ {command}\nEND\n{command}\n" for command in commands)
+            + "tmux wait-for -S done\nexec sleep 1000\n"
+        )
+        size = ["-x", str(self.columns), "-y", str(HEIGHT)]
+        subprocess.run([*tmux, "new-session", "-d", *size, "sh", script], check=True)
+        try:
+            if during is not None:
+                while "Tracing" not in shown(tmux):
+                    time.sleep(0.1)
+                during()
+            subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=60)
+            return shown([*tmux], *(["-e"] if self.is_coloured else [])).rstrip() + "\n"
+        finally:
+            subprocess.run([*tmux, "kill-server"], check=True)
+
+
+def shown(tmux: list[str], *options: str) -> str:
+    """Return what a terminal shows."""
+    words = [*tmux, "capture-pane", "-p", *options]
+    return subprocess.run(words, check=True, capture_output=True, text=True).stdout
