@@ -41,6 +41,7 @@ MODULES = (
     "place",
     "sigterm",
     "children",
+    "uwsgi",
     "tree",
     "lobby",
     "wire",
