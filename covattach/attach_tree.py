@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -13,6 +14,7 @@ from covattach import attach, tree
 from covattach.attach import DONE, Options, Tell
 from covattach.errors import CovattachError, NoTarget, NotNow
 from covattach.session import Session
+from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
 
 AT_ONCE = (os.cpu_count() or 1) + 1  # attaches: each also waits for its target
@@ -56,7 +58,10 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
         if words != DONE:
             tell(words)
 
-    session, facts = attach.start(pid, replace(options, tree=""), told, warn)
+    try:
+        session, facts = attach.start(pid, replace(options, tree=""), told, warn)
+    except NoTarget as error:
+        raise with_descendant(pid, error) from None
     if facts["already"] and facts.get("tree") != session.folder.inside:
         raise NotNow(
             f"Process {pid} is measured already, but alone.",
@@ -74,6 +79,16 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
         raise
     tell(DONE)
     return found
+
+
+def with_descendant(pid: int, error: NoTarget) -> NoTarget:
+    """Return the error for a process that runs no Python, naming a descendant that does."""
+    for one in tree.descendants(pid):
+        with contextlib.suppress(CovattachError, OSError):
+            find_interpreter(Process(one))
+            remedy = f"It has started one that is: `covattach start {one} --tree`."
+            return NoTarget(error.message, remedy)
+    return error
 
 
 def is_left(pid: int, found: Attached) -> bool:

@@ -7,6 +7,7 @@ names of the folders: that of the first session, and beside it those whose names
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from covattach import client, ended, folder, session
-from covattach.errors import CovattachError, NoSession, NoTarget
+from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
 from covattach.folder import Folder
 from covattach.reports.snapshot import Snapshot, SnapshotError, decode
 from covattach.session import BRINGING_IN, Session
@@ -43,6 +44,11 @@ class Tree:
         """Return the first session, for what is the same for all: settings, working directory."""
         return Session(self.pid, self.place, self.facts, alive=True)
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes that have, or had, a session."""
+        return [one.pid for one in self.members()]
+
     def members(self) -> list[Session]:
         """Return the sessions of all processes, those too that have ended with something saved."""
         first = self.facts
@@ -59,10 +65,14 @@ class Tree:
         return found
 
     def believes(self, place: Folder, facts: dict[str, Any]) -> bool:
-        """Whether a folder is what it says: the tree's owner's, root's, or its process's own."""
+        """Whether a folder is what it says: the tree's owner's, root's, or its process's own.
+
+        Or that of one that has ended, whose user is that of another descendant: whoever runs in
+        the tree could have it tell what they like anyway.
+        """
         if place.belongs_to(0) or (self.place.owner and place.belongs_to(self.place.owner.uid)):
             return True
-        return is_same(facts, place)
+        return is_same(facts, place) or any(map(place.belongs_to, users(self.pid)))
 
 
 def find(pid: int) -> Tree | None:
@@ -132,7 +142,12 @@ def snapshots(tree: Tree, reset: bool = False) -> list[tuple[Session, Snapshot, 
 
 
 def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | None:
-    """Return what one process has executed; None for one that has left nothing."""
+    """Return what one process has executed; None for one that has left nothing.
+
+    Of one that is stopped it is what it had saved: it would answer when nobody listens any more.
+    """
+    if session.is_stopped(member.pid):
+        return of_ended(member)
     try:
         deadline = time.monotonic() + BRINGING_IN
         header, blob = client.ask(member.folder, "dump", deadline, reset=reset, imports=False)
@@ -141,6 +156,9 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
         return member, named(taken, member.pid), float(header.get("snapshot_ms", 0.0))
     except client.NobodyThere:
         member.alive = False
+    except client.NoAnswer:
+        if not session.is_stopped(member.pid):
+            raise session.silent(Process(member.pid)) from None
     return of_ended(member)
 
 
@@ -165,7 +183,7 @@ def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
     def one(member: Session) -> dict[str, Any] | None:
         try:
             return session.mark(member, name)
-        except NoSession:
+        except (NoSession, client.NoAnswer):  # one that is stopped begins it when it goes on
             return None
 
     found = [facts for facts in each(one, tree.members()) if facts]
@@ -205,11 +223,15 @@ def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
 def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
     """Stop one process; None for one that has left nothing.
 
+    One that is stopped ends measuring when it goes on; here it has left what it had saved.
     The folder of the first is that of the tree, and stays until the end.
     """
     is_first = member.facts.get("tree") == member.folder.inside
     try:
         return member, named(session.end(member), member.pid)
+    except NotNow:
+        found = of_ended(member)
+        return found[:2] if found else None
     except (NoSession, SnapshotError, NoTarget):
         return None
     finally:
@@ -251,6 +273,15 @@ def is_newborn(parent: int, known: set[int], since: float) -> bool:
         if same and since <= child.age() < BIRTH:
             return True
     return False
+
+
+def users(pid: int) -> set[int]:
+    """Return the users that the descendants of a process belong to."""
+    found = set()
+    for one in descendants(pid):
+        with contextlib.suppress(NoTarget):
+            found.add(Process(one).uid)
+    return found
 
 
 def descendants(pid: int) -> Iterator[int]:
