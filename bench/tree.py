@@ -1,8 +1,9 @@
 """Attach to a tree of many processes, and dump it: what that takes, beside the CPU time it needs.
 
 The CPU time of an attach is that of covattach and all of its gdbs, and of all targets meanwhile;
-divided by the number of processors it is the least that the whole can take.  A dump of the tree
-stands beside one of a single process that has executed the same.
+divided by the number of processors it is the least that the whole can take, if nobody else needs
+them; so what others take is shown, and left out of account.  A dump of the tree stands beside one
+of a single process that has executed the same.
 """
 
 from __future__ import annotations
@@ -24,10 +25,17 @@ from bench.places import ROOT, interpreter
 
 PROGRAM = Path(__file__).with_name("crowd.py")
 HEAD = (
-    "| Python | attached in | CPU, both sides | ratio to CPU / {cores} | dump of the tree"
+    "| Python | attached in | CPU, both sides | CPU of others | ratio | dump of the tree"
     " | of one process | ratio | dump with HTML | of one process | ratio |\n"
-    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
 )
+
+
+def busy() -> float:
+    """Return for how many seconds the processors have worked since the machine was started."""
+    words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _, _, hard, soft = map(int, words[:7])
+    return (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
 
 
 class Crowd:
@@ -96,11 +104,14 @@ def crowd(minor: str, count: int) -> Iterator[Crowd]:
             popen.communicate()  # at the end of its orders it ends, and so do its children
 
 
-def attach(on: Crowd) -> tuple[float, float]:
-    """Attach to all; return how long it took, and for how long both sides ran, in s."""
-    found = on.covattach("start", str(on.pids[0]), "--tree")
+def attach(on: Crowd) -> list[str]:
+    """Attach to all; return the cells that tell what it took."""
+    before = busy()
+    took, cpu = on.covattach("start", str(on.pids[0]), "--tree")
+    others = busy() - before - cpu
     on.ask("run")
-    return found
+    there = took * (os.cpu_count() or 1) - others
+    return [f"{took:.1f} s", f"{cpu:.1f} s", f"{others:.1f} s", ratio(there, cpu)]
 
 
 def dumps(on: Crowd, rounds: int, *options: str) -> float:
@@ -111,15 +122,13 @@ def dumps(on: Crowd, rounds: int, *options: str) -> float:
 
 def row(minor: str, count: int, rounds: int) -> str:
     """Measure on one version; return the row."""
-    cores = os.cpu_count() or 1
     with crowd(minor, 1) as single, crowd(minor, count) as many:
         attach(single)
-        took, cpu = attach(many)
+        cells = [interpreter(minor).version, *attach(many)]
         plain = [dumps(on, rounds, "--no-html") for on in (many, single)]
         html = [dumps(on, rounds) for on in (many, single)]
         for on in (single, many):
             on.covattach("stop", str(on.pids[0]), "--no-dump")
-    cells = [interpreter(minor).version, f"{took:.1f} s", f"{cpu:.1f} s", ratio(took, cpu / cores)]
     for tree, one in (plain, html):
         cells += [f"{tree:.2f} s", f"{one:.2f} s", ratio(tree, one)]
     return f"| {' | '.join(cells)} |"
@@ -143,7 +152,7 @@ def main(words: Sequence[str]) -> None:
     rows = [row(minor, options.processes, options.rounds) for minor in minors]
     asked = f"--processes {options.processes} --rounds {options.rounds} --python {options.python}"
     head = f"`python -m bench tree {asked}`, {machine()}, load {load:.1f} at the start.\n"
-    text = "\n".join((head, HEAD.format(cores=os.cpu_count()), *rows))
+    text = "\n".join((head, HEAD, *rows))
     print(text)
     if not options.dry:
         write(text, "tree")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,10 +15,10 @@ from covattach.errors import CovattachError, NoTarget, NotNow
 from covattach.session import Session
 from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
+from covattach.tree import Count
 
-AT_ONCE = (os.cpu_count() or 1) + 1  # attaches: each also waits for its target
+AT_ONCE = 4 * (os.cpu_count() or 1)  # attaches: most of the time they wait for their targets
 EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
-Count = Callable[[int, int], None]
 
 
 @dataclass

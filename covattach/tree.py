@@ -26,6 +26,11 @@ from covattach.target.process import Process, children_of
 AT_ONCE = 8  # sessions that are asked side by side
 BIRTH = 1.0  # seconds in which a child that was forked just now has opened its door, or has ended
 Asked = TypeVar("Asked")
+Count = Callable[[int, int], None]
+
+
+def nobody(done: int, total: int) -> None:
+    """Be told how many have been asked, and of how many, and do nothing about it."""
 
 
 @dataclass(frozen=True)
@@ -116,20 +121,29 @@ def sessions(tree: Tree) -> list[Session]:
     return known
 
 
-def each(asked: Callable[[Session], Asked], members: list[Session]) -> list[Asked]:
+def each(
+    asked: Callable[[Session], Asked], members: list[Session], count: Count = nobody
+) -> list[Asked]:
     """Return what `asked` returns for each of the sessions, some of which it does side by side."""
+    found = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(asked, members))
+        for answer in pool.map(asked, members):
+            found.append(answer)
+            count(len(found), len(members))
+    return found
 
 
-def snapshots(tree: Tree, reset: bool = False) -> list[tuple[Session, Snapshot, float]]:
+def snapshots(
+    tree: Tree, reset: bool = False, count: Count = nobody
+) -> list[tuple[Session, Snapshot, float]]:
     """Return a snapshot of each process, those that have ended too, and what it took, in ms.
 
-    Raises NoSession if there is none.
+    `count` is told how many have been asked.  Raises NoSession if there is none.
     """
     wait_for_births(tree)
     members = tree.members()
-    found = [one for one in each(lambda one: snapshot(one, reset), members) if one is not None]
+    answers = each(lambda one: snapshot(one, reset), members, count)
+    found = [one for one in answers if one is not None]
     if not found:
         raise client.no_session(tree.pid)
     kept = [(tree.first(), named(one), 0.0) for one in ended.read(tree.place)]
@@ -192,8 +206,8 @@ def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
-    """Stop measuring all processes, and return the last snapshot of each.
+def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
+    """Stop measuring all processes, and return the last snapshot of each; tell `count` of them.
 
     Parents come before their children: a server that renews its workers all the time would not
     come to an end the other way round.  Whoever has not been stopped yet may still fork; so this
@@ -210,7 +224,7 @@ def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
             members = [one for one in tree.members() if one.folder != tree.place]
             if not members:
                 break
-            found += [one for one in each(stop_one, members) if one]
+            found += [one for one in each(stop_one, members, count) if one]
     finally:
         tree.place.remove()
         for place in tree.place.beside():  # of somebody who was born while the last was stopped

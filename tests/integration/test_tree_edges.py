@@ -192,3 +192,26 @@ def test_workers_that_become_another_user(
     wait_for(lambda: status(pids[1], "Threads") == "1", "the agent to leave", PATIENCE)
     assert target.ask(f"tell({pids[1]})") is True
     assert not folders_of(facts)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+def test_many(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Of 64 processes all are measured and reported, and it is told how far that is."""
+    target = launch(interpreter, "siblings.py", 63)
+    pids = descendants(target.pid)
+    start = covattach("start", target.pid, "--tree", "--json")
+    assert len(start.facts["processes"]) == 64
+    assert "attached to 64 of 64 processes" in start.err
+    for pid in pids:
+        assert target.ask(f"tell({pid})") is True
+    dump = covattach("dump", target.pid, "--no-html")
+    assert "asked 64 of 64 processes" in dump.err
+    found = lines_by_pid(covattach.folder / ".coverage", PROGRAM)
+    assert all(found[pid] >= ACT for pid in pids)
+    covattach("stop", target.pid, "--no-dump")
+    assert not folders_of(start.facts)
+    assert {status(pid, "Threads") for pid in [target.pid, *pids]} == {"1"}
