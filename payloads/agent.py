@@ -176,11 +176,16 @@ class Agent:
             if self.sigterm.receiver is None and self.sigterm.take():
                 self.door.watch_sigterm(self.sigterm.receiver)
             self.session.last.then = self.at_exit
-        if (cov or self.tracing.is_on) and not self.watches:
-            forks.watch(self)
-            self.watches = True
+        if cov or self.tracing.is_on:
+            self.watch_forks()
             self.calm_down()
         return reply
+
+    def watch_forks(self) -> None:
+        """Have forks wait until we are out of the way, from now on."""
+        if not self.watches:
+            forks.watch(self)
+            self.watches = True
 
     def calm_down(self) -> None:
         """Give the GIL's switch interval back, which `launch` had made shorter."""
@@ -250,6 +255,7 @@ class Agent:
         if not self.session.goes_on_in_child():
             self.session.leave_child()
             self.master.end()
+            self.calm_down()
             return False
         self.recording.end_in_child()
         self.thread.begin_anew()
@@ -285,13 +291,15 @@ def remove_tree(folder: str) -> None:
         return  # covattach is removing it at the same time, and will be the one to say so
 
 
-def run(folder: str, start_thread: Any, original: Any, interval: float) -> None:
+def run(folder: str, start_thread: Any, original: Any, interval: float, arrived: Any) -> None:
     """Serve the session in its folder; the agent's thread runs this to its end.
 
-    The other arguments are Agent's.
+    `arrived` is called when forks are looked after.  The other arguments are Agent's.
     """
     agent = Agent(Place(folder), folder + "/payloads", start_thread, original, interval)
     agent.open()
+    agent.watch_forks()  # a child would have coverage half imported
+    arrived()
     agent.begin_as_told()
     agent.serve()
 

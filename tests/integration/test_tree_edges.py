@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -192,6 +193,30 @@ def test_workers_that_become_another_user(
     wait_for(lambda: status(pids[1], "Threads") == "1", "the agent to leave", PATIENCE)
     assert target.ask(f"tell({pids[1]})") is True
     assert not folders_of(facts)
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_births_during_start(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Children that are born while their parent is being attached to are measured as well."""
+    target = launch(interpreter, "siblings.py", 0)
+    over = covattach.folder / "over"
+    target.tell(f"have_until({str(over)!r})")
+    popen = covattach.begin("start", target.pid, "--tree")
+    assert popen.stderr is not None
+    for line in popen.stderr:
+        if line.startswith("attached to"):
+            over.touch()
+            break
+    pids = json.loads(target.line("answer "))
+    done = covattach.end(popen)
+    assert "is not measured" not in done.err
+    for pid in pids:
+        assert target.ask(f"tell({pid})") is True
+    covattach("stop", target.pid, "--no-html")
+    found = lines_by_pid(covattach.folder / ".coverage", PROGRAM)
+    assert all(found[pid] >= ACT for pid in pids)
 
 
 @pytest.mark.stress

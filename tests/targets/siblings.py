@@ -5,6 +5,7 @@ Each does something when it is told to.
 
 import os
 import sys
+import time
 
 import answering
 
@@ -24,6 +25,14 @@ def have(uid=0):
         work(orders, answer)
     CHILDREN[pid] = order, done
     return pid
+
+
+def have_until(path):
+    """Have more and more, until a file is there; return the PIDs."""
+    while not os.path.exists(path):
+        have()
+        time.sleep(0.01)
+    return list(CHILDREN)
 
 
 def work(orders, answer):
