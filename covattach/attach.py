@@ -120,7 +120,8 @@ def agent_in(
     Yields the session's folder, how the agent came in, and since when (`time.monotonic`).
     """
     code = precompile.payloads(process)
-    folder.clear(process)
+    if not options.tree:  # once for a whole tree: it looks into all folders that there are
+        folder.clear(process)
     place = folder.create(process, options.tree or None)
     injection: Injection | None = None
     began = time.monotonic()

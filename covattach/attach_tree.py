@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,11 +13,12 @@ from covattach import attach, tree
 from covattach.attach import DONE, Options, Tell
 from covattach.errors import CovattachError, NoTarget, NotNow
 from covattach.session import Session
+from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
+from covattach.tree import Count
 
-AT_ONCE = (os.cpu_count() or 1) + 1  # attaches: each also waits for its target
+AT_ONCE = 4 * (os.cpu_count() or 1)  # attaches: most of the time they wait for their targets
 EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
-Count = Callable[[int, int], None]
 
 
 @dataclass
@@ -56,7 +57,10 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
         if words != DONE:
             tell(words)
 
-    session, facts = attach.start(pid, replace(options, tree=""), told, warn)
+    try:
+        session, facts = attach.start(pid, replace(options, tree=""), told, warn)
+    except NoTarget as error:
+        raise with_descendant(pid, error) from None
     if facts["already"] and facts.get("tree") != session.folder.inside:
         raise NotNow(
             f"Process {pid} is measured already, but alone.",
@@ -74,6 +78,16 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
         raise
     tell(DONE)
     return found
+
+
+def with_descendant(pid: int, error: NoTarget) -> NoTarget:
+    """Return the error for a process that runs no Python, naming a descendant that does."""
+    for one in tree.descendants(pid):
+        with contextlib.suppress(CovattachError, OSError):
+            find_interpreter(Process(one))
+            remedy = f"It has started one that is: `covattach start {one} --tree`."
+            return NoTarget(error.message, remedy)
+    return error
 
 
 def is_left(pid: int, found: Attached) -> bool:

@@ -22,6 +22,7 @@ from covattach.target.rights import Owner
 from covattach.target.view import View
 
 BRINGING_IN = 180.0  # seconds for a target with many busy threads to answer
+STOPPED = 1.0  # seconds for one that is stopped: it does what it is asked once it goes on
 ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered
 
 
@@ -196,9 +197,22 @@ def mark(session: Session, name: str) -> dict[str, Any]:
     """
     if session.alive:
         with contextlib.suppress(client.NobodyThere):
-            deadline = time.monotonic() + BRINGING_IN
+            deadline = time.monotonic() + patience(session.pid)
             return client.ask(session.folder, "mark", deadline, window=name)[0]
     raise client.no_session(session.pid)
+
+
+def patience(pid: int) -> float:
+    """Return for how many seconds a process is waited for."""
+    return STOPPED if is_stopped(pid) else BRINGING_IN
+
+
+def is_stopped(pid: int) -> bool:
+    """Whether a process is stopped, so that its agent cannot answer."""
+    try:
+        return Process(pid).state in "Tt"
+    except NoTarget:
+        return False
 
 
 def saved(session: Session) -> Snapshot:
@@ -229,15 +243,21 @@ def stop(session: Session) -> Snapshot:
 
 
 def end(session: Session) -> Snapshot:
-    """Stop measuring, and return the last snapshot; raises NoSession.  The folder may be left."""
+    """Stop measuring, and return the last snapshot; the folder may be left.
+
+    Raises NoSession, and NotNow if it does not answer; it ends then as soon as it can.
+    """
     if not session.alive:
         return saved(session)
     try:
-        header, blob = client.ask(session.folder, "stop", time.monotonic() + BRINGING_IN)
+        deadline = time.monotonic() + patience(session.pid)
+        header, blob = client.ask(session.folder, "stop", deadline)
     except client.NobodyThere:
         if session.folder.has("snapshot"):
             return saved(session)  # the target has ended meanwhile
         raise client.no_session(session.pid) from None  # somebody else has stopped it
+    except client.NoAnswer:
+        raise silent(Process(session.pid)) from None
     with contextlib.suppress(NoTarget):  # it has ended by itself
         wait_for_end(Process(session.pid), int(header.get("thread", 0)))
     return decode(header, blob)

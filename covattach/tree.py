@@ -7,6 +7,7 @@ names of the folders: that of the first session, and beside it those whose names
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from covattach import client, ended, folder, session
-from covattach.errors import CovattachError, NoSession, NoTarget
+from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
 from covattach.folder import Folder
 from covattach.reports.snapshot import Snapshot, SnapshotError, decode
 from covattach.session import BRINGING_IN, Session
@@ -25,6 +26,11 @@ from covattach.target.process import Process, children_of
 AT_ONCE = 8  # sessions that are asked side by side
 BIRTH = 1.0  # seconds in which a child that was forked just now has opened its door, or has ended
 Asked = TypeVar("Asked")
+Count = Callable[[int, int], None]
+
+
+def nobody(done: int, total: int) -> None:
+    """Be told how many have been asked, and of how many, and do nothing about it."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,11 @@ class Tree:
         """Return the first session, for what is the same for all: settings, working directory."""
         return Session(self.pid, self.place, self.facts, alive=True)
 
+    @property
+    def pids(self) -> list[int]:
+        """The processes that have, or had, a session."""
+        return [one.pid for one in self.members()]
+
     def members(self) -> list[Session]:
         """Return the sessions of all processes, those too that have ended with something saved."""
         first = self.facts
@@ -59,10 +70,14 @@ class Tree:
         return found
 
     def believes(self, place: Folder, facts: dict[str, Any]) -> bool:
-        """Whether a folder is what it says: the tree's owner's, root's, or its process's own."""
+        """Whether a folder is what it says: the tree's owner's, root's, or its process's own.
+
+        Or that of one that has ended, whose user is that of another descendant: whoever runs in
+        the tree could have it tell what they like anyway.
+        """
         if place.belongs_to(0) or (self.place.owner and place.belongs_to(self.place.owner.uid)):
             return True
-        return is_same(facts, place)
+        return is_same(facts, place) or any(map(place.belongs_to, users(self.pid)))
 
 
 def find(pid: int) -> Tree | None:
@@ -106,20 +121,29 @@ def sessions(tree: Tree) -> list[Session]:
     return known
 
 
-def each(asked: Callable[[Session], Asked], members: list[Session]) -> list[Asked]:
+def each(
+    asked: Callable[[Session], Asked], members: list[Session], count: Count = nobody
+) -> list[Asked]:
     """Return what `asked` returns for each of the sessions, some of which it does side by side."""
+    found = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(asked, members))
+        for answer in pool.map(asked, members):
+            found.append(answer)
+            count(len(found), len(members))
+    return found
 
 
-def snapshots(tree: Tree, reset: bool = False) -> list[tuple[Session, Snapshot, float]]:
+def snapshots(
+    tree: Tree, reset: bool = False, count: Count = nobody
+) -> list[tuple[Session, Snapshot, float]]:
     """Return a snapshot of each process, those that have ended too, and what it took, in ms.
 
-    Raises NoSession if there is none.
+    `count` is told how many have been asked.  Raises NoSession if there is none.
     """
     wait_for_births(tree)
     members = tree.members()
-    found = [one for one in each(lambda one: snapshot(one, reset), members) if one is not None]
+    answers = each(lambda one: snapshot(one, reset), members, count)
+    found = [one for one in answers if one is not None]
     if not found:
         raise client.no_session(tree.pid)
     kept = [(tree.first(), named(one), 0.0) for one in ended.read(tree.place)]
@@ -132,7 +156,12 @@ def snapshots(tree: Tree, reset: bool = False) -> list[tuple[Session, Snapshot, 
 
 
 def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | None:
-    """Return what one process has executed; None for one that has left nothing."""
+    """Return what one process has executed; None for one that has left nothing.
+
+    Of one that is stopped it is what it had saved: it would answer when nobody listens any more.
+    """
+    if session.is_stopped(member.pid):
+        return of_ended(member)
     try:
         deadline = time.monotonic() + BRINGING_IN
         header, blob = client.ask(member.folder, "dump", deadline, reset=reset, imports=False)
@@ -141,6 +170,9 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
         return member, named(taken, member.pid), float(header.get("snapshot_ms", 0.0))
     except client.NobodyThere:
         member.alive = False
+    except client.NoAnswer:
+        if not session.is_stopped(member.pid):
+            raise session.silent(Process(member.pid)) from None
     return of_ended(member)
 
 
@@ -165,7 +197,7 @@ def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
     def one(member: Session) -> dict[str, Any] | None:
         try:
             return session.mark(member, name)
-        except NoSession:
+        except (NoSession, client.NoAnswer):  # one that is stopped begins it when it goes on
             return None
 
     found = [facts for facts in each(one, tree.members()) if facts]
@@ -174,8 +206,8 @@ def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
     return found
 
 
-def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
-    """Stop measuring all processes, and return the last snapshot of each.
+def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
+    """Stop measuring all processes, and return the last snapshot of each; tell `count` of them.
 
     Parents come before their children: a server that renews its workers all the time would not
     come to an end the other way round.  Whoever has not been stopped yet may still fork; so this
@@ -192,7 +224,7 @@ def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
             members = [one for one in tree.members() if one.folder != tree.place]
             if not members:
                 break
-            found += [one for one in each(stop_one, members) if one]
+            found += [one for one in each(stop_one, members, count) if one]
     finally:
         tree.place.remove()
         for place in tree.place.beside():  # of somebody who was born while the last was stopped
@@ -205,11 +237,15 @@ def stop(tree: Tree) -> list[tuple[Session, Snapshot]]:
 def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
     """Stop one process; None for one that has left nothing.
 
+    One that is stopped ends measuring when it goes on; here it has left what it had saved.
     The folder of the first is that of the tree, and stays until the end.
     """
     is_first = member.facts.get("tree") == member.folder.inside
     try:
         return member, named(session.end(member), member.pid)
+    except NotNow:
+        found = of_ended(member)
+        return found[:2] if found else None
     except (NoSession, SnapshotError, NoTarget):
         return None
     finally:
@@ -251,6 +287,15 @@ def is_newborn(parent: int, known: set[int], since: float) -> bool:
         if same and since <= child.age() < BIRTH:
             return True
     return False
+
+
+def users(pid: int) -> set[int]:
+    """Return the users that the descendants of a process belong to."""
+    found = set()
+    for one in descendants(pid):
+        with contextlib.suppress(NoTarget):
+            found.add(Process(one).uid)
+    return found
 
 
 def descendants(pid: int) -> Iterator[int]:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from covattach import tree
+from covattach import session, tree
 from covattach.folder import Folder
 
 FAULTS = "fault-of-"  # and the PID: in the folder of the tree, by payloads/launch.py and startup/
@@ -29,7 +29,17 @@ def warnings(place: Folder) -> list[str]:
 def warnings_of(pid: int) -> list[str]:
     """Return these sentences for the tree that `pid` is the first of; none if it is of no tree."""
     whole = tree.find(pid)
-    return warnings(whole.place) if whole is not None else []
+    if whole is None:
+        return []
+    return [*warnings(whole.place), *map(of_stopped, filter(session.is_stopped, whole.pids))]
+
+
+def of_stopped(pid: int) -> str:
+    """Return the sentence about a process of a tree that is stopped."""
+    return (
+        f"Process {pid} is stopped: the report has what it had saved before."
+        f" Let it run, and dump again: `kill -CONT {pid}`."
+    )
 
 
 def reason(traceback: str) -> str:

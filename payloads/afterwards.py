@@ -15,12 +15,13 @@ COUNTS_LATE = sys.version_info[:2] == (3, 13)
 NAME = "covattach"
 
 
-def after_fork(act: Any, forking: FrameType, tool: int | None) -> None:
+def after_fork(act: Any, forking: FrameType | None, tool: int | None) -> None:
     """Call `act` when `forking`, the frame that has called `os.fork`, goes on, or at once.
 
-    `tool` is a tool id of sys.monitoring that is ours; without one a free one is taken for so long.
+    It is None where C code forks, whom nobody warns.  `tool` is a tool id of sys.monitoring that is
+    ours; without one a free one is taken for so long.
     """
-    if not COUNTS_LATE:
+    if not COUNTS_LATE or forking is None:
         act()
         return
     own = tool if tool is not None else free_tool()

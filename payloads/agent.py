@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from . import faults, forks, tree, wire
+from . import faults, forks, tree, uwsgi, wire
 from .place import Place
 from .recording import Recording
 from .session import NEVER, Session
@@ -21,6 +21,7 @@ from .thread import Thread
 from .tracing import Tracing
 
 HURRYING = 1.0  # seconds in which the first request should have come
+BEGINNING = ("start", "trace")
 SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
 
 
@@ -45,6 +46,7 @@ class Agent:
         self.door = wire.Door(original("select", "poll"))
         self.recording = Recording(self.session, self.door)
         self.tracing = Tracing(original)
+        self.master = uwsgi.Master()
         self.session.verbs["trace"] = self.trace
         self.opens = NEVER
         self.watches = False
@@ -165,6 +167,8 @@ class Agent:
         if verb is None:
             raise wire.BadRequest(f"there is no verb {request.get('verb')!r}")
         self.door.is_earnest = True
+        if request["verb"] in BEGINNING:
+            self.master.begin()
         reply = verb(request)
         cov = self.session.measurement and self.session.measurement.cov
         if cov:
@@ -172,11 +176,16 @@ class Agent:
             if self.sigterm.receiver is None and self.sigterm.take():
                 self.door.watch_sigterm(self.sigterm.receiver)
             self.session.last.then = self.at_exit
-        if (cov or self.tracing.is_on) and not self.watches:
-            forks.watch(self)
-            self.watches = True
+        if cov or self.tracing.is_on:
+            self.watch_forks()
             self.calm_down()
         return reply
+
+    def watch_forks(self) -> None:
+        """Have forks wait until we are out of the way, from now on."""
+        if not self.watches:
+            forks.watch(self)
+            self.watches = True
 
     def calm_down(self) -> None:
         """Give the GIL's switch interval back, which `launch` had made shorter."""
@@ -208,6 +217,7 @@ class Agent:
     def end(self) -> None:
         """End the session; its folder goes too, unless something in it is still to be read."""
         forks.unwatch()
+        self.master.end()
         self.tracing.end()
         self.tracing.close()
         self.sigterm.give_back()
@@ -226,9 +236,12 @@ class Agent:
         self.thread.rest(self.door.send_away)
 
     def resume(self, forking: Any) -> None:
-        """Serve on in a new thread, after the fork, in the parent; `forking` is its frame."""
+        """Serve on in a new thread, after the fork, in the parent; `forking` is its frame.
+
+        It has none in uWSGI's master: what called that does not go on.
+        """
         self.sigterm.catch()
-        self.thread.resume(forking, self.session.tool())
+        self.thread.resume(None if uwsgi.is_master() else forking, self.session.tool())
 
     def goes_on_in_child(self) -> bool:
         """Go on in a child that was forked, or leave no trace in it; tell whether it goes on.
@@ -241,6 +254,8 @@ class Agent:
         self.sigterm.give_back()
         if not self.session.goes_on_in_child():
             self.session.leave_child()
+            self.master.end()
+            self.calm_down()
             return False
         self.recording.end_in_child()
         self.thread.begin_anew()
@@ -276,13 +291,15 @@ def remove_tree(folder: str) -> None:
         return  # covattach is removing it at the same time, and will be the one to say so
 
 
-def run(folder: str, start_thread: Any, original: Any, interval: float) -> None:
+def run(folder: str, start_thread: Any, original: Any, interval: float, arrived: Any) -> None:
     """Serve the session in its folder; the agent's thread runs this to its end.
 
-    The other arguments are Agent's.
+    `arrived` is called when forks are looked after.  The other arguments are Agent's.
     """
     agent = Agent(Place(folder), folder + "/payloads", start_thread, original, interval)
     agent.open()
+    agent.watch_forks()  # a child would have coverage half imported
+    arrived()
     agent.begin_as_told()
     agent.serve()
 

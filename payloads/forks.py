@@ -32,7 +32,7 @@ class Hooks:
     def in_parent(self) -> None:
         """Call the agent's thread back."""
         if self.agent is not None:
-            self.agent.resume(sys._getframe(1))
+            self.agent.resume(sys._getframe().f_back)
 
     def in_child(self) -> None:
         """Measure the child too, if that is wanted, or leave it as if nothing had been attached."""

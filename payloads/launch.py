@@ -43,6 +43,7 @@ MODULES = (
     "place",
     "sigterm",
     "children",
+    "uwsgi",
     "tree",
     "lobby",
     "wire",
@@ -66,6 +67,8 @@ MODULES = (
 )
 PACKAGE = "_covattach"
 KEEP = "covattach.payloads"
+ARRIVAL = "covattach.arrival"
+ARRIVING = 1.0  # seconds that a fork waits for our thread to be ready for forks
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
 # read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
 HURRY = 0.0002
@@ -200,15 +203,70 @@ def start_thread(function: Any, *arguments: Any) -> None:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
-def bootstrap(session: str) -> None:
-    """Run the agent of `session` in this thread until the session ends."""
+class Arrival:
+    """Has forks wait while our thread brings its modules in, until it looks after forks itself.
+
+    A child that is forked in the middle of an import would wait for ever when it imports the same.
+    Registered once in a process, since that cannot be undone; `lock` is None unless it is needed.
+    """
+
+    def __init__(self) -> None:
+        self.lock: Any = None
+        self.interval = 0.0
+
+    def begin(self) -> None:
+        """Have forks wait from now on."""
+        self.interval = sys.getswitchinterval()
+        self.lock = original("_thread", "allocate_lock")()
+        self.lock.acquire()
+
+    def end(self) -> None:
+        """Let them go; does nothing the second time."""
+        lock, self.lock = self.lock, None
+        if lock is not None:
+            lock.release()
+
+    def before(self) -> None:
+        """Wait, in the thread that is about to fork."""
+        lock = self.lock
+        if lock is not None and lock.acquire(True, ARRIVING):
+            lock.release()
+
+    def in_child(self) -> None:
+        """Be a child that was forked too early: our thread is not there to put this back."""
+        if self.lock is not None:
+            self.lock = None
+            sys.setswitchinterval(self.interval)
+
+    def __call__(self, error: UnicodeError) -> tuple[str, int]:
+        """Be what the codec registry takes for an error handler."""
+        raise error
+
+
+def arrival() -> Any:
+    """Return what has forks wait, which an earlier session may have registered."""
+    import codecs
+
+    try:
+        return codecs.lookup_error(ARRIVAL)
+    except LookupError:
+        found = Arrival()
+        codecs.register_error(ARRIVAL, found)
+        os.register_at_fork(before=found.before, after_in_child=found.in_child)
+        return found
+
+
+def bootstrap(session: str, coming: Any) -> None:
+    """Run the agent of `session` in this thread until the session ends; end `coming` once it is."""
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, HURRY))
     try:
-        load(session + "/payloads").run(session, start_thread, original, interval)
+        load(session + "/payloads").run(session, start_thread, original, interval, coming.end)
     except BaseException:
         sys.setswitchinterval(interval)
         tell_fault(session + "/fault")  # where covattach looks for the reason
+    finally:
+        coming.end()
 
 
 def launch(session: str) -> None:
@@ -221,7 +279,13 @@ def launch(session: str) -> None:
     if is_main_thread():
         # threading takes the thread that imports it first for the main thread (before 3.13).
         import threading  # noqa: F401
-    start_thread(bootstrap, session)
+    coming = arrival()
+    coming.begin()
+    try:
+        start_thread(bootstrap, session, coming)
+    except BaseException:
+        coming.end()
+        raise
 
 
 def start_up(tree: str) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 from . import later
 
 KEEP = "covattach.kept"
+under_way: list[str] = []  # the folder that coverage is being imported from, meanwhile
 OLDEST = (7, 10)  # the oldest coverage whose collectors the payloads have been tested with
 
 
@@ -78,12 +79,27 @@ def of_the_target() -> str | None:
 
 def import_from(folder: str) -> ModuleType:
     """Import the coverage package that lies in `folder`; a fault leaves none of it behind."""
+    under_way.append(folder)
     try:
         return later.import_package(folder)
     except BaseException:
-        for name in [name for name in sys.modules if is_ours(name)]:
-            del sys.modules[name]
+        drop()
         raise
+    finally:
+        under_way.clear()
+
+
+def drop() -> None:
+    """Take coverage's modules out of `sys.modules`, for good."""
+    for name in [name for name in sys.modules if is_ours(name)]:
+        del sys.modules[name]
+
+
+def drop_half() -> None:
+    """Do so in a child that was forked during the import, with which nobody goes on there."""
+    if under_way:
+        drop()
+        under_way.clear()
 
 
 def bring(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:

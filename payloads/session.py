@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from . import ending, imported, tree, wire
+from . import ending, imported, library, tree, wire
 from .company import Refused
 from .cost import PERIOD, Cost
 from .measure import Measurement
@@ -288,6 +288,7 @@ class Session:
 
     def leave_child(self) -> None:
         """Stop measuring in a child that was forked; called in the child's only thread."""
+        library.drop_half()
         measurement, self.measurement = self.measurement, None
         if measurement is not None:
             measurement.renew_locks()

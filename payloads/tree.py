@@ -11,6 +11,7 @@ import os
 import sys
 from typing import Any
 
+from . import uwsgi
 from .children import Children
 from .place import Place
 
@@ -44,7 +45,8 @@ class Tree:
     @property
     def role(self) -> str:
         """What this process is in its tree, as far as it can be told: the same for its likes."""
-        return of_a_library() or of_a_server(self.was_forked) or program(self.was_forked)
+        known = of_a_library() or uwsgi.role() or of_a_server(self.was_forked)
+        return known or program(self.was_forked)
 
     def go_on(self) -> None:
         """Be a forked child from now on."""

@@ -224,6 +224,13 @@ def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
             SPINNING.remove(hidden)
 
 
+@contextlib.contextmanager
+def asking(verbose: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that tells how many processes of a tree have been asked, and of how many."""
+    with progress(verbose) as tell:
+        yield lambda done, total: tell(f"asked {done} of {total} processes")
+
+
 def processes_table(
     headings: Sequence[str],
     rows: Sequence[Sequence[str | Text]],

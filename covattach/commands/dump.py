@@ -9,13 +9,21 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import console, json_option, output_options, print_json, say
+from covattach.commands.common import (
+    asking,
+    console,
+    json_option,
+    output_options,
+    print_json,
+    say,
+)
 from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
     from covattach.reports.figures import Report
     from covattach.reports.snapshot import Snapshot
     from covattach.session import Session
+    from covattach.tree import Count
 
     Taken = tuple[Session, Snapshot, float]
 
@@ -41,8 +49,16 @@ MOST_SHOWN = 24  # windows and processes that an HTML report names line by line
     help="Let the target make the HTML report itself: slow, and it feels it.",
 )
 @json_option
+@click.pass_obj
 def dump(
-    pids: list[int], is_many: bool, as_json: bool, reset: bool, in_target: bool, **where: Any
+    verbose: bool,
+    /,
+    pids: list[int],
+    is_many: bool,
+    as_json: bool,
+    reset: bool,
+    in_target: bool,
+    **where: Any,
 ) -> None:
     """Write what process PID has executed so far, and make the reports.
 
@@ -61,19 +77,23 @@ def dump(
     for pid in pids:
         with failures.kept():
             warnings += unmeasured.warnings_of(pid)
-            taken += snapshots_of(pid, reset)
+            with asking(verbose) as count:
+                taken += snapshots_of(pid, reset, count)
     if taken:
         report(pids, taken, where, as_json, in_target, warnings)
     failures.tell()
 
 
-def snapshots_of(pid: int, reset: bool = False) -> list[Taken]:
-    """Return what `pid` has executed, or all processes of the tree that it is the first of."""
+def snapshots_of(pid: int, reset: bool, count: Count) -> list[Taken]:
+    """Return what `pid` has executed, or all processes of the tree that it is the first of.
+
+    `count` is told how many of these have been asked.
+    """
     from covattach import session, tree
 
     whole = tree.find(pid)
     if whole is not None:
-        return tree.snapshots(whole, reset)
+        return tree.snapshots(whole, reset, count)
     found = session.find(pid)
     return [(found, *session.snapshot(found, reset))]
 

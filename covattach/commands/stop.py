@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import json_option, output_options, print_json, say
+from covattach.commands.common import asking, json_option, output_options, print_json, say
 from covattach.commands.dump import check, report, snapshots_of, write_first
 from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
     from covattach.commands.dump import Taken
+    from covattach.tree import Count
 
 EPILOG = """
 \b
@@ -27,7 +28,10 @@ Examples:
 @output_options
 @click.option("--no-dump", is_flag=True, help="Throw away what was measured since the last dump.")
 @json_option
-def stop(pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **where: Any) -> None:
+@click.pass_obj
+def stop(
+    verbose: bool, /, pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **where: Any
+) -> None:
     """Write a last report of process PID, stop measuring, and leave no trace in it."""
     from covattach import unmeasured
 
@@ -38,11 +42,11 @@ def stop(pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **where: 
     taken: list[Taken] = []
     warnings: list[str] = []
     for pid in pids:
-        with failures.kept():
+        with failures.kept(), asking(verbose) as count:
             if not no_dump:
-                write_first(snapshots_of(pid), where)
+                write_first(snapshots_of(pid, False, count), where)
             warnings += unmeasured.warnings_of(pid)
-            taken += stop_one(pid)
+            taken += stop_one(pid, count)
             stopped.append(pid)
     if taken and not no_dump:
         report(stopped, taken, where, as_json, warnings=warnings)
@@ -52,8 +56,11 @@ def stop(pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **where: 
     failures.tell()
 
 
-def stop_one(pid: int) -> list[Taken]:
-    """Stop the session of `pid`, or those of its tree; return the last snapshots."""
+def stop_one(pid: int, count: Count) -> list[Taken]:
+    """Stop the session of `pid`, or those of its tree; return the last snapshots.
+
+    `count` is told how many have been stopped.
+    """
     from covattach import session, tree
 
     whole = tree.find(pid)
@@ -62,6 +69,6 @@ def stop_one(pid: int) -> list[Taken]:
         taken = [(found, session.stop(found), 0.0)]
         say(f"Process {pid} is no longer measured.")
         return taken
-    of_all = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole)]
+    of_all = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole, count)]
     say(f"Process {pid} and its descendants are no longer measured.")
     return of_all

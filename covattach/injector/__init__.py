@@ -63,7 +63,7 @@ def least_intrusive(
         return gdb.inject(process, interpreter, text, deadline)
     injection = by_remote_exec(process, interpreter, folder, text, deadline)
     long = min(deadline, time.monotonic() + ASLEEP)
-    if remote_exec.waited_for(folder.is_claimed, long) or shutil.which("gdb") is None:
+    if remote_exec.waited_for(folder.is_claimed, long, 0.01) or shutil.which("gdb") is None:
         return injection
     if not asleep(process, interpreter):
         return injection

@@ -11,8 +11,11 @@ gdb calls nothing.  It sends the main thread on a detour (detour.py) and lets it
 
 from __future__ import annotations
 
+import contextlib
+import os
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from covattach.errors import CovattachError, NoSafePoint, NotNow, NotPossible
@@ -26,6 +29,9 @@ from covattach.target.process import Process, may_not
 from covattach.target.threads import Activity, activity, to_send, traces_of_moving
 
 AMD64_SSE = Path(__file__).with_name("amd64_sse.xml")
+# Of a tree, for which many are attached to side by side: a gdb that has no processor to itself is
+# slow, and its target is stopped meanwhile.
+TURNS = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
 STUCK = 2.0  # seconds after which a thread that waits for the lock of pending calls never gets it
 
 
@@ -48,11 +54,25 @@ def inject(process: Process, interpreter: Interpreter, text: bytes, deadline: fl
                 way.clear(memory)
 
     try:
-        with Gdb(AMD64_SSE) as gdb:
+        with turn(process, deadline), Gdb(AMD64_SSE) as gdb:
             return by_detour(gdb, process, interpreter, way, text, deadline, cancel)
     except BaseException:
         cancel()
         raise
+
+
+@contextlib.contextmanager
+def turn(process: Process, deadline: float) -> Iterator[None]:
+    """Be one of few that use a gdb now; raises NoSafePoint at the deadline."""
+    if not TURNS.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
+        raise NoSafePoint(
+            f"No gdb was free for process {process.pid} in time; it runs on untouched.",
+            "Try again, or give it longer: `--timeout 60`.",
+        )
+    try:
+        yield
+    finally:
+        TURNS.release()
 
 
 def by_detour(

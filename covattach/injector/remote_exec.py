@@ -173,12 +173,12 @@ def main_thread(memory: Memory, interpreter: Interpreter, support: Support) -> i
         return 0
 
 
-def waited_for(has_run: Callable[[], bool], deadline: float) -> bool:
-    """Return whether it has run, as soon as it has, or at the deadline."""
+def waited_for(has_run: Callable[[], bool], deadline: float, pace: float = 0.002) -> bool:
+    """Return whether it has run, as soon as it has, or at the deadline; look every `pace` s."""
     while not has_run():
         if time.monotonic() > deadline:
             return False
-        time.sleep(0.002)
+        time.sleep(pace)
     return True
 
 

@@ -48,6 +48,17 @@ def by_process(data_file: Path) -> dict[int, dict[str, set[int]]]:
     return found
 
 
+def lines_by_pid(data_file: Path, program: Path) -> dict[int, set[int]]:
+    """Return the lines of a program that a data file has, by the PID of who has executed them."""
+    data = coverage.CoverageData(str(data_file))
+    data.read()
+    found = {}
+    for context in data.measured_contexts() - {""}:
+        data.set_query_context(context)
+        found[int(context.rpartition(" ")[2])] = set(data.lines(str(program)) or ())
+    return found
+
+
 @pytest.mark.pythons("3.9", "3.13")
 def test_lines_of_children(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]

@@ -104,7 +104,8 @@ def test_workers_for_a_minute(
         alone.kill()
         alone.renew(4)
     alone.master.end()
-    without = load.failures
+    alone.master.wait()
+    without = load
 
     server = Server(launch, interpreter, worker, renewed=50)
 
@@ -116,8 +117,9 @@ def test_workers_for_a_minute(
     with Load(server.port) as load:
         wait()
         check(server, worker, load, covattach, wait)
-    print(f"{sum(load.answered.values())} requests answered by {len(server.workers)} workers,")
-    print(f"failed: {load.failures}; without covattach: {without}")
+    for which, one in (("with", load), ("without", without)):
+        answered = sum(one.answered.values())
+        print(f"{which} covattach: {answered} requests answered, {len(one.failures)} not")
 
 
 def losses_of_its_own(worker: str) -> bool:

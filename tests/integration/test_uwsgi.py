@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import coverage
@@ -61,7 +62,7 @@ def get(port: int) -> Any:
         return json.load(answer)
 
 
-def marked() -> set[int]:
+def marked(program: Path = PROGRAM) -> set[int]:
     """Return the numbers of the lines that a request executes."""
-    lines = PROGRAM.read_text().splitlines()
+    lines = program.read_text().splitlines()
     return {number for number, line in enumerate(lines, 1) if line.endswith("# on")}

@@ -4,12 +4,16 @@ It says on which port it listens.  With `--mount` it has a subinterpreter for ea
 application.
 """
 
+import functools
 import json
 import os
 import socket
 import sys
+import threading
 
 lines = []
+told = []
+os.register_at_fork(after_in_child=functools.partial(told.append, "forked"))
 
 
 def later():
@@ -19,12 +23,14 @@ def later():
 
 def application(environ, start_response):
     start_response("200 OK", [("Content-Type", "application/json")])  # on
-    return [json.dumps({"pid": os.getpid(), "lines": later()}).encode()]  # on
+    answer = {"pid": os.getpid(), "lines": later(), "told": told}  # on
+    return [json.dumps(answer).encode()]  # on
 
 
 def main(*options):
     import pyuwsgi
 
+    threading.Thread(target=len, args=("",)).start()  # the first has the C library handle a signal
     listener = socket.create_server(("127.0.0.1", 0))
     listener.set_inheritable(True)
     print("ready", listener.getsockname()[1], flush=True)

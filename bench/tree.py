@@ -1,0 +1,158 @@
+"""Attach to a tree of many processes, and dump it: what that takes, beside the CPU time it needs.
+
+The CPU time of an attach is that of covattach and all of its gdbs, and of all targets meanwhile;
+divided by the number of processors it is the least that the whole can take, if nobody else needs
+them; so what others take is shown, and left out of account.  A dump of the tree stands beside one
+of a single process that has executed the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from bench.attach_table import machine
+from bench.pages import write
+from bench.places import ROOT, interpreter
+
+PROGRAM = Path(__file__).with_name("crowd.py")
+HEAD = (
+    "| Python | attached in | CPU, both sides | CPU of others | ratio | dump of the tree"
+    " | of one process | ratio | dump with HTML | of one process | ratio |\n"
+    "|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|--:|"
+)
+
+
+def busy() -> float:
+    """Return for how many seconds the processors have worked since the machine was started."""
+    words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
+    user, nice, system, _, _, hard, soft = map(int, words[:7])
+    return (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
+
+
+class Crowd:
+    """The processes: `pids`, of which the first is the parent."""
+
+    def __init__(self, popen: subprocess.Popen[str], folder: Path) -> None:
+        """Wait until they are there."""
+        self.popen, self.folder = popen, folder
+        self.line()
+        self.pids = self.ask("pids")
+
+    def line(self) -> str:
+        """Return what it says next."""
+        assert self.popen.stdout
+        return self.popen.stdout.readline()
+
+    def ask(self, order: str) -> list[int]:
+        """Give an order; return the PIDs when it is done."""
+        assert self.popen.stdin
+        self.popen.stdin.write(order + "\n")
+        self.popen.stdin.flush()
+        return [int(word) for word in self.line().split()]
+
+    def cpu(self) -> float:
+        """Return for how many seconds all their threads have run."""
+        found = 0
+        for pid in self.pids:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                found += int((task / "schedstat").read_text().split()[0])
+        return found / 1e9
+
+    def covattach(self, *words: str) -> tuple[float, float]:
+        """Run a command; return how long it took, and how long both sides ran for it, in s."""
+        before, began = self.cpu(), time.perf_counter()
+        popen = subprocess.Popen(
+            [sys.executable, "-m", "covattach", *words],
+            cwd=self.folder,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        _, status, used = os.wait4(popen.pid, 0)
+        took = time.perf_counter() - began
+        popen.returncode = os.waitstatus_to_exitcode(status)
+        if popen.returncode:
+            raise SystemExit(f"covattach {' '.join(words)} ended with {popen.returncode}")
+        return took, used.ru_utime + used.ru_stime + self.cpu() - before
+
+
+@contextmanager
+def crowd(minor: str, count: int) -> Iterator[Crowd]:
+    """Run so many processes as long as the block does."""
+    on = interpreter(minor)
+    with tempfile.TemporaryDirectory(prefix="bench-") as folder:
+        popen = subprocess.Popen(
+            [on.python, PROGRAM, str(count)],
+            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": on.site},
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        try:
+            yield Crowd(popen, Path(folder))
+        finally:
+            popen.communicate()  # at the end of its orders it ends, and so do its children
+
+
+def attach(on: Crowd) -> list[str]:
+    """Attach to all; return the cells that tell what it took."""
+    before = busy()
+    took, cpu = on.covattach("start", str(on.pids[0]), "--tree")
+    others = busy() - before - cpu
+    on.ask("run")
+    there = took * (os.cpu_count() or 1) - others
+    return [f"{took:.1f} s", f"{cpu:.1f} s", f"{others:.1f} s", ratio(there, cpu)]
+
+
+def dumps(on: Crowd, rounds: int, *options: str) -> float:
+    """Return how long a dump takes, in s: the median of so many."""
+    words = ("dump", str(on.pids[0]), *options)
+    return statistics.median(on.covattach(*words)[0] for _ in range(rounds))
+
+
+def row(minor: str, count: int, rounds: int) -> str:
+    """Measure on one version; return the row."""
+    with crowd(minor, 1) as single, crowd(minor, count) as many:
+        attach(single)
+        cells = [interpreter(minor).version, *attach(many)]
+        plain = [dumps(on, rounds, "--no-html") for on in (many, single)]
+        html = [dumps(on, rounds) for on in (many, single)]
+        for on in (single, many):
+            on.covattach("stop", str(on.pids[0]), "--no-dump")
+    for tree, one in (plain, html):
+        cells += [f"{tree:.2f} s", f"{one:.2f} s", ratio(tree, one)]
+    return f"| {' | '.join(cells)} |"
+
+
+def ratio(one: float, other: float) -> str:
+    """Return how many times as long something takes, as a cell."""
+    return f"{one / other:.2f}"
+
+
+def main(words: Sequence[str]) -> None:
+    """Measure, and write the table down."""
+    parser = argparse.ArgumentParser(prog="python -m bench tree", description=__doc__)
+    parser.add_argument("--processes", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3, help="dumps of each")
+    parser.add_argument("--python", default="3.11,3.14", metavar="LIST")
+    parser.add_argument("--dry", action="store_true", help="write nothing")
+    options = parser.parse_args(words)
+    load = os.getloadavg()[0]
+    minors = options.python.split(",")
+    rows = [row(minor, options.processes, options.rounds) for minor in minors]
+    asked = f"--processes {options.processes} --rounds {options.rounds} --python {options.python}"
+    head = f"`python -m bench tree {asked}`, {machine()}, load {load:.1f} at the start.\n"
+    text = "\n".join((head, HEAD, *rows))
+    print(text)
+    if not options.dry:
+        write(text, "tree")

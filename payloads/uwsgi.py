@@ -1,0 +1,141 @@
+"""The master of uWSGI: it forks its workers in C, and does not tell Python, unless it is asked to.
+
+Then whoever has the GIL at that moment has it in the worker for ever, and the thread of ours would
+be in the worker's list of threads without being there: looking at its frames crashes.  uWSGI has a
+cure, the option --py-call-uwsgi-fork-hooks: its master takes the GIL to fork and calls the hooks of
+`os.register_at_fork` (plugins/python/python_plugin.c, uwsgi_python_pre_uwsgi_fork), so that
+everything is as with `os.fork`.  The option can be given late: what it sets is an `int`, looked at
+before every fork.  Where that is, the plugin's own table of its options tells (uwsgi.h, struct
+uwsgi_option), which is found in memory by the option's name.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+import sys
+from typing import Any
+
+from .company import Refused
+
+OPTION = "py-call-uwsgi-fork-hooks"
+# Name, type and shortcut, help, function, what it sets.
+ENTRY = struct.Struct("=QiiQQQ")
+HELP = b"call pre and post hooks"
+
+
+class Master:
+    """Has the hooks called from `begin` to `end`; does nothing in any other process."""
+
+    def __init__(self) -> None:
+        self.place = 0
+
+    def begin(self) -> None:
+        """Give the option, if this is a master without it; raises Refused where that cannot be."""
+        if self.place or not is_master() or OPTION in sys.modules["uwsgi"].opt:
+            return
+        try:
+            if has_subinterpreters():
+                raise LookupError("it has subinterpreters")
+            with open("/proc/self/mem", "r+b", buffering=0) as memory:
+                place = find(memory)
+                write(memory, place, 1)
+        except (OSError, ImportError, LookupError, struct.error) as error:
+            raise Refused(
+                "this is the master of uWSGI, whose workers are born without Python being told, "
+                f"and that cannot be changed ({error}); its workers can be measured one by one, or "
+                f"with uWSGI's option --{OPTION} all as a tree"
+            ) from None
+        self.place = place
+
+    def end(self) -> None:
+        """Take the option back; it stays where this process may not do that any more."""
+        place, self.place = self.place, 0
+        if place:
+            try:
+                with open("/proc/self/mem", "r+b", buffering=0) as memory:
+                    write(memory, place, 0)
+            except OSError:
+                return  # it is another user now; the hooks do no harm
+
+
+def is_master() -> bool:
+    """Tell whether this process is a master, by uWSGI's own module."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    try:
+        return bool(uwsgi.masterpid() == os.getpid() and uwsgi.opt)
+    except (AttributeError, TypeError):
+        return False
+
+
+def role() -> str:
+    """Return what this process is for uWSGI, or ""."""
+    uwsgi: Any = sys.modules.get("uwsgi")
+    try:
+        return "uWSGI worker" if uwsgi.worker_id() else "uWSGI master"
+    except (AttributeError, TypeError):
+        return ""
+
+
+def has_subinterpreters() -> bool:
+    """Tell whether there are any: the hooks would end them in the worker (PyOS_AfterFork_Child)."""
+    name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
+    listing: Any = __import__(name)
+    return len(listing.list_all()) > 1
+
+
+def find(memory: Any) -> int:
+    """Return the address of what the option sets; raises LookupError, OSError."""
+    regions = mapped()
+    for path in sorted({one[3] for one in regions}, key=lambda path: "uwsgi" not in path):
+        own = [one for one in regions if one[3] == path]
+        for start, end, _, _ in own:
+            at = read(memory, start, end - start).find(b"\0" + OPTION.encode() + b"\0")
+            if at >= 0:
+                return named(memory, start + at + 1, own)
+    raise LookupError("it is older than 2.0.19")
+
+
+def mapped() -> list[tuple[int, int, str, str]]:
+    """Return the regions of memory that may have the plugin: start, end, permissions and path."""
+    found = []
+    own = os.path.realpath("/proc/self/exe")
+    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
+        for line in file:
+            words = line.rstrip("\n").split(None, 5)
+            path = words[5] if len(words) > 5 else ""
+            if path.startswith("/") and (path == own or "uwsgi" in path or "python" in path):
+                start, _, end = words[0].partition("-")
+                if words[1].startswith("r"):
+                    found.append((int(start, 16), int(end, 16), words[1], path))
+    return found
+
+
+def named(memory: Any, name: int, regions: list[tuple[int, int, str, str]]) -> int:
+    """Return what the entry of the table sets whose name is at this address; raises LookupError."""
+    wanted = struct.pack("=Q", name)
+    for start, end, _, _ in regions:
+        content = read(memory, start, end - start)
+        at = content.find(wanted)
+        while at >= 0:
+            if at % 8 == 0 and at + ENTRY.size <= len(content):
+                _, _, _, text, _, place = ENTRY.unpack_from(content, at)
+                if read(memory, text, len(HELP)) == HELP and read(memory, place, 4) == bytes(4):
+                    return int(place)
+            at = content.find(wanted, at + 1)
+    raise LookupError("its table of options is not known")
+
+
+def read(memory: Any, start: int, size: int) -> bytes:
+    """Return what is there; nothing where nothing can be read."""
+    try:
+        memory.seek(start)
+        return bytes(memory.read(size))
+    except (OSError, OverflowError, ValueError):
+        return b""
+
+
+def write(memory: Any, place: int, value: int) -> None:
+    """Set an `int`; raises OSError."""
+    memory.seek(place)
+    memory.write(struct.pack("=i", value))

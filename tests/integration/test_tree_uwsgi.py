@@ -1,0 +1,83 @@
+"""uWSGI with a master, whose workers are forked by C code: measured from the master downwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Interpreter
+from running import Covattach, Target, wait_for
+from test_tree import lines_by_pid
+from test_uwsgi import PROGRAM, get, marked
+
+OPTIONS = ("--enable-threads", "--master", "--processes", "2", "--disable-logging")
+RENEWED = ("--max-requests", "10", "--min-worker-lifetime", "0")
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_workers_that_are_renewed(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """What workers execute is in the report, those too that are born later; then all is gone."""
+    check_workers(interpreter, covattach, launch)
+
+
+@pytest.mark.stress
+@pytest.mark.pythons("3.9", "3.13")
+def test_workers_on_other_versions(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """The same holds on the other versions."""
+    check_workers(interpreter, covattach, launch)
+
+
+def check_workers(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Measure a master whose workers are renewed, and see what is reported and what is left."""
+    # GIVEN a master with two workers
+    server = launch(interpreter, "uwsgi.py", *OPTIONS, *RENEWED)
+    port = int(server.said[-1].split()[1])
+    get(port)
+    before = server.traces()
+
+    # WHEN it is measured as a tree, and the workers are renewed while it is reported
+    facts = covattach("start", server.pid, "--tree", "--every", "1s", "--json").facts
+    assert len(facts["processes"]) == 3
+    assert facts["failed"] == []
+    first = {one["pid"] for one in facts["processes"]}
+    answered = [get(port) for _ in range(5)]
+    while len({one["pid"] for one in answered} - first) < 4:
+        covattach("dump", server.pid, "--no-html")
+        answered += [get(port) for _ in range(12)]
+
+    # THEN each has executed the lines of a request, and the workers that have come later knew
+    covattach("stop", server.pid, "--no-html")
+    found = lines_by_pid(covattach.folder / ".coverage", PROGRAM)
+    for one in answered:
+        assert found[one["pid"]] == marked()
+        assert one["told"] == ([] if one["pid"] in first else ["forked"])
+
+    # AND nothing is left: not even that the workers are told
+    assert {**server.traces(), "children": ""} == {**before, "children": ""}
+    folder = Path(facts["socket"]).parent
+    assert not list(folder.parent.glob(f"{folder.name}*"))
+    known = {one["pid"] for one in answered}
+    wait_for(lambda: (one := get(port))["pid"] not in known and not one["told"], "renewal")
+    assert "died" not in server.log.read_text()
+
+
+@pytest.mark.pythons("3.14")
+def test_subinterpreters(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """A master that could not tell its workers is left alone; a worker can be measured."""
+    server = launch(interpreter, "uwsgi.py", *OPTIONS, "--mount", f"/other={PROGRAM}")
+    port = int(server.said[-1].split()[1])
+    worker = get(port)["pid"]
+    assert "subinterpreters" in covattach.fails(5, "start", server.pid, "--tree")
+    covattach("start", worker)
+    covattach("stop", worker, "--no-dump")
+    get(port)
+    assert not server.folders
