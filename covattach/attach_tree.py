@@ -85,8 +85,10 @@ def with_descendant(pid: int, error: NoTarget) -> NoTarget:
     for one in tree.descendants(pid):
         with contextlib.suppress(CovattachError, OSError):
             find_interpreter(Process(one))
-            remedy = f"It has started one that is: `covattach start {one} --tree`."
-            return NoTarget(error.message, remedy)
+            return NoTarget(
+                f"Process {pid} is no Python that can be measured, but has started one.",
+                f"Begin with that: `covattach start {one} --tree`.",
+            )
     return error
 
 

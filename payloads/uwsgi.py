@@ -43,8 +43,7 @@ class Master:
         except (OSError, ImportError, LookupError, struct.error) as error:
             raise Refused(
                 "this is the master of uWSGI, whose workers are born without Python being told, "
-                f"and that cannot be changed ({error}); its workers can be measured one by one, or "
-                f"with uWSGI's option --{OPTION} all as a tree"
+                f"and that cannot be changed ({error}); its workers can be measured one by one"
             ) from None
         self.place = place
 

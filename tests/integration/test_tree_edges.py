@@ -195,12 +195,26 @@ def test_workers_that_become_another_user(
     assert not folders_of(facts)
 
 
-@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.pythons("3.11")
 def test_births_during_start(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
     """Children that are born while their parent is being attached to are measured as well."""
-    target = launch(interpreter, "siblings.py", 0)
+    check_births(launch(interpreter, "siblings.py", 0), covattach)
+
+
+@pytest.mark.stress
+@pytest.mark.timeout(300)
+@pytest.mark.pythons("3.9", "3.13", "3.14")
+def test_births_on_other_versions(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """The same holds on the other versions."""
+    check_births(launch(interpreter, "siblings.py", 0), covattach)
+
+
+def check_births(target: Target, covattach: Covattach) -> None:
+    """Attach to a target that has children all the while, and see that each is measured."""
     over = covattach.folder / "over"
     target.tell(f"have_until({str(over)!r})")
     popen = covattach.begin("start", target.pid, "--tree")

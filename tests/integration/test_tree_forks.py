@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,6 +16,7 @@ from covattach import tree
 from covattach.reports.snapshot import Snapshot
 
 QUIETLY = ("-W", "ignore")  # of forks in a program with threads of its own
+LONG = 240.0  # seconds for half a thousand forks: more than a loaded machine needs
 
 
 def numbered(files: dict[str, set[int]]) -> set[int]:
@@ -42,11 +44,12 @@ def snapshots_while(target: Target, expression: str, reset: bool = False) -> Ite
     """
     whole = tree.find(target.pid)
     assert whole is not None
+    target.tell(expression)
     with ThreadPoolExecutor(1) as pool:
-        answer = pool.submit(target.ask, expression)
+        answer = pool.submit(target.line, "answer ", LONG)
         while not answer.done():
             yield from [taken for _, taken, _ in tree.snapshots(whole, reset)]
-        assert answer.result() == []
+        assert json.loads(answer.result()) == []
 
 
 @pytest.mark.pythons("3.12", "3.13", "3.14", "3.15")

@@ -31,7 +31,7 @@ def have_until(path):
     """Have more and more, until a file is there; return the PIDs."""
     while not os.path.exists(path):
         have()
-        time.sleep(0.01)
+        time.sleep(0.03)
     return list(CHILDREN)
 
 
