@@ -181,7 +181,7 @@ def check_state(process: Process) -> None:
     if state in "ZX":
         raise NotNow(
             f"Process {process.pid} has ended and only waits to be collected by its parent.",
-            "Look for its successor with `pgrep -af python`.",
+            "Look for its successor with `covattach ps`.",
         )
     if process.tracer:
         raise NotNow(
@@ -221,7 +221,7 @@ def wait_for_agent(process: Process, place: Folder, injection: Injection, deadli
         if not process.is_alive():
             raise NotNow(
                 f"Process {process.pid} ended while it was attached to.",
-                "Look for its successor with `pgrep -af python`.",
+                "Look for its successor with `covattach ps`.",
                 "\n".join(injection.transcript),
             )
         if time.monotonic() > deadline and injection.method == "pyrasite":

@@ -108,12 +108,12 @@ def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
         found = of_one(terminal, server)
         covattach("start", other.pid)
         found["ps"] = terminal.typed("covattach ps")
-        covattach("stop", other.pid, "--no-dump")
         found["doctor"] = terminal.typed("covattach doctor")
         found["doctor-pid"] = terminal.typed(f"covattach doctor {third.pid}")
         found["run"] = terminal.typed("covattach run -- python job.py")
-        wrong = (f"start {third.pid}", f"dump {other.pid}", "start 4711", f"record {pid} -- crul")
+        wrong = (f"start {third.pid}", f"dump {pid}", "start 4711", f"record {pid} -- crul")
         found["errors"] = terminal.typed(*(f"covattach {words}" for words in wrong))
+        covattach("stop", other.pid, "--no-dump")
     finally:
         for one in (server, other, third):
             one.end()

@@ -154,6 +154,6 @@ def test_lines_are_broken_between_words() -> None:
         "Error: There is no process",
         "4194304.",
         "Remedy: Look for the PID with",
-        "`pgrep -af python`.",
+        "`covattach ps`.",
         "",
     ]
