@@ -91,7 +91,8 @@ def start_alone(
     if wanted is None:
         wanted = settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
-    cost = slowdown.forecast(core, interpreter.version, bool(wanted.get("run:branch")))
+    branch = bool(wanted.get("run:branch"))
+    cost = slowdown.forecast(process.pid, core, interpreter.version, branch)
     if cost:
         warn(cost)
     with agent_in(process, interpreter, options, wanted, tell) as (place, injection, began):
