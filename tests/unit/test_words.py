@@ -120,8 +120,9 @@ def test_a_recording_has_a_legend() -> None:
     assert said.splitlines() == [
         "Process 7 ran 3 lines of 2 functions in 1 file.",
         "* marks the 1 line that had not run before in this session.",
-        "Only lines that ran are shown, and functions in the order in which they began:",
-        "the times are those since the recording began.",
+        listing.EXTENT,
+        "Only lines that ran are shown, and functions in the order in which they began, with the"
+        " time since the recording began.",
         "Functions without a time were running already when the recording began.",
     ]
 
@@ -150,7 +151,7 @@ def test_a_comparison_has_a_legend() -> None:
         "Comparing the windows 'a' and 'b'; nothing is recorded.",
         "- 2 lines ran only in 'a'",
         "+ 1 line ran only in 'b'",
-        "What ran in both, or in neither, is left out.",
+        f"What ran in both, or in neither, is left out. {listing.NOT_DUE}",
     ]
     assert listing.compared([], "a", "b").endswith("The same lines ran in both.")
 
