@@ -17,7 +17,7 @@ CTRACE: dict[tuple[int, int], dict[str, float]] = {
 }
 REMEDY = (
     "To slow it less, stop it, and start again with `--source DIR` (only that code) or with"
-    " `--max-overhead 20` (measuring ends by itself when it costs more than 20 %)."
+    " `--max-overhead 20` (above 20 %, measuring ends by itself)."
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -95,8 +96,10 @@ def lines(one: Session) -> list[str]:
         f"Python {facts.get('python') or '?'}, core {facts.get('core') or '?'}, {how}",
     ]
     if one.alive and facts.get("window"):
-        window, alone = facts["window"], f"covattach dump {one.pid} --contexts NAME"
-        said.append(f"what runs now is also kept apart, as the window {window!r}: {alone}")
+        window = str(facts["window"])
+        name = window if re.fullmatch(r"[\w-]+", window) else "NAME"  # it is a list of patterns
+        kept = f"what runs now is also kept apart, as the window {window!r}"
+        said.append(f"{kept}: covattach dump {one.pid} --contexts {name}")
     if one.alive and facts.get("max_overhead"):
         slower = f"slowed down by an estimated {facts.get('overhead') or 0:.0f} %"
         said.append(f"{slower}; at more than {facts['max_overhead']:g} % it is taken off")
@@ -124,7 +127,7 @@ def doing(one: Session) -> str:
     if facts.get("silent"):
         return "it does not answer now: it is very busy, or suspended"
     what = "lines and branches" if facts.get("branch") else "lines"
-    return f"measuring {what}, since {age(facts)} ago: {so_far(facts)}"
+    return f"measuring {what}, begun {age(facts)} ago: {so_far(facts)}"
 
 
 def so_far(facts: dict[str, Any]) -> str:

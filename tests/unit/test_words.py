@@ -35,15 +35,15 @@ def told(alive: bool = True, **facts: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({}, "measuring lines, since 3 min ago: 19 different lines ran"),
-        ({"points": 1}, "measuring lines, since 3 min ago: 1 line ran"),
+        ({}, "measuring lines, begun 3 min ago: 19 different lines ran"),
+        ({"points": 1}, "measuring lines, begun 3 min ago: 1 line ran"),
         (
             {"points": 0},
-            "measuring lines, since 3 min ago: no line ran yet (it may just be waiting)",
+            "measuring lines, begun 3 min ago: no line ran yet (it may just be waiting)",
         ),
         (
             {"branch": True, "points": 1204},
-            "measuring lines and branches, since 3 min ago:"
+            "measuring lines and branches, begun 3 min ago:"
             " 1,204 different steps from line to line ran",
         ),
         ({"off": "Measuring was taken off"}, "Measuring was taken off"),
@@ -60,7 +60,8 @@ def test_what_a_session_need_not_have() -> None:
     """A window and a limit are told of where there are any."""
     assert told(method="", window="login", overhead=3.4, max_overhead=20.0)[1:] == [
         "Python 3.11.2, core ctrace, measured since its start",
-        "what runs now is also kept apart, as the window 'login': covattach dump 7 --contexts NAME",
+        "what runs now is also kept apart, as the window 'login':"
+        " covattach dump 7 --contexts login",
         "slowed down by an estimated 3 %; at more than 20 % it is taken off",
     ]
 
