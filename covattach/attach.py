@@ -91,7 +91,8 @@ def start_alone(
     if wanted is None:
         wanted = settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
-    cost = slowdown.forecast(core, interpreter.version, bool(wanted.get("run:branch")))
+    branch = bool(wanted.get("run:branch"))
+    cost = slowdown.forecast(process.pid, core, interpreter.version, branch)
     if cost:
         warn(cost)
     with agent_in(process, interpreter, options, wanted, tell) as (place, injection, began):
@@ -181,7 +182,7 @@ def check_state(process: Process) -> None:
     if state in "ZX":
         raise NotNow(
             f"Process {process.pid} has ended and only waits to be collected by its parent.",
-            "Look for its successor with `pgrep -af python`.",
+            "Look for its successor with `covattach ps`.",
         )
     if process.tracer:
         raise NotNow(
@@ -221,7 +222,7 @@ def wait_for_agent(process: Process, place: Folder, injection: Injection, deadli
         if not process.is_alive():
             raise NotNow(
                 f"Process {process.pid} ended while it was attached to.",
-                "Look for its successor with `pgrep -af python`.",
+                "Look for its successor with `covattach ps`.",
                 "\n".join(injection.transcript),
             )
         if time.monotonic() > deadline and injection.method == "pyrasite":

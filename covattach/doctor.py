@@ -102,14 +102,14 @@ def by_gdb(process: Process, interpreter: Interpreter) -> str:
         )
     with open_memory(process) as memory:
         detour.find(process, interpreter, memory)
-    return "gdb, which stops it for some milliseconds; nothing in it is in the way of that"
+    return "gdb, which pauses it for some milliseconds; nothing in the process prevents that"
 
 
 def place(process: Process) -> str:
     """Make a session's folder and remove it; raises NotPossible."""
     made = folder.create(process)
     made.remove()
-    return f"{made.inside.rpartition('/')[0]} can be written to, as it sees that"
+    return f"{made.inside.rpartition('/')[0]}, as the process sees it, can be written to"
 
 
 def descriptors(process: Process) -> str:

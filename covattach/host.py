@@ -31,7 +31,7 @@ def machine() -> str:
     """Tell what processor and container this is, as far as it matters."""
     system = os.uname()
     where = "in a container" if permission.is_in_container() else "not in a container"
-    scope = "no ptrace_scope, which would restrict debugging (no Yama)"
+    scope = "this kernel has no Yama (ptrace_scope) to restrict debugging"
     if permission.SCOPE.exists():
         scope = f"ptrace_scope {permission.SCOPE.read_text().strip()}"
     return f"{system.sysname} {system.release}, {system.machine}, {where}; {scope}"
@@ -56,12 +56,12 @@ def debugger() -> str:
         failed = [line for line in gdb.transcript if line.startswith("(no attach")]
     if failed:
         raise NotPossible(
-            "gdb may not attach even to a process of ours.",
+            "gdb may not attach even to a test process that covattach has started.",
             "In a container allow ptrace: `--cap-add SYS_PTRACE`, or another seccomp profile.",
             "\n".join(failed),
         )
     version = next(iter(re.findall(r"\d+\.\d+", " ".join(said[:1]))), "of unknown version")
-    return f"gdb {version}, attached to a process of ours{registers(version)}"
+    return f"gdb {version}; a trial attach to a test process worked{registers(version)}"
 
 
 def registers(version: str) -> str:
@@ -70,12 +70,15 @@ def registers(version: str) -> str:
     if not version[:1].isdigit() or int(version.partition(".")[0]) >= SOUND:
         return ""
     if " amx_tile " in flags:
-        wrong = "cannot write registers on a processor with AMX"
+        wrong = "the registers of a processor with AMX"
     elif " avx512f " in flags and "AuthenticAMD" in flags:
-        wrong = "restores registers wrongly on AMD's AVX-512"
+        wrong = "AVX-512 registers on AMD"
     else:
         return ""
-    return f"; before version {SOUND} it {wrong}: harmless here, it is never told to touch those"
+    return (
+        f". gdb before {SOUND} has a bug with {wrong}: it does no harm, for covattach never has gdb"
+        " touch them"
+    )
 
 
 def coverages() -> str:
@@ -83,6 +86,6 @@ def coverages() -> str:
     versions = [(3, minor) for minor in range(9, 16)]
     there = [f"3.{version[1]}" for version in versions if provision.find(version, "ctrace")]
     return (
-        f"covattach has some for targets that have none: for Python {', '.join(there)}, and"
-        " with the core sysmon for 3.12 and later"
+        f"a process that has none of its own gets covattach's: on Python {', '.join(there)}, and"
+        " with the core sysmon on 3.12 and later"
     )

@@ -6,7 +6,7 @@ there is nothing that could be done about that but to measure less.
 
 from __future__ import annotations
 
-# How many times as long hot Python code takes under the C tracer: the geometric means, "while
+# How many times as long CPU-bound Python code takes under the C tracer: the geometric means, "while
 # measured", of docs/bench-overhead.md, for lines and for branches.  A test compares them.
 CTRACE: dict[tuple[int, int], dict[str, float]] = {
     (3, 9): {"lines": 2.3, "branches": 3.0},
@@ -15,10 +15,13 @@ CTRACE: dict[tuple[int, int], dict[str, float]] = {
     (3, 12): {"branches": 5.2},
     (3, 13): {"branches": 4.8},
 }
-REMEDY = "--source measures less of it; --max-overhead 20 takes the measuring off by itself."
+REMEDY = (
+    "To slow it less, stop it, and start again with `--source DIR` (only that code) or with"
+    " `--max-overhead 20` (above 20 %, measuring ends by itself)."
+)
 
 
-def forecast(core: str, version: tuple[int, int], branch: bool) -> str:
+def forecast(pid: int, core: str, version: tuple[int, int], branch: bool) -> str:
     """Return what `core` is going to cost a target of that version; "" where it is not felt."""
     if core != "ctrace":
         return ""
@@ -27,6 +30,6 @@ def forecast(core: str, version: tuple[int, int], branch: bool) -> str:
     times = f"{factor:g} times" if factor else "several times"
     python = ".".join(map(str, version))
     return (
-        f"Until `stop`, hot Python code takes about {times} as long: {what} of Python {python}"
-        f" are measured by the core ctrace.\n{REMEDY}"
+        f"Until `covattach stop {pid}`, CPU-bound Python code takes about {times} as long"
+        f" ({what}, coverage's core ctrace, Python {python}).\n{REMEDY}"
     )

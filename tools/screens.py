@@ -1,8 +1,8 @@
 """Make docs/screens.md and docs/screens/: what the commands show, as a terminal shows it.
 
-Each screen is captured from a real terminal (tmux), 80 and 160 columns wide, with colours and
-without, beside the sample server of `covattach demo`. It happens in namespaces of its own
-(unshare(1), as root), so that no other process or session of this machine is seen.
+Each screen is captured from a real terminal (tmux), 80 and 160 columns wide, beside the sample
+server of `covattach demo`. It happens in namespaces of its own (unshare(1), as root), so that no
+other process or session of this machine is seen.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from covattach import sample
 
 WIDTHS = (80, 160)
 PORT = "8000"  # shown in the place of the one that was free
+COLOURS = re.compile(r"\x1b\[[\d;]*m")
 PATHS = ("price/tea", "order/tea", "price/milk")
 SCREENS = {
     "ps": "Which Python processes there are: one is measured, one is suspended.",
@@ -40,7 +41,8 @@ SCREENS = {
     "diff": "What ran in one of two windows only.",
     "trace": "Function calls as they happen.",
     "trace-more": "With arguments, and how the calls end.",
-    "trace-busy": "A program that does nothing but call, and what is left out of it.",
+    "trace-busy": "A program that does nothing but call, and what is left out of it; `grep` shows a"
+    " few of the lines, and ends the trace by closing the pipe.",
     "run": "A program that is started measured.",
     "errors": "What goes wrong is one sentence, and one that says what to do.",
 }
@@ -48,9 +50,9 @@ HEAD = """\
 # Screens
 
 What the commands show, captured from a terminal by `tools/screens.py`, beside the sample server of
-`covattach demo`. Here without colours (`NO_COLOR=1`), 80 and 160 columns wide; the pictures have
-colours. What each word means: [record.md](record.md), [trace.md](trace.md),
-[commands.md](commands.md).
+`covattach demo`: once 80 columns wide and once 160, so that PIDs and times are not the same. Here
+without the colours, which the pictures of the same screens have. What each word means:
+[record.md](record.md), [trace.md](trace.md), [commands.md](commands.md).
 """
 WORKERS = """\
 import os
@@ -98,9 +100,9 @@ class Server:
         self.popen.wait()
 
 
-def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
-    """Return the screens, by name."""
-    terminal = Terminal(folder, columns, is_coloured)
+def capture(folder: Path, columns: int) -> dict[str, str]:
+    """Return the screens, by name, with their colours."""
+    terminal = Terminal(folder, columns)
     server, other, third = (Server(folder, name) for name in ("shop.py", "cart.py", "mail.py"))
     try:
         os.kill(third.pid, signal.SIGSTOP)
@@ -108,12 +110,12 @@ def capture(folder: Path, columns: int, is_coloured: bool) -> dict[str, str]:
         found = of_one(terminal, server)
         covattach("start", other.pid)
         found["ps"] = terminal.typed("covattach ps")
-        covattach("stop", other.pid, "--no-dump")
         found["doctor"] = terminal.typed("covattach doctor")
         found["doctor-pid"] = terminal.typed(f"covattach doctor {third.pid}")
         found["run"] = terminal.typed("covattach run -- python job.py")
-        wrong = (f"start {third.pid}", f"dump {other.pid}", "start 4711", f"record {pid} -- crul")
+        wrong = (f"start {third.pid}", f"dump {pid}", "start 4711", f"record {pid} -- crul")
         found["errors"] = terminal.typed(*(f"covattach {words}" for words in wrong))
+        covattach("stop", other.pid, "--no-dump")
     finally:
         for one in (server, other, third):
             one.end()
@@ -190,14 +192,13 @@ def make(folder: Path) -> None:
     pictures = DOCS / "screens"
     pictures.mkdir(exist_ok=True)
     page = [HEAD]
-    plain = {columns: capture(folder, columns, is_coloured=False) for columns in WIDTHS}
-    coloured = {columns: capture(folder, columns, is_coloured=True) for columns in WIDTHS}
+    found = {columns: capture(folder, columns) for columns in WIDTHS}
     for name, title in SCREENS.items():
         page.append(f"## {name}\n\n{title}\n")
         for columns in WIDTHS:
             picture = pictures / f"{name}-{columns}.svg"
-            draw(coloured[columns][name], picture, columns)
-            page.append(f"```\n{plain[columns][name]}```\n")
+            draw(found[columns][name], picture, columns)
+            page.append(f"```\n{COLOURS.sub('', found[columns][name])}```\n")
         places = ", ".join(
             f"[{columns} columns](screens/{name}-{columns}.svg)" for columns in WIDTHS
         )

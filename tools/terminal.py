@@ -13,10 +13,9 @@ HEIGHT = 80
 class Terminal:
     """Runs commands in tmux, `columns` wide."""
 
-    def __init__(self, folder: Path, columns: int, is_coloured: bool) -> None:
+    def __init__(self, folder: Path, columns: int) -> None:
         self.folder = folder
         self.columns = columns
-        self.is_coloured = is_coloured
         self.count = 0
 
     def typed(self, *commands: str, during: Callable[[], None] | None = None) -> str:
@@ -25,12 +24,11 @@ class Terminal:
         `during` is called as soon as something is shown below the prompt.
         """
         self.count += 1
-        name = f"screens-{self.columns}-{self.is_coloured:d}-{self.count}"
+        name = f"screens-{self.columns}-{self.count}"
         tmux = ["tmux", "-L", name, "-f", "/dev/null"]
         script = self.folder.parent / "screen.sh"
-        colour = "" if self.is_coloured else "export NO_COLOR=1\n"
         script.write_text(
-            f"cd {self.folder}\n{colour}"
+            f"cd {self.folder}\n"
             + "".join(f"cat <<'END'\n$ {command}\nEND\n{command}\n" for command in commands)
             + "tmux wait-for -S done\nexec sleep 1000\n"
         )
@@ -42,7 +40,7 @@ class Terminal:
                     time.sleep(0.1)
                 during()
             subprocess.run([*tmux, "wait-for", "done"], check=True, timeout=60)
-            return shown([*tmux], *(["-e"] if self.is_coloured else [])).rstrip() + "\n"
+            return shown(tmux, "-e").rstrip() + "\n"
         finally:
             subprocess.run([*tmux, "kill-server"], check=True)
 

@@ -54,7 +54,7 @@ def show(pid: int, port: int, where: dict[str, object]) -> None:
     options = attach.Options(given={"run:branch": True})
     found, facts = attach.start(pid, options, lambda words: None)
     attach, pause = facts["attach_ms"], facts["pause_ms"]
-    say(f"  measuring after {attach:.0f} ms, for {pause:.0f} of which the server was stopped")
+    say(f"  measuring after {attach:.0f} ms, for {pause:.0f} of which the server was paused")
     say("$ curl localhost/price/tea …        # 60 requests; /refund is never asked for")
     visit(port)
     say(f"$ covattach dump {pid}")

@@ -38,7 +38,7 @@ def doctor(context: click.Context, pid: int | None, as_json: bool) -> None:
     else:
         table = Table(box=None, pad_edge=False)
         for heading in ("", "tried", "found"):
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")  # a path is no use without its end
         for finding in found:
             mark = Text("ok", "green") if finding.obstacle is None else Text("NO", "bold red")
             table.add_row(mark, finding.check, Text(finding.found))
@@ -46,8 +46,15 @@ def doctor(context: click.Context, pid: int | None, as_json: bool) -> None:
                 table.add_row("", "", Text(f"Remedy: {finding.obstacle.remedy}", "bold"))
         console().print(table)
         if obstacles:
-            say("What says NO first is what `covattach start` would end with.")
+            say(refusal(pid))
         elif pid:
             say(measured(pid) or f"`covattach start {pid}` would work.")
     if obstacles:
         context.exit(obstacles[0].exit_code)
+
+
+def refusal(pid: int | None) -> str:
+    """Return what the first obstacle means: of a machine, only to processes that need that."""
+    if pid:
+        return f"`covattach start {pid}` would fail, with the first NO above."
+    return "`covattach start` fails, with the first NO above, for processes that need that."

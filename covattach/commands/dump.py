@@ -81,6 +81,8 @@ def dump(
                 taken += snapshots_of(pid, reset, count)
     if taken:
         report(pids, taken, where, as_json, in_target, warnings)
+        if len(pids) == 1 and any(goes_on(found, snapshot) for found, snapshot, _ in taken):
+            say(f"Still measuring; to end that: covattach stop {pids[0]}")
     failures.tell()
 
 
@@ -96,6 +98,11 @@ def snapshots_of(pid: int, reset: bool, count: Count) -> list[Taken]:
         return tree.snapshots(whole, reset, count)
     found = session.find(pid)
     return [(found, *session.snapshot(found, reset))]
+
+
+def goes_on(found: Session, snapshot: Snapshot) -> bool:
+    """Whether a process goes on being measured."""
+    return found.alive and not snapshot.facts.get("off") and not snapshot.facts.get("gathered")
 
 
 def check(where: dict[str, Any]) -> None:

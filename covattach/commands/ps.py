@@ -47,6 +47,8 @@ def ps(as_json: bool) -> None:
     for reason, pids in reasons(found).items():
         more = f" and {len(pids) - NAMED} more" if len(pids) > NAMED else ""
         say(f"Cannot attach to {', '.join(map(str, pids[:NAMED]))}{more}. {reason}")
+    if any(one.can_attach and not one.is_measured for one in found):
+        say("Next: covattach start PID")
 
 
 def facts(one: Python) -> dict[str, object]:
@@ -68,7 +70,7 @@ def state(one: Python) -> Text:
     from rich.text import Text
 
     if one.is_measured:
-        return Text("already measured", "cyan")
+        return Text("measured by covattach", "cyan")
     if one.can_attach:
         return Text("can be attached", "green")
     return Text("cannot: see below", "red")

@@ -152,6 +152,9 @@ def introduce(found: Found, window: str, has_settings: bool) -> None:
     if found.is_ours:
         say("It is attached to just for this, and left as it was afterwards.")
         return
-    say(f"It is being measured already, and that goes on: this is its window {window!r}.")
+    say(
+        "It is being measured already, and that goes on; what runs now is also kept apart in it,"
+        f" as the window {window!r}."
+    )
     if has_settings:
         say("Warning: it is measured as it was started, without --source, --include and --omit.")

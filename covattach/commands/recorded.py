@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -59,6 +60,16 @@ def tell(
         listing.show(ran, screen, cwd, marks, most)
     if html is not None:
         say(f"Report: {html}")
+    for one in rans:
+        tell_next(one)
+
+
+def tell_next(ran: Ran) -> None:
+    """Say how to compare a window with the one before, in a session that goes on."""
+    earlier = [name for name in ran.session.facts.get("windows") or [] if name]
+    if ran.before is not None and ran.session.alive and earlier:
+        names = shlex.join([str(earlier[-1]), ran.window])
+        say(f"Compare: covattach record {ran.session.pid} --diff {names}")
 
 
 def facts_of(rans: list[Ran], ran: list[Function], has_past: bool) -> dict[str, Any]:

@@ -118,7 +118,7 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
         say(str(facts.get("how", "")))
     tell(pid, facts)
     more = tell_tree(attached) if attached else {}
-    say(f"Next: covattach dump {pid}")
+    say(f"Next: covattach dump {pid} (report so far), covattach stop {pid} (report and end)")
     if as_json:
         print_json({**{name: facts.get(name) for name in FIELDS}, **more})
 
@@ -180,6 +180,7 @@ def tell(pid: int, facts: dict[str, Any]) -> None:
         say("It goes on as it was started: to change that, stop it first.")
     else:
         pause = facts["pause_ms"]
-        stopped = f"stopped for {pause:.0f} ms" if pause else "never stopped"
+        paused = f"paused for {pause:.0f} ms" if pause else "never paused"
         say(f"Measuring process {pid} (Python {facts['python']}): {how}.")
-        say(f"Attached by {facts['method']} in {facts['attach_ms']:.0f} ms; it was {stopped}.")
+        took = f"{facts['attach_ms']:.0f} ms"
+        say(f"Attached by {facts['method']} in {took}; the process was {paused}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,7 +66,7 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
     screen = console()
     for one in found:
         screen.print(title(one, screen.width))
-        for line in lines(one):
+        for line in [*lines(one), *of_tree(one, found)]:
             say(INDENT + line)
 
 
@@ -95,11 +96,25 @@ def lines(one: Session) -> list[str]:
         f"Python {facts.get('python') or '?'}, core {facts.get('core') or '?'}, {how}",
     ]
     if one.alive and facts.get("window"):
-        said.append(f"what runs now is in the window {facts['window']!r}")
+        window = str(facts["window"])
+        name = window if re.fullmatch(r"[\w-]+", window) else "NAME"  # it is a list of patterns
+        kept = f"what runs now is also kept apart, as the window {window!r}"
+        said.append(f"{kept}: covattach dump {one.pid} --contexts {name}")
     if one.alive and facts.get("max_overhead"):
         slower = f"slowed down by an estimated {facts.get('overhead') or 0:.0f} %"
         said.append(f"{slower}; at more than {facts['max_overhead']:g} % it is taken off")
     return said
+
+
+def of_tree(one: Session, found: list[Session]) -> list[str]:
+    """Return whose descendant it is, where it is measured as one; `found` has the others."""
+    tree = one.facts.get("tree")
+    if not tree:
+        return []
+    first = next((other.pid for other in found if other.folder.inside == tree), None)
+    if first == one.pid:
+        return ["measured with all its descendants, as a tree"]
+    return [f"a descendant of process {first}, in its tree" if first else "in a tree of processes"]
 
 
 def doing(one: Session) -> str:
@@ -112,15 +127,17 @@ def doing(one: Session) -> str:
     if facts.get("silent"):
         return "it does not answer now: it is very busy, or suspended"
     what = "lines and branches" if facts.get("branch") else "lines"
-    return f"measuring {what} for {age(facts)}; {so_far(facts)}"
+    return f"measuring {what}, begun {age(facts)} ago: {so_far(facts)}"
 
 
 def so_far(facts: dict[str, Any]) -> str:
     """Return how much has run: lines, or with branches the steps from one line to another."""
     number = int(facts.get("points") or 0)
-    one, many = ("step", "steps") if facts.get("branch") else ("line", "lines")
+    what = "step" if facts.get("branch") else "line"
     between = " from line to line" if facts.get("branch") else ""
-    return f"{number:,} {one if number == 1 else many}{between} ran so far"
+    if not number:
+        return f"no {what}{between} ran yet (it may just be waiting)"
+    return f"{number:,} different {what}s{between} ran" if number > 1 else f"1 {what}{between} ran"
 
 
 def age(facts: dict[str, Any]) -> str:

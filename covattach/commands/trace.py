@@ -16,6 +16,7 @@ from covattach.commands.targets import ForTargets, target_options
 from covattach.errors import BadUsage
 
 if TYPE_CHECKING:
+    from covattach.calls import Event
     from covattach.tracing import Trace
 
 EPILOG = """
@@ -121,7 +122,9 @@ class Screen:
         self.trace = trace
         self.as_json, self.given = as_json, given
         self.decoder = calls.Decoder()
-        self.shown = 0
+        self.shown = self.pauses = self.under_way = 0
+        self.paused = 0.0  # seconds, of these pauses
+        self.is_cut = False  # whoever read it has gone
         self.lost = {"dropped": 0, "left_out": 0}
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else None
@@ -145,6 +148,7 @@ class Screen:
                 self.trace.stream.ask_to_end()  # before anything that could wait for a reader
             sys.stdout.flush()
         except BrokenPipeError:
+            self.is_cut = True
             # What is still in the buffer of standard output has nowhere to go.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         self.hear_last_words()
@@ -160,7 +164,7 @@ class Screen:
         until = " or ".join(["until Ctrl-C", *ends])
         say(f"Tracing process {process.pid} (Python {self.trace.python}) {until}.")
         if not self.as_json:
-            say("A line is a call: its function, indented by depth, and where that begins.")
+            say(events.HEADING)
             if given["returns"]:
                 say(events.LEGEND)
 
@@ -168,13 +172,21 @@ class Screen:
         """Write what comes, message by message."""
         while (message := self.trace.stream.message(deadline)) is not None:
             for event in self.decoder.events(*message):
-                self.shown += event.kind == "call"
+                self.count(event)
                 sys.stdout.write(self.line(event) + "\n")
             for name, before in self.lost.items():
                 self.lost[name] = int(self.decoder.facts[name])
                 if self.lost[name] > before:
                     sys.stdout.write(self.loss(name, self.lost[name] - before) + "\n")
             sys.stdout.flush()
+
+    def count(self, event: Event) -> None:
+        """Count an event that is shown."""
+        self.shown += event.kind == "call"
+        self.under_way = len(self.decoder.under_way)
+        if event.kind == "gap":
+            self.pauses += 1
+            self.paused += event.seconds or 0.0
 
     def hear_last_words(self) -> None:
         """Read what the target still sends, for the facts of the whole trace."""
@@ -192,12 +204,13 @@ class Screen:
             say(f"Process {process.pid} has ended.")
         elif not facts["end"]:
             say("The session was stopped, and this trace with it.")
-        left_out = (
-            f", {self.lost['left_out']:,} left out by --rate" if self.lost["left_out"] else ""
-        )
-        dropped, seconds = int(facts["dropped"]), facts["seconds"]
+        seconds = facts["seconds"]
         took = events.duration(seconds)
-        say(f"{self.shown:,} calls shown, {dropped:,} dropped{left_out}, in {took}.")
+        cut = ", until the output was closed" if self.is_cut else ""
+        say(f"{self.counted(int(facts['dropped']))}, in {took}{cut}.")
+        if self.pauses:
+            pauses = "1 pause" if self.pauses == 1 else f"{self.pauses:,} pauses"
+            say(f"Calls made in {pauses} ({events.duration(self.paused)}) are not counted.")
         if facts["faults"]:
             say(f"{int(facts['faults']):,} events were lost by a fault of covattach's: report it.")
         if seconds >= SHORT:
@@ -209,3 +222,12 @@ class Screen:
             why = f"of the {took}, {events.kept_near(limit)}"
             more = f"; it was paused for {paused} % {why}" if has_paused else ""
             say(f"Tracing took {facts['cost']:.1f} % of the target's time{more}.")
+
+    def counted(self, dropped: int) -> str:
+        """Return how many calls were shown, and how many that came were not."""
+        said = f"{self.shown:,} calls shown"
+        if self.given["returns"] and self.under_way and not self.pauses and not dropped:
+            said += f" ({self.under_way:,} of them still running)"
+        said += f", {dropped:,} dropped"
+        left_out = self.lost["left_out"]
+        return said + (f", {left_out:,} left out by --rate" if left_out else "")

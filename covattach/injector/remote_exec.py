@@ -144,7 +144,7 @@ def inject(
         if not main:  # the interpreter takes it away first when it ends
             raise NotNow(
                 f"The interpreter of process {process.pid} is about to end.",
-                "Look for its successor with `pgrep -af python`.",
+                "Look for its successor with `covattach ps`.",
             )
         try:
             arm(memory, support, main, path)

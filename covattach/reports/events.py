@@ -11,12 +11,17 @@ from covattach.calls import Event, Function, Thread
 from covattach.facts import printable
 
 STEP = 2  # columns for each level of calls
+SKIPPED = "… "  # in the place of the last level: the caller is not shown
 DEEPEST = 20  # levels that are shown by columns
 WIDEST_NAME = 16  # of a thread, in columns
 LIMIT = 10.0  # per cent, where nothing else is said
 BY_TARGET = re.compile(r"(Thread-\d+) \(.*\)")  # as `threading` names those that have no name
 MARKS = {"call": "→ ", "return": "← ", "raise": "✕ ", "yield": "⇠ ", "resume": "⇢ "}
 COLOURS = {"call": "", "return": "\x1b[32m", "raise": "\x1b[31m", "yield": "", "resume": ""}
+HEADING = (
+    "A line is a call: its function, indented by depth, and where that begins. Calls that are not"
+    " shown count in the depth: the line above need not be the caller; where … stands, it is not."
+)
 LEGEND = "→ a call  ← its end  ✕ an exception ends it  ⇠ it yields or waits  ⇢ it goes on"
 LOSSES = {
     "dropped": "dropped: they came faster than they could be shown",
@@ -28,6 +33,11 @@ DIM, BOLD, PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
 class Lines:
     """Writes events for people: one line each, indented by depth.
 
+    Calls that are not shown count in the depth: who looks for a caller in the line above is told
+    where it cannot be there.  `above` has, for each thread, the depths of the calls that an event
+    can be below; one that has ended is among them until an event tells, for most traces are of
+    calls only.
+
     `width` is that of the terminal, or None to cut nothing off; `marks` tells whether ends of
     calls are shown as well, and `limit` is the slow-down, in per cent, that tracing pauses for.
     """
@@ -35,16 +45,20 @@ class Lines:
     def __init__(self, colour: bool, width: int | None, marks: bool, limit: float = LIMIT) -> None:
         self.colour, self.width, self.marks, self.limit = colour, width, marks, limit
         self.shallowest: dict[Thread, int] = {}
+        self.above: dict[Thread, list[int]] = {}
         self.widest = len("MainThread")
 
     def line(self, event: Event) -> str:
         """Return the line of one event."""
         if event.kind == "gap":
+            self.above.clear()  # what has ended meanwhile is not known
             return self.note(f"paused for {duration(event.seconds or 0)}, {kept_near(self.limit)}")
         note = self.of_other_thread(event.thread)
         base = min(self.shallowest.get(event.thread, event.depth), event.depth)
         self.shallowest[event.thread] = base
         indent = " " * (STEP * min(event.depth - base, DEEPEST))
+        if self.is_caller_hidden(event):
+            indent = indent[: -len(SKIPPED)] + SKIPPED
         thread = ""
         if len(self.shallowest) > 1:
             name = name_of(event.thread)
@@ -54,6 +68,16 @@ class Lines:
         what = printable(event.function.name) + self.details(event)
         where = f"  {place(event.function)}:{event.function.line}"
         return note + self.painted(event.kind, thread, indent + mark + what, where)
+
+    def is_caller_hidden(self, event: Event) -> bool:
+        """Tell whether there is something between an event and all that it can be below."""
+        above = self.above.setdefault(event.thread, [])
+        while above and above[-1] >= event.depth:
+            above.pop()
+        is_hidden = bool(above) and above[-1] < event.depth - 1
+        if event.kind in ("call", "resume"):
+            above.append(event.depth)
+        return is_hidden
 
     def of_other_thread(self, thread: Thread) -> str:
         """Return the line that comes before the first event of a second thread."""
@@ -83,6 +107,7 @@ class Lines:
 
     def loss(self, what: str, calls: int) -> str:
         """Return the line that says how many calls are missing here: "dropped" or "left_out"."""
+        self.above.clear()
         return self.note(f"{calls:,} calls {LOSSES[what]}")
 
     def note(self, words: str) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from covattach.facts import printable
 from covattach.reports.functions import OUTSIDE, Function
-from covattach.reports.table import shorten
+from covattach.reports.table import counted, shorten
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
 
 LINES = 8  # of each function, unless more are asked for
 ALL = 1 << 30
+EXTENT = (
+    "Other requests and threads of that time are in it too. Not measured, and so left out, are the"
+    " standard library and installed packages, unless --source names them."
+)
+NOT_DUE = (
+    "A loop or a timer in the background can be among the rest: that it ran in one of them need not"
+    " be due to what was done meanwhile."
+)
 WHEN = 11  # columns for the time of a function, or for the number of a line
 
 
@@ -52,7 +60,7 @@ def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool
         said += " that had not run before in this session"
     elif has_past:
         said += f".\n* marks the {counted(new, 'line')} that had not run before in this session"
-    return f"{said}.\n{legend(ran)}."
+    return f"{said}.\n{EXTENT}\n{legend(ran)}."
 
 
 def legend(ran: list[Function]) -> str:
@@ -60,7 +68,7 @@ def legend(ran: list[Function]) -> str:
     said = "Only lines that ran are shown, and functions"
     if all(one.ms is None for one in ran):
         return f"{said} by file and line"
-    said += " in the order in which they began:\nthe times are those since the recording began"
+    said += " in the order in which they began, with the time since the recording began"
     if any(one.ms is None for one in ran):
         said += ".\nFunctions without a time were running already when the recording began"
     return said
@@ -77,18 +85,13 @@ def compared(different: list[Function], first: str, second: str) -> str:
         f"{said}\n"
         f"- {counted(old, 'line')} ran only in {first!r}\n"
         f"+ {counted(new, 'line')} ran only in {second!r}\n"
-        "What ran in both, or in neither, is left out."
+        f"What ran in both, or in neither, is left out. {NOT_DUE}"
     )
 
 
 def named(ran: list[Function]) -> int:
     """Return how many functions there are, without what is in none."""
     return sum(one.name != OUTSIDE for one in ran)
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number of things in words."""
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def show(

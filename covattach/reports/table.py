@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 GAP = 2  # columns between columns
+NAMED = 3  # files in a sentence
+LONGEST_NAME = 40  # columns, there
 SHORTEST_NAME = 8  # columns; on a terminal narrower than that rich cuts the headings
 BODIES = "In functions"
 HEADINGS = ["Stmts", "Miss", "Cover", BODIES]
@@ -33,12 +35,29 @@ def show(report: Report, console: Console, rows: int = 30) -> None:
     most = sorted(ran, key=lambda row: row.executed, reverse=True)[:rows]
     shown = sorted(most, key=lambda row: row.name)
     console.print(build(shown, report, console.width), highlight=False)
-    if len(ran) > len(shown):
-        console.print(f"More files that have run: {len(ran) - len(shown)}.", highlight=False)
-    if len(report.rows) > len(ran):
-        console.print(f"Files that have not run: {len(report.rows) - len(ran)}.", highlight=False)
-    for line in legend(report.total):
+    not_run = [row for row in report.rows if not row.executed]
+    for line in (*unseen(len(ran) - len(shown), not_run), *legend(report.total)):
         console.print(line, highlight=False)
+
+
+def unseen(more: int, not_run: list[Row]) -> list[str]:
+    """Return what TOTAL counts beside the rows: so many more that have run, and those that not."""
+    said = []
+    if more:
+        said.append(f"Not in the table, but in TOTAL: {counted(more, 'more file')} that ran.")
+    if not_run:
+        names = [shorten(printable(row.name), LONGEST_NAME) for row in not_run[:NAMED]]
+        others = ", …" if len(not_run) > NAMED else ""
+        said.append(
+            f"Not in the table, but in TOTAL: {counted(len(not_run), 'file')} of which nothing ran"
+            f" while it was measured ({', '.join(names)}{others})."
+        )
+    return said
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def legend(total: Row) -> list[str]:

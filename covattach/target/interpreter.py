@@ -71,7 +71,7 @@ def find_interpreter(process: Process) -> Interpreter:
         raise hidden(process, "none of them is in .dynsym")
     raise NoTarget(
         f"Process {process.pid} ({process.name}) is not a Python process.",
-        "Look for the PID with `pgrep -af python`.",
+        "Look for the PID with `covattach ps`.",
     )
 
 

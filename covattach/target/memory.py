@@ -59,7 +59,7 @@ def open_memory(process: Process) -> Iterator[Memory]:
         if process.read_start_time() != process.start_time:
             raise NoTarget(
                 f"Process {process.pid} has ended, and another one has its PID now.",
-                "Look for its successor with `pgrep -af python`.",
+                "Look for its successor with `covattach ps`.",
             )
         yield Memory(fd)
     finally:

@@ -68,7 +68,7 @@ class Process:
         except OSError:
             raise NoTarget(
                 f"There is no process {self.pid}.",
-                "Look for the PID with `pgrep -af python`.",
+                "Look for the PID with `covattach ps`.",
             ) from None
         try:
             return proc.parse_start_time(stat)

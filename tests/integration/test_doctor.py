@@ -23,9 +23,9 @@ def rows(covattach: Covattach, code: int, *arguments: object, **how: Any) -> dic
 
 
 def test_the_machine(covattach: Covattach) -> None:
-    """Without a PID it tells what the machine allows, and attaches gdb to a process of ours."""
+    """Without a PID it tells what the machine allows, and attaches gdb to a test process."""
     found = rows(covattach, 0)
-    assert "attached to a process of ours" in found["gdb"]["found"]
+    assert "a trial attach to a test process worked" in found["gdb"]["found"]
     assert all(row["ok"] for row in found.values())
     missing = rows(covattach, 4, env={"PATH": "/nowhere"})
     assert "apt install gdb" in missing["gdb"]["remedy"]
@@ -55,6 +55,7 @@ def test_a_table_with_a_remedy(launch: Launch, covattach: Covattach) -> None:
     done = covattach.run("doctor", target.pid)
     assert done.code == covattach.run("start", target.pid).code == 5
     assert f"kill -CONT {target.pid}" in done.err
+    assert f"`covattach start {target.pid}` would fail, with the first NO above." in done.err
     os.kill(target.pid, signal.SIGCONT)
 
 

@@ -22,7 +22,8 @@ def test_a_hot_loop_is_left_alone(
     done = covattach("start", target.pid, "--core", "ctrace", "--max-overhead", "20")
 
     # AND is told of what that costs before anything is done
-    assert 0 <= done.err.find("Until `stop`, hot Python code takes") < done.err.find("attaching")
+    told = f"Until `covattach stop {target.pid}`, CPU-bound Python code takes"
+    assert 0 <= done.err.find(told) < done.err.find("attaching")
 
     # WHEN that has slowed it down for some seconds
     (facts,) = wait_for(

@@ -51,9 +51,10 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     table = covattach("ps").err
     shown = {line.split()[0]: " ".join(line.split()) for line in table.splitlines()}
     assert " can be attached " in shown[str(targets["3.9"].pid)]
-    assert " already measured " in shown[str(targets["3.14"].pid)]
+    assert " measured by covattach " in shown[str(targets["3.14"].pid)]
     assert " cannot: see below " in shown[str(targets["3.11"].pid)]
     assert f"Process {targets['3.11'].pid} is suspended, by Ctrl-Z or SIGSTOP." in table
+    assert table.endswith("Next: covattach start PID\n")
 
     # AND nobody has been touched
     targets["3.11"].popen.send_signal(signal.SIGCONT)

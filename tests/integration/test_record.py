@@ -212,7 +212,7 @@ def test_the_target_is_left_as_it_was(target: Target, covattach: Covattach) -> N
     # AND what is measured is told in words
     said = covattach("status", target.pid).err
     assert f"Process {target.pid}: " in said
-    assert "measuring lines for " in said
+    assert "measuring lines, begun " in said
     assert "window" not in said
     covattach("stop", target.pid, "--no-dump")
 

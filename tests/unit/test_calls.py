@@ -144,10 +144,49 @@ def test_lines_are_indented_and_fit() -> None:
     assert lines.line(Event("call", 0, function, thread, 7)) == "order  shop:26"
     main = Function("__main__", "order", "/shop.py", 26)
     assert lines.line(Event("call", 0, main, thread, 7)) == "order  shop.py:26"
-    assert lines.line(Event("call", 0, function, thread, 9)) == "    order  shop:26"
+    assert lines.line(Event("call", 0, function, thread, 8)) == "  order  shop:26"
     assert (
         lines.line(Event("call", 0, function, thread, 9, "x" * 50)) == "    order(" + "x" * 19 + "…"
     )
+
+
+def indented(*events: tuple[str, int]) -> list[str]:
+    """Return how far events of these kinds and depths are indented, with what stands there."""
+    lines = Lines(colour=False, width=None, marks=False)
+    function, thread = Function("shop", "f", "/shop.py", 26), Thread("MainThread", 1)
+    shown = [lines.line(Event(kind, 0, function, thread, depth)) for kind, depth in events]
+    return [line.partition("f  shop:26")[0] for line in shown]
+
+
+def test_callers_that_are_not_shown() -> None:
+    """Where the caller is not among the lines above, the indentation says so, at a call's end too.
+
+    That a call has ended shows by its end, or by a call that is not deeper.
+    """
+    calls = indented(("call", 5), ("call", 6), ("call", 8), ("call", 9), ("call", 7), ("call", 5))
+    ends = indented(
+        *(("call", 5), ("call", 6), ("return", 6)), *(("call", 7), ("return", 7), ("return", 5))
+    )
+    waits = indented(("call", 5), ("yield", 5), ("call", 3), ("resume", 5), ("call", 6))
+
+    assert calls == ["", "  ", "    … ", "        ", "    ", ""]
+    assert ends == ["", "  ", "  ", "  … ", "  … ", ""]
+    assert waits == ["", "", "", "  … ", "      "]
+
+
+def test_no_callers_across_a_gap() -> None:
+    """What was called before a pause, or before calls were dropped, is nobody's caller after it."""
+    lines = Lines(colour=False, width=None, marks=False)
+    function, thread = Function("shop", "f", "/shop.py", 26), Thread("MainThread", 1)
+    before, after = (Event("call", 0, function, thread, depth) for depth in (5, 8))
+
+    for missing in (
+        lambda: lines.line(Event("gap", 1.0, seconds=0.1)),
+        lambda: lines.loss("dropped", 3),
+    ):
+        lines.line(before)
+        missing()
+        assert lines.line(after) == "      f  shop:26"
 
 
 def test_what_is_missing_is_said() -> None:

@@ -32,7 +32,8 @@ def test_figures_are_those_of_the_table() -> None:
 @pytest.mark.parametrize(("version", "what"), [(v, w) for v in CTRACE for w in CTRACE[v]])
 def test_figure_is_told(version: tuple[int, int], what: str) -> None:
     """The sentence has the figure, what it is for, and what can be done about it."""
-    said = forecast("ctrace", version, what == "branches")
+    said = forecast(7, "ctrace", version, what == "branches")
+    assert said.startswith("Until `covattach stop 7`, CPU-bound Python code takes about ")
     assert f"about {CTRACE[version][what]:g} times" in said
     assert what in said
     assert said.endswith(REMEDY)
@@ -40,5 +41,5 @@ def test_figure_is_told(version: tuple[int, int], what: str) -> None:
 
 def test_no_figure_where_none_was_measured() -> None:
     """No figure is made up, and nothing is said where nothing is felt."""
-    assert "several times" in forecast("ctrace", (3, 14), False)
-    assert forecast("sysmon", (3, 14), True) == ""
+    assert "several times" in forecast(7, "ctrace", (3, 14), False)
+    assert forecast(7, "sysmon", (3, 14), True) == ""

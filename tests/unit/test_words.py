@@ -35,11 +35,16 @@ def told(alive: bool = True, **facts: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("facts", "said"),
     [
-        ({}, "measuring lines for 3 min; 19 lines ran so far"),
-        ({"points": 1}, "measuring lines for 3 min; 1 line ran so far"),
+        ({}, "measuring lines, begun 3 min ago: 19 different lines ran"),
+        ({"points": 1}, "measuring lines, begun 3 min ago: 1 line ran"),
+        (
+            {"points": 0},
+            "measuring lines, begun 3 min ago: no line ran yet (it may just be waiting)",
+        ),
         (
             {"branch": True, "points": 1204},
-            "measuring lines and branches for 3 min; 1,204 steps from line to line ran so far",
+            "measuring lines and branches, begun 3 min ago:"
+            " 1,204 different steps from line to line ran",
         ),
         ({"off": "Measuring was taken off"}, "Measuring was taken off"),
         ({"silent": True}, "it does not answer now: it is very busy, or suspended"),
@@ -55,9 +60,27 @@ def test_what_a_session_need_not_have() -> None:
     """A window and a limit are told of where there are any."""
     assert told(method="", window="login", overhead=3.4, max_overhead=20.0)[1:] == [
         "Python 3.11.2, core ctrace, measured since its start",
-        "what runs now is in the window 'login'",
+        "what runs now is also kept apart, as the window 'login':"
+        " covattach dump 7 --contexts login",
         "slowed down by an estimated 3 %; at more than 20 % it is taken off",
     ]
+
+
+def test_what_belongs_together() -> None:
+    """Of the processes of a tree it is told which is the first, if that is to be seen."""
+    facts = {**NOW, "tree": "/first"}
+    first = Session(7, Folder(Path("/"), "/first"), facts, True)
+    other = Session(8, Folder(Path("/"), "/first-2"), facts, True)
+    alone = Session(9, Folder(Path("/"), "/alone"), NOW, True)
+
+    said = [status.of_tree(one, [first, other, alone]) for one in (first, other, alone)]
+
+    assert said == [
+        ["measured with all its descendants, as a tree"],
+        ["a descendant of process 7, in its tree"],
+        [],
+    ]
+    assert status.of_tree(other, [other]) == ["in a tree of processes"]
 
 
 def python(pid: int, why_not: str) -> Python:
@@ -98,8 +121,9 @@ def test_a_recording_has_a_legend() -> None:
     assert said.splitlines() == [
         "Process 7 ran 3 lines of 2 functions in 1 file.",
         "* marks the 1 line that had not run before in this session.",
-        "Only lines that ran are shown, and functions in the order in which they began:",
-        "the times are those since the recording began.",
+        listing.EXTENT,
+        "Only lines that ran are shown, and functions in the order in which they began, with the"
+        " time since the recording began.",
         "Functions without a time were running already when the recording began.",
     ]
 
@@ -128,7 +152,7 @@ def test_a_comparison_has_a_legend() -> None:
         "Comparing the windows 'a' and 'b'; nothing is recorded.",
         "- 2 lines ran only in 'a'",
         "+ 1 line ran only in 'b'",
-        "What ran in both, or in neither, is left out.",
+        f"What ran in both, or in neither, is left out. {listing.NOT_DUE}",
     ]
     assert listing.compared([], "a", "b").endswith("The same lines ran in both.")
 
@@ -154,6 +178,6 @@ def test_lines_are_broken_between_words() -> None:
         "Error: There is no process",
         "4194304.",
         "Remedy: Look for the PID with",
-        "`pgrep -af python`.",
+        "`covattach ps`.",
         "",
     ]
