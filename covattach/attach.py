@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from covattach import client, folder, precompile, preconditions, provision, settings, slowdown
+from covattach import (
+    client,
+    folder,
+    folders,
+    precompile,
+    preconditions,
+    provision,
+    settings,
+    slowdown,
+)
 from covattach.errors import CovattachError, NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.injector import inject
@@ -121,7 +130,7 @@ def agent_in(
     """
     code = precompile.payloads(process)
     if not options.tree:  # once for a whole tree: it looks into all folders that there are
-        folder.clear(process)
+        folders.clear(process)
     place = folder.create(process, options.tree or None)
     injection: Injection | None = None
     began = time.monotonic()
