@@ -16,14 +16,14 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
-from covattach.payloads.launch import MODULES
+from covattach.payloads.loading import MODULES
 from covattach.target.process import Process
 
 PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 PATIENCE = 5.0  # seconds; it takes 0.1
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
-# the version, which payloads/begin.py compares, the code of `launch`, and that of all the others.
+# the version, which payloads/begin.py compares, and the code: of `launch`, `loading`, the others.
 COMPILER = """\
 import marshal, sys, _frozen_importlib_external as bootstrap
 sources = marshal.load(sys.stdin.buffer)
@@ -31,8 +31,8 @@ code = {
     name: compile(source, "<covattach " + name + ">", "exec", dont_inherit=True, optimize=2)
     for name, source in sources.items()
 }
-launch = marshal.dumps(code.pop("launch"))
-sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER + launch + marshal.dumps(code))
+first = [marshal.dumps(code.pop(name)) for name in ("launch", "loading")]
+sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER + b"".join(first) + marshal.dumps(code))
 """
 
 
@@ -78,7 +78,7 @@ def interpreter_of(script: Path) -> str | None:
 def payloads_by(program: Path) -> bytes | None:
     """Return the payload modules compiled by a program, or None where it will not."""
     folder = files("covattach.payloads")
-    names = ("launch", *MODULES)
+    names = ("launch", "loading", *MODULES)
     sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names}
     cached = cache(program, sources)
     try:

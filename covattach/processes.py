@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from covattach import attach, folder
+from covattach import attach, folders
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
 from covattach.target.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
@@ -111,7 +111,7 @@ def described(process: Process) -> Python:
         user=user_name(process.uid),
         python=version,
         command=" ".join(arguments(process.pid)),
-        is_measured=bool(version and folder.find(process)),
+        is_measured=bool(version and folders.find(process)),
         why_not=why_not,
         remedy=remedy,
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from covattach import client, folder, settings
+from covattach import client, folders, settings
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow, PayloadFailed
 from covattach.folder import Folder
 from covattach.payloads.recording import LEASE
@@ -79,17 +79,17 @@ def find(pid: int) -> Session:
     try:
         process = Process(pid)
     except CovattachError:
-        ended = folder.find_ended(pid)
+        ended = folders.find_ended(pid)
         if ended is None:
             raise
         return of_ended(pid, ended)
-    faults = [place.fault for place in folder.find(process) if place.fault]
+    faults = [place.fault for place in folders.find(process) if place.fault]
     running = already(process)
     if running is not None:
         return running
     if faults:
         raise payload_failed(faults[0])
-    ended = folder.find_ended(pid)
+    ended = folders.find_ended(pid)
     if ended is None:
         raise client.no_session(pid)
     return of_ended(pid, ended)
@@ -106,7 +106,7 @@ def of_ended(pid: int, place: Folder) -> Session:
 
 def sessions() -> list[Session]:
     """Return every session on this host that we may look at, those that have ended too."""
-    found = [looked_at(place) for place in folder.everywhere()]
+    found = [looked_at(place) for place in folders.everywhere()]
     return [one for one in found if one is not None]
 
 
@@ -132,7 +132,7 @@ def already(process: Process) -> Session | None:
     What is left of an attach that was killed is removed, unless there is a snapshot in it; raises
     NotNow during an attach that was not.
     """
-    for found in folder.find(process):
+    for found in folders.find(process):
         if found.is_only_a_tree():
             continue
         try:

@@ -15,58 +15,6 @@ TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the appli
 if TYPE_CHECKING:
     from typing import Any
 
-# Dependencies first: each module finds the ones before it when it is executed.
-MODULES = (
-    "native",
-    "main_thread",
-    "gil",
-    "heap",
-    "frames",
-    "greenlets",
-    "later",
-    "library",
-    "tracers",
-    "windows",
-    "snapshot",
-    "codes",
-    "entries",
-    "adopt_sysmon",
-    "every_thread",
-    "green_tracers",
-    "tracing_flags",
-    "adopt_ctrace",
-    "company",
-    "cores",
-    "measure",
-    "cost",
-    "ending",
-    "place",
-    "sigterm",
-    "children",
-    "uwsgi",
-    "tree",
-    "lobby",
-    "wire",
-    "faults",
-    "afterwards",
-    "thread",
-    "forks",
-    "imported",
-    "session",
-    "recording",
-    "values",
-    "selection",
-    "calls",
-    "monitor",
-    "profiler",
-    "budget",
-    "share",
-    "stream",
-    "tracing",
-    "agent",
-)
-PACKAGE = "_covattach"
-KEEP = "covattach.payloads"
 ARRIVAL = "covattach.arrival"
 ARRIVING = 1.0  # seconds that a fork waits for our thread to be ready for forks
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
@@ -106,86 +54,23 @@ def claim(session: str) -> bool:
     return True
 
 
-class Keeper:
-    """What the codec registry takes for an error handler; holds the agent's module."""
-
-    def __init__(self, key: int, agent: Any) -> None:
-        self.key = key
-        self.agent = agent
-
-    def __call__(self, error: UnicodeError) -> tuple[str, int]:
-        """Raise what it was called for."""
-        raise error
-
-
-def contents(folder: str) -> Any:
-    """Return the payload modules as they came: compiled, as bytes, if that fits; or their texts."""
+def load(folder: str) -> Any:
+    """Return the agent's module, brought in by loading.py: its code, if that fits, or its text."""
     import marshal
-    from importlib import _bootstrap_external as system
 
-    magic: bytes = system.MAGIC_NUMBER
+    content = None
+    magic: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
     if os.path.exists(folder + "/compiled"):
         with open(folder + "/compiled", "rb") as file:
             if file.read(len(magic)) == magic:
                 marshal.load(file)  # noqa: S302  # this file, as `begin` has executed it
-                return file.read()
-    texts = []
-    for name in MODULES:
-        with open(folder + "/" + name + ".py", encoding="utf-8") as file:
-            texts.append(file.read())
-    return tuple(texts)
-
-
-def load(folder: str) -> Any:
-    """Return the last of the payload modules of `folder`, the agent.
-
-    An earlier session has kept it, if the modules are the same; otherwise they are executed.  In
-    the codec registry, as `library` keeps coverage: made anew for each session, half a megabyte
-    of modules and functions that refer to each other would wait for the garbage collector.
-    """
-    import codecs
-
-    content = contents(folder)
-    try:
-        keeper: Any = codecs.lookup_error(KEEP)
-    except LookupError:
-        keeper = None
-    if keeper is None or keeper.key != hash(content):
-        keeper = Keeper(hash(content), execute(content))
-        codecs.register_error(KEEP, keeper)
-    return keeper.agent
-
-
-def execute(content: Any) -> Any:
-    """Execute the payload modules, of these `contents`, and return the last one.
-
-    They see each other as the package `_covattach`, which is in `sys.modules` only meanwhile.
-    The file names start with `<`, which is how coverage knows that they are not to be measured.
-    """
-    import marshal
-
-    if isinstance(content, bytes):
-        found = marshal.loads(content)  # noqa: S302  # it is covattach's
-        content = [found[name] for name in MODULES]
-    new_module: Any = type(sys)
-    package = new_module(PACKAGE)
-    package.__path__ = []
-    sys.modules[PACKAGE] = package
-    module: Any = package
-    try:
-        for name, code in zip(MODULES, content):
-            if isinstance(code, str):
-                code = compile(code, "<covattach " + name + ">", "exec")
-            module = new_module(PACKAGE + "." + name)
-            module.__package__ = PACKAGE
-            sys.modules[module.__name__] = module
-            exec(code, module.__dict__)
-            setattr(package, name, module)
-    finally:
-        for name in MODULES:
-            sys.modules.pop(PACKAGE + "." + name, None)
-        del sys.modules[PACKAGE]
-    return module
+                code, content = marshal.load(file), file.read()  # noqa: S302  # it is covattach's
+    if content is None:
+        with open(folder + "/loading.py", encoding="utf-8") as text:
+            code = compile(text.read(), "<covattach loading>", "exec")
+    space: dict[str, Any] = {"__name__": "_covattach.loading"}
+    exec(code, space)
+    return space["load"](folder, content)
 
 
 def start_thread(function: Any, *arguments: Any) -> None:

@@ -23,7 +23,8 @@ from conftest import Interpreter, interpreters
 from running import Covattach, Target
 
 from covattach import client, session
-from covattach.folder import Folder, create, find, find_ended
+from covattach.folder import Folder, create
+from covattach.folders import find, find_ended
 from covattach.reports.snapshot import SnapshotError
 from covattach.target.process import Process
 from covattach.target.rights import Owner, as_owner

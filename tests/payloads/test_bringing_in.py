@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from covattach.payloads.launch import MODULES
+from covattach.payloads.loading import MODULES
 from inside import PAYLOADS, Inside
 from running import Target, wait_for
 
@@ -123,7 +123,9 @@ def test_application_imports_nothing_for_us(
 
 def compile_for(interpreter: Interpreter, session: Path) -> None:
     """Put compiled payloads into the folder of a session, and no sources but of the beginning."""
-    sources = {name: (PAYLOADS / f"{name}.py").read_text() for name in ("launch", *MODULES)}
+    sources = {
+        name: (PAYLOADS / f"{name}.py").read_text() for name in ("launch", "loading", *MODULES)
+    }
     code = compiled_by(Path(interpreter.python), sources)
     assert code is not None
     (session / "payloads").mkdir()

@@ -17,7 +17,12 @@ from running import Target
 from covattach import precompile
 from covattach.target.process import Process
 
-SOURCES = {"launch": "value = 0\n", "one": "value = 1\n", "two": "def two(): return 'text'\n"}
+SOURCES = {
+    "launch": "value = 0\n",
+    "loading": "",
+    "one": "value = 1\n",
+    "two": "def two(): return 'text'\n",
+}
 
 
 @pytest.fixture
@@ -34,7 +39,7 @@ def test_code_of_this_version() -> None:
     found = precompile.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
     content = io.BytesIO(found[4:])
-    launch, code = marshal.load(content), marshal.load(content)  # noqa: S302  # it is ours
+    launch, _, code = [marshal.load(content) for _ in range(3)]  # noqa: S302  # it is ours
     space: dict[str, object] = {}
     exec(launch, space)
     assert space["value"] == 0

@@ -1,0 +1,130 @@
+"""Bring our modules in, in the agent's thread: once for all sessions that have the same ones."""
+
+from __future__ import annotations
+
+import codecs
+import marshal
+import sys
+from types import ModuleType
+from typing import Any
+
+# Dependencies first: each module finds the ones before it when it is executed.
+MODULES = (
+    "native",
+    "main_thread",
+    "gil",
+    "heap",
+    "frames",
+    "greenlets",
+    "later",
+    "library",
+    "tracers",
+    "windows",
+    "snapshot",
+    "codes",
+    "entries",
+    "adopt_sysmon",
+    "every_thread",
+    "green_tracers",
+    "tracing_flags",
+    "adopt_ctrace",
+    "company",
+    "cores",
+    "measure",
+    "cost",
+    "ending",
+    "place",
+    "sigterm",
+    "children",
+    "uwsgi",
+    "tree",
+    "lobby",
+    "wire",
+    "faults",
+    "afterwards",
+    "thread",
+    "forks",
+    "imported",
+    "session",
+    "recording",
+    "values",
+    "selection",
+    "calls",
+    "monitor",
+    "profiler",
+    "budget",
+    "share",
+    "stream",
+    "tracing",
+    "agent",
+)
+PACKAGE = "_covattach"
+KEEP = "covattach.payloads"
+
+
+class Keeper:
+    """What the codec registry takes for an error handler; holds the agent's module."""
+
+    def __init__(self, key: int, agent: Any) -> None:
+        self.key = key
+        self.agent = agent
+
+    def __call__(self, error: UnicodeError) -> tuple[str, int]:
+        """Raise what it was called for."""
+        raise error
+
+
+def texts(folder: str) -> tuple[str, ...]:
+    """Return the texts of the payload modules."""
+    found = []
+    for name in MODULES:
+        with open(folder + "/" + name + ".py", encoding="utf-8") as file:
+            found.append(file.read())
+    return tuple(found)
+
+
+def load(folder: str, content: Any = None) -> Any:
+    """Return the last of the payload modules, the agent; of the texts in `folder`, or as compiled.
+
+    An earlier session has kept it, if the modules are the same; otherwise they are executed.  In
+    the codec registry, as `library` keeps coverage: made anew for each session, half a megabyte
+    of modules and functions that refer to each other would wait for the garbage collector.
+    """
+    content = content or texts(folder)
+    try:
+        keeper: Any = codecs.lookup_error(KEEP)
+    except LookupError:
+        keeper = None
+    if keeper is None or keeper.key != hash(content):
+        keeper = Keeper(hash(content), execute(content))
+        codecs.register_error(KEEP, keeper)
+    return keeper.agent
+
+
+def execute(content: Any) -> Any:
+    """Execute the payload modules, of these `contents`, and return the last one.
+
+    They see each other as the package `_covattach`, which is in `sys.modules` only meanwhile.
+    The file names start with `<`, which is how coverage knows that they are not to be measured.
+    """
+    if isinstance(content, bytes):
+        found = marshal.loads(content)  # noqa: S302  # it is covattach's
+        content = [found[name] for name in MODULES]
+    package: Any = ModuleType(PACKAGE)
+    package.__path__ = []
+    sys.modules[PACKAGE] = package
+    module: Any = package
+    try:
+        for name, code in zip(MODULES, content):
+            if isinstance(code, str):
+                code = compile(code, "<covattach " + name + ">", "exec")
+            module = ModuleType(PACKAGE + "." + name)
+            module.__package__ = PACKAGE
+            sys.modules[module.__name__] = module
+            exec(code, module.__dict__)
+            setattr(package, name, module)
+    finally:
+        for name in MODULES:
+            sys.modules.pop(PACKAGE + "." + name, None)
+        del sys.modules[PACKAGE]
+    return module
