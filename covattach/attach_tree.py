@@ -17,7 +17,7 @@ from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
 from covattach.tree import Count
 
-AT_ONCE = 4 * (os.cpu_count() or 1)  # attaches: most of the time they wait for their targets
+AT_ONCE = 6 * (os.cpu_count() or 1)  # attaches: most of the time they wait for their targets
 EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
 
 

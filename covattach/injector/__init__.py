@@ -19,7 +19,7 @@ from covattach.target.process import Process
 from covattach.target.threads import asleep
 
 METHODS = ("auto", "gdb", "remote-exec", "pyrasite")
-ASLEEP = 0.5  # seconds after which a target none of whose threads runs is taken for asleep
+ASLEEP = 0.25  # seconds after which a target none of whose threads runs is taken for asleep
 
 
 def inject(
