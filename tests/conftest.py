@@ -54,14 +54,23 @@ def interpreters() -> list[Interpreter]:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Declare the mark by which a test says on which Pythons it runs."""
-    config.addinivalue_line("markers", "pythons(*minors): run on one interpreter of each of these")
+    config.addinivalue_line(
+        "markers",
+        "pythons(*minors, stress=()): run on one interpreter of each, on some under stress",
+    )
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run a test that takes `interpreter` on each, or on one of each minor that its mark names."""
+    """Run a test that takes `interpreter` on each, or on one of each minor that its mark names.
+
+    Those that it names as `stress` are for `make stress`.
+    """
     if "interpreter" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("pythons")
-        chosen = [newest(minor) for minor in mark.args] if mark else interpreters()
+        chosen: list[Any] = [newest(minor) for minor in mark.args] if mark else interpreters()
+        for minor in mark.kwargs.get("stress", ()) if mark else ():
+            one = newest(minor)
+            chosen.append(pytest.param(one, id=one.id, marks=pytest.mark.stress))
         metafunc.parametrize("interpreter", chosen, ids=lambda one: one.id)
 
 

@@ -62,7 +62,7 @@ def from_the_gate(program: Path, is_forked: bool) -> set[int]:
     return behind
 
 
-@pytest.mark.pythons("3.9", "3.14")
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 @pytest.mark.parametrize(("name", "method"), EACH)
 def test_the_same_lines(
     interpreter: Interpreter,
@@ -73,34 +73,8 @@ def test_the_same_lines(
     tmp_path: Path,
 ) -> None:
     """The lines of all processes are exactly those that stock coverage has from that moment on."""
-    compare(interpreter, name, method, covattach, launch, tmp_path / "multi.py")
-
-
-@pytest.mark.stress
-@pytest.mark.pythons("3.11", "3.13")
-@pytest.mark.parametrize(("name", "method"), EACH)
-def test_the_same_lines_on_more_versions(
-    interpreter: Interpreter,
-    name: str,
-    method: str,
-    covattach: Covattach,
-    launch: Launch,
-    tmp_path: Path,
-) -> None:
-    """So they are in between."""
-    compare(interpreter, name, method, covattach, launch, tmp_path / "multi.py")
-
-
-def compare(
-    interpreter: Interpreter,
-    name: str,
-    method: str,
-    covattach: Covattach,
-    launch: Launch,
-    program: Path,
-) -> None:
-    """Run a program by stock coverage, and attached to; compare what they have."""
     # GIVEN what stock coverage has of a program
+    program = tmp_path / "multi.py"
     program.write_text(OF_PROCESSES[name].text(GATE))
     # From 3.14 on `multiprocessing` forks from a server, which has not executed the program.
     is_forked = name != "terminated" or interpreter.minor < (3, 14)

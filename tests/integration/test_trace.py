@@ -209,21 +209,9 @@ def test_hostile_arguments(steady: Target, trace: Trace) -> None:
     running.end()
 
 
-@pytest.mark.pythons("3.11")
+@pytest.mark.pythons("3.11", stress=("3.14",))
 def test_a_reader_that_sleeps(hot: Target, trace: Trace) -> None:
     """With no filter and nobody who reads, the target goes on; the losses are counted and told."""
-    check_reader_that_sleeps(hot, trace)
-
-
-@pytest.mark.stress
-@pytest.mark.pythons("3.14")
-def test_a_reader_that_sleeps_on_3_14(hot: Target, trace: Trace) -> None:
-    """So it is on 3.14."""
-    check_reader_that_sleeps(hot, trace)
-
-
-def check_reader_that_sleeps(hot: Target, trace: Trace) -> None:
-    """Have the reader sleep, and see what is told of it."""
     # WHEN covattach sleeps while its buffer fills
     running = trace(hot)
     running.popen.send_signal(signal.SIGSTOP)

@@ -29,27 +29,11 @@ def redis(tmp_path: Path) -> Iterator[Path]:
         server.terminate()
 
 
-@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.13"))
 def test_pool(
     interpreter: Interpreter, redis: Path, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
     """What tasks execute is in the report, also in children that are born later."""
-    check_pool(interpreter, redis, covattach, launch)
-
-
-@pytest.mark.stress
-@pytest.mark.pythons("3.9", "3.13")
-def test_pool_on_other_versions(
-    interpreter: Interpreter, redis: Path, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
-    """The same holds on the other versions."""
-    check_pool(interpreter, redis, covattach, launch)
-
-
-def check_pool(
-    interpreter: Interpreter, redis: Path, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
-    """Measure a worker whose children are renewed after some tasks."""
     # GIVEN a worker with two children, which have done something
     environment = {"REDIS": str(redis), "PYTHONPATH": f"{interpreter.site}:{TARGETS}"}
     words = ("celery", "-A", "tasks", "worker", *POOL, *QUIET)

@@ -165,12 +165,12 @@ def says(place: Path, pids: list[int]) -> bool:
         return False
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.pythons("3.11", "3.14")
 def test_workers_that_become_another_user(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
     """They are measured like the others, also when they have ended; and nothing is left of them."""
+    assert os.geteuid() == 0, "only root can become another user"
     # GIVEN root's process, which is measured, and children that are not root's
     target = launch(interpreter, "siblings.py", 0)
     facts = covattach("start", target.pid, "--tree", "--json").facts

@@ -21,13 +21,6 @@ def test_workers_that_are_renewed(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
     """What workers execute is in the report, those too that are born later; then all is gone."""
-    check_workers(interpreter, covattach, launch)
-
-
-def check_workers(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
-    """Measure a master whose workers are renewed, and see what is reported and what is left."""
     # GIVEN a master with two workers
     server = launch(interpreter, "uwsgi.py", *OPTIONS, *RENEWED)
     port = int(server.said[-1].split()[1])

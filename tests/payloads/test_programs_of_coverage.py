@@ -54,28 +54,13 @@ def measured(
         return set(agent.stop().files[str(path)])
 
 
-@pytest.mark.pythons("3.9", "3.14")
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 @pytest.mark.parametrize("name", CONCURRENT)
 def test_the_same_lines(
     interpreter: Interpreter, name: str, launch: Launch, tmp_path: Path
 ) -> None:
     """The lines are exactly those that stock coverage has from that moment on, by either core."""
-    compare(interpreter, name, launch, tmp_path)
-
-
-@pytest.mark.stress
-@pytest.mark.pythons("3.11", "3.13")
-@pytest.mark.parametrize("name", CONCURRENT)
-def test_the_same_lines_on_more_versions(
-    interpreter: Interpreter, name: str, launch: Launch, tmp_path: Path
-) -> None:
-    """So they are in between."""
-    compare(interpreter, name, launch, tmp_path)
-
-
-def compare(interpreter: Interpreter, name: str, launch: Launch, folder: Path) -> None:
-    """Run a program by stock coverage, and attached to with each core; compare what they have."""
-    path = written(name, folder)
+    path = written(name, tmp_path)
     expected = reference(interpreter, launch, name, path, "lines")
     assert expected
     for core in ("ctrace", "sysmon") if interpreter.minor >= (3, 12) else ("ctrace",):
