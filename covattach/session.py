@@ -154,7 +154,7 @@ def already(process: Process) -> Session | None:
 
 def silent(process: Process) -> NotNow:
     """Return the error for a target whose agent is there, but does not answer."""
-    if process.state in "Tt":
+    if process.is_stopped:
         return NotNow(
             f"Process {process.pid} is suspended, by Ctrl-Z or SIGSTOP, and so is its measuring.",
             f"Let it run first: `kill -CONT {process.pid}`.",
@@ -210,7 +210,7 @@ def patience(pid: int) -> float:
 def is_stopped(pid: int) -> bool:
     """Whether a process is stopped, so that its agent cannot answer."""
     try:
-        return Process(pid).state in "Tt"
+        return Process(pid).is_stopped
     except NoTarget:
         return False
 

@@ -106,6 +106,11 @@ class Process:
         return self.status["State"][0]
 
     @property
+    def is_stopped(self) -> bool:
+        """Whether it is suspended, so that nothing in it can answer."""
+        return self.state in "Tt"
+
+    @property
     def tracer(self) -> int:
         """The PID of the debugger that is attached, or 0."""
         return int(self.status["TracerPid"])
