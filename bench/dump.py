@@ -25,7 +25,7 @@ from bench import large
 from bench.attach_table import machine
 from bench.bringing_in import cpu_of
 from bench.pages import write
-from bench.places import ROOT, interpreter
+from bench.places import ROOT, interpreter, piped
 from covattach import attach, session
 
 MINORS = ("3.9", "3.11", "3.14")
@@ -68,14 +68,7 @@ def target(minor: str) -> Iterator[Target]:
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
         large.generate(folder)
-        popen = subprocess.Popen(
-            [on.python, PROGRAM, folder],
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": on.site},
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        popen = piped(on, [PROGRAM, folder], folder)
         try:
             assert popen.stdout
             popen.stdout.readline()

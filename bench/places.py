@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +42,18 @@ def interpreter(minor: str) -> Interpreter:
         raise SystemExit(f"There is no CPython {minor}: run `make interpreters`.")
     first = min(found, key=lambda one: bool(one["stripped"]))
     return Interpreter(minor, first["version"], first["python"], first["site"])
+
+
+def piped(on: Interpreter, words: Sequence[object], folder: Path) -> subprocess.Popen[str]:
+    """Start a program on an interpreter, in a folder, with pipes to give orders and get answers."""
+    return subprocess.Popen(
+        [on.python, *map(str, words)],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": on.site},
+        cwd=folder,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
 
 
 def pandas_site(of: Interpreter) -> str:

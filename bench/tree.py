@@ -21,7 +21,7 @@ from pathlib import Path
 
 from bench.attach_table import machine
 from bench.pages import write
-from bench.places import ROOT, interpreter
+from bench.places import ROOT, interpreter, piped
 
 PROGRAM = Path(__file__).with_name("crowd.py")
 HEAD = (
@@ -90,14 +90,7 @@ def crowd(minor: str, count: int) -> Iterator[Crowd]:
     """Run so many processes as long as the block does."""
     on = interpreter(minor)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
-        popen = subprocess.Popen(
-            [on.python, PROGRAM, str(count)],
-            env={"PATH": "/usr/bin:/bin", "PYTHONPATH": on.site},
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        popen = piped(on, [PROGRAM, count], Path(folder))
         try:
             yield Crowd(popen, Path(folder))
         finally:
