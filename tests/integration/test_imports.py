@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,6 +91,7 @@ def test_a_source_that_has_changed(
     for name in ("imports.py", "imports_before.py", "imports_later.py"):
         shutil.copy(TARGETS / name, tmp_path)
     target = launch(interpreter, tmp_path / "imports.py")
+    time.sleep(0.05)  # the kernel tells the beginning of a process in ticks of 0.01 s, rounded up
     source = tmp_path / "imports_before.py"
     other = tmp_path / "other"
     other.write_text("# new\n" + source.read_text())
