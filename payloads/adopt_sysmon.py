@@ -16,6 +16,7 @@ from typing import Any
 from . import frames, greenlets
 from .codes import Codes
 from .entries import Entries
+from .quiet import Quiet, is_quiet
 
 # coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
 REPORTS = {
@@ -38,7 +39,7 @@ def release(tool: int) -> None:
     """Switch a tool's global events off, forget its callbacks, and give its id back."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
     events = monitoring.events
-    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE"]
+    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE", "INSTRUCTION"]
     names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
     monitoring.set_events(tool, 0)
     for name in names:
@@ -66,6 +67,7 @@ class SysmonAdoption:
         self.tool = self.tracer.myid
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self.codes = Codes(self.tracer)
+        self.quiet = Quiet(self.tracer)
 
     def adopt(self, code: CodeType, frame: FrameType) -> None:
         """Have coverage measure `code`, of which `frame` is a running frame.
@@ -83,19 +85,12 @@ class SysmonAdoption:
         info = self.tracer.code_infos.get(id(code))
         if info is not None and info.tracing:
             with self.tracer.lock:
-                if self.tracer.sysmon_on and not self.local_events(code):
-                    self.monitoring.set_local_events(self.tracer.myid, code, self.wanted())
+                if self.tracer.sysmon_on and not self.local_events(code) and not is_quiet(info):
+                    self.monitoring.set_local_events(self.tracer.myid, code, self.quiet.all)
 
     def local_events(self, code: CodeType) -> int:
         """Return the events that coverage listens to in `code`."""
         return int(self.monitoring.get_local_events(self.tracer.myid, code))
-
-    def wanted(self) -> int:
-        """Return the events that coverage sets for a code object."""
-        events = self.monitoring.events
-        if not self.tracer.trace_arcs:
-            return int(events.LINE)
-        return int(events.LINE | events.PY_RETURN | events.BRANCH_LEFT | events.BRANCH_RIGHT)
 
     def on_start(self, code: CodeType, offset: int) -> Any:
         """Do coverage's work for a function that is entered, in a way that is safe for threads."""
@@ -124,6 +119,8 @@ class SysmonAdoption:
         """Adopt what runs, in all threads but `ident`; it is 0 if all begins here."""
         events = self.monitoring.events
         tool = self.tracer.myid
+        self.report_lines_to(self.quiet.on_line)
+        self.monitoring.register_callback(tool, events.INSTRUCTION, self.quiet.on_instruction)
         self.monitoring.register_callback(tool, events.PY_START, self.on_start)
         self.monitoring.register_callback(tool, events.PY_RESUME, self.on_resume)
         self.monitoring.register_callback(tool, events.PY_THROW, self.on_throw)
@@ -131,6 +128,11 @@ class SysmonAdoption:
         # Listening first: a generator is either suspended now and resumed later, or it is running.
         for frame in list(greenlets.look().frames()) if ident else ():
             self.adopt(frame.f_code, frame)
+
+    def report_lines_to(self, listener: Any) -> None:
+        """Have `listener` called for each line that is reported."""
+        self.quiet.listener = listener
+        self.monitoring.register_callback(self.tracer.myid, self.monitoring.events.LINE, listener)
 
     def rearm(self, taken: dict[str, Any]) -> None:
         """Have every line reported once more, now that `taken` is out of coverage's sets.
@@ -145,15 +147,15 @@ class SysmonAdoption:
             if info is not None and id(info.file_data) in emptied:
                 # The next line is not the successor of one that was reported long ago.
                 info.last_line = None
-                self.toggle(code)
+                self.toggle(code, self.quiet.listen_again(info))
         for frame in underway:
             self.report_again(frame)
 
-    def toggle(self, code: CodeType) -> None:
+    def toggle(self, code: CodeType, events: int) -> None:
         """Switch the events of a code object off and on, which no thread sees in between."""
-        local = self.monitoring.get_local_events(self.tracer.myid, code)
-        if local:  # otherwise coverage is about to set them, for the first time
-            calls = (self.tracer.myid,) * 2, (code,) * 2, (0, local)
+        events = events or self.local_events(code)
+        if events:  # otherwise coverage is about to set them, for the first time
+            calls = (self.tracer.myid,) * 2, (code,) * 2, (0, events)
             deque(map(self.monitoring.set_local_events, *calls), 0)
 
     def reports_underway(self) -> list[FrameType]:
@@ -163,7 +165,7 @@ class SysmonAdoption:
         interpreter to be silent at this place after we have told it not to be.
         """
         callbacks = {getattr(type(self.tracer), name).__code__ for name in REPORTS}
-        callbacks.add(Entries.on_line.__code__)  # around one of coverage's
+        callbacks.update((Entries.on_line.__code__, Quiet.on_line.__code__))  # around those
         return [frame for frame in frames.all_running() if frame.f_code in callbacks]
 
     def report_again(self, frame: FrameType) -> None:

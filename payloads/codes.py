@@ -106,12 +106,12 @@ def make_honest(info: Any, plain: frozenset[int]) -> None:
     generator or recursion comes first: such an arc may never have happened.  It is needed only
     behind a definition in one line, which can be followed by nothing but the next.
     """
-    if "last_line" not in vars(info):
+    if not hasattr(info, "last_line"):
         return  # coverage before 7.15 joins nothing
     kind = type(info)
     if kind not in HONEST:
         HONEST[kind] = type("Honest" + kind.__name__, (kind,), {"last_line": LAST_LINE})
-    known = vars(info).pop("last_line")
+    known = vars(info).pop("last_line", None)
     info.plain = plain
     info.__class__ = HONEST[kind]
     info.last_line = known

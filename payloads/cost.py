@@ -98,19 +98,19 @@ class Cost:
     def begin(self, measurement: Any) -> None:
         """Calibrate for a measurement that has just begun; a fault in that stops it."""
         try:
-            self.calibrate(measurement.snapshots.collector, measurement.core)
+            self.calibrate(measurement)
         except BaseException:
             measurement.stop()
             raise
 
-    def calibrate(self, collector: Any, core: str) -> None:
+    def calibrate(self, measurement: Any) -> None:
         """Find out on this machine, in this thread, what measuring costs."""
-        if core == "sysmon":
-            tracer, code = collector.tracers[0], work.__code__
-            one = seconds_of(lambda: [tracer.sysmon_line_lines(code, 1) for _ in range(ROUNDS)])
+        if measurement.core == "sysmon":
+            report, code = measurement.adoption.quiet.on_line, work.__code__
+            one = seconds_of(lambda: [report(code, 1) for _ in range(ROUNDS)])
             self.report = INTERPRETER * one / ROUNDS
             return
-        own = self.tracer_like(collector)
+        own = self.tracer_like(measurement.snapshots.collector)
         try:
             own.start()
             traced = seconds_of(work, ROUNDS)

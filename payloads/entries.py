@@ -54,19 +54,16 @@ class Entries:
 
     def begin(self) -> None:
         """Listen from now on."""
-        if hasattr(self.adoption, "monitoring"):
-            tracer, monitoring = self.adoption.tracer, self.adoption.monitoring
-            arcs = tracer.trace_arcs
-            self.usual = tracer.sysmon_line_arcs if arcs else tracer.sysmon_line_lines
-            monitoring.register_callback(tracer.myid, monitoring.events.LINE, self.on_line)
+        if hasattr(self.adoption, "quiet"):
+            self.usual = self.adoption.quiet.listener
+            self.adoption.report_lines_to(self.on_line)
         else:
             self.be_asked(self.on_call)
 
     def end(self) -> None:
         """Listen no more; not to be called once measuring has stopped."""
         if self.usual is not None:
-            tracer, monitoring = self.adoption.tracer, self.adoption.monitoring
-            monitoring.register_callback(tracer.myid, monitoring.events.LINE, self.usual)
+            self.adoption.report_lines_to(self.usual)
         else:
             self.be_asked(None)
 

@@ -112,10 +112,10 @@ def dataclass(kind: Any = None, **options: Any) -> Any:
         real = importlib.import_module("dataclasses").dataclass
         return real(**options) if kind is None else real(kind, **options)
     names = tuple(kind.__annotations__)
+    usual = {name: fields[name] for name in names if name in fields}
 
     def fill(self: Any, *values: Any, **named: Any) -> None:
-        for name, value in (*zip(names, values), *named.items()):
-            setattr(self, name, value)
+        vars(self).update(usual, **dict(zip(names, values)), **named)
 
     kind.__init__ = fill
     return kind

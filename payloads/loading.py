@@ -23,6 +23,7 @@ MODULES = (
     "snapshot",
     "codes",
     "entries",
+    "quiet",
     "adopt_sysmon",
     "every_thread",
     "green_tracers",

@@ -114,3 +114,22 @@ def test_branches_that_are_taken(interpreter: Interpreter, launch: Launch) -> No
         entered = {-first for first, _ in found if first < 0}
         assert entered <= {-lines["resume()"], -lines["awaited()"]}
         agent.stop()
+
+
+@pytest.mark.pythons("3.14", "3.15")
+def test_lines_of_two_generators(interpreter: Interpreter, launch: Launch) -> None:
+    """A line of one generator that is reported after one of another has not followed it."""
+    # GIVEN a target that is measured with branches, by sysmon, which reports each line once
+    target = launch(interpreter, "branches.py")
+    lines = lines_by_name("branches.py")
+    with Inside(target) as agent:
+        assert agent.start(branch=True)["core"] == "sysmon"
+        # WHEN two generators of one function take turns
+        assert target.ask("interleaved()") == [1, 2]
+
+        # THEN it has the two branches, and no arc from the line of one to that of the other
+        found = {arc for arc in agent.points("branches.py") if arc[0] != arc[1]}
+        ways = {arc for arc in found if lines["way"] in arc or lines["other way"] in arc}
+        both = {(lines["way"], lines["one way"]), (lines["way"], lines["other way"])}
+        assert {arc for arc in ways if arc[1] > 0} == both
+        agent.stop()

@@ -63,6 +63,20 @@ def awaited():
         return error.value  # value
 
 
+def ways(first):
+    """Go one of two ways, and let go of it in the middle of the first."""
+    if first:  # way
+        yield 1  # one way
+        return
+    yield 2  # other way
+
+
+def interleaved():
+    """Have two of them under way, so that the line of one comes after that of another."""
+    one, other = ways(True), ways(False)
+    return [next(one), next(other)]
+
+
 generator = counter()
 next(generator)
 asynchronous = ticks()

@@ -1,0 +1,137 @@
+"""Line events where they are needed: none where all lines were reported, and all where they begin.
+
+A callback of sys.monitoring switches off the one place that it was called for.  But a place that a
+jump leads to within its line, as each round of a comprehension's loop does, is looked at each time
+and never reported (CPython's Python/instrumentation.c, `_Py_call_instrumentation_line`): it costs
+10 to 40 % for good where programs do little else.  What takes it off is to listen no more to lines
+in that code, once there is none left to hear of.
+
+The same look misses the first line of a function that stands behind the colon of its `def`, and
+that of a lambda, from 3.13 on: the line seems to go on, unless the function's entry is reported
+too.  That is the case the first time; in a further window it is told by its instructions.
+
+An application's threads come here, and a lock might be held by the very code that a signal handler
+interrupts.  So this relies on what CPython's evaluation loop promises by its make: other threads,
+and signal handlers, get their turn at the end of a call, at the beginning of a function and where a
+loop jumps back, and nowhere else.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import CodeType
+from typing import Any
+
+SPAN = 256  # lines, from a code's first to its last, that are kept account of
+RESUME = (lambda: None).__code__.co_code[0]  # with which each code begins, but for its prologue
+CACHE = 0  # what follows an instruction that keeps something there (CPython's opcode_ids.h)
+IS_MISSED = sys.version_info >= (3, 13)  # a line that stands behind a colon, the second time
+
+
+class Lines:
+    """Which lines of a code object have not been reported, as bits; `all` is what begins anew.
+
+    `missed` is the line on which it begins, if no line event tells of that in a further window.
+    """
+
+    __slots__ = ("all", "first", "left", "missed")
+
+    def __init__(self, code: CodeType) -> None:
+        body = body_of(code)
+        lines = {line for _, _, line in body}
+        self.first = min(lines, default=0)
+        self.all = -1  # no line ever makes that 0
+        if lines and max(lines) - self.first < SPAN:
+            self.all = sum(1 << (line - self.first) for line in lines)
+        self.left = self.all
+        begins = body[:1] if IS_MISSED else []
+        self.missed = next((line for start, _, line in begins if start <= entry(code)), None)
+
+
+def entry(code: CodeType) -> int:
+    """Return where a code object is entered, in bytes from its beginning."""
+    return 2 * code.co_code[::2].find(RESUME)
+
+
+def body_of(code: CodeType) -> list[tuple[int, int, int]]:
+    """Return from where to where each line goes; that of a `def` has no part in what is below."""
+    instructions = code.co_code[::2]
+    begins = entry(code) // 2 + 1
+    while instructions[begins] == CACHE:
+        begins += 1
+    return [
+        (start, end, line)
+        for start, end, line in code.co_lines()
+        if line is not None and end > 2 * begins
+    ]
+
+
+class Quiet:
+    """Reports the lines of one coverage.sysmon.SysMonitor, and listens to no more than it needs.
+
+    `infos` is what coverage knows of code objects; what is kept here is put there.
+    """
+
+    def __init__(self, tracer: Any) -> None:
+        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        events = monitoring.events
+        self.tracer = tracer
+        self.infos: dict[int, Any] = tracer.code_infos
+        self.report = tracer.sysmon_line_arcs if tracer.trace_arcs else tracer.sysmon_line_lines
+        self.listener = self.on_line  # what is called for a line, by whichever event
+        self.set_local_events = monitoring.set_local_events
+        self.disable = monitoring.DISABLE
+        self.instruction = events.INSTRUCTION
+        self.rest = 0
+        if tracer.trace_arcs:
+            self.rest = events.PY_RETURN | events.BRANCH_LEFT | events.BRANCH_RIGHT
+        self.all = events.LINE | self.rest
+
+    def on_line(self, code: CodeType, line_number: int) -> Any:
+        """Do what coverage does with a line, and listen to lines no more if it was the last one."""
+        answer = self.report(code, line_number)
+        info = self.infos.get(id(code))
+        if info is None:
+            return answer
+        lines = vars(info).get("lines")
+        if lines is None:
+            lines = info.lines = Lines(code)
+            if vars(info).get("plain"):
+                lines.left = lines.all = -1  # which line comes next is told by a line event
+        at = line_number - lines.first
+        if 0 <= at < SPAN:
+            # No other thread has its turn from here on: none can begin a window, or end it all.
+            lines.left &= ~(1 << at)
+            if not lines.left and self.tracer.sysmon_on:
+                self.set_local_events(self.tracer.myid, code, self.rest)
+        return answer
+
+    def on_instruction(self, code: CodeType, offset: int) -> Any:
+        """Report the line on which a function begins, and listen to its instructions no more."""
+        info = self.infos.get(id(code))
+        lines = vars(info).get("lines") if info is not None else None
+        if lines is not None and lines.missed is not None:
+            here = [line for start, end, line in code.co_lines() if start <= offset < end]
+            if here == [lines.missed]:
+                # Again nobody else has a turn.  A window that begins right behind has this line.
+                if self.tracer.sysmon_on:
+                    self.set_local_events(self.tracer.myid, code, self.all)
+                self.listener(code, lines.missed)
+        return self.disable
+
+    def listen_again(self, info: Any) -> int:
+        """Wait for all lines of a code object again; return the events to hear, 0 if it is new.
+
+        `info` is what coverage knows of it.
+        """
+        lines = vars(info).get("lines")
+        if lines is None:
+            return 0
+        lines.left = lines.all
+        return int(self.all if lines.missed is None else self.all | self.instruction)
+
+
+def is_quiet(info: Any) -> bool:
+    """Tell whether all lines of a code object have been reported, by what coverage knows of it."""
+    lines = vars(info).get("lines")
+    return lines is not None and not lines.left
