@@ -23,16 +23,22 @@ PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 PATIENCE = 5.0  # seconds; it takes 0.1
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
-# the version, which payloads/begin.py compares, and the code: of `launch`, `loading`, the others.
+# the version, which payloads/begin.py compares, and the code: that of `launch` and of `loading`,
+# each with its size before it (from a file, `marshal` would read it byte by byte), and the others',
+# with a digest before it, which takes longer to make in the target.
 COMPILER = """\
-import marshal, sys, _frozen_importlib_external as bootstrap
+import hashlib, marshal, sys, _frozen_importlib_external as bootstrap
 sources = marshal.load(sys.stdin.buffer)
 code = {
     name: compile(source, "<covattach " + name + ">", "exec", dont_inherit=True, optimize=2)
     for name, source in sources.items()
 }
-first = [marshal.dumps(code.pop(name)) for name in ("launch", "loading")]
-sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER + b"".join(first) + marshal.dumps(code))
+sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER)
+for name in ("launch", "loading"):
+    first = marshal.dumps(code.pop(name))
+    sys.stdout.buffer.write(len(first).to_bytes(4, "little") + first)
+content = marshal.dumps(code)
+sys.stdout.buffer.write(hashlib.sha256(content).digest() + content)
 """
 
 

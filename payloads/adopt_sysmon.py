@@ -78,6 +78,8 @@ class SysmonAdoption:
         cache = self.collector.should_trace_cache
         if code.co_filename not in cache:
             cache[code.co_filename] = self.collector.should_trace(code.co_filename, frame)
+        if not cache[code.co_filename].trace:
+            return  # coverage would keep a note of each such code object, to no use
         self.codes.check(code)
         self.tracer.sysmon_py_start(code, 0)
         # coverage notes that it knows the code before it sets its events.  A thread that comes

@@ -21,7 +21,8 @@ def first(folder: str) -> str | CodeType:
     if os.path.exists(folder + "/payloads/compiled"):
         with open(folder + "/payloads/compiled", "rb") as file:
             if file.read(len(magic)) == magic:
-                code: CodeType = marshal.load(file)  # noqa: S302  # it is covattach's
+                size = int.from_bytes(file.read(4), "little")
+                code: CodeType = marshal.loads(file.read(size))  # noqa: S302  # it is covattach's
                 return code
     with open(folder + "/payloads/launch.py", encoding="utf-8") as text:
         return text.read()

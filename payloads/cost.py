@@ -71,7 +71,7 @@ def on_processors(but: int) -> tuple[float, float]:
     ran = waited = 0
     for name in os.listdir("/proc/self/task"):
         try:
-            with open(f"/proc/self/task/{name}/schedstat", encoding="ascii") as file:
+            with open(f"/proc/self/task/{name}/schedstat", encoding="utf-8") as file:
                 running, waiting = file.read().split()[:2]
         except OSError:
             continue

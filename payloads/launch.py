@@ -63,8 +63,10 @@ def load(folder: str) -> Any:
     if os.path.exists(folder + "/compiled"):
         with open(folder + "/compiled", "rb") as file:
             if file.read(len(magic)) == magic:
-                marshal.load(file)  # noqa: S302  # this file, as `begin` has executed it
-                code, content = marshal.load(file), file.read()  # noqa: S302  # it is covattach's
+                file.seek(int.from_bytes(file.read(4), "little"), 1)  # past this file's own code
+                size = int.from_bytes(file.read(4), "little")
+                code = marshal.loads(file.read(size))  # noqa: S302  # it is covattach's
+                content = file.read()
     if content is None:
         with open(folder + "/loading.py", encoding="utf-8") as text:
             code = compile(text.read(), "<covattach loading>", "exec")

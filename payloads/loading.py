@@ -16,6 +16,8 @@ MODULES = (
     "heap",
     "frames",
     "greenlets",
+    "stand_ins",
+    "loaders",
     "later",
     "library",
     "tracers",
@@ -60,13 +62,14 @@ MODULES = (
     "agent",
 )
 PACKAGE = "_covattach"
+DIGEST = 32  # bytes in front of what is compiled that tell it from other such
 KEEP = "covattach.payloads"
 
 
 class Keeper:
     """What the codec registry takes for an error handler; holds the agent's module."""
 
-    def __init__(self, key: int, agent: Any) -> None:
+    def __init__(self, key: bytes | int, agent: Any) -> None:
         self.key = key
         self.agent = agent
 
@@ -96,8 +99,9 @@ def load(folder: str, content: Any = None) -> Any:
         keeper: Any = codecs.lookup_error(KEEP)
     except LookupError:
         keeper = None
-    if keeper is None or keeper.key != hash(content):
-        keeper = Keeper(hash(content), execute(content))
+    key = content[:DIGEST] if isinstance(content, bytes) else hash(content)
+    if keeper is None or keeper.key != key:
+        keeper = Keeper(key, execute(content))
         codecs.register_error(KEEP, keeper)
     return keeper.agent
 
@@ -109,7 +113,7 @@ def execute(content: Any) -> Any:
     The file names start with `<`, which is how coverage knows that they are not to be measured.
     """
     if isinstance(content, bytes):
-        found = marshal.loads(content)  # noqa: S302  # it is covattach's
+        found = marshal.loads(memoryview(content)[DIGEST:])  # noqa: S302  # it is covattach's
         content = [found[name] for name in MODULES]
     package: Any = ModuleType(PACKAGE)
     package.__path__ = []

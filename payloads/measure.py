@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import sys
 from _thread import RLock
+from functools import lru_cache
 from typing import Any
 
 from . import adopt_ctrace, adopt_sysmon, company, frames, greenlets, later, library, tracers
@@ -131,12 +132,16 @@ class Measurement:
         self.cov._inited_for_start = True
         # A collector notes the stack that made it, for coverage's own tests.  Finding the source
         # of each frame goes through all modules of the application.
-        module: Any = sys.modules["coverage.collector"]
-        short_stack, module.short_stack = module.short_stack, str
+        collector: Any = sys.modules["coverage.collector"]
+        short_stack, collector.short_stack = collector.short_stack, str
+        # For each folder of `sys.path` all those above it are asked for the mark of a venv.
+        path: Any = sys.modules["coverage.inorout"].os.path  # type: ignore[attr-defined,unused-ignore]
+        exists, path.exists = path.exists, lru_cache(None)(path.exists)
         try:
             self.cov._init_for_start()
         finally:
-            module.short_stack = short_stack
+            path.exists = exists
+            collector.short_stack = short_stack
 
     def facts(self) -> dict[str, Any]:
         """Return what is measured, by what, and what coverage had to say about it."""

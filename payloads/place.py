@@ -61,7 +61,7 @@ class Place:
 
 def own_facts() -> dict[str, Any]:
     """Return what tells this process from others, as `covattach.attach.first_facts` does."""
-    with open("/proc/self/stat", encoding="ascii", errors="replace") as file:
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
         fields = file.read().rpartition(")")[2].split()
     with open("/proc/self/cmdline", "rb") as binary:
         command = binary.read().replace(b"\0", b" ").decode(errors="replace")

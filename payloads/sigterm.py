@@ -99,7 +99,7 @@ class Sigterm:
 
 def is_caught_in_c() -> bool:
     """Tell whether C code handles the signal, of which Python does not know."""
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
         caught = file.read().partition("SigCgt:")[2].split()[0]
     return bool(int(caught, 16) >> (_signal.SIGTERM - 1) & 1)
 

@@ -1,0 +1,134 @@
+"""What stands for names of modules that coverage imports, until they are used."""
+
+from __future__ import annotations
+
+import builtins
+import importlib
+import os
+import sys
+from functools import lru_cache, partial
+from importlib.machinery import all_suffixes
+from typing import Any
+
+
+class Later:
+    """An object that is found, or made, when it is first used: a module, or what is in one.
+
+    It can be called, asked for attributes and given to `isinstance`: all that coverage does with
+    the names that it imports.  `find` returns the object; `known` are attributes that need no look.
+    """
+
+    __parameters__ = ()  # so that `type[...]` of it, in 3.9, does not ask what it stands for
+
+    def __init__(self, find: Any, known: Any = ()) -> None:
+        self.__dict__.update(known, _find=find)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call what it stands for."""
+        return self._find()(*arguments, **keywords)
+
+    def __instancecheck__(self, instance: object) -> bool:
+        return isinstance(instance, self._find())
+
+    def __or__(self, other: Any) -> Any:
+        return other  # in the alias of a type, which nobody looks at
+
+
+def module(name: str) -> Later:
+    """Return what stands for a module."""
+    return Later(partial(importlib.import_module, name), KNOWN.get(name, ()))
+
+
+def member(module_name: str, name: str) -> Any:
+    """Return what stands for something in a module, or that itself where it is known."""
+
+    def find() -> Any:
+        return getattr(importlib.import_module(module_name), name)
+
+    return KNOWN.get(module_name, {}).get(name) or Later(find)
+
+
+def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
+    """Do what a class statement does; with a base that is there later, when the class is used."""
+    make = builtins.__build_class__
+    if not any(isinstance(base, Later) for base in bases):
+        return make(body, name, *bases, **keywords)
+
+    def find() -> Any:
+        real = [base._find() if isinstance(base, Later) else base for base in bases]
+        return make(body, name, *real, **keywords)
+
+    return Later(lru_cache(None)(find))
+
+
+def pattern(*arguments: Any, **keywords: Any) -> Later:
+    """Return what stands for a regular expression that is compiled when a module is imported."""
+    compiled = importlib.import_module("re").compile
+    return Later(lru_cache(None)(partial(compiled, *arguments, **keywords)))
+
+
+def module_name(path: str) -> str | None:
+    """Return the name of the module in a file, as `inspect.getmodulename` does."""
+    name = os.path.basename(path)
+    for suffix in sorted(all_suffixes(), key=len, reverse=True):
+        if name.endswith(suffix):
+            return name[: -len(suffix)]
+    return None
+
+
+def dataclass(kind: Any = None, **options: Any) -> Any:
+    """Give a class an `__init__`, which is all that coverage asks of those that it measures with.
+
+    For anything more the real one is there: importing it takes `inspect` along.
+    """
+    fields = {**vars(kind)} if kind is not None else {}
+    if options or kind is None or any(type(one).__name__ == "Field" for one in fields.values()):
+        real = importlib.import_module("dataclasses").dataclass
+        return real(**options) if kind is None else real(kind, **options)
+    names = tuple(kind.__annotations__)
+    usual = {name: fields[name] for name in names if name in fields}
+
+    def fill(self: Any, *values: Any, **named: Any) -> None:
+        vars(self).update(usual, **dict(zip(names, values)), **named)
+
+    kind.__init__ = fill
+    return kind
+
+
+LIBRARY = os.path.dirname(os.__file__)
+
+
+@lru_cache(None)
+def paths_of(*scheme: str) -> Any:
+    """Return what `sysconfig.get_paths` does; coverage asks three times for each of 10 schemes."""
+    return importlib.import_module("sysconfig").get_paths(*scheme)
+
+
+# What is asked of a module at once, or in the application's threads, and needs no import.
+KNOWN: dict[str, dict[str, Any]] = {
+    "configparser": {
+        "ConfigParser": Later(lambda: importlib.import_module("configparser").ConfigParser)
+    },
+    "dataclasses": {"dataclass": dataclass},
+    "inspect": {
+        "__file__": LIBRARY + "/inspect.py",  # from these coverage learns where the library is
+        "CO_OPTIMIZED": 1,  # Include/cpython/code.h
+        "currentframe": lambda: sys._getframe(1),
+        "getmodulename": module_name,
+    },
+    # Of its `Path` it is only asked whether something is one.
+    "pathlib": {"Path": Later(lambda: importlib.import_module("pathlib").Path)},
+    "platform": {
+        "__file__": LIBRARY + "/platform.py",
+        "python_implementation": lambda: "CPython",
+        "python_version": lambda: sys.version.split()[0],
+    },
+    "re": {"compile": pattern},
+    "sysconfig": {"get_paths": paths_of},
+    # It is one, and stands in `except`, where nothing but a class can.
+    "tomllib": {"TOMLDecodeError": ValueError},
+    "traceback": {"__file__": LIBRARY + "/traceback.py"},
+}
