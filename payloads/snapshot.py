@@ -12,10 +12,13 @@ import copy
 import marshal
 import sys
 from array import array
+from itertools import chain
 from typing import Any
 
 from . import later, tracers
 from .windows import NUMBERS, Windows
+
+NOTHING = None, 0, b""  # held of a file that is not known yet
 
 
 def kind_of(collector: Any) -> str:
@@ -59,17 +62,21 @@ class Snapshots:
         now = self.collector.data if taken is None else taken
         parts = {name: self.counted(name, held) for name, held in list(now.items())}
         closed = self.windows.closed
-        names = list(dict.fromkeys(name for files in (parts, *closed.values()) for name in files))
+        names = list(dict.fromkeys(chain(parts, *closed.values())))
         nothing = 0, self.wired([])
         held = [parts.get(name, nothing) for name in names]
         blob = [numbers for _, numbers in held]
         ends = 2 if self.kind == "arcs" else 1
         self.map_canonical()
+        mapped = self.mapped
         header = {
             "kind": self.kind,
             "marshalled": self.kind != "packed",
             "shift": tracers.bits(self.collector),
-            "files": [[self.map_file(name), ends * count] for name, (count, _) in zip(names, held)],
+            "files": [
+                [mapped.get(name) or self.map_file(name), ends * count]
+                for name, (count, _) in zip(names, held)
+            ],
             "file_tracers": {
                 self.map_file(name): tracer for name, tracer in self.collector.file_tracers.items()
             },
@@ -91,7 +98,7 @@ class Snapshots:
         They only ever become more until `forget`: if they are as many as the last time, they are
         the same, and an application that has come to rest is not gone through again.
         """
-        known, count, numbers = self.encoded.get(name, (None, 0, b""))
+        known, count, numbers = self.encoded.get(name, NOTHING)
         if known is not held or count != len(held):
             some = list(held)
             count, numbers = len(some), self.wired(some)

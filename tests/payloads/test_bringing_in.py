@@ -84,6 +84,11 @@ def test_application_that_imports_coverage(interpreter: Interpreter, launch: Lau
         (agent.path / "bad.toml").write_text("[tool.coverage\n")
         bad = str(agent.path / "bad.toml")
         assert "ConfigError" in target.ask(f"__import__('coverage').Coverage(config_file={bad!r})")
+
+        # AND one that can be read is read
+        (agent.path / "good.ini").write_text("[coverage:run]\nbranch = true\n")
+        good = f"__import__('coverage').Coverage(config_file={str(agent.path / 'good.ini')!r})"
+        assert target.ask(f"{good}.get_option('run:branch')") is True
         agent.stop()
 
 
