@@ -61,6 +61,7 @@ class Tracing:
             self.next_tick = self.next_rest = self.next_word = now = time.monotonic()
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
             self.why = ""
+            self.is_told = False  # why it ends
             self.looked_at = 0
             self.hook.install()
             self.resume()
@@ -99,6 +100,8 @@ class Tracing:
         now = time.monotonic()
         self.stream.flush()
         if not self.is_on:
+            if not self.stream.pending and self.why and not self.is_told:
+                self.tell([])  # the client was behind when it ended, and has caught up
             if self.stream.is_gone or not self.stream.pending or now >= self.ends:
                 self.close()
             return
@@ -130,7 +133,12 @@ class Tracing:
             self.why = "time" if now >= self.ends else "limit"
         if not self.stream.pending and (events or self.why or now >= self.next_word):
             self.next_word = now + SAYING
-            self.stream.put(events, self.facts())
+            self.tell(events)
+
+    def tell(self, events: list[tuple[Any, ...]]) -> None:
+        """Send a message; only to be called when nothing is pending."""
+        self.is_told = bool(self.why)
+        self.stream.put(events, self.facts())
 
     def watched(self) -> float:
         """Return for how many seconds the hook was on since this was last called."""
@@ -147,7 +155,7 @@ class Tracing:
             "dropped": counted(self.calls.drops),
             "left_out": self.share.left_out,
             "faults": counted(self.calls.faults),
-            "is_on": self.hook.is_on,
+            "is_on": self.is_on and self.hook.is_on,
             "end": self.why,
         }
 

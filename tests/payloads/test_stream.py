@@ -1,0 +1,44 @@
+"""The stream of a trace, to a client that is behind."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from inside import Inside
+from running import PATIENCE, Target, wait_for
+
+from covattach import calls, client
+from covattach.folder import Folder
+
+Launch = Callable[..., Target]
+HOOKED = "bool(sys.monitoring.get_tool(4) if hasattr(sys, 'monitoring') else sys.getprofile())"
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_the_last_words_wait_for_it(interpreter: Interpreter, launch: Launch) -> None:
+    """A client that asks for the end before it has read hears in the end why it ended."""
+    # GIVEN a trace whose client has read nothing, until not even its socket takes any more
+    target = launch(interpreter, "calling.py", "hot")
+    with Inside(target) as agent:
+        place = Folder(agent.path, str(agent.path))
+        deadline = time.monotonic() + PATIENCE
+        connection = client.asked(place, "trace", deadline)
+        wait_for(lambda: target.ask(HOOKED), "the hook")
+        before = target.ask("counted[0]")
+        wait_for(lambda: target.ask("counted[0]") > before + 3000, "calls")
+
+        # WHEN it asks for the end, and reads only after the hook is gone
+        connection.shutdown(socket.SHUT_WR)
+        wait_for(lambda: not target.ask(HOOKED), "the end of the hook")
+        stream, decoder = calls.Stream(connection), calls.Decoder()
+        assert stream.message(deadline) is not None  # the reply
+        while (message := stream.message(deadline)) is not None:
+            decoder.events(*message)
+
+        # THEN the last message says so
+        assert decoder.facts["end"] == "asked"
+        stream.close()
