@@ -30,7 +30,11 @@ def application(environ, start_response):
 def main(*options):
     import pyuwsgi
 
-    threading.Thread(target=len, args=("",)).start()  # the first has the C library handle a signal
+    first = threading.Thread(target=len, args=("",))  # it has the C library handle a signal
+    first.start()
+    # A worker that is forked while it ends would wait for it at its own end, for ever: uWSGI does
+    # not tell Python of its forks.
+    first.join()
     listener = socket.create_server(("127.0.0.1", 0))
     listener.set_inheritable(True)
     print("ready", listener.getsockname()[1], flush=True)
