@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from covattach import attach, tree
+from covattach import attach, births, tree
 from covattach.attach import DONE, Options, Tell
 from covattach.errors import CovattachError, NoTarget, NotNow
 from covattach.session import Session
@@ -70,7 +70,7 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
     whole = absolute(session.facts.get("settings") or {}, session.cwd)
     others = replace(options, tree=session.folder.inside, wanted=whole)
     try:
-        while left := [one for one in tree.descendants(pid) if is_left(one, found)]:
+        while left := [one for one in births.descendants(pid) if is_left(one, found)]:
             attach_to(left, others, found, count)
     except BaseException:
         if not facts["already"]:
@@ -82,7 +82,7 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
 
 def with_descendant(pid: int, error: NoTarget) -> NoTarget:
     """Return the error for a process that runs no Python, naming a descendant that does."""
-    for one in tree.descendants(pid):
+    for one in births.descendants(pid):
         with contextlib.suppress(CovattachError, OSError):
             find_interpreter(Process(one))
             return NoTarget(
@@ -127,7 +127,7 @@ def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
     except (CovattachError, OSError):  # what is read of it in /proc may be gone, too
         if not Process(pid).is_alive():
             raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
-        tree.wait_for_births(tree.Tree(found.first.folder, found.first.pid))
+        births.wait_for_births(tree.Tree(found.first.folder, found.first.pid))
         if tree.is_member(pid, found.first.folder):
             return attach.start(pid, options, attach.nobody)[1]
         raise

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from covattach import attach, client, session, tree
+from covattach import attach, births, client, session
 from covattach.errors import BadUsage, CovattachError
 from covattach.lease import Lease
 from covattach.reports.functions import Entry, Part, check_entries, lines_of
@@ -106,7 +106,7 @@ def only(snapshot: Snapshot, window: str) -> Snapshot:
 def with_descendants(pids: list[int]) -> list[int]:
     """Return these processes and their descendants, as far as those run Python."""
     found = dict.fromkeys(pids)
-    for child in [child for pid in pids for child in tree.descendants(pid)]:
+    for child in [child for pid in pids for child in births.descendants(pid)]:
         with contextlib.suppress(CovattachError):
             find_interpreter(Process(child))
             found[child] = None

@@ -7,24 +7,22 @@ names of the folders: that of the first session, and beside it those whose names
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from covattach import client, ended, folder, session
+from covattach import births, client, ended, folder, session
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
 from covattach.folder import Folder
 from covattach.reports.snapshot import Snapshot, SnapshotError, decode
 from covattach.session import BRINGING_IN, Session
-from covattach.target.process import Process, children_of
+from covattach.target.process import Process
 
 AT_ONCE = 8  # sessions that are asked side by side
-BIRTH = 1.0  # seconds in which a child that was forked just now has opened its door, or has ended
 Asked = TypeVar("Asked")
 Count = Callable[[int, int], None]
 
@@ -77,7 +75,7 @@ class Tree:
         """
         if place.belongs_to(0) or (self.place.owner and place.belongs_to(self.place.owner.uid)):
             return True
-        return is_same(facts, place) or any(map(place.belongs_to, users(self.pid)))
+        return is_same(facts, place) or any(map(place.belongs_to, births.users(self.pid)))
 
 
 def find(pid: int) -> Tree | None:
@@ -140,7 +138,7 @@ def snapshots(
 
     `count` is told how many have been asked.  Raises NoSession if there is none.
     """
-    wait_for_births(tree)
+    births.wait_for_births(tree)
     members = tree.members()
     answers = each(lambda one: snapshot(one, reset), members, count)
     found = [one for one in answers if one is not None]
@@ -192,7 +190,7 @@ def named(taken: Snapshot, pid: int | None = None) -> Snapshot:
 
 def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
     """Begin the window `name` in all processes; return the facts of each.  Raises NoSession."""
-    wait_for_births(tree)
+    births.wait_for_births(tree)
 
     def one(member: Session) -> dict[str, Any] | None:
         try:
@@ -216,11 +214,11 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
     found: list[tuple[Session, Snapshot]] = []
     found += [(tree.first(), named(one)) for one in ended.read(tree.place)]
     try:
-        wait_for_births(tree)
+        births.wait_for_births(tree)
         found += filter(None, [stop_one(tree.first())])
         stopped = time.monotonic()
         while True:
-            wait_for_births(tree, stopped)
+            births.wait_for_births(tree, stopped)
             members = [one for one in tree.members() if one.folder != tree.place]
             if not members:
                 break
@@ -251,55 +249,3 @@ def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
     finally:
         if not is_first:
             member.folder.remove()
-
-
-def wait_for_births(tree: Tree, stopped: float | None = None) -> None:
-    """Wait until each child that was forked just now can be asked, has ended, or is another.
-
-    It makes its folder a moment after its birth.  Only children of measured processes that run the
-    same program are looked at; one that C code has forked is never going to be there.  `stopped` is
-    when the first process was: what it has forked since is left out.
-    """
-    deadline = time.monotonic() + BIRTH
-    while time.monotonic() < deadline:
-        known = {one.pid for one in tree.members() if one.folder.has("agent.sock")}
-        since = 0.0 if stopped is None else time.monotonic() - stopped
-        if not any(
-            is_newborn(pid, known, since if pid == tree.pid else 0.0) for pid in known | {tree.pid}
-        ):
-            return
-        time.sleep(0.005)
-
-
-def is_newborn(parent: int, known: set[int], since: float) -> bool:
-    """Whether `parent` has a child that was born within the last second, and is not `known`.
-
-    But not within the last `since` seconds.
-    """
-    for pid in children_of(parent):
-        if pid in known:
-            continue
-        try:
-            child = Process(pid)
-            same = os.readlink(child.proc / "exe") == os.readlink(f"/proc/{parent}/exe")
-        except (CovattachError, OSError):
-            continue
-        if same and since <= child.age() < BIRTH:
-            return True
-    return False
-
-
-def users(pid: int) -> set[int]:
-    """Return the users that the descendants of a process belong to."""
-    found = set()
-    for one in descendants(pid):
-        with contextlib.suppress(NoTarget):
-            found.add(Process(one).uid)
-    return found
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """Yield the descendants of a process, parents before their children."""
-    for child in children_of(pid):
-        yield child
-        yield from descendants(child)

@@ -1,11 +1,10 @@
-"""What several commands share: types of options, facts to stdout, words to stderr."""
+"""What several commands share: facts to stdout, words to stderr."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import os
-import re
 import shutil
 import sys
 import textwrap
@@ -24,149 +23,9 @@ if TYPE_CHECKING:
 NUMBERS = ("PID", "for", "points")
 GAP = 2  # columns between columns
 SHORTEST = 12  # columns for a command line, on however narrow a terminal
-UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 SPINNING: list[Callable[[], contextlib.AbstractContextManager[None]]] = []  # hides progress
 ROWS = "covattach.rows"  # in a context's `meta`: facts to be printed as one list
-
-json_option = click.option(
-    "--json", "as_json", is_flag=True, help="Print the facts as JSON on standard output."
-)
-
-
-class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A length of time such as 30, 30s, 10m, 2h or 7d, as seconds."""
-
-    name = "time"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> float:
-        """Return the seconds; fails with a usage error for anything else."""
-        if isinstance(value, float):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)([smhd]?)", str(value))
-        if not found or float(found[1]) == 0:
-            self.fail(f"{value!r} is not a time such as 30s, 10m or 2h", param, context)
-        return float(found[1]) * UNITS[found[2]]
-
-
-class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A comma-separated list of regular expressions, as coverage's own `--contexts` has it."""
-
-    name = "list"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> list[str]:
-        """Return the expressions; fails with a usage error for one that is none."""
-        patterns = [part.strip() for part in str(value).split(",") if part.strip()]
-        for pattern in patterns:
-            try:
-                re.compile(pattern)
-            except re.error as error:
-                self.fail(f"{pattern!r} is no regular expression: {error}", param, context)
-        return patterns
-
-
-timeout_option = click.option(
-    "--timeout",
-    type=Duration(),
-    default="30s",
-    show_default=True,
-    help="How long to wait for a safe point in the target.",
-)
-
-
-def listed(context: click.Context, param: click.Parameter, value: str | None) -> list[str]:
-    """Return a comma-separated option as a list, as coverage's own options are given."""
-    return [part.strip() for part in (value or "").split(",") if part.strip()]
-
-
-def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options by which `start` and `run` say what to measure, and how."""
-    for option in reversed(
-        (
-            click.option(
-                "--core",
-                type=click.Choice(["sysmon", "ctrace"]),
-                help="coverage's measuring core.  [default: the fastest that can do it]",
-            ),
-            click.option(
-                "--branch/--no-branch", default=None, help="Measure branches, not only lines."
-            ),
-            click.option(
-                "--source", callback=listed, metavar="LIST", help="Packages or folders to measure."
-            ),
-            click.option(
-                "--include", callback=listed, metavar="LIST", help="Only files like these patterns."
-            ),
-            click.option(
-                "--omit", callback=listed, metavar="LIST", help="No files like these patterns."
-            ),
-            click.option(
-                "--rcfile",
-                type=click.Path(exists=True, dir_okay=False),
-                help="coverage's configuration.  [default: the target's own]",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
-
-
-def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Take what these options say out of `given`; return it by the names that coverage has."""
-    include, omit = given.pop("include"), given.pop("omit")
-    return {
-        "run:branch": given.pop("branch"),
-        "run:source": given.pop("source"),
-        "run:include": include,
-        "run:omit": omit,
-        "report:include": include,
-        "report:omit": omit,
-    }
-
-
-def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options by which `dump` and `stop` say where the data and the reports go."""
-    for option in reversed(
-        (
-            click.option(
-                "--data-file",
-                type=click.Path(dir_okay=False),
-                default=".coverage",
-                show_default=True,
-                help="Write the data here, for every tool that reads coverage's files.",
-            ),
-            click.option(
-                "--html",
-                "html",
-                type=click.Path(file_okay=False),
-                default="htmlcov",
-                show_default=True,
-                metavar="DIR",
-                help="Write the HTML report into this folder.",
-            ),
-            click.option("--no-html", is_flag=True, help="Make no HTML report."),
-            click.option(
-                "--format",
-                "formats",
-                default="html",
-                show_default=True,
-                metavar="LIST",
-                help="Reports to make: html,xml,json,lcov,text,markdown.",
-            ),
-            click.option(
-                "--contexts",
-                type=Patterns(),
-                metavar="LIST",
-                help="Report only what ran in windows that match these regular expressions.",
-            ),
-        )
-    ):
-        command = option(command)
-    return command
 
 
 def say(text: str, **style: Any) -> None:

@@ -9,7 +9,8 @@ from pathlib import Path
 import click
 
 from covattach.commands.common import console, say
-from covattach.commands.dump import check, make
+from covattach.commands.dump import check
+from covattach.commands.making import make
 
 EPILOG = """
 \b

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from covattach.commands.common import console, json_option, print_json, say
+from covattach.commands.common import console, print_json, say
+from covattach.commands.options import json_option
 
 EPILOG = """
 \b

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from covattach.commands.common import json_option, print_json, say
+from covattach.commands.common import print_json, say
+from covattach.commands.options import json_option
 from covattach.commands.targets import ForTargets, each_target
 
 EPILOG = """

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from covattach.commands.common import console, json_option, print_json, processes_table, say
+from covattach.commands.common import console, print_json, processes_table, say
+from covattach.commands.options import json_option
 
 if TYPE_CHECKING:
     from rich.text import Text

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import Duration, json_option, listed, progress, say
+from covattach.commands.common import progress, say
 from covattach.commands.mark import WindowName
+from covattach.commands.options import Duration, json_option, listed
 from covattach.commands.recorded import compare, report, tell
 from covattach.commands.targets import Failures, ForTargets, target_options
 

@@ -18,7 +18,7 @@ def report(rans: list[Ran], where: Path) -> Path | None:
     """Make the HTML report of just that; return its first page."""
     import tempfile
 
-    from covattach.commands.dump import make
+    from covattach.commands.making import make
 
     with tempfile.TemporaryDirectory(prefix="record-") as temporary:
         outputs = {"html": where, "formats": {"html"}, "data_file": Path(temporary, ".coverage")}

@@ -6,16 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import (
+from covattach.commands.common import print_json, say
+from covattach.commands.dump import check, report
+from covattach.commands.options import (
     Duration,
     chosen_settings,
     json_option,
     measuring_options,
     output_options,
-    print_json,
-    say,
 )
-from covattach.commands.dump import check, report
 from covattach.errors import CovattachError, NoSession
 
 if TYPE_CHECKING:

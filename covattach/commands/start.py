@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import (
+from covattach.commands.common import print_json, progress, say
+from covattach.commands.options import (
     Duration,
     chosen_settings,
     json_option,
     measuring_options,
-    print_json,
-    progress,
-    say,
     timeout_option,
 )
 from covattach.commands.targets import ForTargets, each_target

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import console, cut, json_option, print_json, say
+from covattach.commands.common import console, cut, print_json, say
+from covattach.commands.options import json_option
 from covattach.commands.targets import ForTargets, target_options
 
 if TYPE_CHECKING:

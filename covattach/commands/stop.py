@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import asking, json_option, output_options, print_json, say
-from covattach.commands.dump import check, report, snapshots_of, write_first
+from covattach.commands.common import asking, print_json, say
+from covattach.commands.dump import check, report, snapshots_of
+from covattach.commands.making import write_first
+from covattach.commands.options import json_option, output_options
 from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import Duration, progress, say, timeout_option
+from covattach.commands.common import progress, say
+from covattach.commands.options import Duration, timeout_option
 from covattach.commands.targets import ForTargets, target_options
 from covattach.errors import BadUsage
 

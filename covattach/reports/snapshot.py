@@ -15,10 +15,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from covattach.reports.loads import Loads, NotLoads, check
+from covattach.reports import header as headers
+from covattach.reports.header import Counts
+from covattach.reports.loads import Loads
 from covattach.reports.points import (
     HIGHEST_LINE,
-    SHIFTS,
     SnapshotError,
     decoded,
     marshalled_size,
@@ -28,15 +29,12 @@ from covattach.reports.points import (
 __all__ = ["HIGHEST_LINE", "Snapshot", "SnapshotError", "decode"]
 Lines = dict[str, set[int]]
 Arcs = dict[str, set[tuple[int, int]]]
-Counts = list[tuple[str, int]]
 
 KINDS = ("lines", "arcs", "packed")
 WORD = 8  # bytes a number that is not marshalled: signed, of 64 bits
-LONGEST_NAME = 4096  # bytes: PATH_MAX of Linux
 # A data file holds a bit for each line up to the highest that ran.  This bounds all of them to
 # 128 MiB, where a thousand files with a single made-up line each would otherwise fill the disk.
 HIGHEST_LINES_IN_ALL = 1 << 30
-LATEST = 1e11  # seconds since 1970: the year 5138
 
 NOT_FACTS = {
     "kind",
@@ -92,10 +90,10 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
     kind = header.get("kind")
     if kind not in KINDS:
         raise SnapshotError("it does not say whether it holds lines or arcs")
-    counts = check_counts(header.get("files"))
-    ended = check_windows(header.get("windows"), counts)
-    every = [(check_window(header.get("window", "")), counts), *ended]
-    shift = check_shift(header.get("shift", 28))
+    counts = headers.check_counts(header.get("files"))
+    ended = headers.check_windows(header.get("windows"), counts)
+    every = [(headers.check_window(header.get("window", "")), counts), *ended]
+    shift = headers.check_shift(header.get("shift", 28))
     windows: dict[str, Any] = {}
     numbers = split(kind, [parts for _, parts in every], blob, bool(header.get("marshalled")))
     for window, parts in every:
@@ -108,11 +106,11 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
     return Snapshot(
         kind=kind,
         files=together(windows),
-        file_tracers=check_tracers(header.get("file_tracers", {})),
-        taken=check_time(header.get("taken")),
+        file_tracers=headers.check_tracers(header.get("file_tracers", {})),
+        taken=headers.check_time(header.get("taken")),
         facts={name: value for name, value in header.items() if name not in NOT_FACTS},
         windows=windows if ended else {},
-        loads=check_loads(header.get("imported")),
+        loads=headers.check_loads(header.get("imported")),
     )
 
 
@@ -146,14 +144,6 @@ def flat(held: Any) -> array[int]:
     return array("q", (n for one in held for n in (one if isinstance(one, tuple) else (one,))))
 
 
-def check_loads(imported: Any) -> Loads:
-    """Return what the target says of its imports; raises SnapshotError."""
-    try:
-        return check(imported)
-    except NotLoads as error:
-        raise SnapshotError(str(error)) from None
-
-
 def together(windows: dict[str, Any]) -> Any:
     """Return what ran in any of the windows."""
     if len(windows) == 1:
@@ -170,74 +160,6 @@ def check_bits(windows: dict[str, Lines]) -> None:
     highest = (max(held, default=0) for files in windows.values() for held in files.values())
     if sum(highest) > HIGHEST_LINES_IN_ALL:
         raise SnapshotError("its line numbers are absurdly high")
-
-
-def check_counts(files: Any) -> Counts:
-    """Return file names with their counts of numbers; raises SnapshotError."""
-    if not isinstance(files, list):
-        raise SnapshotError("its list of files is missing")
-    counts = []
-    for entry in files:
-        if not isinstance(entry, list | tuple) or len(entry) != 2:
-            raise SnapshotError("an entry in its list of files is not a name and a count")
-        counts.append((check_name(entry[0]), check_count(entry[1])))
-    return counts
-
-
-def check_windows(windows: Any, files: Counts) -> list[tuple[str, Counts]]:
-    """Return the windows that have ended, each with counts as those of `files`.
-
-    A window names files by where they are in `files`.  Raises SnapshotError.
-    """
-    found = []
-    if not isinstance(windows, list | None):
-        raise SnapshotError("its list of windows is not one")
-    for entry in windows or ():
-        if not isinstance(entry, list | tuple) or len(entry) != 2:
-            raise SnapshotError("an entry in its list of windows is not a name and a list")
-        name, flat = entry
-        if not isinstance(flat, list) or len(flat) % 2:
-            raise SnapshotError("a window in it does not say which files are in it")
-        at, counts = map(check_count, flat[::2]), map(check_count, flat[1::2])
-        try:
-            named = [(files[place][0], count) for place, count in zip(at, counts, strict=True)]
-        except IndexError:
-            raise SnapshotError("a window in it has a file that is not there") from None
-        found.append((check_window(name), named))
-    return found
-
-
-def check_count(count: Any) -> int:
-    """Return `count` if it is a natural number; raises SnapshotError."""
-    if type(count) is not int or count < 0:
-        raise SnapshotError("a count in its list of files is not a natural number")
-    return count
-
-
-def check_shift(shift: Any) -> int:
-    """Return `shift` if arcs can be packed so; raises SnapshotError."""
-    if shift not in SHIFTS:
-        raise SnapshotError("it does not say how its arcs are packed")
-    return int(shift)
-
-
-def check_window(name: Any) -> str:
-    """Return `name` if it can be the name of a window; raises SnapshotError."""
-    return name if name == "" else check_name(name)
-
-
-def check_name(name: Any) -> str:
-    """Return `name` if it can be the name of a file in a data file; raises SnapshotError."""
-    if not isinstance(name, str) or not name or "\0" in name:
-        raise SnapshotError("a name in it is not that of a file")
-    try:
-        encoded = name.encode()
-    except UnicodeEncodeError:
-        # coverage measures no such file: sqlite could not hold its name.
-        raise SnapshotError("a name in it is not UTF-8") from None
-    if len(encoded) > LONGEST_NAME:
-        raise SnapshotError(f"a name in it has {len(encoded)} bytes")
-    return name
 
 
 def split(kind: str, windows: list[Counts], blob: bytes, marshalled: bool) -> Iterator[array[int]]:
@@ -260,18 +182,3 @@ def numbers_of(kind: str, sizes: list[int], blob: bytes, marshalled: int) -> Ite
         part = blob[at : at + size]
         at += size
         yield unmarshalled(kind, part) if place < marshalled else array("q", part)
-
-
-def check_tracers(tracers: Any) -> dict[str, str]:
-    """Return file names with the plugins that traced them; raises SnapshotError."""
-    if not isinstance(tracers, dict):
-        raise SnapshotError("its list of plugins is not one")
-    # A plugin's name is written to the data file as a file's is, so the same must hold for it.
-    return {check_name(name): check_name(plugin) for name, plugin in tracers.items()}
-
-
-def check_time(taken: Any) -> float:
-    """Return `taken`, in seconds since 1970, as a float; raises SnapshotError."""
-    if type(taken) not in (int, float) or not 0 <= taken < LATEST:
-        raise SnapshotError("it does not say when it was taken")
-    return float(taken)

@@ -1,0 +1,107 @@
+"""Make the data file and the reports out of the snapshots of sessions."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from covattach.reports.figures import Report
+    from covattach.reports.snapshot import Snapshot
+    from covattach.session import Session
+
+MOST_SHOWN = 24  # windows and processes that an HTML report names line by line
+
+
+def make(
+    found: list[Session],
+    snapshots: list[Snapshot],
+    where: dict[str, Any],
+    in_target: bool = False,
+) -> tuple[Report, Path | None]:
+    """Write the data file and make the reports; return what they say, and the HTML's first page.
+
+    The settings for reports, and the folder that names are relative to, are the first session's.
+    """
+    with found[0].looked_at():
+        made = make_here(found, snapshots, where, in_target)
+    if in_target and where["html"] is not None:
+        return made, make_html_in_target(found[0], where["html"])
+    return made, made.html
+
+
+def make_here(
+    found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], in_target: bool
+) -> Report:
+    """Write the data file and make the reports that are not the target's to make."""
+    from covattach.reports import render
+
+    settings = write(found, snapshots, where)
+    return render.render(
+        where["data_file"],
+        html=None if in_target else where["html"],
+        formats=where["formats"] - ({"html"} if in_target else set()),
+        settings=settings,
+        cwd=found[0].cwd,
+    )
+
+
+def write(found: list[Session], snapshots: list[Snapshot], where: dict[str, Any]) -> dict[str, Any]:
+    """Write the data file; return the settings that reports of it are to follow."""
+    from covattach.reports import datafile, paths, sources
+
+    first = found[0]
+    snapshots, settings = paths.mapped(snapshots, first.settings, first.cwd)
+    settings = with_windows(settings, snapshots, where.get("contexts"))
+    ran = {name for snapshot in snapshots for name in snapshot.files}
+    never = sources.never_ran(settings, first.cwd, ran)
+    context = str(settings.get("run:context") or "")
+    datafile.write(snapshots, where["data_file"], origin(found), never, context)
+    return settings
+
+
+def write_first(taken: list[tuple[Session, Snapshot, float]], where: dict[str, Any]) -> None:
+    """Write the data file before a session is ended: if it cannot be written, that goes on."""
+    found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
+    with found[0].looked_at():
+        write(found, snapshots, where)
+
+
+def origin(found: list[Session]) -> dict[str, Any]:
+    """Return what the data file is to say of where it comes from."""
+    first, *others = sorted(found, key=lambda one: float(one.facts.get("since") or 0))
+    return {**first.origin, **({"pids": [one.pid for one in found]} if others else {})}
+
+
+def with_windows(
+    settings: dict[str, Any], snapshots: list[Snapshot], contexts: list[str] | None
+) -> dict[str, Any]:
+    """Return the settings for reports that show windows and processes, and only those asked for.
+
+    Not if there are so many that a line with all of them would be no use to anybody.
+    """
+    named = [name for one in snapshots for name in one.windows or ([""] if one.process else [])]
+    shown = {"html:show_contexts": True} if 0 < len(named) <= MOST_SHOWN else {}
+    asked = {"report:contexts": contexts} if contexts else {}
+    return {**settings, **shown, **asked}
+
+
+def make_html_in_target(found: Session, directory: Path) -> Path:
+    """Have coverage's own reporter run inside the target; return the report's first page."""
+    import time
+
+    from covattach import client, session
+    from covattach.errors import BadUsage
+    from covattach.reports import outputs
+
+    if not found.alive:
+        raise client.no_session(found.pid)
+    if not found.folder.is_ours_alone:
+        raise BadUsage(
+            f"Process {found.pid} is another user's, or in a container: it cannot write here.",
+            "Leave --in-target out: the report is the same.",
+        )
+    deadline = time.monotonic() + session.BRINGING_IN
+    client.ask(found.folder, "html", deadline, directory=str(directory))
+    outputs.mark_folder(directory)
+    return directory / "index.html"
