@@ -51,7 +51,8 @@ class Server:
 
     def kill(self) -> None:
         """Kill the worker that was born last, and wait for others."""
-        os.kill(descendants(self.master.pid)[-1], signal.SIGKILL)
+        workers = wait_for(lambda: descendants(self.master.pid), "a worker")  # all may be renewed
+        os.kill(workers[-1], signal.SIGKILL)
         self.renew(2)
 
 
