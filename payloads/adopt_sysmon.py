@@ -85,10 +85,10 @@ class SysmonAdoption:
         # coverage notes that it knows the code before it sets its events.  A thread that comes
         # in between is told that all is done, and would run lines that nobody reports.
         info = self.tracer.code_infos.get(id(code))
-        if info is not None and info.tracing:
-            with self.tracer.lock:
-                if self.tracer.sysmon_on and not self.local_events(code) and not is_quiet(info):
-                    self.monitoring.set_local_events(self.tracer.myid, code, self.quiet.all)
+        is_new = info is not None and info.tracing and not self.local_events(code)
+        # No other thread has its turn between the look at `sysmon_on` and the call.
+        if is_new and not is_quiet(info) and self.tracer.sysmon_on:
+            self.monitoring.set_local_events(self.tracer.myid, code, self.quiet.all)
 
     def local_events(self, code: CodeType) -> int:
         """Return the events that coverage listens to in `code`."""

@@ -96,6 +96,24 @@ def executed(module: ModuleType) -> None:
         vars(module)["re"] = importlib.import_module("re")
 
 
+def give_when_asked(package: ModuleType) -> None:
+    """Have the package itself, which applications import from, give the real things (PEP 562).
+
+    No code of it looks at its own names.
+    """
+    space = vars(package)
+    waiting = {name: one for name, one in space.items() if isinstance(one, stand_ins.Later)}
+
+    def find(name: str) -> Any:
+        if name not in waiting:
+            raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
+        return space.setdefault(name, stand_ins.found(waiting[name]))
+
+    for name in waiting:
+        del space[name]
+    space["__getattr__"] = find
+
+
 def import_package(folder: str) -> ModuleType:
     """Import the coverage package that lies in `folder`, whatever `sys.path` says."""
     left_out = frozenset(REPORTERS + PARSERS + TRACERS + STANDARD)
@@ -115,6 +133,7 @@ def import_package(folder: str) -> ModuleType:
     sys.modules["coverage"] = module
     try:
         spec.loader.exec_module(module)
+        give_when_asked(module)
     finally:
         sys.path_importer_cache.pop(folder, None)
     return module

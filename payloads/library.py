@@ -63,8 +63,12 @@ def version_of(folder: str) -> tuple[int, ...]:
     """Return the version of the coverage package in `folder`, read without importing it."""
     import re
 
-    with open(folder + "/version.py", encoding="utf-8") as file:
-        found = re.search(r"^version_info\b.*?=\s*\((\d+), (\d+), (\d+)", file.read(), re.M)
+    try:
+        with open(folder + "/version.py", encoding="utf-8") as file:
+            text = file.read()
+    except OSError:
+        return (0,)  # it is in a zip file, or has been compiled and has no sources
+    found = re.search(r"^version_info\b.*?=\s*\((\d+), (\d+), (\d+)", text, re.M)
     return tuple(int(part) for part in found.groups()) if found else (0,)
 
 

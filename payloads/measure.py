@@ -100,7 +100,7 @@ class Measurement:
         try:
             self.prepare()
             tracers.remove_locks(self.cov._collector)
-            with tracers.locks_of_threads():
+            with tracers.without_lock():
                 self.cov.start()
         except BaseException:
             adopt_sysmon.give_back(others)
@@ -160,7 +160,7 @@ class Measurement:
             collector.data_lock = RLock()
         for tracer in collector.tracers:
             if hasattr(tracer, "lock"):
-                tracer.lock = RLock()
+                tracer.lock = tracers.NoLock()
 
     def stop(self) -> None:
         """Stop measuring, and undo everything that was done; does nothing the second time.

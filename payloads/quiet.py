@@ -45,7 +45,9 @@ class Lines:
             self.all = sum(1 << (line - self.first) for line in lines)
         self.left = self.all
         begins = body[:1] if IS_MISSED else []
-        self.missed = next((line for start, _, line in begins if start <= entry(code)), None)
+        # From 3.15 on a generator expression is entered twice: when it is made, and when it runs.
+        enters = 2 * len(code.co_code) if code.co_name == "<genexpr>" else entry(code)
+        self.missed = next((line for start, _, line in begins if start <= enters), None)
 
 
 def entry(code: CodeType) -> int:

@@ -33,8 +33,17 @@ class Later:
     def __instancecheck__(self, instance: object) -> bool:
         return isinstance(instance, self._find())
 
+    def __mro_entries__(self, bases: Any) -> Any:
+        """Be a base of a class that the application makes (PEP 560)."""
+        return (self._find(),)
+
     def __or__(self, other: Any) -> Any:
         return other  # in the alias of a type, which nobody looks at
+
+
+def found(one: Later) -> Any:
+    """Return what it stands for."""
+    return one._find()
 
 
 def module(name: str) -> Later:
@@ -58,7 +67,7 @@ def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
         return make(body, name, *bases, **keywords)
 
     def find() -> Any:
-        real = [base._find() if isinstance(base, Later) else base for base in bases]
+        real = [found(base) if isinstance(base, Later) else base for base in bases]
         return make(body, name, *real, **keywords)
 
     return Later(lru_cache(None)(find))
@@ -94,7 +103,13 @@ def dataclass(kind: Any = None, **options: Any) -> Any:
     def fill(self: Any, *values: Any, **named: Any) -> None:
         vars(self).update(usual, **dict(zip(names, values)), **named)
 
-    kind.__init__ = fill
+    def is_same(self: Any, other: Any) -> Any:
+        return vars(self) == vars(other) if type(other) is type(self) else NotImplemented
+
+    def shown(self: Any) -> str:
+        return f"{kind.__qualname__}({', '.join(f'{n}={getattr(self, n)!r}' for n in names)})"
+
+    kind.__init__, kind.__eq__, kind.__hash__, kind.__repr__ = fill, is_same, None, shown
     return kind
 
 

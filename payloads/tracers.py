@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from _thread import RLock  # what gevent and eventlet leave as it is, unlike all other locks
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -75,18 +74,33 @@ def remove_locks(collector: Any) -> None:
     collector.data = FirstStays()
 
 
-@contextmanager
-def locks_of_threads() -> Iterator[None]:
-    """Have sysmon's tracer made with a lock of Python's own; and its `threading` only for that.
+class NoLock:
+    """Takes the place of the lock of sysmon's tracer, which can hang the target.
 
-    It would be gevent's or eventlet's in an application that these have patched.  Who waits for
-    one of those runs other greenlets meanwhile, in our thread too, and may wait for ever.
+    From 3.14 on a signal handler may have its turn between `__enter__` and the block of a `with`
+    statement.  What is guarded (coverage/sysmon.py: `if self.sysmon_on: set_local_events(...)`)
+    has no place at which another thread could have its turn.
+    """
+
+    def __enter__(self) -> None:
+        """Do nothing."""
+
+    def __exit__(self, *_: object) -> None:
+        """Do nothing."""
+
+
+@contextmanager
+def without_lock() -> Iterator[None]:
+    """Have sysmon's tracer made without its lock; and its `threading` only for that.
+
+    It might be gevent's or eventlet's, too: who waits for one of those runs other greenlets
+    meanwhile, in our thread as well, and may wait for ever.
     """
     module: Any = sys.modules.get("coverage.sysmon")
     if module is None:
         yield  # below 3.12
         return
-    usual, module.threading = module.threading, SimpleNamespace(Lock=RLock)
+    usual, module.threading = module.threading, SimpleNamespace(Lock=NoLock)
     try:
         yield
     finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,12 @@ def test_application_that_imports_coverage(interpreter: Interpreter, launch: Lau
         assert target.ask("type(__import__('sqlite3').connect).__name__ != 'Later'") is True
         own = "isinstance(__import__('coverage').CoverageData(no_disk=True), object)"
         assert target.ask(own) is True
+
+        # AND so are the names of the package itself, and they can be a base
+        assert target.ask("type(__import__('coverage').CoverageData).__name__") == "type"
+        assert target.ask("hasattr(__import__('coverage'), 'nothing')") is False
+        made = "type('Own', (__import__('coverage').CoverageData,), {}).__mro__[1].__name__"
+        assert target.ask(made) == "CoverageData"
 
         # AND a configuration that cannot be read is told of as ever
         (agent.path / "bad.toml").write_text("[tool.coverage\n")
@@ -219,3 +226,17 @@ def test_less_than_a_plain_import(interpreter: Interpreter) -> None:
         counts.append(int(done.stdout))
     print(counts)
     assert counts[1] <= 0.5 * counts[0]
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14")
+def test_a_coverage_that_cannot_be_read(
+    interpreter: Interpreter, launch: Launch, tmp_path: Path
+) -> None:
+    """Where the target's own is in a zip file, the one that covattach has is taken."""
+    packed = shutil.make_archive(str(tmp_path / "packed"), "zip", interpreter.site, "coverage")
+    target = launch(interpreter, "idle.py", "event", env={"PYTHONPATH": packed})
+    with Inside(target) as agent:
+        brought = f"{interpreter.site}/coverage"
+        agent.ask("start", options={"brought": brought, "settings": {}})
+        assert target.ask("__import__('coverage').__file__") == f"{brought}/__init__.py"
+        agent.stop()

@@ -111,3 +111,21 @@ def test_a_code_of_many_lines_is_left_alone(interpreter: Interpreter, launch: La
         assert target.ask(f"long({SCRIPT!r})") is None
         assert lines(agent.points("quiet.py")) >= set(range(2, 302))
         agent.stop()
+
+
+def test_a_generator_of_one_line_in_the_next_window(
+    interpreter: Interpreter, launch: Launch
+) -> None:
+    """What is made in one window and runs in another is in both."""
+    target = launch(interpreter, "quiet.py")
+    with Inside(target) as agent:
+        # GIVEN a generator that has been made, after another that has run
+        agent.start("sysmon")
+        target.ask("list(made(3))")
+        target.ask("setattr(answering, 'own', made(3))")
+
+        # WHEN it runs in the next window, THEN its line is there
+        agent.ask("mark", window="next")
+        assert target.ask("list(answering.own)") == [0, 1, 2]
+        assert lines(agent.dump().windows["next"][SCRIPT]) >= marked("quiet.py", "# made")
+        agent.stop()

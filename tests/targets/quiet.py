@@ -46,6 +46,11 @@ def long(file):
     globals()["long"](0)
 
 
+def made(count):
+    """Make a generator in one line, which runs when it is consumed."""
+    return (number for number in range(count))  # made
+
+
 def run(flag=False):
     """Run all of them, twice."""
     for _ in range(2):

@@ -1,0 +1,31 @@
+"""A signal handler of the application's that raises in the middle of what measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from inside import Inside
+from running import Target, wait_for
+
+Launch = Callable[..., Target]
+SIGNALS = 1500
+
+
+@pytest.mark.pythons("3.9", "3.12", "3.13", "3.14", "3.15")
+def test_no_lock_is_left(interpreter: Interpreter, launch: Launch) -> None:
+    """Other threads go on, whatever has been left half-done: nobody waits for anybody."""
+    # GIVEN a target whose main thread is interrupted all the time while it runs new code
+    target = launch(interpreter, "raising.py")
+    with Inside(target) as agent:
+        # WHEN it is measured for many of these
+        agent.start()
+        before = target.ask("count[0]")
+        wait_for(lambda: target.ask("count[0]") > before + SIGNALS, "signals")
+
+        # THEN another thread can run new code, it is dumped, and measuring ends
+        assert target.ask("fresh()") is True
+        assert agent.dump().points
+        agent.stop()
+    assert target.ask("fresh()") is True

@@ -1,0 +1,36 @@
+"""Runs ever new code, while a signal handler of its own raises at any instant of that."""
+
+import random
+import signal
+
+import answering
+
+count = [0]
+SOURCE = "def function(): pass\nfunction()\n" * 20
+
+
+class Raised(Exception):
+    """What the handler raises."""
+
+
+def handler(number, frame):
+    count[0] += 1
+    raise Raised
+
+
+def fresh():
+    """Run new code; return whether that came to its end."""
+    exec(compile(SOURCE, __file__, "exec"), {})
+    return True
+
+
+signal.signal(signal.SIGALRM, handler)
+answering.in_thread(globals())
+while True:
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(2e-5, 4e-4))  # noqa: S311
+        for _ in range(20):
+            fresh()
+        signal.setitimer(signal.ITIMER_REAL, 0)
+    except Raised:
+        continue
