@@ -40,7 +40,7 @@ def test_handlers_that_raise(interpreter: Interpreter, core: str, launch: Launch
             agent.stop()
 
     # AND each signal was caught, and nothing but signals
-    assert target.ask("len(caught)") > 20
+    wait_for(lambda: target.ask("len(caught)") > 20, "signals enough")
     assert target.ask("set(caught)") == "{'Interrupted'}"
 
 
