@@ -253,6 +253,7 @@ class Target:
 
     def end(self) -> None:
         """Kill it if it runs, with all that it has started, and reap it."""
+        self.popen.send_signal(signal.SIGSTOP)  # a master would start others for those that end
         for child in descendants(self.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(child, signal.SIGKILL)
