@@ -22,6 +22,11 @@ def lines_of_kind(page: Path, kind: str) -> set[int]:
     return {int(number) for category, number in found if category == kind}
 
 
+def ticks() -> float:
+    """Return the time since the boot in ticks, in which the kernel tells when a process began."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+
+
 def marked(source: Path) -> set[int]:
     """Return the lines of a source that say that they ran before the attach."""
     lines = source.read_text().splitlines()
@@ -91,7 +96,7 @@ def test_a_source_that_has_changed(
     for name in ("imports.py", "imports_before.py", "imports_later.py"):
         shutil.copy(TARGETS / name, tmp_path)
     target = launch(interpreter, tmp_path / "imports.py")
-    time.sleep(0.05)  # the kernel tells the beginning of a process in ticks of 0.01 s, rounded up
+    wait_for(lambda: ticks() > target.start_time + 4, "a source newer than the target's first tick")
     source = tmp_path / "imports_before.py"
     other = tmp_path / "other"
     other.write_text("# new\n" + source.read_text())
