@@ -153,14 +153,11 @@ class Measurement:
             "warnings": self.warnings,
         }
 
-    def renew_locks(self) -> None:
-        """Replace coverage's locks in a forked child: a thread that is gone may hold them."""
+    def renew_lock(self) -> None:
+        """Replace coverage's lock in a forked child: a thread that is gone may hold it."""
         collector = self.cov._collector
         if collector.data_lock is not None:
             collector.data_lock = RLock()
-        for tracer in collector.tracers:
-            if hasattr(tracer, "lock"):
-                tracer.lock = tracers.NoLock()
 
     def stop(self) -> None:
         """Stop measuring, and undo everything that was done; does nothing the second time.

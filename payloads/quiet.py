@@ -37,35 +37,32 @@ class Lines:
     __slots__ = ("all", "first", "left", "missed")
 
     def __init__(self, code: CodeType) -> None:
-        body = body_of(code)
-        lines = {line for _, _, line in body}
+        entry, below = entrance(code)
+        # That of a `def` has no part in what is below its entry.
+        spans = [
+            (start, line)
+            for start, end, line in code.co_lines()
+            if line is not None and end > below
+        ]
+        lines = {line for _, line in spans}
         self.first = min(lines, default=0)
         self.all = -1  # no line ever makes that 0
         if lines and max(lines) - self.first < SPAN:
             self.all = sum(1 << (line - self.first) for line in lines)
         self.left = self.all
-        begins = body[:1] if IS_MISSED else []
         # From 3.15 on a generator expression is entered twice: when it is made, and when it runs.
-        enters = 2 * len(code.co_code) if code.co_name == "<genexpr>" else entry(code)
-        self.missed = next((line for start, _, line in begins if start <= enters), None)
+        is_missed = IS_MISSED and spans and (spans[0][0] <= entry or code.co_name == "<genexpr>")
+        self.missed = spans[0][1] if is_missed else None
 
 
-def entry(code: CodeType) -> int:
-    """Return where a code object is entered, in bytes from its beginning."""
-    return 2 * code.co_code[::2].find(RESUME)
-
-
-def body_of(code: CodeType) -> list[tuple[int, int, int]]:
-    """Return from where to where each line goes; that of a `def` has no part in what is below."""
+def entrance(code: CodeType) -> tuple[int, int]:
+    """Return where a code object is entered, and where that has been done, in bytes."""
     instructions = code.co_code[::2]
-    begins = entry(code) // 2 + 1
-    while instructions[begins] == CACHE:
-        begins += 1
-    return [
-        (start, end, line)
-        for start, end, line in code.co_lines()
-        if line is not None and end > 2 * begins
-    ]
+    entry = instructions.find(RESUME)
+    below = entry + 1
+    while instructions[below] == CACHE:
+        below += 1
+    return 2 * entry, 2 * below
 
 
 class Quiet:

@@ -277,7 +277,7 @@ class Session:
         self.place, self.turn = place, turn
         self.has_saved = False
         self.imported = {}
-        self.measurement.renew_locks()
+        self.measurement.renew_lock()
         self.measurement.adoption.rearm(self.measurement.snapshots.begin_anew())
         self.last.go_on(place, turn)
         self.tree.go_on()
@@ -291,6 +291,6 @@ class Session:
         library.drop_half()
         measurement, self.measurement = self.measurement, None
         if measurement is not None:
-            measurement.renew_locks()
+            measurement.renew_lock()
             self.last.disarm()
             measurement.stop()
