@@ -120,7 +120,7 @@ class Agent:
         else:
             self.place.within(lambda folder: self.door.open(folder + "/agent.sock"))
 
-    def trace(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def trace(self, request: dict[str, Any]) -> wire.Reply:
         """Begin to stream calls, whether anything is measured or not: a verb."""
         answer = self.tracing.begin(request)
         if self.session.measurement is None:
@@ -144,7 +144,7 @@ class Agent:
             try:
                 reply, blob = self.do(wire.parse(self.door.request))
             except Exception as error:
-                reply, blob = faults.reply(error, self.payloads), b""
+                reply, blob = faults.reply(error, self.payloads), []
             rest = wire.send(connection, {**reply, "thread": self.thread.native_id}, blob)
             if reply.get("stream"):
                 self.tracing.follow(connection, self.door.poll)
@@ -161,7 +161,7 @@ class Agent:
             if connection is not None:
                 self.door.lobby.leave(connection)
 
-    def do(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def do(self, request: dict[str, Any]) -> wire.Reply:
         """Do what a request asks for, and return the reply and its blob."""
         verb = self.session.verbs.get(str(request.get("verb")))
         if verb is None:

@@ -60,7 +60,7 @@ class LastSave:
         try:
             with open(beside, "wb") as file:
                 file.write(json.dumps(header).encode() + b"\n")
-                file.write(blob)
+                file.writelines(blob)
             if number == self.begun:  # otherwise one that was begun later has been made
                 os.replace(beside, path)
         finally:

@@ -22,6 +22,7 @@ MODULES = (
     "library",
     "tracers",
     "windows",
+    "batches",
     "snapshot",
     "codes",
     "entries",

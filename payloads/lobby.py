@@ -19,17 +19,20 @@ from typing import Any
 LONGEST_REQUEST = 1 << 20
 PATIENCE = 5.0  # seconds for a caller to ask, or to take the next part of the reply
 MOST = 16  # callers at a time; then the one who has been there for the longest has to go
-PART = 65536
-NOTHING = memoryview(b"")
+PART = 65536  # bytes to take at once
+PARTS = 64  # to send at once
+# Bytes of a reply that the kernel may hold; it gives what it can (wmem_max, socket(7)).  Each time
+# that it is full the GIL changes hands twice.
+ROOM = 1 << 20
 
 
 class Guest:
     """A caller: what has come from them, what is still to go to them, and until when they stay."""
 
-    def __init__(self, connection: Any, rest: memoryview = NOTHING) -> None:
+    def __init__(self, connection: Any, rest: list[Any] | None = None) -> None:
         self.connection = connection
         self.came = b""
-        self.rest = rest
+        self.rest = rest or []
         self.until = time.monotonic() + PATIENCE
         self.has_asked = False
 
@@ -45,8 +48,7 @@ class Guest:
 
     def push(self) -> None:
         """Send what is left, as far as it is taken."""
-        sent = self.connection.send(self.rest[:PART], _socket.MSG_NOSIGNAL)
-        self.rest = self.rest[sent:]
+        self.rest = send(self.connection, self.rest)
         self.until = time.monotonic() + PATIENCE
 
 
@@ -85,6 +87,7 @@ class Lobby:
         os.set_inheritable(descriptor, False)
         connection = _socket.socket(fileno=descriptor)
         connection.setblocking(False)
+        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, ROOM)
         if not peer_is_allowed(connection):
             self.leave(connection)
             return -1
@@ -138,7 +141,7 @@ class Lobby:
             self.dismiss(descriptor)
         return None
 
-    def see_off(self, connection: Any, rest: memoryview) -> None:
+    def see_off(self, connection: Any, rest: list[Any]) -> None:
         """Send the rest of a reply when it is taken, and close the connection then."""
         self.keep(Guest(connection, rest), select.POLLOUT)
 
@@ -157,6 +160,19 @@ class Lobby:
         if self.kept >= 0:
             os.close(self.kept)
             self.kept = -1
+
+
+def send(connection: Any, parts: list[Any]) -> list[Any]:
+    """Send as much as is taken at once; return what is left.  Raises OSError.
+
+    The application may not ignore SIGPIPE.
+    """
+    sent = connection.sendmsg(parts[:PARTS], [], _socket.MSG_NOSIGNAL)
+    for at, part in enumerate(parts):
+        if sent < len(part):
+            return [memoryview(part)[sent:], *parts[at + 1 :]]
+        sent -= len(part)
+    return []
 
 
 def peer_is_allowed(connection: Any) -> bool:

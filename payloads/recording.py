@@ -35,7 +35,7 @@ class Recording:
         """End the session of somebody who has gone without doing so."""
         self.session.is_over = True
 
-    def begin(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def begin(self, request: dict[str, Any]) -> wire.Reply:
         """Begin the window `window`, and note the order in which functions are entered in it.
 
         `lease` is the name of a FIFO in the session's folder; without one nobody watches.  Raises
@@ -54,13 +54,13 @@ class Recording:
         self.entries = Entries(measurement.adoption)
         try:
             self.entries.begin()
-            reply: tuple[dict[str, Any], bytes] = self.session.mark(request)
+            reply: wire.Reply = self.session.mark(request)
         except BaseException:
             self.give_back()
             raise
         return reply
 
-    def end(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def end(self, request: dict[str, Any]) -> wire.Reply:
         """Go on with the window before; the reply says what was entered, in that order."""
         entries = self.entries
         if entries is None:
@@ -68,7 +68,7 @@ class Recording:
         self.give_back()
         snapshots = self.session.must_measure().snapshots
         reply = {"entered": entries.listed(snapshots.map_file), "is_full": entries.is_full}
-        return {**self.session.facts(), **reply}, b""
+        return {**self.session.facts(), **reply}, []
 
     def end_in_child(self) -> None:
         """Leave the recording to the parent; called in a forked child's only thread."""

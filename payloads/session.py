@@ -77,7 +77,7 @@ class Session:
                 return
         self.is_over = True
 
-    def start(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def start(self, request: dict[str, Any]) -> wire.Reply:
         """Begin to measure; on a fault everything is undone and the session is over.
 
         `every` and `for` are seconds: how often to save, and after how long to end.
@@ -106,7 +106,7 @@ class Session:
             self.ends = tree.until(request, now)
             if request.get("tree"):
                 self.join(request)
-        return self.facts(), b""
+        return self.facts(), []
 
     def join(self, request: dict[str, Any]) -> None:
         """Be a process of a tree from now on, the first one or another."""
@@ -137,12 +137,12 @@ class Session:
             self.measurement.stop()
         self.last.save()  # with what ran until now
 
-    def status(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def status(self, request: dict[str, Any]) -> wire.Reply:
         """Say what is measured, how, since when, and how much it is."""
         facts = self.facts()
         if self.measurement is not None:
             facts["points"] = self.measurement.snapshots.points()
-        return facts, b""
+        return facts, []
 
     def facts(self) -> dict[str, Any]:
         """Return what a user may want to know."""
@@ -167,7 +167,7 @@ class Session:
         except Exception as error:
             self.measurement.warnings.append(f"what was imported before is not known: {error!r}")
 
-    def take(self) -> tuple[dict[str, Any], bytes]:
+    def take(self) -> wire.Reply:
         """Return a snapshot of now, with what a reader of it alone needs to know."""
         snapshots = self.measurement.snapshots
         taken = time.time()  # what ran until then is in it
@@ -177,9 +177,9 @@ class Session:
             header.update(pid=os.getpid(), role=self.tree.role)
         return header, blob
 
-    def dump(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def dump(self, request: dict[str, Any]) -> wire.Reply:
         """Return a snapshot; with `reset`, begin anew with what comes after it."""
-        began, now = time.perf_counter(), time.time()
+        began, now = time.thread_time(), time.time()
         snapshots = self.must_measure().snapshots
         taken = snapshots.taken() if request.get("reset") else None
         if not self.imported and request.get("imports", True):
@@ -192,11 +192,11 @@ class Session:
             if not self.off:
                 self.measurement.adoption.rearm(taken)
             self.note_imports()
-        header["snapshot_ms"] = 1000 * (time.perf_counter() - began)
+        header["snapshot_ms"] = 1000 * (time.thread_time() - began)
         header["imported"] = known
         return {**self.facts(), **header, "taken": now}, blob
 
-    def mark(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def mark(self, request: dict[str, Any]) -> wire.Reply:
         """End the window that goes on, and begin the one named `window`, or continue it.
 
         The empty name is that of what runs before the first mark.
@@ -208,14 +208,14 @@ class Session:
         if name != previous:
             self.measurement.adoption.rearm(snapshots.begin_window(name))
         elapsed = 1000 * (time.perf_counter() - began)
-        return {**self.facts(), "previous": previous, "mark_ms": elapsed}, b""
+        return {**self.facts(), "previous": previous, "mark_ms": elapsed}, []
 
-    def html(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def html(self, request: dict[str, Any]) -> wire.Reply:
         """Make coverage's own HTML report here, in the target, in `directory`."""
         percent = self.must_be_on().cov.html_report(directory=request["directory"])
-        return {**self.facts(), "percent": percent}, b""
+        return {**self.facts(), "percent": percent}, []
 
-    def save(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def save(self, request: dict[str, Any]) -> wire.Reply:
         """Write a data file and coverage's HTML report, here, in `directory`: for `dump.py`."""
         measurement = self.must_be_on()
         os.makedirs(request["directory"], exist_ok=True)
@@ -225,13 +225,13 @@ class Session:
         data.close()
         return self.html({"directory": os.path.join(request["directory"], "htmlcov")})
 
-    def stop(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def stop(self, request: dict[str, Any]) -> wire.Reply:
         """Stop measuring and undo everything; the reply carries the last snapshot.
 
         Without one where nothing was measured yet: somebody has given up in the middle of a start.
         """
         facts = self.facts()
-        header, blob = ({}, b"") if self.measurement is None else self.take()
+        header, blob = ({}, []) if self.measurement is None else self.take()
         self.end()
         return {**facts, **header}, blob
 

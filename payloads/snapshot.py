@@ -9,16 +9,13 @@ follow.
 from __future__ import annotations
 
 import copy
-import marshal
 import sys
-from array import array
 from itertools import chain
 from typing import Any
 
 from . import later, tracers
-from .windows import NUMBERS, Windows
-
-NOTHING = None, 0, b""  # held of a file that is not known yet
+from .batches import FILES, Batches
+from .windows import Windows
 
 
 def kind_of(collector: Any) -> str:
@@ -41,8 +38,7 @@ class Snapshots:
         # coverage's own cache of this would keep the collector alive for good.
         self.mapped: dict[str, str] = {}
         self.names: Any = sys.modules["coverage.files"]  # which may be put aside before a dump
-        # The set of each file, how many it had, and those as `wired`.
-        self.encoded: dict[str, tuple[Any, int, bytes]] = {}
+        self.batches = Batches(self.kind)
 
     def copy(self) -> dict[str, set[Any]]:
         """Return a copy of what is held: file name to lines, arcs or packed arcs."""
@@ -52,79 +48,59 @@ class Snapshots:
         """Return the same as lists, which are made in a third of the time."""
         return {name: list(held) for name, held in list(self.collector.data.items())}
 
-    def encode(self, taken: dict[str, list[Any]] | None = None) -> tuple[dict[str, Any], bytes]:
-        """Return what was `taken`, or what is held now, as a header for JSON, and its numbers.
+    def encode(
+        self, taken: dict[str, list[Any]] | None = None
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Return what was `taken`, or what is held now: a header for JSON, and the numbers.
 
-        They come in the header's order: first those of the window that goes on, as `wired` makes
-        them.  Those that have ended follow, as words of 64 bits: each has its name, and by turns
-        the index of a file in `files` and how many numbers it has of that.
+        They come in the header's order: first those of the window that goes on, in batches.
+        Those that have ended follow, as words of 64 bits: each has its name, and by turns the
+        index of a file in `files` and how many numbers it has of that.
         """
         now = self.collector.data if taken is None else taken
-        parts = {name: self.counted(name, held) for name, held in list(now.items())}
-        closed = self.windows.closed
-        names = list(dict.fromkeys(chain(parts, *closed.values())))
-        nothing = 0, self.wired([])
-        held = [parts.get(name, nothing) for name in names]
-        blob = [numbers for _, numbers in held]
-        ends = 2 if self.kind == "arcs" else 1
+        names = list(now)
+        if self.windows.names:
+            names = list(dict.fromkeys(chain(names, *self.windows.closed.values())))
+        counts, blob = self.batches.encode([now.get(name, ()) for name in names])
         self.map_canonical()
-        mapped = self.mapped
+        mapped, ends = self.mapped, 2 if self.kind == "arcs" else 1
         header = {
             "kind": self.kind,
-            "marshalled": self.kind != "packed",
+            "marshalled": self.kind != "packed" and FILES,
             "shift": tracers.bits(self.collector),
             "files": [
                 [mapped.get(name) or self.map_file(name), ends * count]
-                for name, (count, _) in zip(names, held)
+                for name, count in zip(names, counts)
             ],
             "file_tracers": {
                 self.map_file(name): tracer for name, tracer in self.collector.file_tracers.items()
             },
         }
         if self.windows.names:
-            places = {name: place for place, name in enumerate(names)}
-            ended = []
-            for window, files in closed.items():
-                flat = {places[name]: numbers for name, numbers in files.items()}
-                blob += [numbers.tobytes() for numbers in flat.values()]
-                counts = [number for at, part in flat.items() for number in (at, len(part))]
-                ended.append([window, counts])
+            ended, words = self.encode_ended({name: place for place, name in enumerate(names)})
             header.update(window=self.windows.name, windows=ended)
-        return header, b"".join(blob)
+            blob.append(words)
+        return header, blob
 
-    def counted(self, name: str, held: Any) -> tuple[int, bytes]:
-        """Return how many lines or arcs of a file are held, and those as `wired` makes them.
-
-        They only ever become more until `forget`: if they are as many as the last time, they are
-        the same, and an application that has come to rest is not gone through again.
-        """
-        known, count, numbers = self.encoded.get(name, NOTHING)
-        if known is not held or count != len(held):
-            some = list(held)
-            count, numbers = len(some), self.wired(some)
-            self.encoded[name] = held, count, numbers
-        return count, numbers
-
-    def wired(self, some: list[Any]) -> bytes:
-        """Return lines or arcs as they go over the wire: in the way that takes the least time here.
-
-        For lines and pairs of lines that is `marshal`, a third of the time of an array.  Without
-        references to what came before, which version 2 of it has not, each takes as many bytes as
-        the next; so whoever reads it needs no `marshal`, which must not be given what is not
-        trusted.
-        """
-        if self.kind == "packed":
-            return array(NUMBERS, some).tobytes()
-        return marshal.dumps(some, 2)
+    def encode_ended(self, places: dict[str, int]) -> tuple[list[Any], bytes]:
+        """Return the windows that have ended, for the header, and their words."""
+        ended, words = [], []
+        for window, files in self.windows.closed.items():
+            counts: list[int] = []
+            for name, numbers in files.items():
+                counts += places[name], len(numbers)
+                words.append(numbers.tobytes())
+            ended.append([window, counts])
+        return ended, b"".join(words)
 
     def map_canonical(self) -> None:
         """Note the names that coverage's mapper would give back as they are, after asking the disk.
 
         `abs_file` follows links, which has been done for what `canonical_filename` has returned.
         """
-        if self.collector.file_mapper is self.names.abs_file:
-            known = set(self.names.CANONICAL_FILENAME_CACHE.values())
-            new = known.intersection(self.collector.data).difference(self.mapped)
+        new = self.collector.data.keys() - self.mapped.keys()
+        if new and self.collector.file_mapper is self.names.abs_file:
+            new.intersection_update(self.names.CANONICAL_FILENAME_CACHE.values())
             self.mapped.update(zip(new, new))
 
     def map_file(self, name: str) -> str:
@@ -137,7 +113,7 @@ class Snapshots:
         """Drop what `taken`, an earlier copy, holds; leave what came since."""
         for name, held in taken.items():
             self.collector.data[name].difference_update(held)
-            self.encoded.pop(name, None)
+        self.batches.forget()
 
     def begin_anew(self) -> dict[str, set[Any]]:
         """Forget everything, and return what the sets held; the window that goes on, goes on."""

@@ -17,6 +17,7 @@ from .monitor import MonitorHook
 from .profiler import ProfileHook
 from .share import Share
 from .stream import Stream
+from .wire import Reply
 
 TICK = 0.02  # seconds between two looks at what was seen
 REST = 0.2  # seconds between two looks for threads that have no hook
@@ -45,7 +46,7 @@ class Tracing:
         """Whether somebody traces."""
         return self.hook is not None
 
-    def begin(self, request: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    def begin(self, request: dict[str, Any]) -> Reply:
         """Do what the verb `trace` asks for; on a fault everything is undone."""
         if self.is_on:
             raise company.Refused("another covattach is tracing this process")
@@ -68,7 +69,7 @@ class Tracing:
         except BaseException:
             self.end()
             raise
-        return {"stream": True, "python": ".".join(map(str, sys.version_info[:3]))}, b""
+        return {"stream": True, "python": ".".join(map(str, sys.version_info[:3]))}, []
 
     def new_hook(self) -> Any:
         """Return the hook for this interpreter."""

@@ -14,9 +14,11 @@ import select
 import time
 from typing import Any
 
+from . import lobby
 from .lobby import LONGEST_REQUEST, Lobby
 
 PROTOCOL = 1
+Reply = tuple[dict[str, Any], list[bytes]]  # what is sent: a header, and a blob in parts
 SENT_AWAY, TERMINATED = object(), object()
 # Callers who ask for nothing, such as those who send garbage, are listened to so often at once, and
 # so often a second then; and for what they cost the processor, so many times as long not at all.
@@ -180,17 +182,14 @@ def parse(line: bytes) -> dict[str, Any]:
     return request
 
 
-def send(connection: Any, reply: dict[str, Any], blob: bytes = b"") -> memoryview:
+def send(connection: Any, reply: dict[str, Any], blob: list[bytes]) -> list[Any]:
     """Send the reply; return what is not taken at once.  Raises OSError: the client has gone.
 
     The blob, which may be megabytes, is not copied for it.
     """
-    line = json.dumps({**reply, "protocol": PROTOCOL, "blob": len(blob)}).encode() + b"\n"
+    head = {**reply, "protocol": PROTOCOL, "blob": sum(map(len, blob))}
+    parts = [json.dumps(head).encode() + b"\n", *blob]
     try:
-        # The application may not ignore SIGPIPE.
-        sent = connection.sendmsg([line, blob], [], _socket.MSG_NOSIGNAL)
+        return lobby.send(connection, parts)
     except BlockingIOError:
-        sent = 0
-    if sent < len(line):
-        return memoryview(line[sent:] + blob)
-    return memoryview(blob)[sent - len(line) :]
+        return parts

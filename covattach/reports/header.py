@@ -54,6 +54,16 @@ def check_count(count: Any) -> int:
     return count
 
 
+def check_batch(batch: Any) -> int:
+    """Return how many files are marshalled at a time, 0 for none of them; raises SnapshotError.
+
+    That was one, and no other number, before there were batches.
+    """
+    if not isinstance(batch, int) or batch < 0:
+        raise SnapshotError("it does not say how many files are marshalled at a time")
+    return int(batch)
+
+
 def check_shift(shift: Any) -> int:
     """Return `shift` if arcs can be packed so; raises SnapshotError."""
     if shift not in SHIFTS:

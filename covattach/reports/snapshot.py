@@ -13,6 +13,7 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import accumulate, chain, pairwise
 from typing import Any
 
 from covattach.reports import header as headers
@@ -95,7 +96,8 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
     every = [(headers.check_window(header.get("window", "")), counts), *ended]
     shift = headers.check_shift(header.get("shift", 28))
     windows: dict[str, Any] = {}
-    numbers = split(kind, [parts for _, parts in every], blob, bool(header.get("marshalled")))
+    batch = headers.check_batch(header.get("marshalled", 0))
+    numbers = split(kind, [parts for _, parts in every], blob, batch)
     for window, parts in every:
         files = windows.setdefault(window, {})
         for (name, _), held in zip(parts, numbers, strict=False):
@@ -162,23 +164,23 @@ def check_bits(windows: dict[str, Lines]) -> None:
         raise SnapshotError("its line numbers are absurdly high")
 
 
-def split(kind: str, windows: list[Counts], blob: bytes, marshalled: bool) -> Iterator[array[int]]:
+def split(kind: str, windows: list[Counts], blob: bytes, batch: int) -> Iterator[array[int]]:
     """Return the numbers of the blob, so many at a time as the counts say; raises SnapshotError.
 
-    Those of the first window may be `marshalled`; others are words.
+    Those of the first window may be marshalled, a `batch` of files at a time; others are words.
     """
     first, *others = [[count for _, count in counts] for counts in windows]
-    sizes = [marshalled_size(kind, count) if marshalled else WORD * count for count in first]
-    sizes += [WORD * count for counts in others for count in counts]
-    if sum(sizes) != len(blob):
+    batches = [first[at : at + batch] for at in range(0, len(first), batch)] if batch else []
+    words = list(chain(*others)) if batch else list(chain(first, *others))
+    ends = list(accumulate((marshalled_size(kind, sum(counts)) for counts in batches), initial=0))
+    if ends[-1] + WORD * sum(words) != len(blob):
         raise SnapshotError(f"it holds {len(blob)} bytes, and promises another number of them")
-    return numbers_of(kind, sizes, blob, len(first) if marshalled else 0)
+    numbers = (unmarshalled(kind, blob[begin:end]) for begin, end in pairwise(ends))
+    marshalled = map(parts, numbers, batches)
+    return chain(chain.from_iterable(marshalled), parts(array("q", blob[ends[-1] :]), words))
 
 
-def numbers_of(kind: str, sizes: list[int], blob: bytes, marshalled: int) -> Iterator[array[int]]:
-    """Yield the numbers in parts of these sizes; the first so many are `marshalled`."""
-    at = 0
-    for place, size in enumerate(sizes):
-        part = blob[at : at + size]
-        at += size
-        yield unmarshalled(kind, part) if place < marshalled else array("q", part)
+def parts(numbers: array[int], counts: list[int]) -> Iterator[array[int]]:
+    """Yield so many of the numbers at a time."""
+    for begin, end in pairwise(accumulate(counts, initial=0)):
+        yield numbers[begin:end]

@@ -8,6 +8,7 @@ import marshal
 import os
 import random
 from array import array
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,12 @@ def encode(kind: str, files: dict[str, Any], **more: Any) -> tuple[dict[str, Any
     return {"kind": kind, "files": counted, "file_tracers": {}, "taken": TAKEN, **more}, blob
 
 
-def marshalled(kind: str, files: dict[str, Any], **more: Any) -> tuple[dict[str, Any], bytes]:
-    """Return the same as a target sends lines, or pairs of lines, since it uses `marshal`."""
-    header, _ = encode(kind, files, marshalled=True, **more)
-    return header, b"".join(marshal.dumps(list(held), 2) for held in files.values())
+def marshalled(kind: str, files: dict[str, Any], batch: int) -> tuple[dict[str, Any], bytes]:
+    """Return the same as a target sends lines, or pairs of lines, so many files at a time."""
+    header, _ = encode(kind, files, marshalled=batch)
+    every = list(files.values())
+    lists = [list(chain(*every[at : at + batch])) for at in range(0, len(every), batch)]
+    return header, b"".join(marshal.dumps(some, 2) for some in lists)
 
 
 def pack(first: int, second: int) -> int:
@@ -87,14 +90,15 @@ def test_what_was_sent_is_what_is_read(kind: str, seed: int, tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("seed", range(20))
+@pytest.mark.parametrize("batch", [1, 2, 32])
 @pytest.mark.parametrize("kind", ["lines", "arcs"])
-def test_what_was_marshalled_is_read(kind: str, seed: int) -> None:
+def test_what_was_marshalled_is_read(kind: str, batch: int, seed: int) -> None:
     """What `marshal` wrote is read without it, to the last negative number."""
     # GIVEN random files
     sent: dict[str, Any] = some_arcs(dice_for(seed))
     if kind == "lines":
         sent = {name: {abs(arc[0]) for arc in held} for name, held in sent.items()}
-    header, blob = marshalled(kind, sent)
+    header, blob = marshalled(kind, sent, batch)
 
     # WHEN they are read / THEN they are the same as before
     assert decode(header, blob).files == sent
@@ -148,6 +152,10 @@ GOOD = encode("lines", {"/a.py": [1, 2], "/b.py": [3]})
         {"kind": ["lines"]},
         {"kind": {}},
         {"files": None},
+        {"marshalled": "1"},
+        {"marshalled": -1},
+        {"marshalled": 1.0},
+        {"marshalled": 10**30},
         {"files": {"/a.py": 3}},
         {"files": [3]},
         {"files": [[]]},
