@@ -1,9 +1,10 @@
 """Dump an application of 900 files: what it costs the target, and how long it takes in all.
 
 In the target: the CPU time of the agent's thread for the first dump and for those that follow,
-which is the most for which it can have had the GIL, and the longest time for which a thread that
-always wants it could not run, beside the same without a dump.  In all: `covattach dump`, beside
-`coverage html` on the data file that it has written.
+which is the most for which it can have had the GIL; how much of that went into the snapshot, with
+the GIL, where the rest is mostly the kernel's sending, without it; and the longest time for which
+a thread that always wants it could not run, beside the same without a dump.  In all: `covattach
+dump`, beside `coverage html` on the data file that it has written.
 """
 
 from __future__ import annotations
@@ -29,11 +30,12 @@ from bench.places import ROOT, interpreter, piped
 from covattach import attach, session
 
 MINORS = ("3.9", "3.11", "3.14")
+A_LOOK = 0.2  # seconds
 PROGRAM = Path(large.__file__)
 HEAD = (
-    "| Python | core | what | in the data | CPU in the target: first dump | further ones"
-    " | stall, no dump (most) | stall, dump (most) |\n"
-    "|---|---|---|--:|--:|--:|--:|--:|"
+    "| Python | core | what | in the data | CPU in the target: first dump | its snapshot alone"
+    " | further dumps | stall, no dump (most) | stall, dump (most) |\n"
+    "|---|---|---|--:|--:|--:|--:|--:|--:|"
 )
 WHOLE = (
     "| Python | what | `covattach dump` | `coverage html`, same data | difference |\n"
@@ -78,32 +80,65 @@ def target(minor: str) -> Iterator[Target]:
             popen.communicate()
 
 
-def inside(on: Target, minor: str, branch: bool, dumps: int) -> tuple[str, session.Session]:
-    """Measure what dumps cost the target; return the row, and the session, which goes on."""
-    given = {"run:branch": branch, "run:source": [str(on.folder / "large")]}
-    found, facts = attach.start(on.popen.pid, attach.Options(given=given), str)
-    on.ask("run")
-    costs, stalls, controls = [], [], []
-    for _ in range(1 + dumps):
+class Costs:
+    """What dumps have cost the target, in ms, one item for each."""
+
+    def __init__(self) -> None:
+        self.cpu: list[float] = []
+        self.snapshot: list[float] = []  # what of that went into the snapshot
+        self.stall: list[float] = []
+        self.control: list[float] = []  # the stall without a dump
+
+    def dump(self, on: Target, found: session.Session, thread: int) -> int:
+        """Dump, and note what it costs; return how many lines or arcs are in the data."""
         on.stall()
-        time.sleep(0.2)
-        controls.append(on.stall())
-        before = cpu_of(on.popen.pid, int(facts["thread"]))
-        snapshot, _ = session.snapshot(found)
-        time.sleep(0.2)
-        stalls.append(on.stall())
-        costs.append(cpu_of(on.popen.pid, int(facts["thread"])) - before)
-    cells = (
-        interpreter(minor).version,
-        facts["core"],
-        "branches" if branch else "lines",
-        f"{snapshot.points:,}",
-        f"{costs[0]:.1f} ms",
-        f"{statistics.median(costs[1:]):.1f} ms",
-        f"{statistics.median(controls):.1f} ms ({max(controls):.1f})",
-        f"{statistics.median(stalls):.1f} ms ({max(stalls):.1f})",
-    )
-    return f"| {' | '.join(cells)} |", found
+        time.sleep(A_LOOK)
+        self.control.append(on.stall())
+        before = cpu_of(on.popen.pid, thread)
+        snapshot, milliseconds = session.snapshot(found)
+        time.sleep(A_LOOK)
+        self.stall.append(on.stall())
+        self.cpu.append(cpu_of(on.popen.pid, thread) - before)
+        self.snapshot.append(milliseconds)
+        return snapshot.points
+
+
+class Inside:
+    """What dumps cost targets on one interpreter, for lines or for branches."""
+
+    def __init__(self, minor: str, branch: bool) -> None:
+        self.minor, self.branch = minor, branch
+        self.first, self.further = Costs(), Costs()
+        self.points = 0
+        self.core = ""
+
+    def measure(self, on: Target, dumps: int) -> session.Session:
+        """Measure a first dump, and so many further ones; return the session, which goes on."""
+        given = {"run:branch": self.branch, "run:source": [str(on.folder / "large")]}
+        found, facts = attach.start(on.popen.pid, attach.Options(given=given), str)
+        on.ask("run")
+        self.core, thread = str(facts["core"]), int(facts["thread"])
+        self.points = self.first.dump(on, found, thread)
+        for _ in range(dumps):
+            self.further.dump(on, found, thread)
+        return found
+
+    def row(self) -> str:
+        """Return the row of the table."""
+        controls = self.first.control + self.further.control
+        stalls = self.first.stall + self.further.stall
+        cells = (
+            interpreter(self.minor).version,
+            self.core,
+            "branches" if self.branch else "lines",
+            f"{self.points:,}",
+            f"{statistics.median(self.first.cpu):.1f} ms",
+            f"{statistics.median(self.first.snapshot):.1f} ms",
+            f"{statistics.median(self.further.cpu):.1f} ms",
+            f"{statistics.median(controls):.1f} ms ({max(controls):.1f})",
+            f"{statistics.median(stalls):.1f} ms ({max(stalls):.1f})",
+        )
+        return f"| {' | '.join(cells)} |"
 
 
 def seconds(words: Sequence[str], folder: Path) -> float:
@@ -134,6 +169,7 @@ def whole(on: Target, minor: str, branch: bool, rounds: int) -> str:
 def main(words: list[str]) -> None:
     """Measure, and write the tables down."""
     parser = argparse.ArgumentParser(prog="python -m bench dump", description=__doc__)
+    parser.add_argument("--targets", type=int, default=5, help="of which to measure a first dump")
     parser.add_argument("--dumps", type=int, default=9, help="after the first, of each target")
     parser.add_argument("--rounds", type=int, default=3, help="of whole dumps; 0 for none")
     parser.add_argument("--python", default=",".join(MINORS), metavar="LIST")
@@ -143,17 +179,20 @@ def main(words: list[str]) -> None:
     rows, wholes = [HEAD], [WHOLE]
     for minor in options.python.split(","):
         for branch in (False, True):
-            with target(minor) as on:
-                cells, found = inside(on, minor, branch, options.dumps)
-                print(cells, file=sys.stderr, flush=True)
-                rows.append(cells)
-                if options.rounds:
-                    wholes.append(whole(on, minor, branch, options.rounds))
-                session.stop(found)
-    asked = f"--dumps {options.dumps} --rounds {options.rounds} --python {options.python}"
+            costs = Inside(minor, branch)
+            for at in range(options.targets):
+                with target(minor) as on:
+                    found = costs.measure(on, options.dumps)
+                    if options.rounds and at == 0:
+                        wholes.append(whole(on, minor, branch, options.rounds))
+                    session.stop(found)
+            rows.append(costs.row())
+            print(rows[-1], file=sys.stderr, flush=True)
+    asked = f"--targets {options.targets} --dumps {options.dumps} --rounds {options.rounds}"
+    asked += f" --python {options.python}"
     head = f"`python -m bench dump {asked}`, {machine()}, load {load:.1f} at the start.\n"
     tables = ["\n".join(rows), *(["\n".join(["", *wholes])] if options.rounds else [])]
     text = "\n".join((head, *tables))
     print(text)
     if not options.dry:
-        write(text, "dump" if options.rounds else "dump, inside")
+        write(text, "dump")

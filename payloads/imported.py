@@ -28,17 +28,28 @@ namespace_of = vars(ModuleType)["__dict__"].__get__
 def describe() -> dict[str, Any]:
     """Return what a report needs to know of this process's imports.
 
-    `modules` is a list of [file, whether it is `__main__`, a line that it has reached, whether it
-    is there still]; the line is None for a module that is through.  `since`, in seconds since
-    1970, is when the process began, before which no file was loaded; `python` is [major, minor].
+    `through` are the files of modules that are through, nearly all, with zeros between them: that
+    goes over the wire in a tenth of the time of a list.  `modules` is a list of the others, as
+    [file, whether it is `__main__`, a line that it has reached or None, whether it is there
+    still].  `since`, in seconds since 1970, is when the process began, before which no file was
+    loaded; `python` is [major, minor].
     """
-    return {"python": list(sys.version_info[:2]), "since": began(), "modules": modules()}
+    through, others = modules()
+    return {
+        "python": list(sys.version_info[:2]),
+        "since": began(),
+        "through": "\0".join(through),
+        "modules": others,
+    }
 
 
-def modules() -> list[list[Any]]:
-    """Return the modules that come from a source file; it takes some microseconds for each."""
+def modules() -> tuple[list[str], list[list[Any]]]:
+    """Return the modules that come from a source file: those that are through, and the others.
+
+    It takes some microseconds for each.
+    """
     standing = module_frames()
-    found = []
+    through, others = [], []
     for module in list(sys.modules.values()):
         if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
             continue  # importlib.util.LazyLoader's have not begun, and a look would load them
@@ -47,8 +58,12 @@ def modules() -> list[list[Any]]:
         if type(file) is str and file[-3:] not in (".so", "pyc"):
             is_main = type(names.get("__name__")) is str and names["__name__"] == "__main__"
             whole = file if file[:1] == "/" else os.path.abspath(file)
-            found.append([whole, is_main, *reached(names, file, is_main, standing)])
-    return found
+            line, is_there = reached(names, file, is_main, standing)
+            if line is None and not is_main:
+                through.append(whole)
+            else:
+                others.append([whole, is_main, line, is_there])
+    return through, others
 
 
 def file_of_main(names: dict[str, Any]) -> Any:
@@ -69,19 +84,21 @@ def module_frames() -> dict[int, Any]:
     }
 
 
-def reached(names: dict[str, Any], file: str, is_main: bool, standing: dict[int, Any]) -> list[Any]:
+def reached(
+    names: dict[str, Any], file: str, is_main: bool, standing: dict[int, Any]
+) -> tuple[int | None, bool]:
     """Return a line that a module has reached, None if it is through; and whether it is there."""
     frame = standing.get(id(names))
     if frame is not None:
         # Somebody's `exec` of other code in this namespace tells nothing about the file.
         is_here = frame.f_code.co_filename == file
-        return [(frame.f_lineno or BEGUN) if is_here else BEGUN, is_here]
+        return (frame.f_lineno or BEGUN) if is_here else BEGUN, is_here
     if is_main:
         # It may have ended by an exception, and the process lives on for its threads.
-        return [last_function(names, file), False]
+        return last_function(names, file), False
     spec = names.get("__spec__")
     begun = type(spec) is SPEC and vars(spec).get("_initializing")
-    return [BEGUN if begun else None, False]
+    return BEGUN if begun else None, False
 
 
 def last_function(names: dict[str, Any], file: str) -> int:

@@ -60,7 +60,7 @@ module = sys.modules["imports_later"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 sys.modules.update(odd=object(), none=None)
 import payloads.imported
-files = [entry[0] for entry in payloads.imported.describe()["modules"]]
+files = payloads.imported.describe()["through"].split("\\0")
 assert type(module).__name__ == "_LazyModule"
 assert files and not any(file.endswith("imports_later.py") for file in files)
 """
