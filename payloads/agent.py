@@ -6,13 +6,12 @@ and does nothing on its own but what it was asked for: an autosave, an end after
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 import time
 from typing import Any
 
 from . import faults, forks, tree, uwsgi, wire
+from .dumping import Dumping
 from .place import Place
 from .recording import Recording
 from .session import NEVER, Session
@@ -44,10 +43,10 @@ class Agent:
         self.session = Session(place, original("_thread", "RLock")())
         self.sigterm = Sigterm()
         self.door = wire.Door(original("select", "poll"))
+        Dumping(self.session)
         self.recording = Recording(self.session, self.door)
-        self.tracing = Tracing(original)
+        self.tracing = Tracing(self.session, self.door, original)
         self.master = uwsgi.Master()
-        self.session.verbs["trace"] = self.trace
         self.opens = NEVER
         self.watches = False
         self.keeps_folder = False
@@ -59,7 +58,7 @@ class Agent:
         try:
             while not self.session.is_over:
                 connection = self.door.next(self.patience())
-                self.tend()
+                self.tracing.tend()
                 if connection is None:
                     self.calm_down()  # whoever had us started may have been killed
                     self.on_time()
@@ -120,22 +119,6 @@ class Agent:
         else:
             self.place.within(lambda folder: self.door.open(folder + "/agent.sock"))
 
-    def trace(self, request: dict[str, Any]) -> wire.Reply:
-        """Begin to stream calls, whether anything is measured or not: a verb."""
-        answer = self.tracing.begin(request)
-        if self.session.measurement is None:
-            self.session.ends = NEVER
-        return answer
-
-    def tend(self) -> None:
-        """Look after a trace; with it ends a session in which nothing else is done."""
-        if self.tracing.stream is not None:
-            self.door.is_earnest = True  # that the stream has room is no garbage
-        self.tracing.tend()
-        if self.tracing.has_ended and self.tracing.stream is None:
-            self.tracing.has_ended = False
-            self.session.is_over = self.session.is_over or self.session.measurement is None
-
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
         busy_before = self.session.measurement is not None or self.tracing.is_on
@@ -147,7 +130,7 @@ class Agent:
                 reply, blob = faults.reply(error, self.payloads), []
             rest = wire.send(connection, {**reply, "thread": self.thread.native_id}, blob)
             if reply.get("stream"):
-                self.tracing.follow(connection, self.door.poll)
+                self.tracing.follow(connection)
                 connection = None
             elif rest:
                 self.door.lobby.see_off(connection, rest)
@@ -193,18 +176,6 @@ class Agent:
             sys.setswitchinterval(self.interval)
         self.interval = 0.0
 
-    def begin_as_told(self) -> None:
-        """Begin at once where the session's folder says what to measure, as `start.py` does."""
-        try:
-            with open(self.place.path + "/request.json", encoding="utf-8") as file:
-                request = json.load(file)
-        except OSError:
-            return
-        try:
-            self.do(request)
-        except Exception as error:
-            self.tell_fault(error)
-
     def tell_fault(self, error: BaseException) -> None:
         """Leave a traceback in the session's folder, for want of anybody who listens."""
         self.keeps_folder = True
@@ -228,7 +199,7 @@ class Agent:
         is_trees = self.session.tree is not None and self.session.tree.folder == self.place.path
         keeps = is_trees or self.keeps_folder or self.session.has_saved
         if self.place.is_made and not keeps:
-            remove_tree(self.place.path)
+            self.place.remove()
 
     def rest(self) -> None:
         """Have the agent's thread end, so that the process can fork; called by who forks."""
@@ -270,53 +241,6 @@ class Agent:
         self.door = wire.Door(self.original("select", "poll"))
         if self.sigterm.receiver is not None or self.sigterm.take():
             self.door.watch_sigterm(self.sigterm.receiver)
-        self.recording.door = self.door
+        self.recording.door = self.tracing.door = self.door
         self.opens = time.monotonic() + SETTLING
         self.thread.start()
-
-
-def remove_tree(folder: str) -> None:
-    """Remove a folder and all that is in it, if nobody else has.
-
-    Not by `shutil`, whose import brings in every kind of compression there is.
-    """
-    try:
-        for entry in os.scandir(folder):
-            if entry.is_dir(follow_symlinks=False):
-                remove_tree(entry.path)
-            else:
-                os.unlink(entry.path)
-        os.rmdir(folder)
-    except OSError:
-        return  # covattach is removing it at the same time, and will be the one to say so
-
-
-def run(folder: str, start_thread: Any, original: Any, interval: float, arrived: Any) -> None:
-    """Serve the session in its folder; the agent's thread runs this to its end.
-
-    `arrived` is called when forks are looked after.  The other arguments are Agent's.
-    """
-    agent = Agent(Place(folder), folder + "/payloads", start_thread, original, interval)
-    agent.open()
-    agent.watch_forks()  # a child would have coverage half imported
-    arrived()
-    agent.begin_as_told()
-    agent.serve()
-
-
-def start_up(folder: str, start_thread: Any, original: Any) -> None:
-    """Begin to measure a new program of the tree with that folder; called before its first line.
-
-    Raises what keeps it from being measured.  The other arguments are Agent's.
-    """
-    with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
-        request = json.load(file)
-    place = tree.place(folder, original)
-    agent = Agent(place, folder + "/payloads", start_thread, original, 0.0)
-    try:
-        agent.do(request)
-    except BaseException:
-        agent.end()
-        raise
-    agent.door.close()
-    agent.settle()

@@ -55,7 +55,7 @@ def claim(session: str) -> bool:
 
 
 def load(folder: str) -> Any:
-    """Return the agent's module, brought in by loading.py: its code, if that fits, or its text."""
+    """Return `beginnings`, brought in by loading.py: compiled, if that fits, or from texts."""
     import marshal
 
     content = None

@@ -50,6 +50,7 @@ MODULES = (
     "forks",
     "imported",
     "session",
+    "dumping",
     "recording",
     "values",
     "selection",
@@ -61,6 +62,7 @@ MODULES = (
     "stream",
     "tracing",
     "agent",
+    "beginnings",
 )
 PACKAGE = "_covattach"
 DIGEST = 32  # bytes in front of what is compiled that tell it from other such
@@ -68,11 +70,11 @@ KEEP = "covattach.payloads"
 
 
 class Keeper:
-    """What the codec registry takes for an error handler; holds the agent's module."""
+    """What the codec registry takes for an error handler; holds the last of our modules."""
 
-    def __init__(self, key: bytes | int, agent: Any) -> None:
+    def __init__(self, key: bytes | int, last: Any) -> None:
         self.key = key
-        self.agent = agent
+        self.last = last
 
     def __call__(self, error: UnicodeError) -> tuple[str, int]:
         """Raise what it was called for."""
@@ -89,7 +91,7 @@ def texts(folder: str) -> tuple[str, ...]:
 
 
 def load(folder: str, content: Any = None) -> Any:
-    """Return the last of the payload modules, the agent; of the texts in `folder`, or as compiled.
+    """Return the last of the payload modules: of the texts in `folder`, or as they are compiled.
 
     An earlier session has kept it, if the modules are the same; otherwise they are executed.  In
     the codec registry, as `library` keeps coverage: made anew for each session, half a megabyte
@@ -104,7 +106,7 @@ def load(folder: str, content: Any = None) -> Any:
     if keeper is None or keeper.key != key:
         keeper = Keeper(key, execute(content))
         codecs.register_error(KEEP, keeper)
-    return keeper.agent
+    return keeper.last
 
 
 def execute(content: Any) -> Any:

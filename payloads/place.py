@@ -58,6 +58,26 @@ class Place:
         self.is_made = True
         return path
 
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        remove_tree(self.path)
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder and all that is in it, if nobody else has.
+
+    Not by `shutil`, whose import brings in every kind of compression there is.
+    """
+    try:
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                os.unlink(entry.path)
+        os.rmdir(folder)
+    except OSError:
+        return  # covattach is removing it at the same time, and will be the one to say so
+
 
 def own_facts() -> dict[str, Any]:
     """Return what tells this process from others, as `covattach.attach.first_facts` does."""

@@ -19,9 +19,8 @@ class Session:
     """The measurement once it has been started, and the verbs of the wire.
 
     `place` is where the session's folder is, and `turn` the lock by which saves follow one another.
-     A verb takes the request and
-    returns the reply with its blob; `is_over` becomes true with the one that ends the session, or
-    with the time that it was given.
+    A verb takes the request and returns the reply with its blob; others add theirs to `verbs`.
+    `is_over` becomes true with the one that ends the session, or with the time that it was given.
     """
 
     def __init__(self, place: Any, turn: Any) -> None:
@@ -39,15 +38,7 @@ class Session:
         self.off = ""  # when and why measuring was taken off
         self.is_over = False
         self.has_saved = False
-        self.verbs = {
-            "start": self.start,
-            "status": self.status,
-            "dump": self.dump,
-            "mark": self.mark,
-            "html": self.html,
-            "save": self.save,
-            "stop": self.stop,
-        }
+        self.verbs = {"start": self.start, "mark": self.mark, "stop": self.stop}
 
     def patience(self) -> float | None:
         """Return for how many seconds nothing is to be done unless asked; None for ever."""
@@ -137,13 +128,6 @@ class Session:
             self.measurement.stop()
         self.last.save()  # with what ran until now
 
-    def status(self, request: dict[str, Any]) -> wire.Reply:
-        """Say what is measured, how, since when, and how much it is."""
-        facts = self.facts()
-        if self.measurement is not None:
-            facts["points"] = self.measurement.snapshots.points()
-        return facts, []
-
     def facts(self) -> dict[str, Any]:
         """Return what a user may want to know."""
         facts: dict[str, Any] = {"measuring": self.measurement is not None}
@@ -177,25 +161,6 @@ class Session:
             header.update(pid=os.getpid(), role=self.tree.role)
         return header, blob
 
-    def dump(self, request: dict[str, Any]) -> wire.Reply:
-        """Return a snapshot; with `reset`, begin anew with what comes after it."""
-        began, now = time.thread_time(), time.time()
-        snapshots = self.must_measure().snapshots
-        taken = snapshots.taken() if request.get("reset") else None
-        if not self.imported and request.get("imports", True):
-            self.note_imports()  # of a forked child, of which a tree's dump needs none
-        known = self.imported
-        header, blob = snapshots.encode(taken)
-        if taken is not None:
-            snapshots.forget(taken)
-            snapshots.windows.forget()
-            if not self.off:
-                self.measurement.adoption.rearm(taken)
-            self.note_imports()
-        header["snapshot_ms"] = 1000 * (time.thread_time() - began)
-        header["imported"] = known
-        return {**self.facts(), **header, "taken": now}, blob
-
     def mark(self, request: dict[str, Any]) -> wire.Reply:
         """End the window that goes on, and begin the one named `window`, or continue it.
 
@@ -209,21 +174,6 @@ class Session:
             self.measurement.adoption.rearm(snapshots.begin_window(name))
         elapsed = 1000 * (time.perf_counter() - began)
         return {**self.facts(), "previous": previous, "mark_ms": elapsed}, []
-
-    def html(self, request: dict[str, Any]) -> wire.Reply:
-        """Make coverage's own HTML report here, in the target, in `directory`."""
-        percent = self.must_be_on().cov.html_report(directory=request["directory"])
-        return {**self.facts(), "percent": percent}, []
-
-    def save(self, request: dict[str, Any]) -> wire.Reply:
-        """Write a data file and coverage's HTML report, here, in `directory`: for `dump.py`."""
-        measurement = self.must_be_on()
-        os.makedirs(request["directory"], exist_ok=True)
-        path = os.path.join(request["directory"], ".coverage")
-        data = measurement.package.CoverageData(basename=path)
-        data.update(measurement.cov.get_data())
-        data.close()
-        return self.html({"directory": os.path.join(request["directory"], "htmlcov")})
 
     def stop(self, request: dict[str, Any]) -> wire.Reply:
         """Stop measuring and undo everything; the reply carries the last snapshot.

@@ -29,13 +29,17 @@ NEVER = float("inf")
 
 
 class Tracing:
-    """At most one trace at a time; all of it is done in the agent's thread.
+    """Gives a session the verb `trace`: one at a time, and all of it is done in the agent's thread.
 
-    `original` returns functions as they were before gevent or eventlet replaced them.
+    `door` is where the agent waits; `original` returns functions as they were before gevent or
+    eventlet replaced them.  A session in which nothing else is done ends with its trace.
     """
 
-    def __init__(self, original: Any) -> None:
+    def __init__(self, session: Any, door: Any, original: Any) -> None:
+        self.session = session
+        self.door = door
         self.original = original
+        session.verbs["trace"] = self.begin
         self.calls: Any = None
         self.hook: Any = None
         self.stream: Any = None
@@ -69,6 +73,8 @@ class Tracing:
         except BaseException:
             self.end()
             raise
+        if self.session.measurement is None:
+            self.session.ends = NEVER
         return {"stream": True, "python": ".".join(map(str, sys.version_info[:3]))}, []
 
     def new_hook(self) -> Any:
@@ -77,9 +83,9 @@ class Tracing:
             return MonitorHook(self.calls)
         return ProfileHook(self.calls)
 
-    def follow(self, connection: Any, poll: Any) -> None:
-        """Stream to this connection from now on, of which `poll` is to wake the agent."""
-        self.stream = Stream(connection, poll)
+    def follow(self, connection: Any) -> None:
+        """Stream to this connection from now on."""
+        self.stream = Stream(connection, self.door.poll)
 
     def patience(self) -> float:
         """Return for how many seconds there is nothing to do."""
@@ -95,9 +101,16 @@ class Tracing:
         self.hook.resume()
 
     def tend(self) -> None:
-        """Send what there is, and see to the budget; called often, does what is due."""
-        if self.stream is None:
-            return
+        """Look after a trace, if there is one; called often, does what is due."""
+        if self.stream is not None:
+            self.door.is_earnest = True  # that the stream has room is no garbage
+            self.go_on()
+        if self.has_ended and self.stream is None:
+            self.has_ended = False
+            self.session.is_over = self.session.is_over or self.session.measurement is None
+
+    def go_on(self) -> None:
+        """Send what there is, and see to the budget."""
         now = time.monotonic()
         self.stream.flush()
         if not self.is_on:

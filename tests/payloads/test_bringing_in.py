@@ -158,7 +158,7 @@ def test_compiled_payloads(interpreter: Interpreter, launch: Launch) -> None:
         # AND a fault is told with the numbers of the lines, at the least
         with pytest.raises(PayloadFailed) as caught:
             agent.ask("html")
-        assert "<covattach session>" in caught.value.traceback
+        assert "<covattach dumping>" in caught.value.traceback
         agent.stop()
     wait_for(lambda: target.traces()["threads"] == before["threads"], "the end")
     target.assert_untouched(before)

@@ -1,0 +1,58 @@
+"""How an agent comes to be: in a process that is attached to, or with a new program of a tree.
+
+`launch` calls these; `start_thread` and `original` are what it knows of threads and of functions
+that gevent or eventlet have replaced, see `agent`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from . import tree
+from .agent import Agent
+from .place import Place
+
+
+def run(folder: str, start_thread: Any, original: Any, interval: float, arrived: Any) -> None:
+    """Serve the session in its folder; the agent's thread runs this to its end.
+
+    `arrived` is called when forks are looked after, and `interval` is Agent's.
+    """
+    agent = Agent(Place(folder), folder + "/payloads", start_thread, original, interval)
+    agent.open()
+    agent.watch_forks()  # a child would have coverage half imported
+    arrived()
+    begin_as_told(agent)
+    agent.serve()
+
+
+def begin_as_told(agent: Agent) -> None:
+    """Begin at once where the session's folder says what to measure, as `start.py` does."""
+    try:
+        with open(agent.place.path + "/request.json", encoding="utf-8") as file:
+            request = json.load(file)
+    except OSError:
+        return
+    try:
+        agent.do(request)
+    except Exception as error:
+        agent.tell_fault(error)
+
+
+def start_up(folder: str, start_thread: Any, original: Any) -> None:
+    """Begin to measure a new program of the tree with that folder; called before its first line.
+
+    Raises what keeps it from being measured.
+    """
+    with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
+        request = json.load(file)
+    place = tree.place(folder, original)
+    agent = Agent(place, folder + "/payloads", start_thread, original, 0.0)
+    try:
+        agent.do(request)
+    except BaseException:
+        agent.end()
+        raise
+    agent.door.close()
+    agent.settle()
