@@ -14,7 +14,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from covattach import folder
+from covattach import folders
 from covattach.injector import inject
 from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
@@ -31,7 +31,7 @@ def line(file: str) -> str:
 def covattach(pid: int, file: str) -> None:
     """Inject as `covattach start` does, with the file in place of the agent's first one."""
     process = Process(pid)
-    place = folder.create(process)
+    place = folders.create(process)
     try:
         content = TOKEN + f"exec(open({file!r}).read())\n"
         place.add_file("payloads/launch.py", content.encode())

@@ -12,7 +12,6 @@ from typing import Any
 
 from covattach import (
     client,
-    folder,
     folders,
     precompile,
     preconditions,
@@ -27,7 +26,8 @@ from covattach.injector import inject
 from covattach.injector.injection import Injection
 from covattach.lease import Lease
 from covattach.payloads.cores import best_core
-from covattach.session import BRINGING_IN, Session, already
+from covattach.session import BRINGING_IN, Session
+from covattach.sessions import already
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.process import Process, may_not
 
@@ -72,7 +72,7 @@ def start(
     leaves the target as it was.  A target that is measured already stays so: `already` is true.
     """
     process = Process(pid)
-    check_state(process)
+    preconditions.check_state(process)
     preconditions.check_descriptors(process)
     preconditions.check_folder(process)
     with alone(process):
@@ -133,7 +133,7 @@ def agent_in(
     code = precompile.payloads(process)
     if not options.tree:  # once for a whole tree: it looks into all folders that there are
         folders.clear(process)
-    place = folder.create(process, options.tree or None)
+    place = folders.create(process, options.tree or None)
     injection: Injection | None = None
     began = time.monotonic()
     deadline = began + options.timeout
@@ -184,26 +184,6 @@ def alone(process: Process) -> Iterator[None]:
         yield
     finally:
         os.close(lock)
-
-
-def check_state(process: Process) -> None:
-    """Raise NotNow, or NoTarget, for a process in a state in which nothing can be begun."""
-    state = process.state
-    if state in "ZX":
-        raise NotNow(
-            f"Process {process.pid} has ended and only waits to be collected by its parent.",
-            "Look for its successor with `covattach ps`.",
-        )
-    if process.tracer:
-        raise NotNow(
-            f"Process {process.pid} is being debugged by process {process.tracer}.",
-            "Detach that debugger first.",
-        )
-    if state in "Tt":
-        raise NotNow(
-            f"Process {process.pid} is suspended, by Ctrl-Z or SIGSTOP.",
-            f"Let it run first: `kill -CONT {process.pid}`.",
-        )
 
 
 def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:

@@ -11,10 +11,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from covattach import attach, folder, host, preconditions, provision, session
+from covattach import attach, folders, host, preconditions, provision, sessions
 from covattach.errors import CovattachError, NotPossible
 from covattach.facts import printable
 from covattach.findings import Finding, tried
+from covattach.folder import opened
 from covattach.injector import detour, remote_exec
 from covattach.payloads.measure import best_core
 from covattach.target.interpreter import Interpreter, find_interpreter
@@ -57,7 +58,7 @@ def of_process(pid: int) -> Iterator[Finding]:
 
 def state(process: Process) -> str:
     """Tell that it runs; raises NotNow where it is stopped, traced or ending."""
-    attach.check_state(process)
+    preconditions.check_state(process)
     return "it runs, and nobody traces it"
 
 
@@ -65,7 +66,7 @@ def right_to(process: Process) -> str:
     """Open its memory, and act as its user; raises NotPossible."""
     with attach.alone(process), open_memory(process):
         pass
-    with folder.opened(process.root, "", process.owner):
+    with opened(process.root, "", process.owner):
         return "its memory could be opened" + ("" if process.sees_as_we_do else elsewhere(process))
 
 
@@ -107,7 +108,7 @@ def by_gdb(process: Process, interpreter: Interpreter) -> str:
 
 def place(process: Process) -> str:
     """Make a session's folder and remove it; raises NotPossible."""
-    made = folder.create(process)
+    made = folders.create(process)
     made.remove()
     return f"{made.inside.rpartition('/')[0]}, as the process sees it, can be written to"
 
@@ -159,6 +160,6 @@ def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
 def measured(pid: int) -> str:
     """Tell whether the process is being measured already."""
     with contextlib.suppress(CovattachError):
-        if session.find(pid).alive:
+        if sessions.find(pid).alive:
             return f"Process {pid} is being measured already: `covattach dump {pid}`."
     return ""

@@ -12,11 +12,9 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +24,6 @@ from covattach.target import places
 from covattach.target.process import Process
 from covattach.target.rights import Owner, as_owner
 
-BASES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a random folder of mode 0700 in it
-PREFIX = "covattach-"
 LONGEST_FACTS = 1 << 20
 LONGEST_FAULT = 1 << 16
 LEFT_OUT = ("__pycache__",)
@@ -102,12 +98,6 @@ class Folder:
         """Write what the session says of itself, whole or not at all."""
         self.add_file("session.json", json.dumps(facts).encode())
 
-    def beside(self) -> list[Folder]:
-        """Return the folders of the other sessions of its tree, if it is the first of one."""
-        base, _, name = self.inside.rpartition("/")
-        found = folders_in(self.root, (base,))
-        return [one for one in found if one.path.name.startswith(name + "-")]
-
     def add_file(self, name: str, content: bytes) -> str:
         """Write a file into the folder; return its path for the target."""
         below, _, base = name.rpartition("/")
@@ -158,19 +148,6 @@ class Folder:
         except NoTarget:
             return False
 
-    def is_dead(self) -> bool:
-        """Whether nothing can come of it any more: its process has ended and has saved nothing.
-
-        Nor has any process of its tree, if it is the first of one.
-        """
-        if any(not one.is_dead() for one in self.beside()) or self.names("ended-"):
-            return False
-        try:
-            process = Process(int(self.facts["pid"]))
-        except (KeyError, ValueError, NoTarget):
-            return not self.has("snapshot") and not self.is_being_made()
-        return process.start_time != self.facts.get("start_time") and not self.has("snapshot")
-
     def withdraw(self) -> bool:
         """Take the token away: what was armed and has not run yet does nothing from now on.
 
@@ -218,44 +195,3 @@ def opened(root: Path, inside: str, owner: Owner | None) -> Iterator[int]:
             yield folder
     finally:
         os.close(descriptor)
-
-
-def create(process: Process, tree: str | None = None) -> Folder:
-    """Make a session folder for `process`, with the payloads in it; raises NotPossible.
-
-    `tree` is the folder of the tree that the session is to belong to, as the target sees it.
-    """
-    bases = (tree.rpartition("/")[0],) if tree else (*BASES, *process.memory_folders)
-    for base in bases:
-        name = f"{tree}-{os.urandom(4).hex()}" if tree else PREFIX + os.urandom(6).hex()
-        inside = f"{base}/{name.rpartition('/')[2]}"
-        folder = Folder(process.path_of(inside), inside, process.owner)
-        try:
-            with opened(process.root, base, folder.owner) as above:
-                os.mkdir(inside.rpartition("/")[2], 0o700, dir_fd=above)
-            folder.add_tree(Path(str(files("covattach.payloads"))), "payloads")
-            folder.add_file("token", b"")
-        except OSError:  # it is not there, cannot be written to, or is full
-            folder.remove()
-            continue
-        return folder
-    raise NotPossible(
-        f"None of {', '.join(BASES)}, nor any other memory, can be written to in the view of"
-        f" process {process.pid}.",
-        "Give it a writable /tmp, such as a tmpfs (`docker run --tmpfs /tmp`), or make room there.",
-    )
-
-
-def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
-    """Yield the session folders below `root`, each as its owner's, whoever that may be."""
-    for base in bases:
-        with contextlib.suppress(OSError), opened(root, base, None) as above:
-            for name in places.names(above):
-                if not name.startswith(PREFIX):
-                    continue
-                with contextlib.suppress(OSError):
-                    found = os.lstat(name, dir_fd=above)
-                    if stat.S_ISDIR(found.st_mode):
-                        inside = f"{base}/{name}"
-                        owner = Owner(found.st_uid, found.st_gid)
-                        yield Folder(root / inside.lstrip("/"), inside, owner)

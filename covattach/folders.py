@@ -1,4 +1,4 @@
-"""Finding sessions' folders again: by what they say of themselves.
+"""Sessions' folders: making one, and finding them again by what they say of themselves.
 
 They are believed only where they belong to the user whom the process belongs to.
 """
@@ -7,13 +7,61 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
+from importlib.resources import files
 from pathlib import Path
 
-from covattach.errors import CovattachError
-from covattach.folder import BASES, Folder, folders_in
+from covattach.errors import CovattachError, NoTarget, NotPossible
+from covattach.folder import Folder, opened
+from covattach.target import places
 from covattach.target.elsewhere import processes_elsewhere
 from covattach.target.process import Process
+from covattach.target.rights import Owner
+
+BASES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a random folder of mode 0700 in it
+PREFIX = "covattach-"
+
+
+def create(process: Process, tree: str | None = None) -> Folder:
+    """Make a session folder for `process`, with the payloads in it; raises NotPossible.
+
+    `tree` is the folder of the tree that the session is to belong to, as the target sees it.
+    """
+    bases = (tree.rpartition("/")[0],) if tree else (*BASES, *process.memory_folders)
+    for base in bases:
+        name = f"{tree}-{os.urandom(4).hex()}" if tree else PREFIX + os.urandom(6).hex()
+        inside = f"{base}/{name.rpartition('/')[2]}"
+        folder = Folder(process.path_of(inside), inside, process.owner)
+        try:
+            with opened(process.root, base, folder.owner) as above:
+                os.mkdir(inside.rpartition("/")[2], 0o700, dir_fd=above)
+            folder.add_tree(Path(str(files("covattach.payloads"))), "payloads")
+            folder.add_file("token", b"")
+        except OSError:  # it is not there, cannot be written to, or is full
+            folder.remove()
+            continue
+        return folder
+    raise NotPossible(
+        f"None of {', '.join(BASES)}, nor any other memory, can be written to in the view of"
+        f" process {process.pid}.",
+        "Give it a writable /tmp, such as a tmpfs (`docker run --tmpfs /tmp`), or make room there.",
+    )
+
+
+def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
+    """Yield the session folders below `root`, each as its owner's, whoever that may be."""
+    for base in bases:
+        with contextlib.suppress(OSError), opened(root, base, None) as above:
+            for name in places.names(above):
+                if not name.startswith(PREFIX):
+                    continue
+                with contextlib.suppress(OSError):
+                    found = os.lstat(name, dir_fd=above)
+                    if stat.S_ISDIR(found.st_mode):
+                        inside = f"{base}/{name}"
+                        owner = Owner(found.st_uid, found.st_gid)
+                        yield Folder(root / inside.lstrip("/"), inside, owner)
 
 
 def find(process: Process) -> list[Folder]:
@@ -29,32 +77,6 @@ def find(process: Process) -> list[Folder]:
         if same_pid and facts.get("start_time") == process.start_time:
             found.append(folder)
     return found
-
-
-def clear(process: Process) -> None:
-    """Remove what is left of sessions that are over, of the user whom `process` belongs to.
-
-    That is of processes that have ended, also where another one has their PID now.
-    """
-    for folder in folders_in(process.root):
-        if folder.belongs_to(process.uid) and "pid" in folder.facts and folder.is_dead():
-            folder.remove()
-
-
-def everywhere() -> Iterator[Folder]:
-    """Yield the session folders on this host that we may look into, in containers too."""
-    seen = set()
-    roots: list[tuple[Path, tuple[str, ...]]] = [(Path("/"), BASES)]
-    for process in processes_elsewhere():
-        with contextlib.suppress(CovattachError, OSError):
-            roots.append((process.root, (*BASES, *process.memory_folders)))
-    for root, bases in roots:
-        for folder in folders_in(root, bases):
-            with contextlib.suppress(OSError):  # it has just been removed
-                found = folder.path.lstat()
-                if (found.st_dev, found.st_ino) not in seen:  # one that several can see
-                    seen.add((found.st_dev, found.st_ino))
-                    yield folder
 
 
 def find_ended(pid: int) -> Folder | None:
@@ -73,3 +95,50 @@ def find_ended(pid: int) -> Folder | None:
         return folder.is_ours_alone, float(folder.facts.get("created", 0))
 
     return max(found, key=rank, default=None)
+
+
+def everywhere() -> Iterator[Folder]:
+    """Yield the session folders on this host that we may look into, in containers too."""
+    seen = set()
+    roots: list[tuple[Path, tuple[str, ...]]] = [(Path("/"), BASES)]
+    for process in processes_elsewhere():
+        with contextlib.suppress(CovattachError, OSError):
+            roots.append((process.root, (*BASES, *process.memory_folders)))
+    for root, bases in roots:
+        for folder in folders_in(root, bases):
+            with contextlib.suppress(OSError):  # it has just been removed
+                found = folder.path.lstat()
+                if (found.st_dev, found.st_ino) not in seen:  # one that several can see
+                    seen.add((found.st_dev, found.st_ino))
+                    yield folder
+
+
+def beside(first: Folder) -> list[Folder]:
+    """Return the folders of the other sessions of a tree, if this is the first of one."""
+    base, _, name = first.inside.rpartition("/")
+    found = folders_in(first.root, (base,))
+    return [one for one in found if one.path.name.startswith(name + "-")]
+
+
+def is_dead(folder: Folder) -> bool:
+    """Whether nothing can come of it any more: its process has ended and has saved nothing.
+
+    Nor has any process of its tree, if it is the first of one.
+    """
+    if any(not is_dead(one) for one in beside(folder)) or folder.names("ended-"):
+        return False
+    try:
+        process = Process(int(folder.facts["pid"]))
+    except (KeyError, ValueError, NoTarget):
+        return not folder.has("snapshot") and not folder.is_being_made()
+    return process.start_time != folder.facts.get("start_time") and not folder.has("snapshot")
+
+
+def clear(process: Process) -> None:
+    """Remove what is left of sessions that are over, of the user whom `process` belongs to.
+
+    That is of processes that have ended, also where another one has their PID now.
+    """
+    for folder in folders_in(process.root):
+        if folder.belongs_to(process.uid) and "pid" in folder.facts and is_dead(folder):
+            folder.remove()

@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from covattach import attach, folders
+from covattach import folders, preconditions
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
 from covattach.target.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
@@ -102,7 +102,7 @@ def described(process: Process) -> Python:
     try:
         interpreter = find_interpreter(process)
         version = interpreter.dotted
-        attach.check_state(process)
+        preconditions.check_state(process)
         check_way(process, interpreter)
     except CovattachError as error:
         why_not, remedy = error.message, error.remedy

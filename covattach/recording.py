@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from covattach import attach, births, client, session
+from covattach import attach, births, client, session, sessions
 from covattach.errors import BadUsage, CovattachError
 from covattach.lease import Lease
 from covattach.reports.functions import Entry, Part, check_entries, lines_of
@@ -119,7 +119,7 @@ def attached(pid: int, options: attach.Options, tell: Callable[[str], None]) -> 
 
     Raises what `attach.start` raises.
     """
-    running = session.already(Process(pid))
+    running = sessions.already(Process(pid))
     if running is not None:
         yield Found(running, is_ours=False)
         return

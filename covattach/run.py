@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from covattach import folder, interruption, precompile, provision, settings
+from covattach import folders, interruption, precompile, provision, settings
 from covattach.errors import NoTarget
 from covattach.folder import Folder
 from covattach.payloads.children import TREE, additions
@@ -79,7 +79,7 @@ class Run:
 
     def forget(self) -> None:
         """Remove all that the processes have left."""
-        for place in (self.place, *self.place.beside()):
+        for place in (self.place, *folders.beside(self.place)):
             place.remove()
 
 
@@ -88,7 +88,7 @@ def start(command: Sequence[str], options: Options) -> Run:
     here = Process(os.getpid())
     with little_of_coverage():
         wanted = settings.read(here, options.rcfile, options.given)
-    place = folder.create(here)
+    place = folders.create(here)
     try:
         place.withdraw()  # nobody is to be attached to
         code = precompile.payloads_for(command[0])

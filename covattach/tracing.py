@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from covattach import attach, client, session
+from covattach import attach, client, preconditions, session, sessions
 from covattach.attach import Options, Tell
 from covattach.calls import Stream
 from covattach.errors import NoSafePoint, NotNow
@@ -39,9 +39,9 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
     gave them.  A target that is measured goes on being measured.
     """
     process = Process(pid)
-    attach.check_state(process)
+    preconditions.check_state(process)
     request = {**wanted, **{name: file_patterns(process, wanted[name]) for name in FILES}}
-    running = session.already(process)
+    running = sessions.already(process)
     if running is not None:
         with streamed(process, running.folder, request) as trace:
             yield trace

@@ -15,13 +15,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from covattach import births, client, ended, folder, session
+from covattach import births, client, ended, folders, session
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
 from covattach.folder import Folder
 from covattach.reports.snapshot import Snapshot, SnapshotError, decode
 from covattach.session import BRINGING_IN, Session
+from covattach.sessions import looked_at
 from covattach.target.process import Process
 
+# What the first session says for all of them: instead of what they say, or where they say nothing.
+SHOWN: tuple[str, ...] = ("settings", "cwd")
+SHARED: tuple[str, ...] = ("since", "branch")
 AT_ONCE = 8  # sessions that are asked side by side
 Asked = TypeVar("Asked")
 Count = Callable[[int, int], None]
@@ -55,12 +59,10 @@ class Tree:
     def members(self) -> list[Session]:
         """Return the sessions of all processes, those too that have ended with something saved."""
         first = self.facts
-        shown: dict[str, Any] = {name: first[name] for name in ("settings", "cwd") if name in first}
-        shared: dict[str, Any] = {
-            name: first[name] for name in ("since", "branch") if name in first
-        }
+        shown = {name: first[name] for name in SHOWN if name in first}
+        shared = {name: first[name] for name in SHARED if name in first}
         found = []
-        for place in [self.place, *self.place.beside()]:
+        for place in [self.place, *folders.beside(self.place)]:
             facts = place.facts
             pid = facts.get("pid")
             if isinstance(pid, int) and self.believes(place, facts):
@@ -80,7 +82,7 @@ class Tree:
 
 def find(pid: int) -> Tree | None:
     """Return the tree whose first process is `pid`, or was, if it is measured as a tree."""
-    for place in folder.folders_in(root_of(pid)):
+    for place in folders.folders_in(root_of(pid)):
         facts = place.facts
         if facts.get("pid") == pid and facts.get("tree") == place.inside and is_same(facts, place):
             return Tree(place, pid)
@@ -89,7 +91,7 @@ def find(pid: int) -> Tree | None:
 
 def is_member(pid: int, place: Folder) -> bool:
     """Whether a process has a session in the tree with that folder."""
-    return any(one.facts.get("pid") == pid for one in place.beside())
+    return any(one.facts.get("pid") == pid for one in folders.beside(place))
 
 
 def root_of(pid: int) -> Path:
@@ -112,7 +114,7 @@ def is_same(facts: dict[str, Any], place: Folder) -> bool:
 
 def sessions(tree: Tree) -> list[Session]:
     """Return the sessions of the tree's processes, each asked how it is; raises NoSession."""
-    found = each(lambda one: session.looked_at(one.folder), tree.members())
+    found = each(lambda one: looked_at(one.folder), tree.members())
     known = [one for one in found if one is not None]
     if not known:
         raise client.no_session(tree.pid)
@@ -211,8 +213,7 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
     come to an end the other way round.  Whoever has not been stopped yet may still fork; so this
     is repeated until nobody is left.
     """
-    found: list[tuple[Session, Snapshot]] = []
-    found += [(tree.first(), named(one)) for one in ended.read(tree.place)]
+    found = [(tree.first(), named(one)) for one in ended.read(tree.place)]
     try:
         births.wait_for_births(tree)
         found += filter(None, [stop_one(tree.first())])
@@ -225,7 +226,9 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
             found += [one for one in each(stop_one, members, count) if one]
     finally:
         tree.place.remove()
-        for place in tree.place.beside():  # of somebody who was born while the last was stopped
+        for place in folders.beside(
+            tree.place
+        ):  # of somebody who was born while the last was stopped
             place.remove()
     if not found:
         raise client.no_session(tree.pid)

@@ -85,12 +85,12 @@ def snapshots_of(pid: int, reset: bool, count: Count) -> list[Taken]:
 
     `count` is told how many of these have been asked.
     """
-    from covattach import session, tree
+    from covattach import session, sessions, tree
 
     whole = tree.find(pid)
     if whole is not None:
         return tree.snapshots(whole, reset, count)
-    found = session.find(pid)
+    found = sessions.find(pid)
     return [(found, *session.snapshot(found, reset))]
 
 

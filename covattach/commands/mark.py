@@ -48,7 +48,7 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     Reports show the windows as coverage's contexts.  A name that is used again continues its
     window.  What ran before the first mark is in none.
     """
-    from covattach import session, tree
+    from covattach import session, sessions, tree
 
     if end is (name is not None):
         raise click.UsageError("Give the NAME of the window that begins, or --end.")
@@ -56,7 +56,7 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     if whole is not None:
         facts = tree.mark(whole, name or "")[0]
     else:
-        facts = session.mark(session.find(pid), name or "")
+        facts = session.mark(sessions.find(pid), name or "")
     previous = str(facts["previous"])
     if previous and previous != name:
         say(f"The window {previous!r} of process {pid} has ended.")

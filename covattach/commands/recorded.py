@@ -99,21 +99,21 @@ def facts_of(rans: list[Ran], ran: list[Function], has_past: bool) -> dict[str, 
 
 def compare(pids: list[int], given: dict[str, Any]) -> None:
     """Show which lines ran in one of two windows only, put together from all processes."""
-    from covattach import recording, session
+    from covattach import recording, sessions
     from covattach.commands.paging import paged
     from covattach.reports import functions as found
     from covattach.reports import listing
 
     first, second = given["diff"]
-    sessions = [session.find(pid) for pid in pids]
+    members = [sessions.find(pid) for pid in pids]
     of_first, of_second = (
         found.union(
-            found.lines_of(recording.window_of(one, name).snapshot.files) for one in sessions
+            found.lines_of(recording.window_of(one, name).snapshot.files) for one in members
         )
         for name in (first, second)
     )
-    cwd = sessions[0].cwd
-    with sessions[0].looked_at():
+    cwd = members[0].cwd
+    with members[0].looked_at():
         different = found.functions([found.difference(of_first, of_second)], cwd)
     if given["as_json"]:
         rows = [

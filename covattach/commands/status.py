@@ -54,9 +54,9 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
 
     Of a PID that is measured with --tree, all of its processes are shown.
     """
-    from covattach import session
+    from covattach import sessions
 
-    found = [one for pid in pids for one in sessions_of(pid)] or session.sessions()
+    found = [one for pid in pids for one in sessions_of(pid)] or sessions.everywhere()
     if as_json:
         known = [{**one.facts, "alive": one.alive, "socket": one.folder.socket} for one in found]
         print_json([{name: facts.get(name) for name in FIELDS} for facts in known])
@@ -73,10 +73,10 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
 
 def sessions_of(pid: int) -> list[Session]:
     """Return the session of a process, or those of the tree that it is the first of."""
-    from covattach import session, tree
+    from covattach import sessions, tree
 
     whole = tree.find(pid)
-    return tree.sessions(whole) if whole else [session.find(pid)]
+    return tree.sessions(whole) if whole else [sessions.find(pid)]
 
 
 def title(one: Session, width: int) -> Text:

@@ -63,11 +63,11 @@ def stop_one(pid: int, count: Count) -> list[Taken]:
 
     `count` is told how many have been stopped.
     """
-    from covattach import session, tree
+    from covattach import session, sessions, tree
 
     whole = tree.find(pid)
     if whole is None:
-        found = session.find(pid)
+        found = sessions.find(pid)
         taken = [(found, session.stop(found), 0.0)]
         say(f"Process {pid} is no longer measured.")
         return taken

@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from covattach.errors import NotPossible
 from covattach.target.elf import ElfFile, NotElf
 from covattach.target.interpreter import Interpreter
-from covattach.target.process import Mapping, Process
+from covattach.target.mapping import Mapping
+from covattach.target.process import Process
 
 GAP = 16  # bytes between what is used and what we take
 

@@ -10,8 +10,9 @@ from pathlib import Path
 
 from covattach.errors import NoTarget, NotPossible
 from covattach.target.elf import ElfFile, NotElf, read
+from covattach.target.mapping import Mapping
 from covattach.target.memory import Memory, open_memory
-from covattach.target.process import Mapping, Process
+from covattach.target.process import Process
 
 OLDEST, NEWEST = (3, 9), (3, 15)
 FUNCTIONS = (

@@ -10,7 +10,8 @@ import re
 from dataclasses import dataclass
 
 from covattach.target.interpreter import Interpreter
-from covattach.target.process import Process, parse_mapping
+from covattach.target.mapping import parse_mapping
+from covattach.target.process import Process
 
 READ, RECVFROM, RECVMSG, FUTEX, RESTART = 0, 45, 47, 202, 219
 WAITING = {

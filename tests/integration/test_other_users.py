@@ -22,9 +22,9 @@ import pytest
 from conftest import Interpreter, interpreters
 from running import Covattach, Target
 
-from covattach import client, session
-from covattach.folder import Folder, create
-from covattach.folders import find, find_ended
+from covattach import client, session, sessions
+from covattach.folder import Folder
+from covattach.folders import create, find, find_ended
 from covattach.reports.snapshot import SnapshotError
 from covattach.target.process import Process
 from covattach.target.rights import Owner, as_owner
@@ -310,7 +310,7 @@ def test_root_says_whose_word_it_is(theirs: Folder) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as popen:
         popen.wait()
     theirs.write_facts({"pid": popen.pid, "start_time": 1, "created": 9e9, "warnings": []})
-    found = session.find(popen.pid)
+    found = sessions.find(popen.pid)
     assert str(NOBODY) in found.facts["warnings"][0]
     path = TMP / f"covattach-{secrets.token_hex(6)}"
     path.mkdir(mode=0o700)

@@ -1,0 +1,90 @@
+"""Finding sessions: that of a process, or all that there are."""
+
+from __future__ import annotations
+
+from covattach import client, folders
+from covattach.errors import CovattachError, NotNow
+from covattach.folder import Folder
+from covattach.session import Session, payload_failed, silent
+from covattach.target.process import Process
+
+
+def find(pid: int) -> Session:
+    """Return the session of `pid`, also of a process that has ended.
+
+    Raises NoSession, and NoTarget where there never was either.
+    """
+    try:
+        process = Process(pid)
+    except CovattachError:
+        ended = folders.find_ended(pid)
+        if ended is None:
+            raise
+        return of_ended(pid, ended)
+    faults = [place.fault for place in folders.find(process) if place.fault]
+    running = already(process)
+    if running is not None:
+        return running
+    if faults:
+        raise payload_failed(faults[0])
+    ended = folders.find_ended(pid)
+    if ended is None:
+        raise client.no_session(pid)
+    return of_ended(pid, ended)
+
+
+def of_ended(pid: int, place: Folder) -> Session:
+    """Return the session of a process that has ended, and say whose word it is if not ours."""
+    facts = place.facts
+    if not place.is_ours_alone and place.owner is not None:
+        word = f"That this was process {pid} is the word of user {place.owner.uid}"
+        facts["warnings"] = [*facts.get("warnings", []), f"{word}, whose session it is."]
+    return Session(pid, place, facts, alive=False)
+
+
+def everywhere() -> list[Session]:
+    """Return every session on this host that we may look at, those that have ended too."""
+    found = [looked_at(place) for place in folders.everywhere()]
+    return [one for one in found if one is not None]
+
+
+def looked_at(place: Folder) -> Session | None:
+    """Return the session in a folder; None if there is none, and what is left of it is removed."""
+    pid = place.facts.get("pid")
+    if not isinstance(pid, int):
+        return None
+    try:
+        facts = client.answers(place, 0.5)
+    except client.NoAnswer:
+        facts = {"silent": True}
+    if facts is None and folders.is_dead(place):
+        place.remove()
+    elif facts is not None or place.has("snapshot"):
+        return Session(pid, place, {**place.facts, **(facts or {})}, facts is not None)
+    return None
+
+
+def already(process: Process) -> Session | None:
+    """Return the session that measures `process` now, or None.
+
+    What is left of an attach that was killed is removed, unless there is a snapshot in it; raises
+    NotNow during an attach that was not.
+    """
+    for found in folders.find(process):
+        if found.is_only_a_tree():
+            continue
+        try:
+            facts = client.answers(found)
+        except client.NoAnswer:
+            raise silent(process) from None
+        if facts is not None and facts.get("measuring"):
+            facts = {**found.facts, **facts, "pid": process.pid}
+            return Session(process.pid, found, facts, alive=True)
+        if found.is_being_made():
+            raise NotNow(
+                f"Process {process.pid} is being attached to by another covattach.",
+                "Wait for it to end.",
+            )
+        if not found.has("snapshot"):
+            found.remove()
+    return None
