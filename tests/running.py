@@ -159,6 +159,17 @@ class Target:
             assert part, f"the target ended without saying {start!r}"
             self.pending += part
 
+    def catch_up(self) -> None:
+        """Read what it has printed by now."""
+        assert self.popen.stdout is not None
+        while select.select([self.popen.stdout], [], [], 0)[0]:
+            part = os.read(self.popen.stdout.fileno(), 65536)
+            if not part:
+                break
+            self.pending += part
+        *lines, self.pending = self.pending.split(b"\n")
+        self.said += [line.decode(errors="replace") for line in lines]
+
     def tell(self, expression: str) -> None:
         """Have it evaluate an expression, in the namespace of its main module."""
         assert self.popen.stdin is not None

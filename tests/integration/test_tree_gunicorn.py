@@ -33,16 +33,18 @@ class Server:
         words = ("gunicorn.app.wsgiapp", "--config", WEB / "tree.conf.py")
         environment = {"WORKER": worker, "RENEWED": str(renewed)}
         self.master = launch(interpreter, "-m", *words, bare=True, env=environment)
-        first, self.port = map(int, self.master.said[-1].split()[1:])
-        self.workers = [first, *(self.next() for _ in range(3))]
+        self.port = int(self.master.said[-1].split()[2])
+        self.wait(3)
 
-    def next(self) -> int:
-        """Return the PID of the next worker that becomes ready."""
-        return int(self.master.line("ready").split()[0])
+    def wait(self, count: int) -> None:
+        """Wait for so many workers more to become ready."""
+        for _ in range(count):
+            self.master.line("ready")
 
     def renew(self, count: int) -> None:
-        """Wait for so many new workers."""
-        self.workers += [self.next() for _ in range(count)]
+        """Wait for so many workers that become ready from now on."""
+        self.master.catch_up()
+        self.wait(count)
 
     def hang_up(self) -> None:
         """Have the master replace all its workers, and wait for the new ones."""
