@@ -139,6 +139,17 @@ def empty(tracer: Any) -> None:
             setattr(tracer, name, None)
 
 
+def is_left(function: Any) -> bool:
+    """Tell whether a frame's trace function is a tracer that an earlier session has left there.
+
+    The frame was suspended at its end, and nothing but a look at all objects would have found it.
+    """
+    kind = type(function)
+    if (kind.__module__, kind.__name__) != ("coverage", "CTracer"):
+        return False
+    return function.data is None or type(function.warn) is list
+
+
 def keep(some: list[Any]) -> None:
     """Keep tracers alive for good: one that is freed while it is at work takes the target along.
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from conftest import Interpreter
 from inside import Inside, marked
-from running import TARGETS, Target
+from running import TARGETS, Target, wait_for
 
 Launch = Callable[..., Target]
 
@@ -133,3 +133,31 @@ def test_lines_of_two_generators(interpreter: Interpreter, launch: Launch) -> No
         both = {(lines["way"], lines["one way"]), (lines["way"], lines["other way"])}
         assert {arc for arc in ways if arc[1] > 0} == both
         agent.stop()
+
+
+@pytest.mark.parametrize("core", ["default", "ctrace"])
+def test_a_generator_that_was_measured_before(
+    interpreter: Interpreter, core: str, launch: Launch
+) -> None:
+    """One that is suspended when a session ends, and runs when the next begins, is measured."""
+    # GIVEN a generator that has been measured, and was suspended at the end
+    target = launch(interpreter, "again.py")
+    for rounds in (1, 2):
+        with Inside(target) as agent:
+            agent.start("ctrace" if core == "ctrace" else None)
+            target.ask("go_on()")
+            target.ask("pause.release()")
+            wait_for(lambda turn=rounds: target.ask("len(rounds)") == 2 * turn - 1, "a round")
+            wait_for(lambda: target.ask("generator.gi_running") is False, "it is suspended")
+            agent.stop()
+
+        # WHEN it is resumed, and measured while it runs
+        target.ask("go_on()")
+        with Inside(target) as agent:
+            agent.start("ctrace" if core == "ctrace" else None)
+            target.ask("pause.release()")
+
+            # THEN what it goes on with is there
+            expected = marked("again.py", "# on")
+            assert agent.points_until("again.py", expected) >= expected
+            agent.stop()
