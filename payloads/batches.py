@@ -29,22 +29,24 @@ class Batches:
         """Return how many lines or arcs are held of each file, and the bytes of each batch."""
         counts: list[int] = []
         blob = []
+        encoded = self.encoded  # whatever another thread lets us forget meanwhile
         for at in range(0, len(every), FILES):
-            _, some, numbers = self.batch(at, every[at : at + FILES])
-            counts += some
-            blob.append(numbers)
+            held = every[at : at + FILES]
+            known = encoded.get(at)
+            if known is None or not self.is_as_it_was(known, held):
+                known = encoded[at] = held, *self.wired(held)
+            counts += known[1]
+            blob.append(known[2])
         return counts, blob
 
-    def batch(self, at: int, held: list[Any]) -> tuple[list[Any], list[int], bytes]:
-        """Return the batch that begins at a place, as in `encoded`.
+    @staticmethod
+    def is_as_it_was(known: tuple[list[Any], list[int], bytes], held: list[Any]) -> bool:
+        """Tell whether a batch has nothing new since it was encoded.
 
         Sets only ever become more until `forget`: if they have as many as the last time, they are
         the same, and an application that has come to rest is not gone through again.
         """
-        known = self.encoded.get(at)
-        if known is None or known[1] != list(map(len, held)) or not all(map(is_, known[0], held)):
-            known = self.encoded[at] = held, *self.wired(held)
-        return known
+        return known[1] == list(map(len, held)) and all(map(is_, known[0], held))
 
     def wired(self, held: list[Any]) -> tuple[list[int], bytes]:
         """Return how many each set has, and those as they go over the wire.

@@ -21,9 +21,10 @@ PATIENCE = 5.0  # seconds for a caller to ask, or to take the next part of the r
 MOST = 16  # callers at a time; then the one who has been there for the longest has to go
 PART = 65536  # bytes to take at once
 PARTS = 64  # to send at once
-# Bytes of a reply that the kernel may hold; it gives what it can (wmem_max, socket(7)).  Each time
-# that it is full the GIL changes hands twice.
-ROOM = 1 << 20
+# Bytes of a reply that the kernel may hold, which takes it twice (socket(7)).  Each time that it is
+# full the GIL changes hands twice.  But three quarters must be read before there is room again,
+# which a slow reader has to do within its time.
+ROOM = 1 << 18
 
 
 class Guest:

@@ -181,8 +181,10 @@ class Session:
         Without one where nothing was measured yet: somebody has given up in the middle of a start.
         """
         facts = self.facts()
-        header, blob = ({}, []) if self.measurement is None else self.take()
-        self.end()
+        try:
+            header, blob = ({}, []) if self.measurement is None else self.take()
+        finally:
+            self.end()
         return {**facts, **header}, blob
 
     def must_measure(self) -> Any:
@@ -204,8 +206,9 @@ class Session:
         if self.tree is not None:
             self.tree.leave()
         if measurement is not None:
+            last, self.last = self.last, None
             try:
-                self.last.disarm()
+                last.disarm()
             finally:
                 measurement.stop()
             measurement.forget()

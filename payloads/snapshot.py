@@ -56,11 +56,13 @@ class Snapshots:
         They come in the header's order: first those of the window that goes on, in batches.
         Those that have ended follow, as words of 64 bits: each has its name, and by turns the
         index of a file in `files` and how many numbers it has of that.
+
+        Another thread may begin a window meanwhile.  What that takes out of the sets is put aside
+        before: so those are looked at first, and `closed` afterwards.
         """
         now = self.collector.data if taken is None else taken
-        names = list(now)
-        if self.windows.names:
-            names = list(dict.fromkeys(chain(names, *self.windows.closed.values())))
+        window = self.windows.name
+        names = list(dict.fromkeys(chain(list(now), *self.windows.closed.values())))
         counts, blob = self.batches.encode([now.get(name, ()) for name in names])
         self.map_canonical()
         mapped, ends = self.mapped, 2 if self.kind == "arcs" else 1
@@ -73,21 +75,30 @@ class Snapshots:
                 for name, count in zip(names, counts)
             ],
             "file_tracers": {
-                self.map_file(name): tracer for name, tracer in self.collector.file_tracers.items()
+                self.map_file(name): tracer
+                for name, tracer in list(self.collector.file_tracers.items())
             },
         }
-        if self.windows.names:
-            ended, words = self.encode_ended({name: place for place, name in enumerate(names)})
-            header.update(window=self.windows.name, windows=ended)
+        closed = self.windows.closed
+        if len(closed) > 1 or any(closed.values()):
+            ended, words = self.encode_ended(closed, names)
+            header.update(window=window, windows=ended)
             blob.append(words)
         return header, blob
 
-    def encode_ended(self, places: dict[str, int]) -> tuple[list[Any], bytes]:
-        """Return the windows that have ended, for the header, and their words."""
+    @staticmethod
+    def encode_ended(closed: dict[str, Any], names: list[str]) -> tuple[list[Any], bytes]:
+        """Return the windows that have ended, for the header, and their words.
+
+        Of files with these `names`: another is so new that all of it came after the snapshot.
+        """
+        places = {name: place for place, name in enumerate(names)}
         ended, words = [], []
-        for window, files in self.windows.closed.items():
+        for window, files in closed.items():
             counts: list[int] = []
             for name, numbers in files.items():
+                if name not in places:
+                    continue
                 counts += places[name], len(numbers)
                 words.append(numbers.tobytes())
             ended.append([window, counts])

@@ -84,19 +84,20 @@ def check(header: Any) -> Loads:
         raise NotLoads("it does not say since when files were imported")
     if not isinstance(python, list) or [type(part) for part in python] != [int, int]:
         raise NotLoads("it does not say for which Python files were imported")
-    files: dict[str, set[Load]] = {}
-    for entry in [*header["modules"], *check_through(header.get("through", ""))]:
+    minor = python[0], python[1]
+    through = frozenset([Load(False, None, False, minor)])
+    files = dict.fromkeys(check_through(header.get("through", "")), through)
+    for entry in header["modules"]:
         name, main, reached, standing = check_module(entry)
-        load = Load(main, reached, standing, (python[0], python[1]))
-        files.setdefault(name, set()).add(load)
-    return Loads(float(since), {name: frozenset(loads) for name, loads in files.items()})
+        files[name] = files.get(name, frozenset()) | {Load(main, reached, standing, minor)}
+    return Loads(float(since), files)
 
 
-def check_through(names: Any) -> list[tuple[str, bool, None, bool]]:
-    """Return entries for files whose modules are through; raises NotLoads."""
+def check_through(names: Any) -> list[str]:
+    """Return the files whose modules are through; raises NotLoads."""
     if not isinstance(names, str):
         raise NotLoads("what it says of imports is not understood")
-    return [(name, False, None, False) for name in names.split("\0") if name]
+    return [name for name in names.split("\0") if name]
 
 
 def check_module(entry: Any) -> tuple[str, bool, int | None, bool]:

@@ -9,6 +9,8 @@ from conftest import Interpreter
 from inside import Inside, marked
 from running import Target, wait_for
 
+from covattach.errors import PayloadFailed
+
 Launch = Callable[..., Target]
 CORES = pytest.mark.parametrize("core", ["default", "ctrace"])
 # What a session works with and nothing may refer to afterwards; classes may stay.
@@ -89,3 +91,20 @@ def test_threads_that_never_wake(
     # AND the thread runs to its end when it is released
     target.tell("release()")
     assert target.wait() == 0
+
+
+@pytest.mark.pythons("3.9", "3.12", "3.14")
+def test_a_stop_that_fails(interpreter: Interpreter, launch: Launch) -> None:
+    """If the last snapshot cannot be made, that is told, and everything is undone all the same."""
+    # GIVEN a measured target in which coverage's data is spoilt
+    target = launch(interpreter, "mixture.py")
+    before = target.residue()
+    with Inside(target) as agent:
+        agent.start()
+        target.ask("sys.covattach._collector.data.__setitem__('/x.py', [object()])")
+
+        # WHEN it is stopped / THEN that fails, and nothing is left
+        with pytest.raises(PayloadFailed):
+            agent.stop()
+    wait_for(lambda: len(target.traces()["threads"]) == len(before["threads"]), "the end")
+    target.assert_untouched(before)
