@@ -38,8 +38,8 @@ class CtraceAdoption:
         self.ident = 0
         self.lines: dict[FrameType, int] = {}  # where each running frame was at the start
         self.stopped = False
-        self.hook = self.on_event  # one object, however many threads and frames have it
-        self.green = GreenTracers(collector, self.tell_frame)
+        self.hook: Any = self.on_event  # one object, however many threads and frames have it
+        self.green: Any = GreenTracers(collector, self.tell_frame)
         self.flags: TracingFlags | None = None
 
     def start(self, ident: int) -> None:
@@ -212,6 +212,10 @@ class CtraceAdoption:
             gil.at_once(gil.exhausting(map(setattr, traced, repeat("f_trace"), repeat(None))))
         self.lines.clear()
         self.let_go()
+
+    def forget(self) -> None:
+        """Refer no more to what refers to this, once no thread is in it."""
+        self.hook = self.green = None
 
     def reachable(self) -> EveryThread | None:
         """Return the threads; None where each has to take its tracer off at its next event."""

@@ -184,6 +184,10 @@ class SysmonAdoption:
         else:
             getattr(self.tracer, name)(code, *rest)
 
+    def forget(self) -> None:
+        """Refer no more to what refers to this, once no thread is in it."""
+        self.quiet.listener = None
+
     def stop(self) -> None:
         """Take every instruction back to what it was; called while coverage still measures.
 

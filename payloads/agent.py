@@ -196,6 +196,8 @@ class Agent:
         self.door.close()
         self.calm_down()
         self.session.end()
+        self.session.verbs.clear()  # they refer to it, as `serve` does to this
+        self.thread.serve = tuple
         is_trees = self.session.tree is not None and self.session.tree.folder == self.place.path
         keeps = is_trees or self.keeps_folder or self.session.has_saved
         if self.place.is_made and not keeps:

@@ -55,11 +55,11 @@ def holding(objects: Iterable[object]) -> list[FrameType]:
     return [found for found in gc.get_referrers(*objects) if isinstance(found, FrameType)]
 
 
-def is_inside(frame: FrameType) -> bool:
-    """Tell whether a frame is of our code or coverage's."""
-    coverage = sys.modules.get("coverage")
-    file = getattr(coverage, "__file__", None) or "<"
-    return frame.f_code.co_filename.startswith(("<covattach ", file.rpartition("/")[0] + "/"))
+def is_inside(frame: FrameType, package: Any = None) -> bool:
+    """Tell whether a frame is of our code or coverage's, whose `package` may be put aside."""
+    file = getattr(package or sys.modules.get("coverage"), "__file__", None)
+    coverage = (file.rpartition("/")[0] + "/",) if file else ()
+    return frame.f_code.co_filename.startswith(("<covattach ", *coverage))
 
 
 def is_fault_of_ours(error: BaseException) -> bool:

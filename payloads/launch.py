@@ -72,7 +72,9 @@ def load(folder: str) -> Any:
             code = compile(text.read(), "<covattach loading>", "exec")
     space: dict[str, Any] = {"__name__": "_covattach.loading"}
     exec(code, space)
-    return space["load"](folder, content)
+    found = space["load"](folder, content)
+    space.clear()  # functions and their names refer to each other
+    return found
 
 
 def start_thread(function: Any, *arguments: Any) -> None:
@@ -90,46 +92,6 @@ def start_thread(function: Any, *arguments: Any) -> None:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
-class Arrival:
-    """Has forks wait while our thread brings its modules in, until it looks after forks itself.
-
-    A child that is forked in the middle of an import would wait for ever when it imports the same.
-    Registered once in a process, since that cannot be undone; `lock` is None unless it is needed.
-    """
-
-    def __init__(self) -> None:
-        self.lock: Any = None
-        self.interval = 0.0
-
-    def begin(self) -> None:
-        """Have forks wait from now on."""
-        self.interval = sys.getswitchinterval()
-        self.lock = original("_thread", "allocate_lock")()
-        self.lock.acquire()
-
-    def end(self) -> None:
-        """Let them go; does nothing the second time."""
-        lock, self.lock = self.lock, None
-        if lock is not None:
-            lock.release()
-
-    def before(self) -> None:
-        """Wait, in the thread that is about to fork."""
-        lock = self.lock
-        if lock is not None and lock.acquire(True, ARRIVING):
-            lock.release()
-
-    def in_child(self) -> None:
-        """Be a child that was forked too early: our thread is not there to put this back."""
-        if self.lock is not None:
-            self.lock = None
-            sys.setswitchinterval(self.interval)
-
-    def __call__(self, error: UnicodeError) -> tuple[str, int]:
-        """Be what the codec registry takes for an error handler."""
-        raise error
-
-
 def arrival() -> Any:
     """Return what has forks wait, which an earlier session may have registered."""
     import codecs
@@ -137,10 +99,56 @@ def arrival() -> Any:
     try:
         return codecs.lookup_error(ARRIVAL)
     except LookupError:
-        found = Arrival()
+        found = new_arrival()
         codecs.register_error(ARRIVAL, found)
         os.register_at_fork(before=found.before, after_in_child=found.in_child)
         return found
+
+
+def new_arrival() -> Any:
+    """Return an object of a class that is made only here: it would be garbage in later sessions."""
+
+    class Arrival:
+        """Has forks wait while our thread brings its modules in, until it looks after forks itself.
+
+        A child that is forked in the middle of an import would wait for ever when it imports the
+        same.  Registered once in a process, since that cannot be undone; `lock` is None unless it
+        is needed.
+        """
+
+        def __init__(self) -> None:
+            self.lock: Any = None
+            self.interval = 0.0
+
+        def begin(self) -> None:
+            """Have forks wait from now on."""
+            self.interval = sys.getswitchinterval()
+            self.lock = original("_thread", "allocate_lock")()
+            self.lock.acquire()
+
+        def end(self) -> None:
+            """Let them go; does nothing the second time."""
+            lock, self.lock = self.lock, None
+            if lock is not None:
+                lock.release()
+
+        def before(self) -> None:
+            """Wait, in the thread that is about to fork."""
+            lock = self.lock
+            if lock is not None and lock.acquire(True, ARRIVING):
+                lock.release()
+
+        def in_child(self) -> None:
+            """Be a child that was forked too early: our thread is not there to put this back."""
+            if self.lock is not None:
+                self.lock = None
+                sys.setswitchinterval(self.interval)
+
+        def __call__(self, error: UnicodeError) -> tuple[str, int]:
+            """Be what the codec registry takes for an error handler."""
+            raise error
+
+    return Arrival()
 
 
 def bootstrap(session: str, coming: Any) -> None:
@@ -154,6 +162,8 @@ def bootstrap(session: str, coming: Any) -> None:
         tell_fault(session + "/fault")  # where covattach looks for the reason
     finally:
         coming.end()
+        if coming.begin.__globals__ is not globals():  # those of the first session are needed on
+            globals().clear()  # functions and their names refer to each other
 
 
 def launch(session: str) -> None:

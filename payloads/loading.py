@@ -69,16 +69,23 @@ DIGEST = 32  # bytes in front of what is compiled that tell it from other such
 KEEP = "covattach.payloads"
 
 
-class Keeper:
-    """What the codec registry takes for an error handler; holds the last of our modules."""
+def keep(key: bytes | int, last: Any) -> Any:
+    """Keep the last of our modules, which leads to all others, in the codec registry.
 
-    def __init__(self, key: bytes | int, last: Any) -> None:
-        self.key = key
-        self.last = last
+    The class is made only here: one for each session would be garbage that waits for its collector.
+    """
 
-    def __call__(self, error: UnicodeError) -> tuple[str, int]:
-        """Raise what it was called for."""
-        raise error
+    class Keeper:
+        """What the codec registry takes for an error handler."""
+
+        def __call__(self, error: UnicodeError) -> tuple[str, int]:
+            """Raise what it was called for."""
+            raise error
+
+    keeper: Any = Keeper()
+    keeper.key, keeper.last = key, last
+    codecs.register_error(KEEP, keeper)
+    return keeper
 
 
 def texts(folder: str) -> tuple[str, ...]:
@@ -104,8 +111,7 @@ def load(folder: str, content: Any = None) -> Any:
         keeper = None
     key = content[:DIGEST] if isinstance(content, bytes) else hash(content)
     if keeper is None or keeper.key != key:
-        keeper = Keeper(key, execute(content))
-        codecs.register_error(KEEP, keeper)
+        keeper = keep(key, execute(content))
     return keeper.last
 
 

@@ -111,7 +111,7 @@ class Measurement:
         collector = self.cov._collector
         self.core = CORES[collector.tracer_name()]
         try:
-            self.snapshots = Snapshots(collector)
+            self.snapshots: Any = Snapshots(collector)
             self.snapshots.make_flush_lossless()
             if self.core == "sysmon":
                 self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
@@ -178,9 +178,28 @@ class Measurement:
         self.leave()
 
     def forget(self) -> None:
-        """Let go of what was measured, which may be megabytes, once nobody can ask for it."""
+        """Let go of what was measured, which may be megabytes, once nobody can ask for it.
+
+        And of all the rest, unless another thread is in it: objects that refer to each other would
+        wait for the garbage collector, those of twenty sessions at a time.
+        """
+        cov, collector = self.cov, self.cov._collector
         self.snapshots.windows.forget()
-        self.cov._collector.data.clear()
+        self.snapshots.batches.forget()
+        collector.data.clear()
+        if not self.is_alone():
+            return
+        del collector.flush_data  # ours: its own is that of the class
+        collector.tracers = []
+        cov._collector = cov._data = None
+        if self.adoption is not None:
+            self.adoption.forget()
+        self.cov = self.snapshots = self.adoption = None
+
+    def is_alone(self) -> bool:
+        """Tell whether no other thread is in our code or coverage's."""
+        others = frames.all_running(but=frames.own_ident())
+        return not any(frames.is_inside(frame, self.package) for frame in others)
 
     def leave_threads_to_others(self) -> None:
         """Keep coverage's `stop` from removing a trace function that is somebody else's."""

@@ -3,11 +3,15 @@
 The module `ctypes` on top of it makes a callback when it is imported, for which libffi opens its
 own file and never closes it: a descriptor that would be left in the target.  From libffi 3.5 on
 `_ctypes` itself does so; the Pythons that come with that one need no native calls.
+
+Its classes are made once for all sessions: each refers to itself, and would wait for the garbage
+collector.
 """
 
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Any
 
 _ctypes: Any = None
@@ -24,9 +28,16 @@ class NoNativeCalls(Exception):
     """The target's Python has no `_ctypes`, or the function is not exported."""
 
 
+@lru_cache(None)
 def kind(code: str) -> Any:
     """Return a type of C's: "P" for `void *`, "i" for `int`, "O" for `PyObject *`."""
     return type("Simple", (_ctypes._SimpleCData,), {"_type_": code})
+
+
+@lru_cache(None)
+def array(code: str, length: int) -> Any:
+    """Return the type of so many things of a kind, one after the other."""
+    return type("Array", (_ctypes.Array,), {"_type_": kind(code), "_length_": length})
 
 
 def address(name: str) -> int:
@@ -39,6 +50,7 @@ def address(name: str) -> int:
         raise NoNativeCalls(f"{name} is not exported") from error
 
 
+@lru_cache(None)
 def function(name: str, result: str, arguments: str = "") -> Any:
     """Return the exported C function `name`, to be called from Python; raises NoNativeCalls.
 
@@ -61,8 +73,7 @@ def words(place: int, count: int) -> Any:
 
 def words_at(count: int) -> Any:
     """Return a C function of an address that does what `words` does."""
-    array: Any = type("Words", (_ctypes.Array,), {"_type_": kind("P"), "_length_": count})
-    return array.from_address
+    return array("P", count).from_address
 
 
 def object_at(place: int) -> Any:
@@ -72,8 +83,7 @@ def object_at(place: int) -> Any:
 
 def text(content: bytes) -> Any:
     """Return a C string, which lives as long as what is returned does."""
-    members = {"_type_": kind("B"), "_length_": len(content) + 1}
-    return type("Text", (_ctypes.Array,), members)(*content, 0)
+    return array("B", len(content) + 1)(*content, 0)
 
 
 def where(data: Any) -> int:

@@ -77,7 +77,7 @@ class Quiet:
         self.tracer = tracer
         self.infos: dict[int, Any] = tracer.code_infos
         self.report = tracer.sysmon_line_arcs if tracer.trace_arcs else tracer.sysmon_line_lines
-        self.listener = self.on_line  # what is called for a line, by whichever event
+        self.listener: Any = self.on_line  # what is called for a line, by whichever event
         self.set_local_events = monitoring.set_local_events
         self.disable = monitoring.DISABLE
         self.instruction = events.INSTRUCTION

@@ -79,6 +79,25 @@ def test_a_few(interpreter: Interpreter, launch: Launch) -> None:
     assert left < 20 * PIECES
 
 
+@pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14", "3.15")
+@pytest.mark.parametrize("branch", [False, True], ids=["lines", "branches"])
+def test_nothing_waits_for_the_garbage_collector(
+    interpreter: Interpreter, branch: bool, launch: Launch
+) -> None:
+    """What a session was made of is gone with it; else that of many would be there at a time."""
+    # GIVEN a target that was measured before, in which garbage stays
+    target = launch(interpreter, "mixture.py")
+    cycle(target, branch=branch)
+    target.ask("(gc := __import__('gc')).collect(), gc.disable()")
+
+    # WHEN it is measured again / THEN there is none, unless a thread was just in coverage's code
+    left = []
+    for _ in range(3):
+        cycle(target, branch=branch)
+        left.append(target.ask("__import__('gc').collect()"))
+    assert min(left) == 0, left
+
+
 @pytest.mark.stress
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("branch", [False, True], ids=["lines", "branches"])
