@@ -14,10 +14,11 @@ from .agent import Agent
 from .place import Place
 
 
-def run(folder: str, start_thread: Any, original: Any, interval: float, arrived: Any) -> None:
+def run(folder: str, start_thread: Any, original: Any, interval: float, arrived: Any) -> bool:
     """Serve the session in its folder; the agent's thread runs this to its end.
 
-    `arrived` is called when forks are looked after, and `interval` is Agent's.
+    Returns whether the session is over too: not where the process is about to fork.  `arrived` is
+    called when forks are looked after, and `interval` is Agent's.
     """
     agent = Agent(Place(folder), folder + "/payloads", start_thread, original, interval)
     agent.open()
@@ -25,6 +26,7 @@ def run(folder: str, start_thread: Any, original: Any, interval: float, arrived:
     arrived()
     begin_as_told(agent)
     agent.serve()
+    return agent.session.is_over
 
 
 def begin_as_told(agent: Agent) -> None:

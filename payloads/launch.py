@@ -152,18 +152,25 @@ def new_arrival() -> Any:
 
 
 def bootstrap(session: str, coming: Any) -> None:
-    """Run the agent of `session` in this thread until the session ends; end `coming` once it is."""
+    """Run the agent of `session` in this thread until the session ends; end `coming` once it is.
+
+    Then functions and their names, which refer to each other, are taken apart: not those of the
+    first session, which `coming` needs in all others, nor before a fork, after which a thread is
+    started again.
+    """
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, HURRY))
+    is_over = True
     try:
-        load(session + "/payloads").run(session, start_thread, original, interval, coming.end)
+        beginnings = load(session + "/payloads")
+        is_over = beginnings.run(session, start_thread, original, interval, coming.end)
     except BaseException:
         sys.setswitchinterval(interval)
         tell_fault(session + "/fault")  # where covattach looks for the reason
     finally:
         coming.end()
-        if coming.begin.__globals__ is not globals():  # those of the first session are needed on
-            globals().clear()  # functions and their names refer to each other
+        if is_over and coming.begin.__globals__ is not globals():
+            globals().clear()
 
 
 def launch(session: str) -> None:

@@ -23,6 +23,9 @@ CODES = """(lambda gc, code, interval: (gc.collect(), sys.setswitchinterval(1000
     sys.setswitchinterval(interval),
 )[3])(__import__("gc"), type(main.__code__), sys.getswitchinterval())"""
 
+FORK = """(lambda os: (lambda pid: os.waitpid(pid, 0)[1] if pid else os._exit(0))(os.fork()))(
+    __import__("os"))"""
+
 
 def cycle(target: Target, **given: object) -> str:
     """Attach, have something executed, and stop; return the core that measured."""
@@ -77,6 +80,23 @@ def test_a_few(interpreter: Interpreter, launch: Launch) -> None:
     core, left = sessions(target, 20, branch=False)
     print(f"{interpreter.id} {core}: {left} pieces of memory")
     assert left < 20 * PIECES
+
+
+@pytest.mark.pythons(*EVERY)
+def test_a_fork_in_a_later_session(interpreter: Interpreter, launch: Launch) -> None:
+    """The agent's thread, which is gone while the target forks, comes back in each session."""
+    # GIVEN a target that was measured before, and is measured now
+    target = launch(interpreter, "mixture.py")
+    cycle(target)
+    cycle(target)
+    found, _ = attach.start(target.pid, attach.Options(), print)
+
+    # WHEN it forks, twice / THEN the agent still answers
+    for _ in range(2):
+        assert target.ask(" ".join(FORK.split())) == 0
+        snapshot, _ = session.snapshot(found)
+    assert any(name.endswith("mixture.py") for name in snapshot.files)
+    session.stop(found)
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14", "3.15")
