@@ -97,7 +97,7 @@ class CtraceAdoption:
         for _ in range(PASSES):
             every = chain(frames.all_running(but=self.ident), look.of_greenlets())
             running = [frame for frame in every if not frames.is_inside(frame)]
-            missing = [frame for frame in running if is_free(frame)]
+            missing = [frame for frame in running if tracers.is_free(frame)]
             given = gil.exhausting(map(setattr, missing, repeat("f_trace"), repeat(self.hook)))
             known = partial(self.lines.update, zip(missing, map(attrgetter("f_lineno"), missing)))
             if self.collector.branch:
@@ -245,8 +245,3 @@ class CtraceAdoption:
                 frame.f_trace = None
         for tracer in ours:
             tracers.empty(tracer)
-
-
-def is_free(frame: FrameType) -> bool:
-    """Tell whether a frame has no trace function, or only what an earlier session has left."""
-    return frame.f_trace is None or tracers.is_left(frame.f_trace)

@@ -1,8 +1,8 @@
 """Lines and arcs as they go over the wire: in the way that takes the least time in the target.
 
 That is `marshal`, which takes a third of the time of an array, of the lines or pairs of lines of
-several files together: one list for each file would take a third more.  A long list again would
-be built in memory that is new to the process, page by page.
+several files together: one list for each file takes longer.  So does one long list, which is built
+in memory that is new to the process, page by page.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ class Codes:
         """
         for info in list(self.infos.values()):
             vars(info).pop("reference", None)
-        if not any(map(frames.is_inside, frames.all_running(but=frames.own_ident()))):
+        if frames.is_alone():
             self.infos.clear()
 
     def check(self, code: CodeType) -> None:

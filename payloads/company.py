@@ -48,7 +48,7 @@ def refuse_tracers() -> None:
     if hook is not None:
         raise Refused(f"the application has set a trace function for its threads: {name_of(hook)}")
     for frame in frames.all_running(but=frames.own_ident()):
-        if frame.f_trace is not None and not tracers.is_left(frame.f_trace):
+        if not tracers.is_free(frame):
             raise Refused(
                 "a debugger or another trace function is active in this process: "
                 f"{name_of(frame.f_trace)}, in {frame.f_code.co_name} of {frame.f_code.co_filename}"

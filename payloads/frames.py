@@ -12,6 +12,8 @@ from typing import Any
 
 from . import gil, heap
 
+# How the names of our files begin, and of coverage's, which stay known when it is put aside.
+INSIDE = {"<covattach "}
 PATIENCE = 2.0  # seconds in which threads must have come out of our code and coverage's
 
 
@@ -55,11 +57,21 @@ def holding(objects: Iterable[object]) -> list[FrameType]:
     return [found for found in gc.get_referrers(*objects) if isinstance(found, FrameType)]
 
 
-def is_inside(frame: FrameType, package: Any = None) -> bool:
-    """Tell whether a frame is of our code or coverage's, whose `package` may be put aside."""
-    file = getattr(package or sys.modules.get("coverage"), "__file__", None)
-    coverage = (file.rpartition("/")[0] + "/",) if file else ()
-    return frame.f_code.co_filename.startswith(("<covattach ", *coverage))
+def know(package: Any) -> None:
+    """Take the code of coverage's `package` for coverage's from now on."""
+    file = getattr(package, "__file__", None)
+    if file:
+        INSIDE.add(file.rpartition("/")[0] + "/")
+
+
+def is_inside(frame: FrameType) -> bool:
+    """Tell whether a frame is of our code or coverage's."""
+    return frame.f_code.co_filename.startswith(tuple(INSIDE))
+
+
+def is_alone() -> bool:
+    """Tell whether no other thread is in our code or coverage's."""
+    return not any(map(is_inside, all_running(but=own_ident())))
 
 
 def is_fault_of_ours(error: BaseException) -> bool:

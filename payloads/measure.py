@@ -31,6 +31,7 @@ class Measurement:
         self.is_on = True
         self.is_first = bool(options.get("here"))
         self.package, self.put_aside = library.bring(options.get("brought"))
+        frames.know(self.package)
         try:
             settings = dict(options.get("settings", {}))
             best = best_core(bool(settings.get("run:branch")))
@@ -187,7 +188,7 @@ class Measurement:
         self.snapshots.windows.forget()
         self.snapshots.batches.forget()
         collector.data.clear()
-        if not self.is_alone():
+        if not frames.is_alone():
             return
         del collector.flush_data  # ours: its own is that of the class
         collector.tracers = []
@@ -195,11 +196,6 @@ class Measurement:
         if self.adoption is not None:
             self.adoption.forget()
         self.cov = self.snapshots = self.adoption = None
-
-    def is_alone(self) -> bool:
-        """Tell whether no other thread is in our code or coverage's."""
-        others = frames.all_running(but=frames.own_ident())
-        return not any(frames.is_inside(frame, self.package) for frame in others)
 
     def leave_threads_to_others(self) -> None:
         """Keep coverage's `stop` from removing a trace function that is somebody else's."""

@@ -139,11 +139,14 @@ def empty(tracer: Any) -> None:
             setattr(tracer, name, None)
 
 
-def is_left(function: Any) -> bool:
-    """Tell whether a frame's trace function is a tracer that an earlier session has left there.
+def is_free(frame: FrameType) -> bool:
+    """Tell whether a frame has no trace function, or only what an earlier session has left.
 
-    The frame was suspended at its end, and nothing but a look at all objects would have found it.
+    It was suspended at the end of that, and nothing but a look at all objects would have found it.
     """
+    function: Any = frame.f_trace
+    if function is None:
+        return True
     kind = type(function)
     if (kind.__module__, kind.__name__) != ("coverage", "CTracer"):
         return False

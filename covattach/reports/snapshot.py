@@ -176,11 +176,11 @@ def split(kind: str, windows: list[Counts], blob: bytes, batch: int) -> Iterator
     if ends[-1] + WORD * sum(words) != len(blob):
         raise SnapshotError(f"it holds {len(blob)} bytes, and promises another number of them")
     numbers = (unmarshalled(kind, blob[begin:end]) for begin, end in pairwise(ends))
-    marshalled = map(parts, numbers, batches)
-    return chain(chain.from_iterable(marshalled), parts(array("q", blob[ends[-1] :]), words))
+    marshalled = map(cut, numbers, batches)
+    return chain(chain.from_iterable(marshalled), cut(array("q", blob[ends[-1] :]), words))
 
 
-def parts(numbers: array[int], counts: list[int]) -> Iterator[array[int]]:
+def cut(numbers: array[int], counts: list[int]) -> Iterator[array[int]]:
     """Yield so many of the numbers at a time."""
     for begin, end in pairwise(accumulate(counts, initial=0)):
         yield numbers[begin:end]
