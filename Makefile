@@ -36,7 +36,7 @@ interpreters: venv ## Provide the interpreters that the tests attach to (3.9 to 
 test: venv interpreters ## Run the tests on every interpreter
 	$(BIN)/python -m pytest -q -m "not stress" -n auto --dist worksteal $(ARGS)
 
-stress: venv interpreters ## Run the long tests that attach again and again
+stress: venv interpreters ## Run the long tests (in parts: ARGS="--minutes 45 --resume")
 	$(BIN)/python -m pytest -q -m stress $(ARGS)
 
 lint: venv ## Check style, format and types

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 pytest.register_assert_rewrite("running")
+pytest_plugins = ["resumable"]
 
 from running import TARGETS, Covattach, Target  # noqa: E402
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from statistics import median
 
 from running import TARGETS, Target
@@ -28,9 +29,9 @@ WAITS = (
 BLOCKED = tuple(wait + kind for wait in WAITS for kind in ("", "-beside"))
 
 
-def line_of(mark: str) -> int:
+def line_of(mark: str, program: Path = PROGRAM) -> int:
     """Return the number of the line of the target that ends in this comment."""
-    numbered = enumerate(PROGRAM.read_text().splitlines(), 1)
+    numbered = enumerate(program.read_text().splitlines(), 1)
     (found,) = [number for number, line in numbered if line.endswith(f"# {mark}")]
     return found
 
@@ -50,8 +51,11 @@ class Figures:
         )
 
 
-def cycle(target: Target, figures: Figures, timeout: float = 30.0) -> None:
-    """Attach, see that what is executed now is measured, and stop; raises what covattach does."""
+def cycle(target: Target, figures: Figures, timeout: float = 30.0, program: Path = PROGRAM) -> None:
+    """Attach, see that what is executed now is measured, and stop; raises what covattach does.
+
+    `program` is the target's, whose function `later` is to be seen.
+    """
     found, facts = attach.start(target.pid, attach.Options(timeout=timeout), print)
     try:
         target.ask("later()")
@@ -60,5 +64,5 @@ def cycle(target: Target, figures: Figures, timeout: float = 30.0) -> None:
         session.stop(found)
     figures.pauses.append(facts["pause_ms"])
     figures.attaches.append(facts["attach_ms"])
-    assert line_of("later") in snapshot.files[str(PROGRAM)], "what ran is not in the snapshot"
+    assert line_of("later", program) in snapshot.files[str(program)], "what ran is not there"
     assert target.is_well()
