@@ -23,9 +23,9 @@ PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 PATIENCE = 5.0  # seconds; it takes 0.1
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
-# the version, which payloads/begin.py compares, and the code: that of `launch` and of `loading`,
-# each with its size before it (from a file, `marshal` would read it byte by byte), and the others',
-# with a digest before it, which takes longer to make in the target.
+# the version, which payloads/begin.py compares, and the code: that of `launch`, `forks` and
+# `loading`, each with its size before it (from a file, `marshal` would read it byte by byte), and
+# the others', with a digest before it, which takes longer to make in the target.
 COMPILER = """\
 import hashlib, marshal, sys, _frozen_importlib_external as bootstrap
 sources = marshal.load(sys.stdin.buffer)
@@ -34,7 +34,7 @@ code = {
     for name, source in sources.items()
 }
 sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER)
-for name in ("launch", "loading"):
+for name in ("launch", "forks", "loading"):
     first = marshal.dumps(code.pop(name))
     sys.stdout.buffer.write(len(first).to_bytes(4, "little") + first)
 content = marshal.dumps(code)
@@ -84,7 +84,7 @@ def interpreter_of(script: Path) -> str | None:
 def payloads_by(program: Path) -> bytes | None:
     """Return the payload modules compiled by a program, or None where it will not."""
     folder = files("covattach.payloads")
-    names = ("launch", "loading", *MODULES)
+    names = ("launch", "forks", "loading", *MODULES)
     sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names}
     cached = cache(program, sources)
     try:

@@ -10,7 +10,7 @@ import sys
 import time
 from typing import Any
 
-from . import faults, forks, tree, uwsgi, wire
+from . import faults, tree, uwsgi, wire
 from .dumping import Dumping
 from .place import Place
 from .recording import Recording
@@ -29,16 +29,23 @@ class Agent:
 
     `place` is where the session's folder is, `payloads` the folder with our sources, `start_thread`
     calls a function in a thread that gets no signals, `original`
-    returns functions as they were before gevent or eventlet replaced them, and `interval` is the
-    switch interval, in seconds, to restore once measuring has begun.
+    returns functions as they were before gevent or eventlet replaced them, `forks` tells of forks,
+    and `interval` is the switch interval, in seconds, to restore once measuring has begun.
     """
 
     def __init__(
-        self, place: Place, payloads: str, start_thread: Any, original: Any, interval: float
+        self,
+        place: Place,
+        payloads: str,
+        start_thread: Any,
+        original: Any,
+        forks: Any,
+        interval: float = 0.0,
     ) -> None:
         self.place = place
         self.payloads = payloads
         self.original = original
+        self.forks = forks
         self.interval = interval
         self.session = Session(place, original("_thread", "RLock")())
         self.sigterm = Sigterm()
@@ -48,7 +55,6 @@ class Agent:
         self.tracing = Tracing(self.session, self.door, original)
         self.master = uwsgi.Master()
         self.opens = NEVER
-        self.watches = False
         self.keeps_folder = False
         self.thread = Thread(self.serve, start_thread, original)
 
@@ -166,9 +172,7 @@ class Agent:
 
     def watch_forks(self) -> None:
         """Have forks wait until we are out of the way, from now on."""
-        if not self.watches:
-            forks.watch(self)
-            self.watches = True
+        self.forks.agent = self
 
     def calm_down(self) -> None:
         """Give the GIL's switch interval back, which `launch` had made shorter."""
@@ -187,7 +191,8 @@ class Agent:
 
     def end(self) -> None:
         """End the session; its folder goes too, unless something in it is still to be read."""
-        forks.unwatch()
+        if self.forks.agent is self:
+            self.forks.agent = None
         self.master.end()
         self.tracing.end()
         self.tracing.close()

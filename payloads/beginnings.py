@@ -14,16 +14,16 @@ from .agent import Agent
 from .place import Place
 
 
-def run(folder: str, start_thread: Any, original: Any, interval: float, arrived: Any) -> bool:
+def run(folder: str, start_thread: Any, original: Any, interval: float, forks: Any) -> bool:
     """Serve the session in its folder; the agent's thread runs this to its end.
 
-    Returns whether the session is over too: not where the process is about to fork.  `arrived` is
-    called when forks are looked after, and `interval` is Agent's.
+    Returns whether the session is over too: not where the process is about to fork.  `forks`, which
+    wait for this thread to arrive, and `interval` are Agent's.
     """
-    agent = Agent(Place(folder), folder + "/payloads", start_thread, original, interval)
+    agent = Agent(Place(folder), folder + "/payloads", start_thread, original, forks, interval)
     agent.open()
     agent.watch_forks()  # a child would have coverage half imported
-    arrived()
+    forks.end()
     begin_as_told(agent)
     agent.serve()
     return agent.session.is_over
@@ -42,7 +42,7 @@ def begin_as_told(agent: Agent) -> None:
         agent.tell_fault(error)
 
 
-def start_up(folder: str, start_thread: Any, original: Any) -> None:
+def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
     """Begin to measure a new program of the tree with that folder; called before its first line.
 
     Raises what keeps it from being measured.
@@ -50,7 +50,7 @@ def start_up(folder: str, start_thread: Any, original: Any) -> None:
     with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
         request = json.load(file)
     place = tree.place(folder, original)
-    agent = Agent(place, folder + "/payloads", start_thread, original, 0.0)
+    agent = Agent(place, folder + "/payloads", start_thread, original, forks)
     try:
         agent.do(request)
     except BaseException:

@@ -5,7 +5,12 @@ for ever, and from 3.12 on Python warns at a fork in a process with more than on
 under `-W error` is an error.  So the agent must not be the reason for either.
 
 `os.register_at_fork` cannot be undone: what it is given stays, inert between sessions, and is
-found again by the next session where `library` keeps its modules too.
+found again by the next session in the codec registry, as `library` keeps its modules too.  It may
+be given, and an agent may come and go, in the middle of a fork, of which only the second half is
+ours then, or only the first.  So each half goes by the thread that forks, and does without the
+other.
+
+Executed by launch.py, once in a process: a class that each session made would be garbage.
 """
 
 from __future__ import annotations
@@ -13,61 +18,115 @@ from __future__ import annotations
 import codecs
 import os
 import sys
-from typing import Any
 
-KEEP = "covattach.forks"
+TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the application's time
+if TYPE_CHECKING:
+    from typing import Any
+
+ARRIVING = 1.0  # seconds that a fork waits for our thread to be ready for forks
+PASSING = 0.001  # seconds between two looks for forks that have begun without waiting
 
 
-class Hooks:
-    """What is registered once in a process; `agent` is None between sessions."""
+class Forks:
+    """What is registered in a process; `agent` is None between sessions.
 
-    def __init__(self) -> None:
+    `new_lock` and `ident` are those of `_thread`, unpatched.
+    """
+
+    def __init__(self, new_lock: Any, ident: Any) -> None:
+        self.new_lock = new_lock
+        self.ident = ident
         self.agent: Any = None
+        self.lock: Any = None  # held while our thread brings its modules in
+        self.interval = 0.0
+        self.under_way: dict[int, Any] = {}  # the agent that each thread has sent away, to fork
+        self.waiting: set[int] = set()
+        self.postponed: dict[int, Any] = {}
+
+    def register(self, name: str) -> None:
+        """Be called at forks from now on, and found under this name."""
+        codecs.register_error(name, self)
+        os.register_at_fork(
+            before=self.before,
+            after_in_parent=self.in_parent,
+            after_in_child=self.in_child,
+        )
+
+    def begin(self, start: Any) -> None:
+        """Have forks wait from now on, and call `start`, which starts our thread.
+
+        A child that is forked in the middle of an import would wait for ever when it imports the
+        same.  This thread may be about to fork itself, in a hook of the application's: then it is
+        started afterwards.
+        """
+        self.interval = sys.getswitchinterval()
+        self.lock = self.new_lock()
+        self.lock.acquire()
+        if self.ident() in self.under_way:
+            self.postponed[self.ident()] = start
+        else:
+            start()
+
+    def let_pass(self, sleep: Any) -> None:
+        """Wait, in our thread, for forks that had begun before they were told to wait.
+
+        Not for long: one may never have ended.  And not by a clock, which may stand still.
+        """
+        for _ in range(int(ARRIVING / PASSING)):
+            if self.waiting.issuperset(list(self.under_way)):
+                return
+            sleep(PASSING)
+
+    def end(self) -> None:
+        """Let those go that wait; does nothing the second time."""
+        lock, self.lock = self.lock, None
+        if lock is not None:
+            lock.release()
 
     def before(self) -> None:
-        """Send the agent's thread away; it is gone when this returns."""
-        if self.agent is not None:
-            self.agent.rest()
+        """Wait, in the thread that is about to fork, and send the agent's thread away.
+
+        It is gone when this returns.
+        """
+        own = self.ident()
+        self.under_way[own] = None  # before it is looked whether to wait, see `let_pass`
+        lock = self.lock
+        if lock is not None:
+            self.wait(lock, own)
+        agent = self.under_way[own] = self.agent
+        if agent is not None:
+            agent.rest()
+
+    def wait(self, lock: Any, own: int) -> None:
+        """Wait until our thread has arrived."""
+        self.waiting.add(own)
+        try:
+            if lock.acquire(True, ARRIVING):
+                lock.release()
+        finally:
+            self.waiting.discard(own)
 
     def in_parent(self) -> None:
-        """Call the agent's thread back."""
-        if self.agent is not None:
-            self.agent.resume(sys._getframe().f_back)
+        """Call the thread back that was sent away by this one."""
+        own = self.ident()
+        agent = self.under_way.pop(own, None)
+        if agent is not None:
+            agent.resume(sys._getframe().f_back)
+        start = self.postponed.pop(own, None)
+        if start is not None:
+            start()
 
     def in_child(self) -> None:
         """Measure the child too, if that is wanted, or leave it as if nothing had been attached."""
+        self.under_way.clear()
+        self.waiting.clear()
+        self.postponed.clear()
+        if self.lock is not None:  # it was forked too early: our thread is not there to do this
+            self.lock = None
+            sys.setswitchinterval(self.interval)
         if self.agent is not None and not self.agent.goes_on_in_child():
             self.agent = None
 
     def __call__(self, error: UnicodeError) -> tuple[str, int]:
         """Be what the codec registry takes for an error handler."""
         raise error
-
-
-def registered() -> Any:
-    """Return the hooks that this or an earlier session has registered, or None."""
-    try:
-        return codecs.lookup_error(KEEP)
-    except LookupError:
-        return None
-
-
-def watch(agent: Any) -> None:
-    """Have `agent` sent away before every fork from now on."""
-    hooks = registered()
-    if hooks is None:
-        hooks = Hooks()
-        codecs.register_error(KEEP, hooks)
-        os.register_at_fork(
-            before=hooks.before,
-            after_in_parent=hooks.in_parent,
-            after_in_child=hooks.in_child,
-        )
-    hooks.agent = agent
-
-
-def unwatch() -> None:
-    """Make the hooks inert."""
-    hooks = registered()
-    if hooks is not None:
-        hooks.agent = None

@@ -15,8 +15,8 @@ TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the appli
 if TYPE_CHECKING:
     from typing import Any
 
-ARRIVAL = "covattach.arrival"
-ARRIVING = 1.0  # seconds that a fork waits for our thread to be ready for forks
+FIRST = ("launch", "forks", "loading")  # in this order in what covattach has compiled
+FORKS = "covattach.forks"  # in the codec registry, where the next session finds it again
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
 # read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
 HURRY = 0.0002
@@ -54,22 +54,28 @@ def claim(session: str) -> bool:
     return True
 
 
-def load(folder: str) -> Any:
-    """Return `beginnings`, brought in by loading.py: compiled, if that fits, or from texts."""
+def code_of(folder: str, name: str) -> tuple[Any, bytes | None]:
+    """Return the code of a payload of `FIRST`, and after the last one what else is compiled.
+
+    It is compiled by covattach, if that fits, or else here, from its text.
+    """
     import marshal
 
-    content = None
     magic: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
     if os.path.exists(folder + "/compiled"):
         with open(folder + "/compiled", "rb") as file:
             if file.read(len(magic)) == magic:
-                file.seek(int.from_bytes(file.read(4), "little"), 1)  # past this file's own code
-                size = int.from_bytes(file.read(4), "little")
-                code = marshal.loads(file.read(size))  # noqa: S302  # it is covattach's
-                content = file.read()
-    if content is None:
-        with open(folder + "/loading.py", encoding="utf-8") as text:
-            code = compile(text.read(), "<covattach loading>", "exec")
+                for _ in FIRST[: FIRST.index(name)]:
+                    file.seek(int.from_bytes(file.read(4), "little"), 1)  # past the code of that
+                code = marshal.loads(file.read(int.from_bytes(file.read(4), "little")))  # noqa: S302
+                return code, file.read() if name == FIRST[-1] else None
+    with open(folder + "/" + name + ".py", encoding="utf-8") as text:
+        return compile(text.read(), "<covattach " + name + ">", "exec"), None
+
+
+def load(folder: str) -> Any:
+    """Return `beginnings`, brought in by loading.py."""
+    code, content = code_of(folder, "loading")
     space: dict[str, Any] = {"__name__": "_covattach.loading"}
     exec(code, space)
     found = space["load"](folder, content)
@@ -92,84 +98,40 @@ def start_thread(function: Any, *arguments: Any) -> None:
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
 
 
-def arrival() -> Any:
-    """Return what has forks wait, which an earlier session may have registered."""
+def forks(folder: str) -> Any:
+    """Return what looks after forks, see forks.py: an earlier session may have registered it."""
     import codecs
 
     try:
-        return codecs.lookup_error(ARRIVAL)
+        return codecs.lookup_error(FORKS)
     except LookupError:
-        found = new_arrival()
-        codecs.register_error(ARRIVAL, found)
-        os.register_at_fork(before=found.before, after_in_child=found.in_child)
+        space: dict[str, Any] = {"__name__": "_covattach.forks"}
+        exec(code_of(folder, "forks")[0], space)
+        new_lock, ident = original("_thread", "allocate_lock"), original("_thread", "get_native_id")
+        found = space["Forks"](new_lock, ident)
+        found.register(FORKS)
         return found
 
 
-def new_arrival() -> Any:
-    """Return an object of a class that is made only here: it would be garbage in later sessions."""
-
-    class Arrival:
-        """Has forks wait while our thread brings its modules in, until it looks after forks itself.
-
-        A child that is forked in the middle of an import would wait for ever when it imports the
-        same.  Registered once in a process, since that cannot be undone; `lock` is None unless it
-        is needed.
-        """
-
-        def __init__(self) -> None:
-            self.lock: Any = None
-            self.interval = 0.0
-
-        def begin(self) -> None:
-            """Have forks wait from now on."""
-            self.interval = sys.getswitchinterval()
-            self.lock = original("_thread", "allocate_lock")()
-            self.lock.acquire()
-
-        def end(self) -> None:
-            """Let them go; does nothing the second time."""
-            lock, self.lock = self.lock, None
-            if lock is not None:
-                lock.release()
-
-        def before(self) -> None:
-            """Wait, in the thread that is about to fork."""
-            lock = self.lock
-            if lock is not None and lock.acquire(True, ARRIVING):
-                lock.release()
-
-        def in_child(self) -> None:
-            """Be a child that was forked too early: our thread is not there to put this back."""
-            if self.lock is not None:
-                self.lock = None
-                sys.setswitchinterval(self.interval)
-
-        def __call__(self, error: UnicodeError) -> tuple[str, int]:
-            """Be what the codec registry takes for an error handler."""
-            raise error
-
-    return Arrival()
-
-
 def bootstrap(session: str, coming: Any) -> None:
-    """Run the agent of `session` in this thread until the session ends; end `coming` once it is.
+    """Run the agent of `session` in this thread until the session ends; `coming` are the forks.
 
-    Then functions and their names, which refer to each other, are taken apart: not those of the
-    first session, which `coming` needs in all others, nor before a fork, after which a thread is
-    started again.
+    Then functions and their names, which refer to each other, are taken apart; not before a fork,
+    after which a thread is started again.
     """
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, HURRY))
     is_over = True
     try:
+        coming.let_pass(original("time", "sleep"))
         beginnings = load(session + "/payloads")
-        is_over = beginnings.run(session, start_thread, original, interval, coming.end)
+        is_over = beginnings.run(session, start_thread, original, interval, coming)
     except BaseException:
         sys.setswitchinterval(interval)
         tell_fault(session + "/fault")  # where covattach looks for the reason
     finally:
         coming.end()
-        if is_over and coming.begin.__globals__ is not globals():
+        if is_over:
             globals().clear()
 
 
@@ -183,13 +145,16 @@ def launch(session: str) -> None:
     if is_main_thread():
         # threading takes the thread that imports it first for the main thread (before 3.13).
         import threading  # noqa: F401
-    coming = arrival()
-    coming.begin()
-    try:
-        start_thread(bootstrap, session, coming)
-    except BaseException:
-        coming.end()
-        raise
+    coming = forks(session + "/payloads")
+
+    def start() -> None:
+        try:
+            start_thread(bootstrap, session, coming)
+        except BaseException:
+            coming.end()
+            tell_fault(session + "/fault")
+
+    coming.begin(start)
 
 
 def start_up(tree: str) -> None:
@@ -203,7 +168,8 @@ def start_up(tree: str) -> None:
     import threading  # noqa: F401
 
     try:
-        load(tree + "/payloads").start_up(tree, start_thread, original)
+        coming = forks(tree + "/payloads")
+        load(tree + "/payloads").start_up(tree, start_thread, original, coming)
     except Exception:
         tell_fault(f"{tree}/fault-of-{os.getpid()}")
 

@@ -47,7 +47,6 @@ MODULES = (
     "faults",
     "afterwards",
     "thread",
-    "forks",
     "imported",
     "session",
     "dumping",

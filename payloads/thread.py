@@ -30,7 +30,7 @@ class Thread:
     def begin_anew(self) -> None:
         """Forget what was, in a child that has no thread yet."""
         self.turn = self.new_lock()
-        self.forking = 0  # threads that are about to fork, or have just done so
+        self.forking: set[int] = set()  # threads that are about to fork, or have just done so
         self.away = self.owed = False
 
     def start(self) -> None:
@@ -44,7 +44,7 @@ class Thread:
 
     def is_there(self) -> bool:
         """Tell whether it is there, or is about to be."""
-        return not self.native_id or os.path.exists(f"/proc/self/task/{self.native_id}")
+        return not self.native_id or is_there(self.native_id)
 
     def rest(self, send_away: Any) -> None:
         """Have it end, so that the process can fork; called by the thread that forks.
@@ -53,7 +53,7 @@ class Thread:
         on.
         """
         with self.turn:
-            self.forking += 1
+            self.forking.add(get_native_id())
         send_away()
         until = time.monotonic() + LEAVING
         while self.is_there() and time.monotonic() < until:
@@ -62,16 +62,19 @@ class Thread:
     def leaves(self) -> bool:
         """Tell the thread, when it is sent away, whether it is still wanted gone."""
         with self.turn:
-            self.away = self.forking > 0
+            self.away = bool(self.forking)
         return self.away
 
     def resume(self, forking: Any, tool: int | None) -> None:
         """Start it again after the fork, in the parent; the arguments are those of `after_fork`.
 
-        Not while another thread forks, which waits for its end: the last one does it.
+        Not while another thread forks, which waits for its end: the last one does it.  Who forks is
+        known by the thread, and not counted: of a fork that had begun before there was a session,
+        or that ends after it, only one half comes here.
         """
         with self.turn:
-            self.forking -= 1
+            self.forking.discard(get_native_id())
+            self.forking = {one for one in self.forking if is_there(one)}
             gone = self.away and not self.forking
             if gone:
                 self.away = False
@@ -85,3 +88,8 @@ class Thread:
         owed, self.owed = self.owed, False
         if owed:
             self.start()
+
+
+def is_there(thread: int) -> bool:
+    """Tell whether there is a thread with this id (gettid(2))."""
+    return os.path.exists(f"/proc/self/task/{thread}")

@@ -31,13 +31,17 @@ class Inside:
 
     def __enter__(self) -> Inside:
         """Launch the agent, and wait until it listens."""
-        if not (self.path / "payloads").exists():
-            (self.path / "payloads").symlink_to(PAYLOADS)
-        (self.path / "token").touch()
+        self.prepare()
         self.target.tell(f"exec({launcher(str(self.path)).decode()!r})")
         wait_for(self.is_ready, "the agent listens")
         self.target.line("answer ")
         return self
+
+    def prepare(self) -> None:
+        """Make its folder what the launcher expects."""
+        if not (self.path / "payloads").exists():
+            (self.path / "payloads").symlink_to(PAYLOADS)
+        (self.path / "token").touch()
 
     def __exit__(self, *_: object) -> None:
         """Remove the folder; the agent ends because nobody starts it, or with its target."""
