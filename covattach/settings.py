@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covattach.errors import BadUsage
+from covattach.private import private_folder
 from covattach.reports.eyes import ONE_AT_A_TIME
 from covattach.target.process import Process
 from covattach.target.rights import Owner
@@ -117,10 +117,10 @@ def config_of_target(process: Process, owner: Owner) -> CoverageConfig:
 
     What it says of the environment is the target's too: ours is not for it to know.
     """
-    with tempfile.TemporaryDirectory(prefix="covattach-") as folder, environment_of(process):
-        copy_config(process, owner, Path(folder))
+    with private_folder("settings-") as folder, environment_of(process):
+        copy_config(process, owner, folder)
         with ONE_AT_A_TIME, contextlib.chdir(folder):
-            return read_config(True, instead=folder)
+            return read_config(True, instead=str(folder))
 
 
 def copy_config(process: Process, owner: Owner, folder: Path) -> None:

@@ -30,17 +30,17 @@ Example:
 )
 def demo(html: str) -> None:
     """Start a sample web server, attach, send requests, dump, stop, and clean up."""
-    import tempfile
+    from covattach.private import private_folder
 
-    with tempfile.TemporaryDirectory(prefix="demo-") as temporary:
+    with private_folder("demo-") as temporary:
         where = {
             "formats": "html",
             "no_html": False,
             "html": html,
-            "data_file": str(Path(temporary, ".coverage")),
+            "data_file": str(temporary / ".coverage"),
         }
         check(where)
-        with sample_server(Path(temporary)) as (pid, port):
+        with sample_server(temporary) as (pid, port):
             show(pid, port, where)
     say(f"Open {Path(html).absolute() / 'index.html'}")
 

@@ -34,20 +34,33 @@ def make_here(
     found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], in_target: bool
 ) -> Report:
     """Write the data file and make the reports that are not the target's to make."""
+    from covattach.private import private_folder
     from covattach.reports import render
+    from covattach.reports.destination import PREFIX
 
-    settings = write(found, snapshots, where)
-    return render.render(
-        where["data_file"],
-        html=None if in_target else where["html"],
-        formats=where["formats"] - ({"html"} if in_target else set()),
-        settings=settings,
-        cwd=found[0].cwd,
-    )
+    with private_folder(PREFIX, where["data_file"].parent) as private:
+        made = private / "data"
+        settings = write(found, snapshots, where, made)
+        return render.render(
+            where["data_file"],
+            html=None if in_target else where["html"],
+            formats=where["formats"] - ({"html"} if in_target else set()),
+            settings=settings,
+            cwd=found[0].cwd,
+            made=made,
+        )
 
 
-def write(found: list[Session], snapshots: list[Snapshot], where: dict[str, Any]) -> dict[str, Any]:
-    """Write the data file; return the settings that reports of it are to follow."""
+def write(
+    found: list[Session],
+    snapshots: list[Snapshot],
+    where: dict[str, Any],
+    made: Path | None = None,
+) -> dict[str, Any]:
+    """Write the data file; return the settings that reports of it are to follow.
+
+    `made` is where it is to stay, too: what is in its place may be somebody else's at once.
+    """
     from covattach.reports import datafile, paths, sources
 
     first = found[0]
@@ -56,7 +69,7 @@ def write(found: list[Session], snapshots: list[Snapshot], where: dict[str, Any]
     ran = {name for snapshot in snapshots for name in snapshot.files}
     never = sources.never_ran(settings, first.cwd, ran)
     context = str(settings.get("run:context") or "")
-    datafile.write(snapshots, where["data_file"], origin(found), never, context)
+    datafile.write(snapshots, where["data_file"], origin(found), never, context, made)
     return settings
 
 
@@ -92,7 +105,8 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
 
     from covattach import client, session
     from covattach.errors import BadUsage
-    from covattach.reports import outputs
+    from covattach.private import private_folder
+    from covattach.reports.html_folder import HtmlFolder
 
     if not found.alive:
         raise client.no_session(found.pid)
@@ -102,6 +116,8 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
             "Leave --in-target out: the report is the same.",
         )
     deadline = time.monotonic() + session.BRINGING_IN
-    client.ask(found.folder, "html", deadline, directory=str(directory))
-    outputs.mark_folder(directory)
+    with HtmlFolder(directory, make=True) as folder, private_folder("report-") as private:
+        folder.lend(private)
+        client.ask(found.folder, "html", deadline, directory=str(private))
+        folder.take(private)
     return directory / "index.html"

@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 def report(rans: list[Ran], where: Path) -> Path | None:
     """Make the HTML report of just that; return its first page."""
-    import tempfile
-
     from covattach.commands.making import make
+    from covattach.private import private_folder
 
-    with tempfile.TemporaryDirectory(prefix="record-") as temporary:
-        outputs = {"html": where, "formats": {"html"}, "data_file": Path(temporary, ".coverage")}
+    with private_folder("record-") as temporary:
+        outputs = {"html": where, "formats": {"html"}, "data_file": temporary / ".coverage"}
         sessions, snapshots = [ran.session for ran in rans], [ran.snapshot for ran in rans]
         return make(sessions, snapshots, outputs)[1]
 

@@ -11,13 +11,13 @@ import shutil
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
 from covattach.errors import NoSafePoint, NotPossible
 from covattach.injector.gdb import AMD64_SSE
 from covattach.injector.injection import Injection
+from covattach.private import private_folder
 from covattach.target.process import Process
 
 
@@ -40,13 +40,13 @@ def inject(process: Process, script: str, deadline: float) -> Injection:
             "pyrasite needs gdb, which is not on PATH.", "Install it: `apt install gdb`."
         )
     began = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="covattach-gdb-") as configuration:
+    with private_folder("gdb-") as configuration:
         popen = subprocess.Popen(
             [program(), str(process.pid), script, "--verbose"],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env=environment(Path(configuration)),
+            env=environment(configuration),
         )
         output = wait(process, popen, deadline)
     pause = 1000 * (time.monotonic() - began)

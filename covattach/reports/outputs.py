@@ -1,4 +1,4 @@
-"""Where reports go: what may be written over, and the mark that says what is ours.
+"""Where reports go, and what may be written over.
 
     ensure_ours(html=, formats=, settings=, data_file=)     raises BadUsage for what is in the way
 
@@ -7,13 +7,17 @@ It changes nothing.  The arguments are those of covattach.reports.render.
 
 from __future__ import annotations
 
+import contextlib
 import os
-import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from covattach.errors import BadUsage, ReportFailed
+from covattach.errors import BadUsage
 from covattach.reports import datafile
+from covattach.reports.copied import digest_of
+from covattach.reports.destination import Destination
+from covattach.reports.html_folder import HtmlFolder
 
 # Where each report goes: the setting, and the name if that is not set.  Those of coverage's that
 # it prints only, `text` and `markdown`, have names of ours.
@@ -25,9 +29,6 @@ FORMATS = {
     "text": ("", "coverage.txt"),
     "markdown": ("", "coverage.md"),
 }
-MARKER = ".covattach"  # in each of our HTML folders
-TEXT = "The HTML report in this folder is covattach's, which replaces it with the next one.\n"
-HTML_REMEDY = "Choose another folder with --html DIR."
 
 
 def places(html: Path | None, formats: set[str], settings: dict[str, Any]) -> dict[str, Path]:
@@ -71,32 +72,8 @@ def ensure_folder(folder: Path) -> None:
 
     Raises BadUsage otherwise.
     """
-    try:
-        mode = os.lstat(folder).st_mode
-        if not stat.S_ISDIR(mode):
-            raise BadUsage(f"{folder} is not a folder.", HTML_REMEDY)
-        held = os.listdir(folder)
-    except FileNotFoundError:
-        return
-    except (OSError, ValueError) as error:
-        raise BadUsage(f"{folder} cannot be looked into ({error}).", HTML_REMEDY) from error
-    if held and MARKER not in held:
-        raise BadUsage(
-            f"{folder} has files in it, and covattach has not put them there.", HTML_REMEDY
-        )
-
-
-def mark_folder(folder: Path) -> None:
-    """Make the folder, and mark it as ours; raises ReportFailed."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if not os.listdir(folder):
-            # As coverage does: a report is not to be committed by accident.
-            (folder / ".gitignore").write_text("# Created by covattach\n*\n", encoding="utf-8")
-        (folder / MARKER).write_text(TEXT, encoding="utf-8")
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise ReportFailed(f"{folder} cannot be written ({reason}).", HTML_REMEDY) from error
+    with HtmlFolder(folder) as found:
+        found.ensure_ours()
 
 
 def ensure_file(path: Path, data_file: Path) -> None:
@@ -104,16 +81,33 @@ def ensure_file(path: Path, data_file: Path) -> None:
 
     Raises BadUsage otherwise, for one of ours that was changed since, too.
     """
+    remedy = remedy_for(path)
     try:
-        mode = os.lstat(path).st_mode
-        known = datafile.remembered(data_file).get(os.path.abspath(path))
-        if stat.S_ISREG(mode) and known == datafile.digest_of_file(path):
-            return
-    except FileNotFoundError:
-        return
+        with Destination.at(path, remedy) as place:
+            found = place.look()
+            if found is None:
+                return
+            with found:
+                known = datafile.remembered(data_file).get(os.path.abspath(path))
+                if known and known == digest_of(found):
+                    return
     except (OSError, ValueError) as error:
-        raise BadUsage(f"{path} cannot be looked at ({error}).", remedy_for(path)) from error
-    raise BadUsage(f"{path} exists, and is not a report of this data file.", remedy_for(path))
+        raise BadUsage(f"{path} cannot be looked at ({error}).", remedy) from error
+    raise BadUsage(f"{path} exists, and is not a report of this data file.", remedy)
+
+
+@contextlib.contextmanager
+def held(where: dict[str, Path]) -> Iterator[dict[str, Destination | HtmlFolder]]:
+    """Hold the places in `where`, in folders that are made if need be; raises ReportFailed."""
+    places: dict[str, Destination | HtmlFolder] = {}
+    with contextlib.ExitStack() as stack:
+        for kind, path in where.items():
+            if kind == "html":
+                places[kind] = stack.enter_context(HtmlFolder(path, make=True))
+            else:
+                place = Destination.at(path, remedy_for(path), make=True)
+                places[kind] = stack.enter_context(place)
+        yield places
 
 
 def remedy_for(path: Path) -> str:

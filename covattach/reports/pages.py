@@ -38,6 +38,7 @@ KINDS = {
     "may": "may show_may",
     "may2": "may imp2 show_may",
 }
+NO_FOLDER = "htmlcov"
 FIELDS = ("at_import", "undecided", "never_seen", "in_functions", "ran_in_functions")
 
 
@@ -47,9 +48,11 @@ def make(recorder: Recorder, folder: Path) -> None:
     Raises templates.OtherTemplate before anything is written, and what coverage raises.
     """
     recorder._prepare_data_for_reporting()
-    recorder.config.html_dir = os.fspath(folder)
     try:
+        recorder.config.html_dir = os.fspath(folder)
         reporter = MarkingReporter(recorder)
+        # It is another folder each time, and would make coverage's notes worth nothing.
+        recorder.config.html_dir = NO_FOLDER
         kept_open = recorder.get_data().keep_db_open
     except (AttributeError, LookupError, TypeError) as error:
         raise templates.OtherTemplate(repr(error)) from error

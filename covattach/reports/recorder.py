@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # Of the settings for measuring only these matter for reports; others would act on our process.
 RUN_SETTINGS = {"run:relative_files", "run:source", "run:plugins", "run:disable_warnings"}
 LONGEST_PAGE = 255 - len("z_0123456789abcdef_") - len(".html")  # bytes of a source file's name
+NO_FILE = ".coverage"
 NAMED = 10  # so many files are named in one warning
 
 
@@ -58,6 +59,7 @@ class Recorder(Coverage):
         super().__init__(data_file=data_file, config_file=False, messages=False)
         self.configure(settings)
         self.load()
+        self.config.data_file = NO_FILE  # it goes into coverage's notes, and is another each time
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Take over what reports are to be like; raises coverage's ConfigError."""

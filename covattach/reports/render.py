@@ -28,10 +28,14 @@ from typing import TYPE_CHECKING, Any
 
 from covattach.errors import CovattachError, ReportFailed
 from covattach.facts import printable
+from covattach.private import private_folder
 from covattach.reports import datafile, nothing, outputs, sources
+from covattach.reports.copied import Copy, copied
+from covattach.reports.destination import PREFIX, Destination
 from covattach.reports.figures import Report, to_row
+from covattach.reports.html_folder import HtmlFolder
 from covattach.reports.lines import Known
-from covattach.reports.replacing import replacing
+from covattach.reports.loads import from_note
 
 if TYPE_CHECKING:
     from covattach.reports.recorder import Recorder
@@ -50,18 +54,36 @@ def render(
     formats: set[str],
     settings: dict[str, Any],
     cwd: Path,
+    made: Path | None = None,
 ) -> Report:
     """Make the reports asked for, and return what they say.
 
+    `made` is the data file at a path of ours, where what is at `data_file` is not to be read again.
     Raises BadUsage for what is not ours to write over, and ReportFailed, with the reporter's own
     message, for what cannot be made.  What is wrong with single files is in Report.warnings.
     """
     data_file = Path(os.path.abspath(data_file))
     where = outputs.places(html, formats, settings)
     outputs.ensure_outputs(where, data_file)
-    if not data_file.is_file():
-        raise ReportFailed(f"There is no data file {data_file}.", "Make one: covattach dump PID.")
-    since = datafile.origin(data_file).get("since")
+    with copied(data_file) if made is None else contextlib.nullcontext(Copy(made)) as copy:
+        if copy is None:
+            raise ReportFailed(
+                f"There is no data file {data_file}.", "Make one: covattach dump PID."
+            )
+        with outputs.held(where) as held:
+            digests: dict[Path, str] = {}
+            try:
+                with reporting(cwd):
+                    recorder = recorder_of(copy, settings)
+                    make_all(recorder, held, digests)
+                    return summary(recorder, data_file, where)
+            finally:  # also if one fails, those that are made are ours
+                datafile.remember(data_file, copy, digests)
+
+
+@contextlib.contextmanager
+def reporting(cwd: Path) -> Iterator[None]:
+    """Be where the target is while reports are made, and turn what is raised into ReportFailed."""
     with (
         sources.inside(cwd),
         warnings.catch_warnings(),
@@ -69,12 +91,30 @@ def render(
         failing_well("The data cannot be read"),
     ):
         warnings.simplefilter("ignore")  # Python's own on the sources: their authors' business
-        from covattach.reports.recorder import Recorder
+        yield
 
-        began = since if isinstance(since, int | float) else None
-        recorder = Recorder(data_file, settings, began, datafile.loads(data_file))
-        make_all(recorder, data_file, where)
-        return summary(recorder, data_file, where)
+
+def recorder_of(copy: Copy, settings: dict[str, Any]) -> Recorder:
+    """Return coverage's object for the data; raises what coverage raises."""
+    from covattach.reports.recorder import Recorder
+
+    since = copy.part("origin").get("since")
+    began = since if isinstance(since, int | float) else None
+    return Recorder(copy.path, settings, began, from_note(copy.part("loads")))
+
+
+def make_all(
+    recorder: Recorder, held: dict[str, Destination | HtmlFolder], digests: dict[Path, str]
+) -> None:
+    """Make the reports, and note the digests of those that are made."""
+    for kind, place in held.items():
+        with failing_well(f"The {kind} report cannot be made"):
+            if isinstance(place, HtmlFolder):
+                make_html(recorder, place)
+            else:
+                digests[place.path] = make(recorder, kind, place)
+    if not held:
+        survey(recorder)
 
 
 @contextlib.contextmanager
@@ -90,20 +130,6 @@ def collecting_seldom() -> Iterator[None]:
         yield
     finally:
         gc.set_threshold(*usual)
-
-
-def make_all(recorder: Recorder, data_file: Path, where: dict[str, Path]) -> None:
-    """Make the reports, and have the data file remember those that are made, also if one fails."""
-    made = []
-    try:
-        for kind, place in where.items():
-            with failing_well(f"The {kind} report cannot be made"):
-                make(recorder, kind, place)
-            made.append(place)
-        if not where:
-            survey(recorder)
-    finally:
-        datafile.remember(data_file, [place for place in made if place.is_file()])
 
 
 @contextlib.contextmanager
@@ -123,17 +149,16 @@ def failing_well(what: str) -> Iterator[None]:
         ) from error
 
 
-def make(recorder: Recorder, kind: str, place: Path) -> None:
-    """Make one report; raises ReportFailed and what coverage raises."""
+def make(recorder: Recorder, kind: str, place: Destination) -> str:
+    """Make one report, and return its digest; raises ReportFailed and what coverage raises."""
     from coverage.exceptions import NoDataError
 
-    if kind == "html":
-        return make_html(recorder, place)
-    with replacing(place, outputs.remedy_for(place)) as beside:
+    with place.replaced() as made:
         try:
-            make_file(recorder, kind, beside)
+            make_file(recorder, kind, made)
         except NoDataError:
-            beside.write_text(nothing.text(kind, why_nothing(recorder)), encoding="utf-8")
+            made.write_text(nothing.text(kind, why_nothing(recorder)), encoding="utf-8")
+        return datafile.digest_of_file(made)
 
 
 def make_file(recorder: Recorder, kind: str, path: Path) -> None:
@@ -149,18 +174,20 @@ def make_file(recorder: Recorder, kind: str, path: Path) -> None:
             recorder.report(file=file, output_format=kind)
 
 
-def make_html(recorder: Recorder, folder: Path) -> None:
-    """Make the HTML report in a folder of ours; raises ReportFailed and what coverage raises."""
+def make_html(recorder: Recorder, folder: HtmlFolder) -> None:
+    """Make the HTML report; raises ReportFailed and what coverage raises."""
     from coverage.exceptions import NoDataError
 
-    outputs.mark_folder(folder)
-    recorder.for_html = True
-    try:
-        make_pages(recorder, folder)
-    except NoDataError:
-        nothing.write_page(folder, why_nothing(recorder))
-    finally:
-        recorder.for_html = False
+    with private_folder(PREFIX, folder.path.parent) as private:
+        folder.lend(private)
+        recorder.for_html = True
+        try:
+            make_pages(recorder, private)
+        except NoDataError:
+            nothing.write_page(private, why_nothing(recorder))
+        finally:
+            recorder.for_html = False
+        folder.take(private)
 
 
 def write_pages(recorder: Recorder, folder: Path) -> None:
@@ -185,15 +212,12 @@ def make_pages(recorder: Recorder, folder: Path) -> None:
         notes.unlink(missing_ok=True)  # they know of a page's lines, but not of its contexts
     try:
         write_pages(recorder, folder)
-    except (LookupError, TypeError, AttributeError):
+    except (LookupError, TypeError, AttributeError, RecursionError):
         if not notes.exists():
             raise
         # The notes are JSON, and not what coverage has written: without them it starts anew.
         notes.unlink()
         write_pages(recorder, folder)
-    except BaseException:
-        notes.unlink(missing_ok=True)  # some pages are newer now than they say
-        raise
 
 
 def survey(recorder: Recorder) -> None:

@@ -16,6 +16,7 @@ from coverage import CoverageData
 
 from covattach.errors import BadUsage, ReportFailed
 from covattach.reports import datafile
+from covattach.reports.copied import copied
 from covattach.reports.snapshot import Arcs, Snapshot
 
 NO_ARCS: Arcs = {"/srv/app.py": set()}
@@ -322,7 +323,9 @@ def test_reports_are_remembered(source: Path) -> None:
     path, report = source.parent / ".coverage", source.parent / "coverage.xml"
     report.write_text("<coverage/>", encoding="utf-8")
     datafile.write(lines(1, of=source), path, ORIGIN)
-    datafile.remember(path, [report])
+    with copied(path) as copy:
+        assert copy
+        datafile.remember(path, copy, {report: datafile.digest_of_file(report)})
 
     # WHEN the data file is replaced
     datafile.write(lines(2, of=source), path, ORIGIN)

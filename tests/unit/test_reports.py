@@ -18,6 +18,8 @@ from rich.console import Console
 from covattach.errors import BadUsage, ReportFailed
 from covattach.reports import datafile, outputs, render, sources, table
 from covattach.reports.figures import Report
+from covattach.reports.html_folder import MARKER
+from covattach.reports.note import reading
 from covattach.reports.render import NOTHING_LEFT, NOTHING_RAN
 from covattach.reports.snapshot import Snapshot
 
@@ -199,7 +201,7 @@ def test_a_folder_that_is_not_ours_is_refused(place: Place, what: str) -> None:
     with pytest.raises(BadUsage) as caught:
         place.render(html=True)
     assert "--html DIR" in caught.value.remedy
-    assert not (folder / outputs.MARKER).exists()
+    assert not (folder / MARKER).exists()
 
 
 def test_an_empty_folder_will_do(place: Place) -> None:
@@ -437,7 +439,7 @@ def test_files_that_never_ran_have_no_percent(place: Place) -> None:
     options = ["--source=app", "--omit=app/tests/*", "--data-file=.theirs", "--branch"]
     command = [sys.executable, "-m", "coverage", "run", *options, "script.py"]
     subprocess.run(command, cwd=place.target, check=True, capture_output=True)
-    with datafile.reading(place.target / ".theirs") as database:
+    with reading(place.target / ".theirs") as database:
         theirs = {
             os.path.relpath(row[0], place.target)
             for row in database.execute("select path from file")

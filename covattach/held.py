@@ -1,0 +1,165 @@
+"""Something on disk, held by a descriptor: what is known of it cannot become untrue by a rename.
+
+    with Held.open("htmlcov", folder.descriptor) as found:
+        found.is_folder, found.is_ours, found.others_may_write
+
+Whoever else may change a folder can put a link, a pipe or another folder into the place of anything
+in it, at any instant.  So a thing is opened first, through no link and without reading or
+executing anything (O_PATH of open(2)), and looked at afterwards.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import grp
+import os
+import pwd
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+# A folder first: without O_DIRECTORY nothing is mounted where an automounter waits (open(2)).
+AS_FOLDER = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DIRECTORY
+AS_IT_IS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+# Not waiting: somebody may have a lease on the file (fcntl(2), F_SETLEASE).
+TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
+ACCESS_LIST = "system.posix_acl_access"
+
+
+class Held:
+    """A file, folder or link that is held; `facts` are those of the moment at which it was opened.
+
+    `Held.open` raises OSError, FileNotFoundError where there is none.
+    """
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+        self.facts = os.fstat(descriptor)
+
+    @classmethod
+    def open(cls, name: str, folder: int | None = None) -> Held:
+        """Return what has this name in the folder with the descriptor `folder`."""
+        try:
+            return cls(os.open(name, AS_FOLDER, dir_fd=folder))
+        except NotADirectoryError:
+            return cls(os.open(name, AS_IT_IS, dir_fd=folder))
+
+    def __enter__(self) -> Held:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let it go."""
+        os.close(self.descriptor)
+
+    @property
+    def path(self) -> str:
+        """A name that leads to this, and to nothing else, as long as it is held."""
+        return f"/proc/self/fd/{self.descriptor}"
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder."""
+        return stat.S_ISDIR(self.facts.st_mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether it is a plain file."""
+        return stat.S_ISREG(self.facts.st_mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether it is a symbolic link."""
+        return stat.S_ISLNK(self.facts.st_mode)
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether it belongs to root or to us."""
+        return self.facts.st_uid in trusted_users()
+
+    @property
+    def others_may_write(self) -> bool:
+        """Whether its mode lets others write; a user's own private group is nobody else."""
+        mode = self.facts.st_mode
+        by_group = mode & stat.S_IWGRP and not (
+            is_private_group(self.facts.st_gid) and not self.has_access_list
+        )
+        return bool(mode & stat.S_IWOTH or by_group)
+
+    @property
+    def has_access_list(self) -> bool:
+        """Whether more users are named than the mode tells of (acl(5))."""
+        try:
+            return bool(os.getxattr(self.path, ACCESS_LIST))
+        except OSError:  # there is none, or the file system knows of none
+            return False
+
+    @property
+    def is_ours_alone(self) -> bool:
+        """Whether nobody but root and we can have changed it, or what is in it."""
+        return self.is_ours and not self.others_may_write
+
+    @property
+    def others_may_exchange(self) -> bool:
+        """Whether others may rename what we have in this folder, or put theirs in its place."""
+        is_sticky = self.facts.st_mode & stat.S_ISVTX
+        return not self.is_ours or (self.others_may_write and not is_sticky)
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[BinaryIO]:
+        """Open a plain file for reading; raises OSError."""
+        if not self.is_file:
+            raise OSError("it is not a plain file")
+        with open(os.open(self.path, TO_READ), "rb") as file:
+            yield file
+
+    def names(self) -> Iterator[str]:
+        """Yield what is in a folder; raises OSError."""
+        descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            with os.scandir(descriptor) as entries:
+                for entry in entries:
+                    yield entry.name
+        finally:
+            os.close(descriptor)
+
+    def look(self, name: str) -> Held | None:
+        """Return what has this name in a folder, or None; raises OSError."""
+        try:
+            return Held.open(name, self.descriptor)
+        except FileNotFoundError:
+            return None
+
+
+def trusted_users() -> set[int]:
+    """Return the users whose things we trust: root and ourselves."""
+    return {0, os.geteuid(), *nameless()}
+
+
+@functools.cache
+def nameless() -> tuple[int, ...]:
+    """Return the user who stands for all that have no name here, where root itself may have none.
+
+    That is in a user namespace only (user_namespaces(7), overflowuid), and so never for real root.
+    """
+    try:
+        mapped = [int(part) for part in Path("/proc/self/uid_map").read_text().split()]
+        if mapped == [0, 0, 2**32 - 1]:
+            return ()
+        return (int(Path("/proc/sys/kernel/overflowuid").read_text()),)
+    except (OSError, ValueError):
+        return ()
+
+
+def is_private_group(group: int) -> bool:
+    """Tell whether a group is that of one user only, root or us: it bears their name."""
+    try:
+        found = grp.getgrgid(group)
+        names = {pwd.getpwuid(user).pw_name for user in (0, os.geteuid())}
+    except KeyError:
+        return False
+    return found.gr_name in names and set(found.gr_mem) <= {found.gr_name}

@@ -1,0 +1,176 @@
+"""The folder of an HTML report: whether it is ours, and how a report gets into it.
+
+    with HtmlFolder(path) as folder:
+        folder.lend(made)       what coverage needs to leave out pages that are up to date
+        …                       coverage writes into `made`, a folder of our own
+        folder.take(made)       what it has written is put in place, page by page
+
+coverage opens pages by their paths.  Where others may change the folder of the report, a link in
+the place of a page would have it write to wherever that leads: so it never sees that folder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from covattach.errors import BadUsage
+from covattach.held import Held
+from covattach.reports.destination import Destination, failing, put, remove
+from covattach.way import could_be_theirs, make_folder
+
+MARKER = ".covattach"  # in each of our HTML folders
+TEXT = "The HTML report in this folder is covattach's, which replaces it with the next one.\n"
+IGNORE = "# Created by covattach\n*\n"  # as coverage does: not to be committed by accident
+NOTES = "status.json"  # coverage's, of what the pages were made from
+REMEDY = "Choose another folder with --html DIR."
+MOST_PAGES = 100_000
+
+
+class HtmlFolder:
+    """The folder at `path`, there or not; `make` makes the folders that it is in."""
+
+    def __init__(self, path: Path, make: bool = False) -> None:
+        """Hold the folder that it is in; raises ReportFailed and BadUsage."""
+        self.at = Destination.at(path, REMEDY, make)
+        self.pages: set[str] = set()
+
+    def __enter__(self) -> HtmlFolder:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.at.way.close()
+
+    @property
+    def path(self) -> Path:
+        """The folder, by its name."""
+        return self.at.path
+
+    def ensure_ours(self) -> None:
+        """Return if a report may go into it: a new or empty one, or ours; raises BadUsage."""
+        with self.found():
+            return
+
+    @contextlib.contextmanager
+    def found(self) -> Iterator[Held | None]:
+        """Hold the folder, or None if there is none yet; raises BadUsage for what is not ours."""
+        try:
+            found = self.at.look()
+        except (OSError, ValueError) as error:
+            raise unseen(self.path, error) from error
+        with found or contextlib.nullcontext():
+            if found is not None:
+                self.check(found)
+            yield found
+
+    def check(self, found: Held) -> None:
+        """Return if a report may go into what is there; raises BadUsage."""
+        if not found.is_folder:
+            raise BadUsage(f"{self.path} is not a folder.", REMEDY)
+        try:
+            is_empty, is_marked = not any(True for _ in found.names()), has_file(found, MARKER)
+        except OSError as error:
+            raise unseen(self.path, error) from error
+        if not is_empty and not is_marked:
+            raise BadUsage(
+                f"{self.path} has files in it, and covattach has not put them there.", REMEDY
+            )
+        # Who may exchange it for another folder must not decide which of ours is written to.
+        if not (self.is_meant(found) or is_empty or found.is_ours_alone):
+            raise BadUsage(
+                f"{self.path} is of user {found.facts.st_uid}, in a folder of another's.", REMEDY
+            )
+
+    def is_meant(self, found: Held) -> bool:
+        """Whether nobody has put it there who could not write into it themselves."""
+        if self.at.way.is_loose:
+            return could_be_theirs(self.at.folder, found)
+        return found.is_ours or not self.at.folder.others_may_write
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[Held]:
+        """Hold the folder, made if need be; raises BadUsage and OSError."""
+        mode = 0o777
+        with self.found() as found:
+            if found is not None and self.is_meant_or_ours(found):
+                yield found
+                return
+            if found is not None:  # it is empty, and might have been exchanged: not that one
+                mode = stat.S_IMODE(found.facts.st_mode) & 0o777
+                os.rmdir(self.at.name, dir_fd=self.at.folder.descriptor)
+        with make_folder(self.at.folder, self.at.name, mode) as new:
+            self.check(new)
+            if not self.is_meant(new):
+                raise BadUsage(f"{self.path} is being exchanged by somebody.", REMEDY)
+            yield new
+
+    def is_meant_or_ours(self, found: Held) -> bool:
+        """Whether the folder may be used as it is."""
+        return self.is_meant(found) or (found.is_ours_alone and has_file(found, MARKER))
+
+    def lend(self, made: Path) -> None:
+        """Put into `made` coverage's notes, and an empty page for each that there is.
+
+        Those that coverage then removes are to be removed; those that stay empty are up to date.
+        Notes that somebody else may have written are not lent: they would say what the report says.
+        """
+        (made / MARKER).write_text(TEXT, encoding="utf-8")
+        with failing(self.path, REMEDY), self.found() as found:
+            if found is None:
+                return
+            pages = (name for name in found.names() if name.endswith(".html"))
+            self.pages = set(itertools.islice(pages, MOST_PAGES + 1))
+            if len(self.pages) > MOST_PAGES:
+                raise BadUsage(f"{self.path} has more than {MOST_PAGES:,} pages in it.", REMEDY)
+            for name in self.pages:
+                (made / name).touch(exist_ok=False)
+            if found.is_ours_alone or (found.is_ours and os.geteuid() != 0):
+                lend_notes(found, made)
+
+    def take(self, made: Path) -> None:
+        """Put in place what is in `made`; raises ReportFailed and BadUsage.
+
+        The notes come last: whoever interrupts this finds a report that will be made anew.
+        """
+        with failing(self.path, REMEDY), self.opened() as folder:
+            if not any(True for _ in folder.names()):
+                (made / ".gitignore").write_text(IGNORE, encoding="utf-8")
+            remove(folder, NOTES)
+            for name in self.pages - set(os.listdir(made)):
+                remove(folder, name)
+            for name in sorted(os.listdir(made), key=turn):
+                if name not in self.pages or (made / name).stat().st_size:
+                    put(made / name, folder, name)
+
+
+def turn(name: str) -> tuple[int, str]:
+    """Return when a file has its turn: after those that it refers to."""
+    if name in (MARKER, NOTES):
+        return (0 if name == MARKER else 4), name
+    return 1 + name.endswith(".html") + name.endswith("index.html"), name
+
+
+def lend_notes(found: Held, made: Path) -> None:
+    """Copy coverage's notes, if there are some that root or we have written; raises OSError."""
+    notes = found.look(NOTES)
+    with notes or contextlib.nullcontext():
+        if notes is not None and notes.is_file and notes.is_ours:
+            with notes.reading() as source, open(made / NOTES, "wb") as file:
+                shutil.copyfileobj(source, file)
+
+
+def has_file(folder: Held, name: str) -> bool:
+    """Tell whether a plain file of this name is in the folder; raises OSError."""
+    found = folder.look(name)
+    with found or contextlib.nullcontext():
+        return found is not None and found.is_file
+
+
+def unseen(path: Path, error: Exception) -> BadUsage:
+    """Return the error for a folder that cannot be looked into."""
+    return BadUsage(f"{path} cannot be looked into ({error}).", REMEDY)

@@ -1,0 +1,95 @@
+"""Our note in a data file: where the data comes from, and what was made from it.
+
+It is a row in the table `meta`, where coverage keeps its own notes; coverage reads its own rows
+only, so that `coverage report`, `html` and `combine` take such a file as it is.
+
+A data file is somebody else's word where they may have written it: then it is looked at in no more
+than a few seconds and some memory, however it is made.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from covattach.errors import ReportFailed
+
+KEY = "covattach"
+REMEDY = "Choose another file with --data-file FILE."
+LONGEST_LOOK = 5.0  # seconds for a data file that is not ours alone
+LONGEST_TEXT = 16 << 20  # bytes of anything in one
+STEPS = 10_000  # of sqlite's, between two looks at the clock: some milliseconds
+
+
+def read_note(path: Path, is_ours: bool = True) -> dict[str, Any] | None:
+    """Return our note in the data file; None if there is none, or it is no data file."""
+    try:
+        with reading(path, is_ours) as database:
+            row = database.execute("select value from meta where key = ?", (KEY,)).fetchone()
+            note = json.loads(row[0]) if row else None
+    except (sqlite3.Error, OSError, ValueError, TypeError, RecursionError):
+        return None
+    return note if isinstance(note, dict) else None
+
+
+def part(note: dict[str, Any] | None, name: str) -> dict[str, Any]:
+    """Return one part of a note; an empty one if it is not there."""
+    value = (note or {}).get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def mark(path: Path, note: dict[str, Any]) -> None:
+    """Write our note into the data file; raises ReportFailed."""
+    try:
+        with contextlib.closing(sqlite3.connect(path)) as database, database:
+            database.execute("insert or replace into meta values (?, ?)", (KEY, json.dumps(note)))
+    except sqlite3.Error as error:
+        raise ReportFailed(f"The data file cannot be made: {error}", REMEDY) from error
+
+
+def digest(path: Path, is_ours: bool = True) -> str:
+    """Return a digest of what was measured; "" for what is no data file.
+
+    `coverage run --append` and `coverage combine --append` add to a data file and leave our note
+    in it: what they have added would be lost if the file were taken for ours.
+    """
+    held = hashlib.sha256()
+    try:
+        with reading(path, is_ours) as database:
+            for query in (
+                "select path from file order by path",
+                "select path, context_id, numbits from line_bits join file on file_id = file.id"
+                " order by path, context_id",
+                "select count(*), count(distinct context_id) from arc",
+            ):
+                for row in database.execute(query):
+                    held.update(repr(row).encode())
+    except (sqlite3.Error, OSError, ValueError):
+        return ""
+    return held.hexdigest()
+
+
+@contextlib.contextmanager
+def reading(path: Path, is_ours: bool = True) -> Iterator[sqlite3.Connection]:
+    """Open a database without changing anything, journals beside it included."""
+    # `immutable`, because sqlite rolls a journal back even where it is only to read.
+    uri = f"{Path(os.path.abspath(path)).as_uri()}?mode=ro&immutable=1"
+    with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
+        if not is_ours:
+            limit(database)
+        yield database
+
+
+def limit(database: sqlite3.Connection) -> None:
+    """Let a query fail that takes long, or makes something long: a table may be a program."""
+    deadline = time.monotonic() + LONGEST_LOOK
+    database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
+    database.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)
+    database.execute("pragma trusted_schema = off")

@@ -1,0 +1,195 @@
+"""The way to a folder, gone step by step, so that nobody else decides where it leads.
+
+    Way.to("/srv/app/htmlcov")      where it leads, and who besides us could lead it elsewhere
+    is_settled(folder)              nobody else could
+
+A link counts where only root and we can have put it.  Once a folder has been passed in which others
+may rename things, links do not count any more, and each further folder must be one that those
+others could write into as well: what root does there is then nothing that they could not do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from covattach.errors import BadUsage
+from covattach.held import Held
+from covattach.target.rights import Owner, as_owner
+
+MOST_LINKS = 40  # as in Linux (path_resolution(7))
+REMEDY = "Go there with `cd` and name it from there, or choose a folder that only you can change."
+
+
+class Way:
+    """How far a way has led: `here` is the folder that is reached, and held.
+
+    `is_loose` says that others could have exchanged it, and `missing` are the names behind it that
+    are not there.
+    """
+
+    def __init__(self, here: Held) -> None:
+        self.here = here
+        self.is_loose = here.others_may_exchange
+        self.missing: list[str] = []
+        self.links = 0
+
+    @classmethod
+    def to(cls, folder: Path, make: bool = False) -> Way:
+        """Go to a folder; with `make`, make what is missing.
+
+        Raises OSError, and BadUsage where others could lead us astray.
+        """
+        here = current()
+        if here is not None and folder.is_relative_to(here):
+            # Nobody but the caller has chosen where the caller is, whatever it is called now.
+            way, ahead = cls(Held.open(".")), folder.relative_to(here)
+        else:
+            way, ahead = cls.from_root(), folder.relative_to("/")
+        try:
+            way.go(folder, list(ahead.parts), make)
+        except BaseException:
+            way.close()
+            raise
+        return way
+
+    @classmethod
+    def from_root(cls) -> Way:
+        """Begin at the root, which is ours: who may change it has no need of us."""
+        way = cls(Held.open("/"))
+        way.is_loose = False
+        return way
+
+    def __enter__(self) -> Way:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let the folder go."""
+        self.here.close()
+
+    def go(self, folder: Path, names: list[str], make: bool) -> None:
+        """Go on, by these names; `folder` is where that is to lead, for errors."""
+        ahead = names[::-1]
+        while ahead:
+            name = ahead.pop()
+            below = self.here.look(name)
+            if below is None and make:
+                below = make_folder(self.here, name)
+            if below is None:
+                self.missing = [name, *ahead[::-1]]
+                return
+            if below.is_link:
+                ahead += self.follow(below, folder)[::-1]
+            else:
+                self.enter(below, name, folder)
+
+    def enter(self, below: Held, name: str, folder: Path) -> None:
+        """Go into a folder."""
+        if not below.is_folder:
+            below.close()
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
+        if self.is_loose and name != ".." and not could_be_theirs(self.here, below):
+            owner = below.facts.st_uid
+            below.close()
+            raise BadUsage(
+                f"{name!r} on the way to {folder} belongs to user {owner}, and others may put"
+                " another folder into its place.",
+                REMEDY,
+            )
+        self.here.close()
+        self.here = below
+        self.is_loose = self.is_loose or below.others_may_exchange
+
+    def follow(self, link: Held, folder: Path) -> list[str]:
+        """Return the names that a link leads to, from here on; begin anew if it is absolute."""
+        with link:
+            leads = os.readlink("", dir_fd=link.descriptor)
+        if self.is_loose or not self.here.is_ours_alone:
+            raise BadUsage(
+                f"On the way to {folder} is a symbolic link that others may have put there.",
+                f"Name the folder without it; it leads to {leads!r}.",
+            )
+        self.links += 1
+        if self.links > MOST_LINKS:
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
+        if leads.startswith("/"):
+            self.here.close()
+            self.here = Held.open("/")
+        return [name for name in leads.split("/") if name not in ("", ".")]
+
+
+def could_be_theirs(above: Held, below: Held) -> bool:
+    """Tell whether those who may exchange a folder could write into this one as well.
+
+    Of a folder of ours that a group may write to it is also our own folders: so people work
+    together.
+    """
+    if below.facts.st_uid == above.facts.st_uid:
+        return True
+    if below.is_ours and (above.is_ours or os.geteuid() != 0):
+        return True
+    mode = below.facts.st_mode
+    if mode & stat.S_IWOTH:
+        return True
+    same_group = below.facts.st_gid == above.facts.st_gid
+    by_group = not above.facts.st_mode & stat.S_IWOTH and bool(mode & stat.S_IWGRP)
+    return above.is_ours and same_group and by_group
+
+
+def make_folder(above: Held, name: str, mode: int = 0o777) -> Held:
+    """Make a folder and hold it; in somebody else's it is theirs, and made with their rights.
+
+    Raises OSError.
+    """
+    with acting_for(above), contextlib.suppress(FileExistsError):
+        os.mkdir(name, mode, dir_fd=above.descriptor)
+    return Held.open(name, above.descriptor)
+
+
+@contextlib.contextmanager
+def acting_for(folder: Held) -> Iterator[None]:
+    """Have the rights of a folder's owner, where we are root and that is somebody else."""
+    if os.geteuid() != 0 or folder.is_ours:
+        yield
+        return
+    with as_owner(Owner(folder.facts.st_uid, folder.facts.st_gid)):
+        yield
+
+
+def current() -> str | None:
+    """Return our current directory, or None if it has been removed."""
+    try:
+        return os.getcwd()
+    except FileNotFoundError:
+        return None
+
+
+def is_settled(folder: Path) -> bool:
+    """Tell whether a folder is there, and its path leads to it whatever anybody else does."""
+    way = Way.from_root()
+    try:
+        way.go(folder, list(folder.parts[1:]), make=False)
+        return not way.is_loose and not way.missing
+    except (OSError, BadUsage):
+        return False
+    finally:
+        way.close()
+
+
+def is_private(folder: Path) -> bool:
+    """Tell whether nobody else can change a folder, or could make it if it is not there."""
+    way = Way.from_root()
+    try:
+        way.go(folder, list(folder.parts[1:]), make=False)
+        return not way.is_loose and way.here.is_ours_alone
+    except (OSError, BadUsage):
+        return False
+    finally:
+        way.close()
