@@ -61,6 +61,8 @@ class Module:
         self.constants: dict[str, ast.expr] = {}
         self.returns: dict[str, ast.expr] = {}
         for node in self.tree.body:
+            if isinstance(node, ast.ImportFrom):
+                self.constants.update(imported(node))
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
                 self.constants[node.targets[0].id] = node.value
             if isinstance(node, ast.FunctionDef) and isinstance(node.body[-1], ast.Return):
@@ -128,6 +130,16 @@ class Module:
         if isinstance(node, ast.Name):
             return node.id.upper()
         raise Unreadable(f"{self.path}, line {node.lineno}: {ast.unparse(node)}")
+
+
+def imported(node: ast.ImportFrom) -> dict[str, ast.expr]:
+    """Return the constants that are imported from another file of covattach's."""
+    names = {one.name for one in node.names if one.name.isupper()}
+    path = PACKAGE.parent / f"{(node.module or '').replace('.', '/')}.py"
+    if not names or not path.is_relative_to(PACKAGE) or not path.exists():
+        return {}
+    held = Module(path).constants
+    return {name: held[name] for name in names & set(held)}
 
 
 def find() -> list[Message]:

@@ -81,9 +81,8 @@ def ensure_file(path: Path, data_file: Path) -> None:
 
     Raises BadUsage otherwise, for one of ours that was changed since, too.
     """
-    remedy = remedy_for(path)
     try:
-        with Destination.at(path, remedy) as place:
+        with Destination.at(path, remedy_for(path)) as place:
             found = place.look()
             if found is None:
                 return
@@ -92,8 +91,8 @@ def ensure_file(path: Path, data_file: Path) -> None:
                 if known and known == digest_of(found):
                     return
     except (OSError, ValueError) as error:
-        raise BadUsage(f"{path} cannot be looked at ({error}).", remedy) from error
-    raise BadUsage(f"{path} exists, and is not a report of this data file.", remedy)
+        raise BadUsage(f"{path} cannot be looked at ({error}).", remedy_for(path)) from error
+    raise BadUsage(f"{path} exists, and is not a report of this data file.", remedy_for(path))
 
 
 @contextlib.contextmanager
