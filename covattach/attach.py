@@ -30,6 +30,7 @@ from covattach.session import BRINGING_IN, Session
 from covattach.sessions import already
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.process import Process, may_not
+from covattach.target.runtime import check_python
 
 Tell = Callable[[str], None]
 DONE = "measuring"  # the last that is told: what comes after it is not undone any more
@@ -130,6 +131,7 @@ def agent_in(
 
     Yields the session's folder, how the agent came in, and since when (`time.monotonic`).
     """
+    check_python(process, interpreter)
     code = precompile.payloads(process)
     if not options.tree:  # once for a whole tree: it looks into all folders that there are
         folders.clear(process)

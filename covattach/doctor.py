@@ -21,6 +21,7 @@ from covattach.payloads.measure import best_core
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.memory import open_memory
 from covattach.target.process import Process
+from covattach.target.runtime import check_python, not_measured, subinterpreters
 from covattach.target.view import View
 
 SITES = (
@@ -49,6 +50,7 @@ def of_process(pid: int) -> Iterator[Finding]:
     if not kept:
         return
     interpreter = kept[0]
+    yield tried("Python", lambda: beginning(process, interpreter))
     yield from ways_in(process, interpreter)
     yield tried("a place for the session", lambda: place(process))
     yield tried("open files", lambda: descriptors(process))
@@ -81,6 +83,13 @@ def known_interpreter(process: Process, kept: list[Interpreter]) -> str:
     """Find the interpreter, and keep it; raises NoTarget, NotPossible."""
     kept.append(find_interpreter(process))
     return f"CPython {kept[0].dotted}, {kept[0].path}"
+
+
+def beginning(process: Process, interpreter: Interpreter) -> str:
+    """Tell that there is a Python, and whether more than one; raises NotNow, NotPossible."""
+    check_python(process, interpreter)
+    others = subinterpreters(process, interpreter)
+    return "it is initialised" + (f"; {not_measured(others)}" if others else "")
 
 
 def ways_in(process: Process, interpreter: Interpreter) -> Iterator[Finding]:

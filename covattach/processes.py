@@ -15,6 +15,7 @@ from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
 from covattach.target.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
 from covattach.target.process import Process
+from covattach.target.runtime import check_python
 
 PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*$")  # a program's name, where nothing else is known
 OURS = re.compile(r"(^|/)covattach$")
@@ -103,6 +104,7 @@ def described(process: Process) -> Python:
         interpreter = find_interpreter(process)
         version = interpreter.dotted
         preconditions.check_state(process)
+        check_python(process, interpreter)
         check_way(process, interpreter)
     except CovattachError as error:
         why_not, remedy = error.message, error.remedy

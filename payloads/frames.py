@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _queue
+import _thread
 import gc
 import sys
 import time
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
-from . import gil, heap
+from . import gil, heap, isolated
 
 # How the names of our files begin, and of coverage's, which stay known when it is put aside.
 INSIDE = {"<covattach "}
@@ -24,9 +25,18 @@ def stack(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+def of_threads() -> Callable[[], dict[int, FrameType]]:
+    """Return the C function that returns the innermost frame of each thread, by its identifier.
+
+    Where there are interpreters of which that may not be asked, it is one that returns nothing:
+    then what runs is measured when it is entered anew, which `start` says.
+    """
+    return dict if isolated.are_there() else sys._current_frames
+
+
 def all_running(but: int = 0) -> Iterator[FrameType]:
     """Yield the running frames of all threads but the one with the identifier `but`."""
-    for ident, frame in sys._current_frames().items():
+    for ident, frame in of_threads()().items():
         if ident != but:
             yield from stack(frame)
 
@@ -36,7 +46,9 @@ def own_ident() -> int:
 
     `_thread.get_ident` may be gevent's, which tells greenlets apart instead.
     """
-    running = sys._current_frames()
+    running = of_threads()()
+    if not running:
+        return _thread.get_ident()
     idents = dict(zip(map(id, running.values()), running))
     # A frame that refers to itself would live on, with all its callers, until it is collected.
     running.clear()

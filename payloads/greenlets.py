@@ -61,9 +61,9 @@ class Look:
         self.suspended: list[ref[Any]] = []
         self.tops: list[FrameType | None] = []  # of all greenlets, None where one is not suspended
         # Our own frame would refer to itself by way of this, and live until it is collected.
-        drop_own = methodcaller("pop", frames.own_ident())
+        drop_own = methodcaller("pop", frames.own_ident(), None)
         self.calls: list[Callable[[], Any]] = [
-            gil.exhausting(map(self.threads.append, map(gil.CALL, (sys._current_frames,)))),
+            gil.exhausting(map(self.threads.append, map(gil.CALL, (frames.of_threads(),)))),
             gil.exhausting(map(drop_own, self.threads)),
         ]
         greenlet = kind()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FIRST = ("launch", "forks", "loading")  # in this order in what covattach has compiled
 FORKS = "covattach.forks"  # in the codec registry, where the next session finds it again
+STACK = 1 << 21  # bytes: enough for a thousand frames of Python 3.9
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
 # read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
 HURRY = 0.0002
@@ -78,7 +79,7 @@ def load(folder: str) -> Any:
     code, content = code_of(folder, "loading")
     space: dict[str, Any] = {"__name__": "_covattach.loading"}
     exec(code, space)
-    found = space["load"](folder, content)
+    found = space["load"](folder, content, globals().get("MAIN", 0))
     space.clear()  # functions and their names refer to each other
     return found
 
@@ -87,15 +88,34 @@ def start_thread(function: Any, *arguments: Any) -> None:
     """Call `function` in a thread of its own, of which `threading` does not know.
 
     It gets no signals, not even while it begins: one that the kernel gives to it would not wake
-    the application's thread that waits for it.
+    the application's thread that waits for it.  The size of its stack is ours: that of the
+    application's may be too small for what we do.
     """
     import _signal
 
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
+    size = original("_thread", "stack_size")
+    theirs: list[int] = []
     try:
-        original("_thread", "start_new_thread")(function, arguments)
+        start_with_stack(original("_thread", "start_new_thread"), (function, arguments), theirs)
     finally:
+        if theirs:
+            size(theirs.pop())
         _signal.pthread_sigmask(_signal.SIG_SETMASK, before)
+
+
+def start_with_stack(start: Any, arguments: tuple[Any, ...], theirs: list[int]) -> None:
+    """Start a thread with a stack of STACK bytes, while `theirs` holds the application's size.
+
+    In one call of C that executes no bytecode: no other thread comes in between and takes, or
+    changes, a size that is the whole interpreter's.
+    """
+    from itertools import chain
+
+    size = original("_thread", "stack_size")
+    taken = map(theirs.append, map(size, (STACK,)))
+    given_back = map(size, map(theirs.pop, (0,)))
+    list(chain(taken, map(start, *((one,) for one in arguments)), given_back))
 
 
 def forks(folder: str) -> Any:

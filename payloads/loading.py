@@ -14,6 +14,7 @@ MODULES = (
     "main_thread",
     "gil",
     "heap",
+    "isolated",
     "frames",
     "greenlets",
     "stand_ins",
@@ -96,8 +97,10 @@ def texts(folder: str) -> tuple[str, ...]:
     return tuple(found)
 
 
-def load(folder: str, content: Any = None) -> Any:
+def load(folder: str, content: Any = None, main: int = 0) -> Any:
     """Return the last of the payload modules: of the texts in `folder`, or as they are compiled.
+
+    `main` is the identifier of the process's first thread, if it is known.
 
     An earlier session has kept it, if the modules are the same; otherwise they are executed.  In
     the codec registry, as `library` keeps coverage: made anew for each session, half a megabyte
@@ -110,11 +113,11 @@ def load(folder: str, content: Any = None) -> Any:
         keeper = None
     key = content[:DIGEST] if isinstance(content, bytes) else hash(content)
     if keeper is None or keeper.key != key:
-        keeper = keep(key, execute(content))
+        keeper = keep(key, execute(content, main))
     return keeper.last
 
 
-def execute(content: Any) -> Any:
+def execute(content: Any, main: int) -> Any:
     """Execute the payload modules, of these `contents`, and return the last one.
 
     They see each other as the package `_covattach`, which is in `sys.modules` only meanwhile.
@@ -125,6 +128,7 @@ def execute(content: Any) -> Any:
         content = [found[name] for name in MODULES]
     package: Any = ModuleType(PACKAGE)
     package.__path__ = []
+    package.main = main  # for `main_thread`
     sys.modules[PACKAGE] = package
     module: Any = package
     try:

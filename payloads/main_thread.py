@@ -17,8 +17,9 @@ def import_threading() -> None:
     """Import `threading` where it is not there yet, with the process's first thread as the main."""
     if "threading" in sys.modules or sys.version_info >= (3, 13):
         return
-    # Thread states are listed from the newest to the oldest.
-    ident = list(sys._current_frames())[-1]
+    # Where nobody could tell: thread states are listed from the newest to the oldest.
+    known: int = getattr(sys.modules[__package__], "main", 0) if __package__ else 0
+    ident = known or list(sys._current_frames())[-1]
     import threading
 
     if threading.main_thread().ident != ident:

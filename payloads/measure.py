@@ -8,7 +8,17 @@ from _thread import RLock
 from functools import lru_cache
 from typing import Any
 
-from . import adopt_ctrace, adopt_sysmon, company, frames, greenlets, later, library, tracers
+from . import (
+    adopt_ctrace,
+    adopt_sysmon,
+    company,
+    frames,
+    greenlets,
+    isolated,
+    later,
+    library,
+    tracers,
+)
 from .cores import CORES, best_core
 from .snapshot import Snapshots
 
@@ -119,6 +129,11 @@ class Measurement:
             else:
                 self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
             self.adoption.start(0 if self.is_first else frames.own_ident())
+            if isolated.are_there():
+                self.note(
+                    "functions that run already are measured only once they are entered anew, as"
+                    " there are subinterpreters with a GIL of their own"
+                )
         except adopt_ctrace.CannotAdopt as reason:
             self.note(f"only threads that start from now on are measured: {reason}")
         except BaseException:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shutil
 import time
+from collections.abc import Callable
+from functools import partial
 
 from covattach.errors import NotPossible
 from covattach.folder import Folder
@@ -16,8 +18,10 @@ from covattach.injector.injection import Injection
 from covattach.injector.launcher import launcher
 from covattach.target.interpreter import Interpreter
 from covattach.target.process import Process
+from covattach.target.runtime import check_python
 from covattach.target.threads import asleep
 
+Text = Callable[..., bytes]
 METHODS = ("auto", "gdb", "remote-exec", "pyrasite")
 ASLEEP = 0.25  # seconds after which a target none of whose threads runs is taken for asleep
 
@@ -30,7 +34,8 @@ def inject(
     `deadline` is a time of `time.monotonic`.  Raises NotPossible, NotNow, NoSafePoint; the
     target is then as it was.
     """
-    text = launcher(folder.inside)
+    text = partial(launcher, folder.inside)
+    check_python(process, interpreter)
     if method == "auto":
         return least_intrusive(process, interpreter, folder, text, deadline)
     if method == "gdb":
@@ -38,21 +43,21 @@ def inject(
     if method == "remote-exec":
         return by_remote_exec(process, interpreter, folder, text, deadline)
     if method == "pyrasite":  # it leaves two folders in front of the target's sys.path
-        script = folder.add_file("launch", b"del sys.path[:2]\n" + text)
+        script = folder.add_file("launch", b"del sys.path[:2]\n" + text())
         return pyrasite.inject(process, script, deadline)
     raise NotPossible(f"There is no method {method}.", f"Use one of {', '.join(METHODS)}.")
 
 
 def by_remote_exec(
-    process: Process, interpreter: Interpreter, folder: Folder, text: bytes, deadline: float
+    process: Process, interpreter: Interpreter, folder: Folder, text: Text, deadline: float
 ) -> Injection:
     """Inject by PEP 768, which takes a file instead of a text."""
-    script = folder.add_file("launch", text)
+    script = folder.add_file("launch", text())
     return remote_exec.inject(process, interpreter, script, folder.is_claimed, deadline)
 
 
 def least_intrusive(
-    process: Process, interpreter: Interpreter, folder: Folder, text: bytes, deadline: float
+    process: Process, interpreter: Interpreter, folder: Folder, text: Text, deadline: float
 ) -> Injection:
     """Inject without stopping the target where that is possible, else by gdb.
 

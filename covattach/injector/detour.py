@@ -25,35 +25,54 @@ from covattach.errors import NotNow, NotPossible
 from covattach.injector.detour_code import BEHIND, CODE, UNDO
 from covattach.injector.rooms import code_rooms, data_rooms
 from covattach.target.interpreter import Interpreter
+from covattach.target.libc import THREADS, thread_functions
 from covattach.target.memory import Memory
 from covattach.target.process import Process
 
-# What the code reads and writes, `block` in the listing: state, whether to run or to arm, where to
-# return to, the result, two places on the stack, six functions, and the text for them.
-BLOCK = struct.Struct("<iiQiiQQ6QQ8s")
+# What the code reads and writes, `block` in the listing: state, whether a thread may be started at
+# once, where to return to; result, and what the function for it returned; where the registers are
+# kept, on the thread's stack and on ours; our stack, the signals that were blocked; how often to
+# look whether the line is over, and whether it is; the size of our thread's stack; 13 functions.
+# Behind it follows the text.
+BLOCK = struct.Struct("<iiQiiQQQQiiQ13Q8s")
 MAGIC = b"covattac"
-ROOM = 384
+ROOM = 512
 PLACED, INSIDE, HOME = 0, 1, 2  # states
-NOTHING, RAN, ARMED = 0, 1, 2  # results
-# The text is run in a thread that does not have the GIL.  `PyGILState_Check` says so, but it says
-# of every thread that it has once there was a subinterpreter; then the last one tells: it returns
-# the state of whoever has the GIL, NULL if nobody has, and from 3.12 on if this thread has not.
+NOTHING, STARTED, ARMED, ABSENT, NO_STACK = 0, 1, 2, 3, 4  # results
+# A thread is started at once only where the one that is sent does not have the GIL.
+# `PyGILState_Check` says so, but it says of every thread that it has once there was a
+# subinterpreter; then the third tells: it returns the state of whoever has the GIL, NULL if nobody
+# has, and from 3.12 on if this thread has not.
 ORDER = (
+    "Py_IsInitialized",
     "PyGILState_Check",
+    "PyThreadState_GetUnchecked",
+    "Py_AddPendingCall",
     "PyGILState_Ensure",
     "PyRun_SimpleString",
     "PyGILState_Release",
-    "Py_AddPendingCall",
-    "PyThreadState_GetUnchecked",
+    "PyEval_SaveThread",
+    "PyEval_RestoreThread",
+    *THREADS,
 )
+STACK = 1 << 21  # bytes for the thread that runs the text: enough for a thousand frames of 3.9
+# How often 0.2 ms the application's thread waits for the line at most.  From 3.12 on it matters:
+# until the line has run, a fork would find a thread that it warns of (Modules/posixmodule.c,
+# warn_about_fork_with_threads).
+TURNS = 250
 
 
 @dataclass(frozen=True)
 class Detour:
-    """The code and its block: two addresses in the target."""
+    """The code and its block: two addresses in the target.
+
+    `functions` are the addresses of those in ORDER, and `turns` as TURNS, or 0.
+    """
 
     code: int
     block: int
+    functions: tuple[int, ...]
+    turns: int
 
     @property
     def entry(self) -> int:
@@ -69,19 +88,16 @@ class Detour:
         """Whether a thread at this instruction is on the detour."""
         return self.code <= address < self.code + len(CODE)
 
-    def place(
-        self, memory: Memory, functions: dict[str, int], text: bytes, back: int, run: bool
-    ) -> None:
+    def place(self, memory: Memory, text: bytes, back: int, run: bool) -> None:
         """Write code and block for a thread that is stopped, and is to return to `back`.
 
-        `run` is whether the text may be run in this thread at once, if it does not have the GIL.
-        Raises NotPossible where a security policy lets nobody write where code lies.
+        `run` is whether a thread that runs the text may be started at once, if this one does not
+        have the GIL.  Raises NotPossible where a security policy lets nobody write where code lies.
         """
-        addresses = [functions[name] for name in ORDER]
-        where = self.block + BLOCK.size
-        fields = (PLACED, run, back, NOTHING, 0, 0, 0, *addresses, where, MAGIC)
+        fields = (PLACED, run, back, NOTHING, 0, 0, 0, 0, 0, self.turns, 0, STACK)
+        content = BLOCK.pack(*fields, *self.functions, MAGIC) + text
         try:
-            memory.write(self.block, BLOCK.pack(*fields) + text + b"\0")
+            memory.write(self.block, content + bytes(ROOM - len(content)))
             memory.write(self.code, CODE + struct.pack("<Q", self.block))
         except OSError as error:
             # SELinux's execmod, or the kernel's proc_mem.force_override
@@ -95,24 +111,27 @@ class Detour:
         return int(BLOCK.unpack(memory.read(self.block, BLOCK.size))[0])
 
     def is_arming(self, memory: Memory) -> bool:
-        """Whether the thread is inside, and has not been asked to run the text at once."""
+        """Whether the thread is inside, and was not to start one at once."""
         state, run, *_ = BLOCK.unpack(memory.read(self.block, BLOCK.size))
         return state == INSIDE and not run
 
     def result(self, memory: Memory) -> tuple[int, int]:
-        """Return what was done, and what `Py_AddPendingCall` returned."""
+        """Return what was done, and what the function that did it returned."""
         fields = BLOCK.unpack(memory.read(self.block, BLOCK.size))
         return int(fields[3]), int(fields[4])
 
     def clear(self, memory: Memory) -> None:
-        """Clear the text: a call that is armed still finds an empty string to run.
+        """Clear the text: what is armed, or waits for the GIL, finds nothing to run.
 
-        Nothing else of it is touched unless the thread is home: it would not find back.
+        Nothing else of it is touched unless the thread is home: it would not find back.  What
+        reads the block copies it, and then looks whether the end of it is still there: so that
+        is what goes first.
         """
         content = memory.read(self.block, ROOM)
         if content[BLOCK.size - len(MAGIC) :].startswith(MAGIC):
             memory.write(self.block + BLOCK.size, bytes(ROOM - BLOCK.size))
             if self.state(memory) == HOME:
+                memory.write(self.block + BLOCK.size - len(MAGIC), bytes(len(MAGIC)))
                 memory.write(self.block, bytes(BLOCK.size))
 
 
@@ -122,10 +141,13 @@ def find(process: Process, interpreter: Interpreter, memory: Memory) -> Detour:
     What was left there by one of us is used again: the code is the same.
     """
     refuse_unfit(process)
+    known = {**interpreter.functions, **thread_functions(process)}
+    functions = tuple(known[name] for name in ORDER)
+    turns = TURNS if interpreter.version >= (3, 12) else 0
     size = len(CODE) + 8
     code = first(code_rooms(process, interpreter, size), memory, size, process)
     block = first(data_rooms(process, interpreter, ROOM), memory, ROOM, process)
-    return Detour(code, block)
+    return Detour(code, block, functions, turns)
 
 
 def refuse_unfit(process: Process) -> None:

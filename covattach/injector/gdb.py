@@ -26,8 +26,10 @@ from covattach.injector.injection import Injection
 from covattach.target.interpreter import Interpreter
 from covattach.target.memory import open_memory
 from covattach.target.process import Process, may_not
+from covattach.target.runtime import no_python_any_more
 from covattach.target.threads import Activity, activity, to_send, traces_of_moving
 
+Text = Callable[[int], bytes]
 AMD64_SSE = Path(__file__).with_name("amd64_sse.xml")
 # Of a tree, for which many are attached to side by side: a gdb that has no processor to itself is
 # slow, and its target is stopped meanwhile.
@@ -35,10 +37,11 @@ TURNS = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
 STUCK = 2.0  # seconds after which a thread that waits for the lock of pending calls never gets it
 
 
-def inject(process: Process, interpreter: Interpreter, text: bytes, deadline: float) -> Injection:
-    """Have the interpreter of `process` execute `text`, or arm it to do so.
+def inject(process: Process, interpreter: Interpreter, text: Text, deadline: float) -> Injection:
+    """Have a thread of its own in `process` execute `text`, or arm the interpreter to start one.
 
-    `deadline` is a time of `time.monotonic`.  Raises NotPossible, NotNow, NoSafePoint.
+    `text` makes it of the main thread's identifier.  `deadline` is a time of `time.monotonic`.
+    Raises NotPossible, NotNow, NoSafePoint.
     """
     if interpreter.machine != "EM_X86_64":
         raise NotPossible(
@@ -80,7 +83,7 @@ def by_detour(
     process: Process,
     interpreter: Interpreter,
     way: Detour,
-    text: bytes,
+    text: Text,
     deadline: float,
     cancel: Callable[[], None],
 ) -> Injection:
@@ -112,7 +115,7 @@ def send(
     process: Process,
     interpreter: Interpreter,
     way: Detour,
-    text: bytes,
+    text: Text,
     deadline: float,
     tid: int,
 ) -> Activity:
@@ -121,6 +124,8 @@ def send(
     It is the main one, or waits in an idle call: if not any more, then the main one is sent.
     """
     sent = activity(process, interpreter, tid)
+    # glibc's pthread_t is the address of the thread's own block, to which this register points.
+    main = gdb.value("(unsigned long)$fs_base", deadline)
     if tid != process.pid and sent.idle:
         gdb.select(tid, deadline)
     else:
@@ -129,7 +134,7 @@ def send(
     with open_memory(process) as memory:
         if way.has(back) or way.state(memory) == detour.INSIDE:
             raise detour.still_inside(process)
-        way.place(memory, interpreter.functions, text, back, run=sent.idle)
+        way.place(memory, text(main), back, run=sent.idle)
     # The first is all that is changed, at one stroke; after it, it does not matter who lives.
     gdb.command(f"set $rip = {way.entry:#x}\ndetach", deadline)
     gdb.attached = 0
@@ -173,21 +178,34 @@ def outcome(process: Process, way: Detour, sent: Activity, transcript: list[str]
             "\n".join(transcript),
         )
     with open_memory(process) as memory:
-        result, full = way.result(memory)
-    if result == detour.RAN:
+        result, returned = way.result(memory)
+    if result == detour.STARTED and not returned:
         which = "the main thread" if sent.tid == process.pid else f"thread {sent.tid}"
-        return f"run in {which}, which waited in {sent.name}"
-    if result == detour.ARMED and not full:
+        return f"run in a thread that {which} has started, which waited in {sent.name}"
+    if result == detour.ARMED and not returned:
         return f"armed for the main thread ({sent.name})"
-    if result == detour.ARMED:
-        raise NotNow(
-            f"Process {process.pid} has too many pending calls to take one more.",
-            "Try again in a moment.",
-        )
+    if result:
+        raise refusal(process, result)
     raise NoSafePoint(
         f"Process {process.pid} reached no safe point in time; it runs on untouched.",
         "It is busy in C code or blocked: try again, or give it longer: `--timeout 60`.",
         "\n".join(transcript),
+    )
+
+
+def refusal(process: Process, result: int) -> CovattachError:
+    """Return the error for a detour that has come to nothing."""
+    if result == detour.ABSENT:
+        return no_python_any_more(process)
+    if result == detour.ARMED:
+        return NotNow(
+            f"Process {process.pid} has too many pending calls to take one more.",
+            "Try again in a moment.",
+        )
+    return NotNow(
+        f"Process {process.pid} can have no further thread: its limit of threads or memory is"
+        " reached.",
+        f"Give it more: see `prlimit --pid {process.pid}`, --nproc and --as.",
     )
 
 

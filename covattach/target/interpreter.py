@@ -17,6 +17,9 @@ from covattach.target.process import Process
 OLDEST, NEWEST = (3, 9), (3, 15)
 FUNCTIONS = (
     "Py_AddPendingCall",
+    "Py_IsInitialized",
+    "PyEval_RestoreThread",
+    "PyEval_SaveThread",
     "PyGILState_Check",
     "PyGILState_Ensure",
     "PyGILState_Release",

@@ -7,7 +7,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from covattach.errors import NoTarget
+from covattach.errors import NoTarget, NotNow
 from covattach.target.process import Process, may_not
 
 
@@ -45,16 +45,16 @@ class Memory:
 def open_memory(process: Process) -> Iterator[Memory]:
     """Open the memory of `process` for reading and writing; raises NotPossible without rights.
 
-    Raises NoTarget where it has ended, also if another process has its PID now: what is open then
-    belongs to one process for good, so it is looked at afterwards whose it is.
+    Raises NotNow or NoTarget where it has ended, also if another process has its PID now: what is
+    open then belongs to one process for good, so it is looked at afterwards whose it is.
     """
     try:
         fd = os.open(process.proc / "mem", os.O_RDWR | os.O_CLOEXEC)
     except PermissionError:
         raise may_not(process) from None
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         process.read_start_time()
-        raise
+        raise ended(process) from None
     try:
         if process.read_start_time() != process.start_time:
             raise NoTarget(
@@ -64,3 +64,12 @@ def open_memory(process: Process) -> Iterator[Memory]:
         yield Memory(fd)
     finally:
         os.close(fd)
+
+
+def ended(process: Process, details: str = "") -> NotNow:
+    """Return the error for a process that has ended under our hands."""
+    return NotNow(
+        f"Process {process.pid} ended meanwhile.",
+        "Look for its successor with `covattach ps`.",
+        details,
+    )

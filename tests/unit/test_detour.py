@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
+from itertools import repeat
 
 import pytest
 
 from covattach.errors import NotPossible
-from covattach.injector.detour import BLOCK, ORDER, Detour
+from covattach.injector.detour import BLOCK, MAGIC, ORDER, Detour
 from covattach.injector.detour_code import BEHIND, CODE, LISTING, UNDO
 from covattach.target.memory import Memory
-
-FUNCTIONS = dict.fromkeys(ORDER, 0)
 
 
 def test_places_in_the_code() -> None:
     """Entries and way out are where the listing has them."""
-    lines = LISTING.splitlines()
-    before = "".join(line[:20] for line in lines[: lines.index("# undo:")] if line[:1] != "#")
-    assert bytes.fromhex(before) == CODE[:UNDO]
     assert CODE[BEHIND : BEHIND + 3] == bytes.fromhex("488da4")  # lea rsp, the second entry
     assert CODE[:1] == b"\xeb"  # the first entry is a jump of two bytes
     assert CODE[UNDO : UNDO + BEHIND] == b"\x90" * BEHIND  # the way out, moved back or not
@@ -27,8 +24,8 @@ def test_places_in_the_code() -> None:
 def test_loads_of_the_block_are_where_it_lies() -> None:
     """Each instruction that is relative to the code finds the address of the block behind it."""
     at, found = 0, 0
-    for line in LISTING.splitlines():
-        if line[:1] == "#":
+    for line in LISTING:
+        if line[:1] in "#;":
             continue
         size = len(bytes.fromhex(line[:20]))
         at += size
@@ -39,12 +36,23 @@ def test_loads_of_the_block_are_where_it_lies() -> None:
     assert found == 4
 
 
+def test_fields_of_the_block_are_where_the_code_looks() -> None:
+    """The listing calls as many functions as there are, and looks for the mark where it is."""
+    text = "\n".join(LISTING)
+    called = set(map(int, re.findall(r"call \[r(?:bx|12)\+(0x\w+)\]", text), repeat(16)))
+    end = BLOCK.size - len(MAGIC)
+    assert called == set(range(end - 8 * len(ORDER), end, 8))
+    assert f"cmp [r12+{end:#x}],r13" in text
+    assert f"cmp byte [r12+{BLOCK.size:#x}],0x0" in text  # the text's first
+
+
 def test_memory_that_cannot_be_written() -> None:
     """A policy that forbids it is told as such."""
+    functions = (0,) * len(ORDER)
     fd = os.open("/proc/self/mem", os.O_RDONLY)
     try:
         with pytest.raises(NotPossible, match="lets nobody write"):
-            Detour(0x1000, 0x2000).place(Memory(fd), FUNCTIONS, b"0", 0x3000, run=True)
+            Detour(0x1000, 0x2000, functions, 0).place(Memory(fd), b"0", 0x3000, run=True)
     finally:
         os.close(fd)
 
@@ -54,5 +62,5 @@ def test_block_holds_a_line() -> None:
     from covattach.injector.detour import ROOM
     from covattach.injector.launcher import launcher
 
-    longest = launcher("/" + "x" * 55)
+    longest = launcher("/" + "x" * 55, 1 << 47)
     assert BLOCK.size + len(longest) + 1 <= ROOM
