@@ -12,7 +12,7 @@ from __future__ import annotations
 import socket
 import time
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,8 @@ MOST_EVENTS = 4096
 COLUMNS = 7
 WORD = 8  # bytes of a number
 LONGEST_BLOB = MOST_EVENTS * COLUMNS * WORD
-MOST_NAMES = 1_000_000  # of functions, and of threads
+MOST_NAMES = 100_000  # of functions, and of threads
+MOST_LETTERS = 50_000_000  # of all of these names together
 MOST_UNDER_WAY = 200_000  # calls whose end is waited for, to tell how long they took
 LONGEST_NAME = 4096
 KINDS = ("call", "return", "raise", "yield", "resume", "gap")
@@ -156,21 +157,26 @@ class Decoder:
         self.functions: dict[int, Function] = {}
         self.threads: dict[int, Thread] = {}
         self.under_way: dict[tuple[int, int, int], int] = {}
+        self.letters = 0  # that are kept, of names
         self.facts: dict[str, Any] = dict.fromkeys(NUMBERS, 0) | {"end": ""}
 
     def events(self, header: dict[str, Any], blob: bytes) -> list[Event]:
         """Return the events of a message."""
         self.facts = facts_of(header)
         for number, module, name, file, line in rows(header, "functions", FUNCTION):
-            if len(self.functions) >= MOST_NAMES:
-                raise BadStream("too many functions")
+            self.keep(self.functions, module, name, file)
             self.functions[number] = Function(module, name, file, line)
         for number, name, native in rows(header, "threads", THREAD):
-            if len(self.threads) >= MOST_NAMES:
-                raise BadStream("too many threads")
+            self.keep(self.threads, name)
             self.threads[number] = Thread(name, native)
         columns, texts = columns_of(header, blob)
         return [self.event(*row) for row in zip(*columns, texts, strict=True)]
+
+    def keep(self, known: Sized, *names: str) -> None:
+        """Count names that are to be kept with those that are `known`; raises BadStream."""
+        self.letters += sum(map(len, names))
+        if len(known) >= MOST_NAMES or self.letters > MOST_LETTERS:
+            raise BadStream("too many functions or threads")
 
     def event(
         self,

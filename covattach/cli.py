@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from covattach import __version__, interruption
+from covattach.budget import BUDGET
 from covattach.commands.common import say
 from covattach.commands.demo import demo
 from covattach.commands.doctor import doctor
@@ -54,6 +55,7 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; print an error as one sentence and one remedy, and exit."""
+        BUDGET.renew()
         try:
             return super().invoke(context)
         except CovattachError as error:

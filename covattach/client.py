@@ -11,15 +11,17 @@ import struct
 import time
 from typing import Any
 
+from covattach import facts
 from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
-from covattach.facts import checked
 from covattach.folder import Folder
 from covattach.payloads.wire import PROTOCOL
 
-LONGEST_HEAD = 1 << 26  # bytes; 100,000 files with long names are 20 MB
-LONGEST_BLOB = 1 << 28  # bytes; ten million executed lines are 80 MB
+LONGEST_HEAD = 1 << 25  # bytes; 100,000 files with long names are 20 MB
+LONGEST_BLOB = 80 << 20  # bytes; ten million executed lines are 50 MB, or 80 as words
+SLOWEST = 1 << 20  # bytes in a second, of a reply that has begun
+PAUSE = 8  # seconds that it may take longer
 PART = 1 << 18
-PLACE = 2  # seconds
+PLACE = 2.0  # seconds
 # What the replies to verbs have at least, of what facts.py knows.
 FACTS = ("python", "core", "coverage", "branch", "warnings")
 NEEDED = collections.defaultdict(
@@ -65,7 +67,7 @@ def ask(
 
 def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
     """Send a request; return the connection on which the reply comes.  Raises OSError."""
-    connection = connect(folder)
+    connection = connect(folder, deadline - time.monotonic())
     try:
         request = {"verb": verb, "protocol": PROTOCOL, **arguments}
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -76,14 +78,16 @@ def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socke
     return connection
 
 
-def connect(folder: Folder) -> socket.socket:
+def connect(folder: Folder, seconds: float = PLACE) -> socket.socket:
     """Return a connection to the agent of `folder`; raises OSError, NotPossible.
 
+    `seconds` is for how long it waits where more callers than the socket takes are waiting.
     Nobody but the folder's owner is believed: they must own the socket, and listen at it.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    # For so long it waits for a place, where more callers than the socket takes are waiting.
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, struct.pack("ll", PLACE, 0))
+    whole, part = divmod(max(min(seconds, PLACE), 0.01), 1)
+    wait = struct.pack("ll", int(whole), int(1e6 * part))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
     try:
         with folder.opened() as directory:
             uid = os.fstat(directory).st_uid
@@ -91,8 +95,8 @@ def connect(folder: Folder) -> socket.socket:
                 "agent.sock", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory
             )
             try:
-                facts = os.fstat(found)
-                if facts.st_uid != uid or not stat.S_ISSOCK(facts.st_mode):
+                what = os.fstat(found)
+                if what.st_uid != uid or not stat.S_ISSOCK(what.st_mode):
                     raise PermissionError("what is there is not the agent's socket")
                 # By the descriptor: nobody can put another there now, and the path of a target
                 # in a container may be longer than 107 bytes.
@@ -110,10 +114,9 @@ def connect(folder: Folder) -> socket.socket:
 
 def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any], bytes]:
     """Return header and blob of a reply; raises OSError, ValueError for what is none."""
-    head, rest = bytearray(), b""
+    head, rest, incoming = bytearray(), b"", Incoming(connection, deadline)
     while not rest:
-        part = receive_part(connection, deadline)
-        line, newline, rest = part.partition(b"\n")
+        line, newline, rest = incoming.part().partition(b"\n")
         head += line
         if len(head) > LONGEST_HEAD:
             raise ValueError("the reply's header is too long")
@@ -122,19 +125,36 @@ def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any],
     header, size = parsed(bytes(head))
     blob = bytearray(rest)
     while len(blob) < size:
-        blob += receive_part(connection, deadline)
+        blob += incoming.part()
     if len(blob) != size:
         raise ValueError("the reply is longer than it says")
     return header, bytes(blob)
 
 
-def receive_part(connection: socket.socket, deadline: float) -> bytes:
-    """Return what comes next; raises OSError at the deadline, ValueError at the end."""
-    connection.settimeout(max(deadline - time.monotonic(), 0.001))
-    part = connection.recv(PART)
-    if not part:
-        raise ValueError("the reply was cut off")
-    return part
+class Incoming:
+    """What comes on a connection until `deadline`, a time of `time.monotonic`.
+
+    Until it begins, the target may have other things to do; from then on it comes as fast as we
+    take it, or does not come at all: one byte a second is no reply.
+    """
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self.connection, self.deadline = connection, deadline
+        self.begun: float | None = None
+        self.received = 0
+
+    def part(self) -> bytes:
+        """Return what comes next; raises OSError at the deadline, ValueError at the end."""
+        now, deadline = time.monotonic(), self.deadline
+        if self.begun is not None:
+            deadline = min(deadline, self.begun + PAUSE + self.received / SLOWEST)
+        self.connection.settimeout(max(deadline - now, 0.001))
+        part = self.connection.recv(PART)
+        if not part:
+            raise ValueError("the reply was cut off")
+        self.begun = self.begun or time.monotonic()
+        self.received += len(part)
+        return part
 
 
 def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any], int]:
@@ -142,16 +162,13 @@ def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any
 
     Raises ValueError for what is none.
     """
-    try:
-        header = json.loads(line)
-    except RecursionError:
-        raise ValueError("the reply is not JSON of ours") from None
+    header = facts.parsed(line)
     if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
         raise ValueError("the reply is of another protocol")
     size = header.pop("blob", 0)
     if type(size) is not int or not 0 <= size <= longest_blob:
         raise ValueError("the reply's size makes no sense")
-    return checked(header), size
+    return facts.checked(header), size
 
 
 def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:

@@ -6,11 +6,14 @@ target; whoever reads them may be root.
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable
 from typing import Any
 
 LARGEST = 1e15  # no time, size or number of ours is larger
+LONGEST_TEXT, LONGEST_LINE, MOST_TEXTS = 1 << 16, 1000, 1000  # characters, and how many
+MOST_PARTS = 4_000_000  # of JSON: 100,000 files are 300,000
 Check = Callable[[Any], bool]
 
 
@@ -25,13 +28,13 @@ def is_natural(value: Any) -> bool:
 
 
 def is_text(value: Any) -> bool:
-    """Whether it is a text that can also be a name of a file."""
-    return isinstance(value, str) and "\0" not in value
+    """Whether it is a text that can also be a name of a file, and can be shown to somebody."""
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and "\0" not in value
 
 
 def is_words(value: Any) -> bool:
     """Whether it is a text of one line, which a terminal takes for nothing but text."""
-    return is_text(value) and value.isprintable()
+    return is_text(value) and len(value) <= LONGEST_LINE and value.isprintable()
 
 
 def is_flag(value: Any) -> bool:
@@ -42,6 +45,11 @@ def is_flag(value: Any) -> bool:
 def is_texts(value: Any) -> bool:
     """Whether it is a list of texts."""
     return isinstance(value, list) and all(map(is_text, value))
+
+
+def is_said(value: Any) -> bool:
+    """Whether it is a list of texts that somebody could read."""
+    return is_texts(value) and len(value) <= MOST_TEXTS
 
 
 def is_list(value: Any) -> bool:
@@ -82,7 +90,7 @@ KINDS: dict[Check, str] = {
     is_text: "command how window off previous error message traceback",
     is_words: "python core method coverage role",
     is_flag: "measuring branch",
-    is_texts: "warnings transcript",
+    is_said: "warnings transcript",
     is_list: "windows",
     is_path: "cwd tree",
     is_process: "attacher",
@@ -101,6 +109,19 @@ def checked(said: Any) -> dict[str, Any]:
 def printable(text: str) -> str:
     """Return a text without what a terminal would take for a command."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def parsed(text: bytes) -> Any:
+    """Return what a text in JSON says; raises ValueError for one that is none, or is too much.
+
+    A list in a list takes 3 bytes there and 80 here: so it is the parts that have a bound.
+    """
+    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_PARTS:
+        raise ValueError("it has too many parts")
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is too deep") from None
 
 
 def is_any(value: Any) -> bool:

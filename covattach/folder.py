@@ -19,12 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from covattach.errors import NoTarget, NotPossible
-from covattach.facts import checked
+from covattach.facts import checked, parsed
 from covattach.target import places
 from covattach.target.process import Process
 from covattach.target.rights import Owner, as_owner
 
-LONGEST_FACTS = 1 << 20
+LONGEST_FACTS = 1 << 18
 LONGEST_FAULT = 1 << 16
 LEFT_OUT = ("__pycache__",)
 BIRTH = 2.0  # seconds that a process of a tree takes at most to open its door
@@ -90,8 +90,8 @@ class Folder:
     def facts(self) -> dict[str, Any]:
         """What the session says of itself; the target could have changed it, so it may be empty."""
         try:
-            return checked(json.loads(self.read("session.json", LONGEST_FACTS)))
-        except (ValueError, RecursionError):
+            return checked(parsed(self.read("session.json", LONGEST_FACTS)))
+        except ValueError:
             return {}
 
     def write_facts(self, facts: dict[str, Any]) -> None:
@@ -120,12 +120,17 @@ class Folder:
 
     def belongs_to(self, uid: int) -> bool:
         """Whether it is that user's alone; a folder that has just been removed is nobody's."""
+        return self.only_user == uid
+
+    @property
+    def only_user(self) -> int | None:
+        """The user that it belongs to, if nobody else may look into it."""
         try:
             with self.opened() as folder:
                 found = os.fstat(folder)
         except (OSError, NotPossible):
-            return False
-        return found.st_uid == uid and not found.st_mode & 0o077
+            return None
+        return None if found.st_mode & 0o077 else found.st_uid
 
     def is_claimed(self) -> bool:
         """Whether the launch file has been executed: the first to do so takes the token."""

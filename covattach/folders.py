@@ -5,12 +5,14 @@ They are believed only where they belong to the user whom the process belongs to
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import os
 import stat
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.folder import Folder, opened
@@ -21,6 +23,7 @@ from covattach.target.rights import Owner
 
 BASES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a random folder of mode 0700 in it
 PREFIX = "covattach-"
+MOST_OF_ONE = 2000  # folders of one user: a server with so many workers is a large one
 
 
 def create(process: Process, tree: str | None = None) -> Folder:
@@ -50,7 +53,11 @@ def create(process: Process, tree: str | None = None) -> Folder:
 
 
 def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
-    """Yield the session folders below `root`, each as its owner's, whoever that may be."""
+    """Yield the session folders below `root`, each as its owner's, whoever that may be.
+
+    So many of each owner: nobody's folders may hide those of others, or keep us busy for ever.
+    """
+    seen: collections.Counter[int] = collections.Counter()
     for base in bases:
         with contextlib.suppress(OSError), opened(root, base, None) as above:
             for name in places.names(above):
@@ -58,7 +65,8 @@ def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
                     continue
                 with contextlib.suppress(OSError):
                     found = os.lstat(name, dir_fd=above)
-                    if stat.S_ISDIR(found.st_mode):
+                    seen[found.st_uid] += 1
+                    if stat.S_ISDIR(found.st_mode) and seen[found.st_uid] <= MOST_OF_ONE:
                         inside = f"{base}/{name}"
                         owner = Owner(found.st_uid, found.st_gid)
                         yield Folder(root / inside.lstrip("/"), inside, owner)
@@ -66,17 +74,38 @@ def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
 
 def find(process: Process) -> list[Folder]:
     """Return the folders of sessions that measure `process`, or have measured it."""
-    found = []
-    for folder in folders_in(process.root, (*BASES, *process.memory_folders)):
+    return Listing().of(process)
+
+
+class Listing:
+    """All session folders with what they say, each looked at once, for many processes."""
+
+    def __init__(self) -> None:
+        self.known: dict[tuple[Path, tuple[str, ...]], list[Folder]] = {}
+        self.users: dict[Folder, int | None] = {}
+        self.facts: dict[Folder, dict[str, Any]] = {}
+
+    def of(self, process: Process) -> list[Folder]:
+        """Return the folders of sessions that measure `process`, or have measured it."""
+        place = (process.root, (*BASES, *process.memory_folders))
+        if place not in self.known:
+            self.known[place] = list(folders_in(*place))
+        uid = process.uid
+        return [folder for folder in self.known[place] if self.is_of(folder, process, uid)]
+
+    def is_of(self, folder: Folder, process: Process, uid: int) -> bool:
+        """Whether a folder is that of a session of `process`, whose user is `uid`."""
+        if folder not in self.users:
+            self.users[folder] = folder.only_user
         # A worker that has changed its user since it was born has a folder of its first one's.
-        if not (folder.belongs_to(process.uid) or folder.belongs_to(0)):
-            continue
-        facts = folder.facts
+        if self.users[folder] not in (uid, 0):
+            return False
+        if folder not in self.facts:
+            self.facts[folder] = folder.facts
+        facts = self.facts[folder]
         # `start.py`, in the target, cannot know by which PID we know it.
         same_pid = facts.get("pid") in (process.pid, process.inner_pid)
-        if same_pid and facts.get("start_time") == process.start_time:
-            found.append(folder)
-    return found
+        return bool(same_pid and facts.get("start_time") == process.start_time)
 
 
 def find_ended(pid: int) -> Folder | None:
@@ -125,8 +154,11 @@ def is_dead(folder: Folder) -> bool:
 
     Nor has any process of its tree, if it is the first of one.
     """
-    if any(not is_dead(one) for one in beside(folder)) or folder.names("ended-"):
-        return False
+    return not folder.names("ended-") and all(map(is_over, [folder, *beside(folder)]))
+
+
+def is_over(folder: Folder) -> bool:
+    """Whether the process of one folder has ended, and has saved nothing."""
     try:
         process = Process(int(folder.facts["pid"]))
     except (KeyError, ValueError, NoTarget):

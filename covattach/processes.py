@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from covattach import folders, preconditions
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
+from covattach.target import files
 from covattach.target.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
-from covattach.target.process import Process
+from covattach.target.process import LONGEST_COMMAND, Process
 from covattach.target.runtime import check_python
 
 PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*$")  # a program's name, where nothing else is known
@@ -48,7 +49,8 @@ def pythons(beginning: str = "") -> list[Python]:
     Only those whose PIDs begin with these digits: to look at hundreds takes a second.
     """
     wanted = [pid for pid in sorted(pids()) if str(pid).startswith(beginning)]
-    return list(filter(None, map(look, wanted)))
+    listing = folders.Listing()
+    return [one for pid in wanted if (one := look(pid, listing)) is not None]
 
 
 def pids() -> Iterator[int]:
@@ -63,8 +65,8 @@ def pids() -> Iterator[int]:
 def arguments(pid: int) -> list[str]:
     """Return the words of a command line, which everybody may read; none if it has ended."""
     try:
-        with open(f"/proc/{pid}/cmdline", "rb") as file:
-            return file.read().decode(errors="replace").rstrip("\0").split("\0")
+        words = files.beginning(f"/proc/{pid}/cmdline", LONGEST_COMMAND)
+        return words.decode(errors="replace").rstrip("\0").split("\0")
     except OSError:
         return []
 
@@ -78,13 +80,13 @@ def is_covattach(words: list[str]) -> bool:
     )
 
 
-def look(pid: int) -> Python | None:
+def look(pid: int, listing: folders.Listing | None = None) -> Python | None:
     """Return what can be known of a process, or None for what is no Python."""
     try:
         process = Process(pid)
         if not is_python(process):
             return None
-        return described(process)
+        return described(process, listing or folders.Listing())
     except (CovattachError, OSError):
         return None  # it has ended meanwhile
 
@@ -97,7 +99,7 @@ def is_python(process: Process) -> bool:
         return any(PYTHON.search(word) for word in arguments(process.pid)[:1])
 
 
-def described(process: Process) -> Python:
+def described(process: Process, listing: folders.Listing) -> Python:
     """Return what is known of a Python process; raises NoTarget if it ends meanwhile."""
     version, why_not, remedy = None, "", ""
     try:
@@ -113,7 +115,7 @@ def described(process: Process) -> Python:
         user=user_name(process.uid),
         python=version,
         command=" ".join(arguments(process.pid)),
-        is_measured=bool(version and folders.find(process)),
+        is_measured=bool(version and listing.of(process)),
         why_not=why_not,
         remedy=remedy,
     )
@@ -149,8 +151,10 @@ def matching(pattern: re.Pattern[str]) -> list[Python]:
     have the pattern because they are told of it.
     """
     above = ancestors()
+    listing = folders.Listing()
     wanted = [pid for pid in sorted(pids()) if pattern.search(" ".join(arguments(pid)))]
-    found = [one for one in map(look, wanted) if one is not None and one.pid not in above]
+    looked_at = (look(pid, listing) for pid in wanted if pid not in above)
+    found = [one for one in looked_at if one is not None]
     if not found:
         raise NoTarget(
             f"No Python process has {pattern.pattern!r} in its command line.",

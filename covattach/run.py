@@ -24,7 +24,8 @@ from covattach.folder import Folder
 from covattach.payloads.children import TREE, additions
 from covattach.payloads.tree import announce
 from covattach.program import Program
-from covattach.target.process import Process
+from covattach.target import files
+from covattach.target.process import LONGEST_ENVIRONMENT, Process
 
 if TYPE_CHECKING:
     from covattach.tree import Tree
@@ -184,8 +185,8 @@ def carriers(place: Folder) -> list[int]:
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():
-            with contextlib.suppress(OSError), open(f"{entry.path}/environ", "rb") as file:
-                if needle in file.read():
+            with contextlib.suppress(OSError):
+                if needle in files.beginning(f"{entry.path}/environ", LONGEST_ENVIRONMENT):
                     found.append(int(entry.name))
     return found
 

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 from covattach import client, folders
 from covattach.errors import CovattachError, NotNow
 from covattach.folder import Folder
 from covattach.session import Session, payload_failed, silent
 from covattach.target.process import Process
+
+AT_ONCE = 32  # sessions that are asked side by side
+SILENT = 0.5  # seconds after which one is said not to answer now
+OF_ONE_USER = 4.0  # seconds for all sessions of one user
 
 
 def find(pid: int) -> Session:
@@ -43,18 +50,37 @@ def of_ended(pid: int, place: Folder) -> Session:
 
 
 def everywhere() -> list[Session]:
-    """Return every session on this host that we may look at, those that have ended too."""
-    found = [looked_at(place) for place in folders.everywhere()]
-    return [one for one in found if one is not None]
+    """Return every session on this host that we may look at, those that have ended too.
+
+    They are asked side by side.
+    """
+    patience = Patience()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda place: looked_at(place, patience), folders.everywhere())
+        return [one for one in found if one is not None]
 
 
-def looked_at(place: Folder) -> Session | None:
+class Patience:
+    """How long the sessions of each user are waited for: they keep no other user's waiting."""
+
+    def __init__(self) -> None:
+        self.deadlines: dict[int | None, float] = {}
+
+    def left(self, place: Folder) -> float:
+        """Return for how many seconds this one may be waited for."""
+        user = place.owner.uid if place.owner else None
+        deadline = self.deadlines.setdefault(user, time.monotonic() + OF_ONE_USER)
+        return min(SILENT, deadline - time.monotonic())
+
+
+def looked_at(place: Folder, patience: Patience | None = None) -> Session | None:
     """Return the session in a folder; None if there is none, and what is left of it is removed."""
     pid = place.facts.get("pid")
     if not isinstance(pid, int):
         return None
+    seconds = patience.left(place) if patience else SILENT
     try:
-        facts = client.answers(place, 0.5)
+        facts = client.answers(place, max(seconds, 0.01))
     except client.NoAnswer:
         facts = {"silent": True}
     if facts is None and folders.is_dead(place):

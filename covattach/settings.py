@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from covattach.budget import limited
 from covattach.errors import BadUsage
 from covattach.private import private_folder
 from covattach.reports.eyes import ONE_AT_A_TIME
@@ -23,7 +24,9 @@ from covattach.target.view import View
 if TYPE_CHECKING:
     from coverage.config import CoverageConfig
 
-LONGEST = 1 << 20  # bytes of a configuration file
+LONGEST = 1 << 18  # bytes of a configuration file; a longer one is cut off, and so no TOML
+LONGEST_WORDS = 500  # characters of what coverage says of it
+HONEST = 1.0  # seconds of CPU to read one
 
 MEASURING = (
     "run:branch",
@@ -104,8 +107,9 @@ def read_config(path: str | bool, instead: str = "") -> CoverageConfig:
 
     try:
         return read_coverage_config(config_file=path, warn=lambda message: None)
-    except CoverageException as error:
+    except (CoverageException, RecursionError, ValueError, TypeError, AttributeError) as error:
         words = str(error).replace(f"{instead}/", "") if instead else str(error)
+        words = words[:LONGEST_WORDS]
         raise BadUsage(
             f"The configuration cannot be read: {words}.",
             "Correct it, or say which file to take with `--rcfile`.",
@@ -119,7 +123,11 @@ def config_of_target(process: Process, owner: Owner) -> CoverageConfig:
     """
     with private_folder("settings-") as folder, environment_of(process):
         copy_config(process, owner, folder)
-        with ONE_AT_A_TIME, contextlib.chdir(folder):
+        with (
+            ONE_AT_A_TIME,
+            contextlib.chdir(folder),
+            limited("The configuration of the target", HONEST),
+        ):
             return read_config(True, instead=str(folder))
 
 

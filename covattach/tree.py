@@ -26,6 +26,7 @@ from covattach.target.process import Process
 # What the first session says for all of them: instead of what they say, or where they say nothing.
 SHOWN: tuple[str, ...] = ("settings", "cwd")
 SHARED: tuple[str, ...] = ("since", "branch")
+ENDLESS = 60.0  # seconds after which stopping those who have been born meanwhile ends
 AT_ONCE = 8  # sessions that are asked side by side
 Asked = TypeVar("Asked")
 Count = Callable[[int, int], None]
@@ -218,12 +219,16 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
         births.wait_for_births(tree)
         found += filter(None, [stop_one(tree.first())])
         stopped = time.monotonic()
+        met = {tree.place.path}  # a folder that cannot be removed is there for ever
         while True:
             births.wait_for_births(tree, stopped)
-            members = [one for one in tree.members() if one.folder != tree.place]
+            members = [one for one in tree.members() if one.folder.path not in met]
             if not members:
                 break
+            met.update(one.folder.path for one in members)
             found += [one for one in each(stop_one, members, count) if one]
+            if time.monotonic() > stopped + ENDLESS:
+                break  # somebody forks faster than we stop, or makes folders
     finally:
         tree.place.remove()
         for place in folders.beside(

@@ -61,13 +61,26 @@ def write(
 
     `made` is where it is to stay, too: what is in its place may be somebody else's at once.
     """
+    from covattach.reports import costs
+
+    files = sum(len(one.files) for one in snapshots)
+    with costs.limited_to("The data file", files, sum(one.points for one in snapshots)):
+        return write_within(found, snapshots, where, made)
+
+
+def write_within(
+    found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], made: Path | None
+) -> dict[str, Any]:
+    """Write the data file within what honest data takes."""
     from covattach.reports import datafile, paths, sources
 
     first = found[0]
     snapshots, settings = paths.mapped(snapshots, first.settings, first.cwd)
     settings = with_windows(settings, snapshots, where.get("contexts"))
     ran = {name for snapshot in snapshots for name in snapshot.files}
-    never = sources.never_ran(settings, first.cwd, ran)
+    warnings: list[str] = []
+    never = sources.never_ran(settings, first.cwd, ran, warnings)
+    first.facts["warnings"] = list(dict.fromkeys([*first.facts.get("warnings", ()), *warnings]))
     context = str(settings.get("run:context") or "")
     datafile.write(snapshots, where["data_file"], origin(found), never, context, made)
     return settings

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -14,6 +15,7 @@ from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
     from covattach.commands.dump import Taken
+    from covattach.folder import Folder
     from covattach.tree import Count
 
 EPILOG = """
@@ -70,7 +72,19 @@ def stop_one(pid: int, count: Count) -> list[Taken]:
         found = sessions.find(pid)
         taken = [(found, session.stop(found), 0.0)]
         say(f"Process {pid} is no longer measured.")
+        tell_left(found.folder)
         return taken
     of_all = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole, count)]
     say(f"Process {pid} and its descendants are no longer measured.")
+    tell_left(whole.place)
     return of_all
+
+
+def tell_left(place: Folder) -> None:
+    """Say that a session's folder could not be removed, nor those beside it, where that is so."""
+    from covattach import folders
+
+    left = [one for one in [place, *folders.beside(place)] if os.path.lexists(one.path)]
+    if left:
+        say(f"Warning: {left[0].path} could not be removed ({len(left)} such folders in all).")
+        say("Whose it is has made it so, or has put very much into it: remove it by hand.")

@@ -173,6 +173,8 @@ class Screen:
         """Write what comes, message by message."""
         while (message := self.trace.stream.message(deadline)) is not None:
             for event in self.decoder.events(*message):
+                if event.kind == "call" and self.shown == self.given["limit"]:
+                    return  # the target was told to end by itself
                 self.count(event)
                 sys.stdout.write(self.line(event) + "\n")
             for name, before in self.lost.items():

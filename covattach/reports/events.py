@@ -13,6 +13,7 @@ from covattach.facts import printable
 STEP = 2  # columns for each level of calls
 SKIPPED = "… "  # in the place of the last level: the caller is not shown
 DEEPEST = 20  # levels that are shown by columns
+MOST_ABOVE = 10_000  # calls that are remembered of a thread: Python's own limit is 1,000
 WIDEST_NAME = 16  # of a thread, in columns
 LIMIT = 10.0  # per cent, where nothing else is said
 BY_TARGET = re.compile(r"(Thread-\d+) \(.*\)")  # as `threading` names those that have no name
@@ -77,6 +78,7 @@ class Lines:
         is_hidden = bool(above) and above[-1] < event.depth - 1
         if event.kind in ("call", "resume"):
             above.append(event.depth)
+            del above[:-MOST_ABOVE]
         return is_hidden
 
     def of_other_thread(self, thread: Thread) -> str:

@@ -13,10 +13,13 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
-LARGEST = 64 << 20  # bytes; nobody reads the report of a larger source, and it may be endless
+from covattach.target import files
+from covattach.target.walk import Walk
+
+LARGEST = 16 << 20  # bytes; nobody reads the report of a larger source, and it may be endless
 ONE_AT_A_TIME = threading.RLock()  # what coverage looks with is the whole process's
 
 
@@ -29,8 +32,8 @@ class Files(Protocol):
     def read(self, name: str, most: int) -> bytes:
         """Return the first `most` bytes."""
 
-    def walk(self, folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
-        """Yield what `os.walk` would."""
+    def entries(self, folder: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files in a folder; links are files."""
 
     def is_link(self, name: str) -> bool:
         """Tell whether it is a link; False for what is not there."""
@@ -48,12 +51,13 @@ class Own:
 
     def read(self, name: str, most: int) -> bytes:
         """Return the first `most` bytes."""
-        with open(name, "rb") as file:
-            return file.read(most)
+        return files.beginning(name, most)
 
-    def walk(self, folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
-        """Yield what `os.walk` would."""
-        return os.walk(folder)
+    def entries(self, folder: str) -> tuple[list[str], list[str]]:
+        """Return the names of the folders and of the files in a folder; links are files."""
+        with os.scandir(folder) as found:
+            held = {entry.name: entry.is_dir(follow_symlinks=False) for entry in found}
+        return [name for name in held if held[name]], [name for name in held if not held[name]]
 
     def is_link(self, name: str) -> bool:
         """Tell whether it is a link; False for what is not there."""
@@ -99,19 +103,38 @@ def lent_to_coverage(files: Files) -> Iterator[None]:
     lent = (
         (package.files, "abs_file", files.realpath),
         (package.control, "abs_file", files.realpath),
-        (package.files.os, "walk", files.walk),  # a copy of `os` that is coverage's own
         (package.python, "get_python_source", source),
     )
-    before = [(module, name, getattr(module, name)) for module, name, _ in lent]
-    for module, name, function in lent:
-        setattr(module, name, function)
     try:
-        package.files.set_relative_directory()  # forgets the names that it knows, too
+        with lent_names(lent):
+            package.files.set_relative_directory()  # forgets the names that it knows, too
+            yield
+    finally:
+        package.files.set_relative_directory()
+
+
+@contextlib.contextmanager
+def walking() -> Iterator[Walk]:
+    """Have coverage walk through folders as we look at them; yield the walk."""
+    import coverage.files
+
+    package: Any = coverage
+    walk = Walk(eyes().entries)
+    with lent_names([(package.files.os, "walk", walk)]):  # a copy of `os` that is coverage's own
+        yield walk
+
+
+@contextlib.contextmanager
+def lent_names(lent: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+    """Have other values for names of modules, for a while."""
+    before = [(module, name, getattr(module, name)) for module, name, _ in lent]
+    for module, name, value in lent:
+        setattr(module, name, value)
+    try:
         yield
     finally:
-        for module, name, function in before:
-            setattr(module, name, function)
-        package.files.set_relative_directory()
+        for module, name, value in before:
+            setattr(module, name, value)
 
 
 def source(name: str) -> str:

@@ -13,12 +13,14 @@ import io
 import stat
 import tokenize
 import warnings
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from covattach.reports import blocks
+from covattach.budget import TooMuch, limited
+from covattach.reports import blocks, costs
 from covattach.reports.eyes import LARGEST, eyes
 from covattach.reports.points import SnapshotError
 from covattach.reports.sources import inside
@@ -120,7 +122,7 @@ def functions(parts: Iterable[Part], cwd: Path) -> list[Function]:
     with inside(cwd):
         for file in sorted(lines):
             new = lines[file] - before.get(file, set())
-            found += of_file(file, lines[file], new, known.get(file, {}))
+            found += of_file_within(file, lines[file], new, known.get(file, {}))
     return sorted(found, key=lambda one: (one.ms is None, one.ms or 0, one.file, one.line))
 
 
@@ -145,12 +147,30 @@ def first_entries(parts: list[Part]) -> dict[str, dict[int, Entry]]:
     return found
 
 
+def of_file_within(
+    file: str, ran: set[int], new: set[int], known: dict[int, Entry]
+) -> list[Function]:
+    """Return what `of_file` does; of a source that takes too much, its lines in no function."""
+    size, points = costs.size_of(file), len(ran) + len(known)
+    honest = costs.ANALYSIS * size + costs.POINT * points
+    try:
+        with limited(f"The source {file}", honest, costs.TREE * (size + points)):
+            return of_file(file, ran, new, known)
+    except TooMuch as error:
+        first = min(ran)
+        text = {first: f"(This source {error.reason}.)"}
+        return [Function(file, OUTSIDE, first, sorted(ran), new, text=text)]
+
+
 def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) -> list[Function]:
     """Return the functions of one file that ran; `known` are entries by first lines."""
     text, spans = source_of(file) or ([], guessed(known, ran))
     if known:
         spans = [span for span in spans if span.first in known or not span.is_short]
-    inner = {line: span for span in spans for line in span.body}
+    told = sorted({*ran, *known})
+    inner = {line: span for span in spans for line in within(told, span.body)}
+    firsts = {span.first for span in spans}
+    others = [one.ms for line, one in known.items() if line not in inner and line not in firsts]
     found: dict[int, Function] = {}
     for line in sorted(ran):
         span = inner.get(line)
@@ -160,8 +180,6 @@ def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) ->
             found[place] = Function(file, name, place or line, is_empty=is_empty)
         found[place].lines.append(line)
         found[place].text[line] = text[line - 1] if line <= len(text) else ""
-    firsts = {span.first for span in spans}
-    others = [one.ms for line, one in known.items() if line not in inner and line not in firsts]
     for place, function in found.items():
         function.new = new.intersection(function.lines)
         entry = known.get(place)
@@ -169,6 +187,11 @@ def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) ->
     if 0 in found:
         found[0].ms = min(others, default=None)
     return list(found.values())
+
+
+def within(lines: list[int], body: range) -> list[int]:
+    """Return those of the sorted lines that are in a body, which may have millions."""
+    return lines[bisect_left(lines, body.start) : bisect_left(lines, body.stop)]
 
 
 def source_of(file: str) -> tuple[list[str], list[Span]] | None:

@@ -9,6 +9,7 @@ from covattach.reports.points import SHIFTS, SnapshotError
 
 Counts = list[tuple[str, int]]
 LONGEST_NAME = 4096  # bytes: PATH_MAX of Linux
+MOST_FILES, MOST_WINDOWS = 200_000, 20_000  # in a program with 100,000 files half are seen
 LATEST = 1e11  # seconds since 1970: the year 5138
 
 
@@ -16,6 +17,8 @@ def check_counts(files: Any) -> Counts:
     """Return file names with their counts of numbers; raises SnapshotError."""
     if not isinstance(files, list):
         raise SnapshotError("its list of files is missing")
+    if len(files) > MOST_FILES:
+        raise SnapshotError(f"it names {len(files)} files")
     counts = []
     for entry in files:
         if not isinstance(entry, list | tuple) or len(entry) != 2:
@@ -32,6 +35,8 @@ def check_windows(windows: Any, files: Counts) -> list[tuple[str, Counts]]:
     found = []
     if not isinstance(windows, list | None):
         raise SnapshotError("its list of windows is not one")
+    if len(windows or ()) > MOST_WINDOWS:
+        raise SnapshotError("it has absurdly many windows")
     for entry in windows or ():
         if not isinstance(entry, list | tuple) or len(entry) != 2:
             raise SnapshotError("an entry in its list of windows is not a name and a list")

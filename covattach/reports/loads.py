@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from covattach.reports.eyes import eyes
 
 HIGHEST_LINE = 10_000_000
+MOST_FILES = 200_000
 LATEST = 1e11  # seconds since 1970: the year 5138
 
 
@@ -97,6 +98,8 @@ def check_through(names: Any) -> list[str]:
     """Return the files whose modules are through; raises NotLoads."""
     if not isinstance(names, str):
         raise NotLoads("what it says of imports is not understood")
+    if names.count("\0") > MOST_FILES:
+        raise NotLoads("it names absurdly many imports")
     return [name for name in names.split("\0") if name]
 
 

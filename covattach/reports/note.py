@@ -25,6 +25,7 @@ KEY = "covattach"
 REMEDY = "Choose another file with --data-file FILE."
 LONGEST_LOOK = 5.0  # seconds for a data file that is not ours alone
 LONGEST_TEXT = 16 << 20  # bytes of anything in one
+SPARSE = 10  # bytes of lines, a bit each, that are read as fast as one arc
 STEPS = 10_000  # of sqlite's, between two looks at the clock: some milliseconds
 
 
@@ -74,6 +75,18 @@ def digest(path: Path, is_ours: bool = True) -> str:
     except (sqlite3.Error, OSError, ValueError):
         return ""
     return held.hexdigest()
+
+
+def counted(path: Path) -> tuple[int, int]:
+    """Return how many files there are in a data file, and about how many points; 0 for none."""
+    queries = ("select count(*) from file", "select sum(length(numbits)) from line_bits")
+    try:
+        with reading(path, is_ours=False) as database:
+            files, lines = (database.execute(query).fetchone()[0] or 0 for query in queries)
+            arcs = database.execute("select count(*) from arc").fetchone()[0]
+    except (sqlite3.Error, OSError, ValueError, TypeError):
+        return 0, 0
+    return int(files), int(lines) // SPARSE + int(arcs)
 
 
 @contextlib.contextmanager

@@ -19,12 +19,13 @@ from coverage.html import HtmlDataGeneration, HtmlReporter
 from coverage.results import Numbers
 from coverage.templite import Templite
 
-from covattach.reports import templates
+from covattach.budget import TooMuch, limited
+from covattach.reports import costs, templates
 from covattach.reports.figures import Row, to_row
 from covattach.reports.lines import Known
 
 if TYPE_CHECKING:
-    from coverage.html import FileData
+    from coverage.html import FileData, FileToReport
     from coverage.plugin import FileReporter
     from coverage.results import Analysis
 
@@ -78,6 +79,15 @@ class MarkingReporter(HtmlReporter):
         self.pyfile_html_source = f"{page}{{# {self.digest()} #}}"
         self.source_tmpl = Templite(self.pyfile_html_source, self.template_globals)
         self.index_tmpl = Templite(templates.index(index_source()), self.template_globals)
+
+    def write_html_page(self, ftr: FileToReport) -> None:
+        """Write the page of a file, unless that takes too much."""
+        size = costs.size_of(ftr.fr.filename)
+        try:
+            with limited(f"The page of {ftr.fr.filename}", costs.PAGE * size, costs.TREE * size):
+                super().write_html_page(ftr)
+        except TooMuch:
+            self.recorder.given_up.add(ftr.fr.filename)
 
     def digest(self) -> str:
         """Return a digest of what pages depend on that coverage does not look at."""

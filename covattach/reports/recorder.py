@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 from coverage import Coverage
 from coverage.exceptions import NoSource, NotPython
 
+from covattach.budget import TooMuch, limited
 from covattach.facts import printable
-from covattach.reports import lines
+from covattach.reports import costs, lines
 from covattach.reports.loads import Loads
 from covattach.reports.sources import examine, listed
 
@@ -55,6 +56,7 @@ class Recorder(Coverage):
         self.changed: set[str] = set()
         self.unparsable: dict[str, str] = {}
         self.unpaged: set[str] = set()
+        self.given_up: set[str] = set()
         self.warned: list[str] = []
         super().__init__(data_file=data_file, config_file=False, messages=False)
         self.configure(settings)
@@ -99,24 +101,36 @@ class Recorder(Coverage):
 
     def _analyze(self, morf: TMorf, file_reporter: FileReporter | None = None) -> Analysis:
         """Analyze one file, and note its numbers or why there are none."""
+        if str(morf) in self.given_up:
+            raise NoSource(f"{morf} takes too much time or memory")
+        size = costs.size_of(str(morf))
         try:
-            name = file_reporter.relative_filename() if file_reporter else str(morf)
-            # coverage drops the syntax tree while it analyzes.
-            tree = None if name in self.known else lines.syntax(file_reporter)
-            analysis = super()._analyze(morf, file_reporter)
+            with limited(f"The source {morf}", costs.ANALYSIS * size, costs.TREE * size):
+                return self._analyze_within(morf, file_reporter)
         except Exception as error:
             self.note_fault(str(morf), error, file_reporter)
             raise
-        self.numbers[str(morf)] = name, analysis.numbers
+
+    def _analyze_within(self, morf: TMorf, file_reporter: FileReporter | None) -> Analysis:
+        """Analyze one file within what an honest one takes, and note its numbers."""
+        name = file_reporter.relative_filename() if file_reporter else str(morf)
+        # coverage drops the syntax tree while it analyzes.
+        tree = None if name in self.known else lines.syntax(file_reporter)
+        analysis = super()._analyze(morf, file_reporter)
         if file_reporter and tree:
             loads = self.loads.of(str(morf))
             is_changed = str(morf) in self.changed
             self.known[name] = lines.examine(file_reporter, analysis, tree, loads, is_changed)
+        self.numbers[str(morf)] = name, analysis.numbers
         return analysis
 
     def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
         """Note why a file is missing in the reports."""
-        if isinstance(error, NoSource | OSError):
+        if isinstance(error, TooMuch):
+            self.given_up.add(name)
+        elif name in self.given_up:
+            return  # by an earlier report of these
+        elif isinstance(error, NoSource | OSError):
             self.unreadable.add(name)
         elif not isinstance(error, NotPython):
             self.unparsable[name] = f"{type(error).__name__}: {error}"
@@ -154,6 +168,9 @@ class Recorder(Coverage):
         found = {
             "Not in the report, because they cannot be read": sorted(self.unreadable),
             f"Not in the report, because the {python} of covattach cannot parse them": unparsable,
+            "Not in the report, because they take far more time or memory than others": sorted(
+                self.given_up
+            ),
             "Changed since they were loaded, so that lines may be marked wrongly": sorted(
                 self.changed & set(self.numbers)
             ),

@@ -29,13 +29,14 @@ from typing import TYPE_CHECKING, Any
 from covattach.errors import CovattachError, ReportFailed
 from covattach.facts import printable
 from covattach.private import private_folder
-from covattach.reports import datafile, nothing, outputs, sources
+from covattach.reports import costs, datafile, nothing, outputs, sources
 from covattach.reports.copied import Copy, copied
 from covattach.reports.destination import PREFIX, Destination
 from covattach.reports.figures import Report, to_row
 from covattach.reports.html_folder import HtmlFolder
 from covattach.reports.lines import Known
 from covattach.reports.loads import from_note
+from covattach.reports.note import counted
 
 if TYPE_CHECKING:
     from covattach.reports.recorder import Recorder
@@ -73,7 +74,7 @@ def render(
         with outputs.held(where) as held:
             digests: dict[Path, str] = {}
             try:
-                with reporting(cwd):
+                with reporting(copy, cwd):
                     recorder = recorder_of(copy, settings)
                     make_all(recorder, held, digests)
                     return summary(recorder, data_file, where)
@@ -82,9 +83,10 @@ def render(
 
 
 @contextlib.contextmanager
-def reporting(cwd: Path) -> Iterator[None]:
+def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
     """Be where the target is while reports are made, and turn what is raised into ReportFailed."""
     with (
+        costs.limited_to("The reports", *counted(copy.path)),
         sources.inside(cwd),
         warnings.catch_warnings(),
         collecting_seldom(),

@@ -9,15 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from covattach.facts import parsed
 from covattach.reports.snapshot import Snapshot, SnapshotError, decode, encode
+from covattach.target import files
 
-LONGEST_HEADER = 1 << 26  # bytes; 100,000 files with long names are 20 MB
-LONGEST_BLOB = 1 << 27  # bytes; ten million executed lines are 80 MB
+# Bytes.  100,000 files with long names are 20 MB, and ten million lines 50 MB, or 80 as words.
+LONGEST_HEADER = 1 << 25
+LONGEST_BLOB = 80 << 20
 
 
 def read_snapshot(path: Path) -> Snapshot:
@@ -42,12 +44,8 @@ def written(snapshot: Snapshot) -> bytes:
 @contextlib.contextmanager
 def open_plain(path: Path) -> Iterator[BinaryIO]:
     """Open a file that is neither a link nor anything whose reading could wait for ever."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
-        facts = os.fstat(descriptor)
-        if not stat.S_ISREG(facts.st_mode):
-            raise SnapshotError("it is not a plain file")
-        if facts.st_size > LONGEST_HEADER + LONGEST_BLOB:
+    with files.opened(path, os.O_NOFOLLOW) as file:
+        if os.fstat(file.fileno()).st_size > LONGEST_HEADER + LONGEST_BLOB:
             raise SnapshotError("it is too long")
         yield file
 
@@ -57,8 +55,8 @@ def parse(line: bytes) -> dict[str, Any]:
     if not line.endswith(b"\n"):
         raise SnapshotError("its header has no end")
     try:
-        header = json.loads(line)
-    except (ValueError, RecursionError):
+        header = parsed(line)
+    except ValueError:
         raise SnapshotError("its header is not JSON") from None
     if not isinstance(header, dict):
         raise SnapshotError("its header is not a JSON object")

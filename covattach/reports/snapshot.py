@@ -33,8 +33,9 @@ Arcs = dict[str, set[tuple[int, int]]]
 
 KINDS = ("lines", "arcs", "packed")
 WORD = 8  # bytes a number that is not marshalled: signed, of 64 bits
-# A data file holds a bit for each line up to the highest that ran.  This bounds all of them to
-# 128 MiB, where a thousand files with a single made-up line each would otherwise fill the disk.
+# A data file holds a bit for each line up to the highest that ran, and each bit is looked at.  This
+# bounds them by what has run: a thousand files with a single made-up line each would take minutes.
+SPARSE, HIGHEST_AT_LEAST = 1000, 50_000_000
 HIGHEST_LINES_IN_ALL = 1 << 30
 
 NOT_FACTS = {
@@ -159,8 +160,9 @@ def together(windows: dict[str, Any]) -> Any:
 
 def check_bits(windows: dict[str, Lines]) -> None:
     """Raise SnapshotError for lines that would make a data file absurdly large."""
-    highest = (max(held, default=0) for files in windows.values() for held in files.values())
-    if sum(highest) > HIGHEST_LINES_IN_ALL:
+    all_held = [held for files in windows.values() for held in files.values()]
+    most = min(HIGHEST_AT_LEAST + SPARSE * sum(map(len, all_held)), HIGHEST_LINES_IN_ALL)
+    if sum(max(held, default=0) for held in all_held) > most:
         raise SnapshotError("its line numbers are absurdly high")
 
 

@@ -18,8 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from covattach.reports.eyes import LARGEST, ONE_AT_A_TIME, OWN, eyes
+from covattach.reports.eyes import LARGEST, ONE_AT_A_TIME, OWN, eyes, walking
 from covattach.reports.loads import Load, Loads
+
+TOO_DEEP = "Not looked into for files that never ran are folders that are too deep, or too many"
 
 
 @contextlib.contextmanager
@@ -37,17 +39,20 @@ def inside(cwd: Path) -> Iterator[None]:
         yield
 
 
-def never_ran(settings: dict[str, Any], cwd: Path, ran: Iterable[str]) -> set[str]:
+def never_ran(
+    settings: dict[str, Any], cwd: Path, ran: Iterable[str], warnings: list[str] | None = None
+) -> set[str]:
     """Return the files below the sources asked for that have not run, named as coverage does.
 
     coverage lists them with 0 % when it saves (coverage/inorout.py); here it is done outside of
     the target, so that it costs the target nothing.  `cwd` is the target's current directory,
     which relative sources and patterns start from; `ran` are the files that have run.  Without a
-    source there is nothing to be found: the result is empty.
+    source there is nothing to be found: the result is empty.  Folders that are not looked into,
+    because there are too many or they are too deep, add a sentence to `warnings`.
     """
     from coverage.files import GlobMatcher, abs_file, find_python_files, prep_patterns
 
-    with inside(cwd):
+    with inside(cwd), walking() as walk:
         known = {abs_file(name) for name in ran}
         omit = GlobMatcher(prep_patterns(listed(settings.get("run:omit"))), "omit")
         namespaces = bool(settings.get("report:include_namespace_packages"))
@@ -60,6 +65,8 @@ def never_ran(settings: dict[str, Any], cwd: Path, ran: Iterable[str]) -> set[st
         if settings.get("run:relative_files"):
             here = abs_file(os.curdir).rstrip("/") + "/"
             missing = {name.removeprefix(here) for name in missing}
+    if walk.left_out and warnings is not None:
+        warnings.append(f"{TOO_DEEP}: {walk.left_out[0]}, for one.")
     return missing
 
 

@@ -8,12 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from elftools.elf.elffile import ELFFile
 from elftools.elf.hash import GNUHashTable
 
+from covattach.budget import limited
+from covattach.target import files
+
 PAGE = 4096
+HONEST = 0.2  # seconds of CPU: a shared libpython takes 0.03
+MOST_SEGMENTS = 256  # a linker makes a dozen
+MOST_SECTIONS = 4096  # it makes forty
+MOST_BUCKETS = 1 << 18  # of the table of symbols: libpython has 2,000
 
 
 class NotElf(Exception):
@@ -45,13 +52,15 @@ class ElfFile:
     def __init__(self, path: Path, names: Iterable[str]) -> None:
         """Look the symbols `names` up in the file at `path`; raises NotElf, OSError."""
         self.path = path
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             try:
-                elf = ELFFile(file)
-                self.machine: str = elf.header["e_machine"]
-                self.segments = load_segments(elf)
-                self.symbols = find_symbols(elf, names)
-                self.runtime_section = section_address(elf, ".PyRuntime")
+                with limited(f"The ELF file {path}", HONEST):
+                    elf = ELFFile(file)
+                    check_counts(elf)
+                    self.machine: str = elf.header["e_machine"]
+                    self.segments = load_segments(elf)
+                    self.symbols = find_symbols(elf, names)
+                    self.runtime_section = section_address(elf, ".PyRuntime")
             except Exception as error:
                 # pyelftools lets a damaged file surface in all ways: also as a division by zero.
                 raise NotElf(f"{path}: {error!r}") from error
@@ -102,6 +111,27 @@ def read(path: Path, names: tuple[str, ...]) -> ElfFile:
 KNOWN: dict[tuple[int, int, int, tuple[str, ...]], ElfFile | NotElf] = {}
 
 
+def check_counts(elf: Any) -> None:
+    """Raise NotElf for a file that has more of something than a linker makes.
+
+    The number of sections may stand in the file as one of 64 bits (elf(5), e_shnum).
+    """
+    if elf.num_segments() > MOST_SEGMENTS:
+        raise NotElf(f"{elf.num_segments()} segments")
+    if elf.num_sections() > MOST_SECTIONS:
+        raise NotElf(f"{elf.num_sections()} sections")
+
+
+def check_table(elf: Any, offset: int) -> None:
+    """Raise NotElf for a hash table that has more than a linker makes: all of it would be read."""
+    elf.stream.seek(offset)
+    head = elf.stream.read(16)
+    order: Literal["little", "big"] = "little" if elf.little_endian else "big"
+    buckets, _, words, _ = (int.from_bytes(head[at : at + 4], order) for at in range(0, 16, 4))
+    if buckets > MOST_BUCKETS or words > MOST_BUCKETS:
+        raise NotElf(f"{buckets} buckets and {words} words of a hash table")
+
+
 def load_segments(elf: Any) -> list[Segment]:
     """Return the PT_LOAD segments in the order of the file."""
     return [
@@ -123,6 +153,7 @@ def find_symbols(elf: Any, names: Iterable[str]) -> dict[str, Symbol]:
         _, offset = segment.get_table_offset("DT_GNU_HASH")
         if offset is None:
             continue  # only the old System V table: no interpreter of today is linked so
+        check_table(elf, offset)
         table = GNUHashTable(elf, offset, segment)
         for name in names:
             symbol = table.get_symbol(name)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from covattach.errors import NoTarget, NotPossible
+from covattach.target import files
 from covattach.target.elf import ElfFile, NotElf, read
 from covattach.target.mapping import Mapping
 from covattach.target.memory import Memory, open_memory
@@ -33,6 +34,10 @@ LIBPYTHON = re.compile(r"/libpython3\.\d+(\w*)\.so[^/]*$")
 VERSION_IN_NAME = re.compile(r"python3\.(\d+)")
 VERSION_INSIDE = re.compile(rb"\0cpython-3(\d+)\0")  # sys.implementation.cache_tag
 PYTHON_INSIDE = re.compile(rb"(Fatal Python error: )")  # Python/pylifecycle.c
+MOST_CANDIDATES = 8  # files of a process that are looked into: one is honest
+SEARCHED = 1 << 26  # bytes of a program that are searched for a word: CPython's 30 MB have it all
+PIECE = 1 << 20
+LONGEST_WORD = 64
 COOKIE = b"xdebugpy"  # the start of _Py_DebugOffsets, from 3.13 on
 
 
@@ -84,7 +89,7 @@ def interpreter_file(process: Process) -> tuple[Mapping, ElfFile] | None:
 
     Raises NotPossible where we may not look.
     """
-    for mapping in candidates(process):
+    for mapping in islice(candidates(process), MOST_CANDIDATES):
         try:
             elf = read(process.open_mapped(mapping), NAMES)
         except (NotElf, OSError):
@@ -188,13 +193,19 @@ def read_version(memory: Memory, py_version: int | None, path: str, file: Path) 
 
 
 def search(file: Path, pattern: re.Pattern[bytes]) -> str:
-    """Return the first group of what is found in the file, "" for nothing."""
+    """Return the first group of what is found in the file, "" for nothing.
+
+    It is read piece by piece: a mapping of a file that is cut off meanwhile would be our death.
+    """
+    rest = b""
     try:
-        with (
-            file.open("rb") as opened,
-            mmap.mmap(opened.fileno(), 0, prot=mmap.PROT_READ) as content,
-        ):
-            found = pattern.search(content)
-            return found[1].decode() if found else ""
-    except (OSError, ValueError):  # ValueError: it is empty
+        with files.opened(file) as opened:
+            for _ in range(0, SEARCHED, PIECE):
+                piece = opened.read(PIECE)
+                found = pattern.search(rest + piece)
+                if found or not piece:
+                    return found[1].decode() if found else ""
+                rest = piece[-LONGEST_WORD:]
+    except OSError:
         return ""
+    return ""

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 from collections.abc import Iterator
 
+from covattach.target import files
+
 FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 LIST = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-PLAIN = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+MOST_REMOVED, MOST_DEEP = 20_000, 16  # a session's folder has a hundred files, three deep
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
@@ -43,17 +44,8 @@ def names(folder: int) -> list[str]:
 
 def read(folder: int, name: str, most: int) -> bytes:
     """Return the content of a plain file in the folder, or its first `most` bytes."""
-    with open(open_plain(folder, name), "rb") as file:
+    with files.opened(name, os.O_NOFOLLOW, folder) as file:
         return file.read(most)
-
-
-def open_plain(folder: int, name: str) -> int:
-    """Open a file for reading that is no link, and whose reading cannot wait for ever."""
-    descriptor = os.open(name, PLAIN, dir_fd=folder)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise OSError("not a plain file")
-    return descriptor
 
 
 def write(folder: int, name: str, content: bytes) -> None:
@@ -81,5 +73,30 @@ def exists(folder: int, name: str) -> bool:
 
 
 def remove(folder: int, name: str) -> None:
-    """Remove a folder in the folder, with all that is in it, as far as that can be done."""
-    shutil.rmtree(name, ignore_errors=True, dir_fd=folder)
+    """Remove a folder in the folder, with all that is in it, as far as that can be done.
+
+    Nothing that is deeper in it than MOST_DEEP, or beyond MOST_REMOVED: it is somebody else's, who
+    can put more there than we would ever be through with.
+    """
+    with contextlib.suppress(OSError):
+        empty(folder, name, [MOST_REMOVED], 0)
+        os.rmdir(name, dir_fd=folder)
+
+
+def empty(folder: int, name: str, left: list[int], depth: int) -> None:
+    """Remove what is in the folder `name`; `left` is how much more may be removed.
+
+    Raises OSError for what cannot be looked into.
+    """
+    with opened(folder, name) as inside:
+        for one in names(inside):
+            left[0] -= 1
+            if left[0] < 0:
+                return
+            with contextlib.suppress(OSError):
+                if stat.S_ISDIR(os.lstat(one, dir_fd=inside).st_mode):
+                    if depth < MOST_DEEP:
+                        empty(inside, one, left, depth + 1)
+                    os.rmdir(one, dir_fd=inside)
+                else:
+                    os.unlink(one, dir_fd=inside)

@@ -29,7 +29,7 @@ def parse_start_time(text: str) -> int:
 
 def parse_status(text: str) -> dict[str, str]:
     """Return the fields of /proc/PID/status; raises ValueError where one is not what it is."""
-    lines = (line.partition(":") for line in text.splitlines())
+    lines = (line.partition(":") for line in text.split("\n"))
     found = {key: value.strip() for key, _, value in lines}
     for name, pattern in FIELDS.items():
         if not re.fullmatch(pattern, found.get(name, ""), re.ASCII):

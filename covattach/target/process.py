@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import sys
@@ -11,9 +12,17 @@ from functools import cached_property
 from pathlib import Path
 
 from covattach.errors import CovattachError, NoTarget, NotPossible
-from covattach.target import permission, proc
+from covattach.target import files, permission, proc
 from covattach.target.mapping import Mapping, parse_mapping
 from covattach.target.rights import Owner
+
+# Bytes.  A command line is cut off there: a program can have one of any length (prctl(2)).  The
+# environment of a program has at most 6 MB (execve(2)).
+LONGEST_COMMAND = 1 << 14
+LONGEST_ENVIRONMENT = 8 << 20
+LONGEST_MOUNTS = 4 << 20
+LONGEST_MAPS = 32 << 20  # 65,530 mappings, the usual limit, are 7 MB with names of 50 characters
+MOST_FOLDERS = 32
 
 
 class Process:
@@ -137,7 +146,8 @@ class Process:
     @property
     def command(self) -> str:
         """The command line, with spaces between the arguments."""
-        return (self.proc / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        words = files.beginning(self.proc / "cmdline", LONGEST_COMMAND)
+        return words.replace(b"\0", b" ").decode(errors="replace")
 
     @property
     def name(self) -> str:
@@ -162,13 +172,14 @@ class Process:
     @property
     def memory_folders(self) -> list[str]:
         """Where file systems in memory are mounted in its view: what can be written to if any."""
-        found = []
+        found: list[str] = []
         with contextlib.suppress(OSError):
-            for line in (self.proc / "mountinfo").read_text(errors="replace").splitlines():
+            text = files.beginning(self.proc / "mountinfo", LONGEST_MOUNTS)
+            for line in text.decode(errors="replace").splitlines():
                 folder = proc.memory_folder(line)
                 if folder is not None and not folder.startswith(proc.NO_FILES):
                     found.append(folder)
-        return found
+        return found[:MOST_FOLDERS]
 
     def path_of(self, theirs: str) -> Path:
         """Return for us the path that is `theirs` in the process's own view."""
@@ -195,21 +206,25 @@ class Process:
     @property
     def environment(self) -> dict[str, str]:
         """The environment it was started with."""
-        text = (self.proc / "environ").read_bytes().decode(errors="surrogateescape")
-        return dict(item.partition("=")[::2] for item in text.split("\0") if "=" in item)
+        content = files.beginning(self.proc / "environ", LONGEST_ENVIRONMENT)
+        text = content.decode(errors="surrogateescape")
+        return dict(item.partition("=")[::2] for item in text.split("\0") if "=" in item[1:])
 
     @cached_property
     def mappings(self) -> list[Mapping]:
         """What is mapped into its memory; raises NotPossible where we may not look."""
         try:
-            lines = (self.proc / "maps").read_text(errors="surrogateescape").splitlines()
+            content = files.whole(self.proc / "maps", LONGEST_MAPS)
         except PermissionError:
             raise may_not(self) from None
-        except OSError:
+        except OSError as error:
             self.read_start_time()
+            if error.errno == errno.EFBIG:
+                raise too_long(self, "maps") from None
             raise
+        lines = content.decode(errors="surrogateescape").split("\n")
         try:
-            return [parse_mapping(line) for line in lines]
+            return [parse_mapping(line) for line in lines if line]
         except ValueError as error:
             raise damaged(self, "maps", error) from None
 
@@ -237,6 +252,14 @@ def damaged(process: Process, name: str, error: ValueError) -> NotPossible:
     return NotPossible(
         f"What {process.proc}/{name} says is not understood ({error}).",
         "Please report it, with that file and the version of the kernel: `uname -r`.",
+    )
+
+
+def too_long(process: Process, name: str) -> NotPossible:
+    """Return the error for a file of /proc that is longer than that of any honest process."""
+    return NotPossible(
+        f"{process.proc}/{name} is longer than that of any program covattach was made for.",
+        "Look at what that process does.",
     )
 
 

@@ -9,9 +9,10 @@ import os
 import re
 from dataclasses import dataclass
 
+from covattach.target import files
 from covattach.target.interpreter import Interpreter
 from covattach.target.mapping import parse_mapping
-from covattach.target.process import Process
+from covattach.target.process import LONGEST_MAPS, Process
 
 READ, RECVFROM, RECVMSG, FUTEX, RESTART = 0, 45, 47, 202, 219
 WAITING = {
@@ -124,12 +125,11 @@ def room_on_stack(process: Process, tid: int) -> int:
     """Return how many bytes lie between a waiting thread's stack pointer and its stack's end."""
     try:
         pointer = int((process.proc / "task" / str(tid) / "syscall").read_text().split()[-2], 16)
-        maps = (process.proc / "maps").read_text(errors="surrogateescape")
+        maps = files.whole(process.proc / "maps", LONGEST_MAPS).decode(errors="surrogateescape")
     except (OSError, IndexError):
         return 0
-    found = (
-        mapping.start for mapping in map(parse_mapping, maps.splitlines()) if pointer in mapping
-    )
+    lines = filter(None, maps.split("\n"))
+    found = (mapping.start for mapping in map(parse_mapping, lines) if pointer in mapping)
     return pointer - next(found, pointer)
 
 

@@ -66,16 +66,6 @@ class View:
             with open(f"/proc/self/fd/{found}", "rb") as file:
                 return file.read(min(facts.st_size, most))
 
-    def walk(self, folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
-        """Yield what `os.walk` would, top down and through no link: a folder, folders, files."""
-        try:
-            folders, files = self.entries(folder)
-        except OSError:
-            return  # as os.walk does
-        yield folder, folders, files
-        for name in folders:
-            yield from self.walk(os.path.join(folder, name))
-
     def entries(self, folder: str) -> tuple[list[str], list[str]]:
         """Return the names of the folders and of the files in a folder; of links to folders none.
 

@@ -1,0 +1,124 @@
+"""The budget of a command: CPU time and memory for work on what somebody else says.
+
+    with budget.limited("The report", seconds=2, memory=1 << 20):     raises TooMuch
+        …
+
+Whoever makes a file, a reply or a configuration decides how much work it is to read.  Each piece of
+work says what an honest one of its size takes.  Beyond that there is a reserve, which all pieces
+share: once it is used up, each has what is honest and no more.
+
+CPU time, because a loaded machine must not make an honest report fail.  The clock is SIGPROF's: it
+is looked at between Python's instructions and inside of `re` (Modules/_sre/sre_lib.h); other code
+in C is bounded by the size of what it is given, and by the memory (setrlimit(2), RLIMIT_AS).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import resource
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+from covattach.errors import CovattachError
+
+RESERVE = 6.0  # seconds of CPU, of a whole command
+ROOM = 300 << 20  # bytes of address space, beyond what is honest
+TICK = 0.05  # seconds between two looks at the clock
+AGAIN = 0.5  # seconds after which work that goes on all the same is interrupted again
+LEAST = 0.05  # seconds for the smallest piece of work
+
+
+class TooMuch(CovattachError):
+    """A piece of work takes more time or memory than it may."""
+
+    def __init__(self, what: str, of: str) -> None:
+        """Say what it was, and of what it takes too much: time or memory."""
+        super().__init__(
+            f"{what} takes too much {of}, and was given up.",
+            "Something that the target says, or one of its files, is made so: look at it.",
+        )
+        self.reason = f"takes too much {of}"
+
+
+class Overrun(BaseException):
+    """The time is up: nothing that catches Exception is to catch it."""
+
+
+class Budget:
+    """The reserve of a command, and the pieces of work that are in progress, the innermost last."""
+
+    def __init__(self) -> None:
+        self.reserve = RESERVE
+        self.ends: list[float] = []  # where honest work is done, of `time.process_time`
+        self.is_deaf = False  # while a piece of work is being ended
+
+    def renew(self) -> None:
+        """Begin a command: the reserve is whole again."""
+        self.reserve = RESERVE
+
+    @contextlib.contextmanager
+    def limited(self, what: str, seconds: float, memory: int = 0) -> Iterator[None]:
+        """Do a piece of work; raises TooMuch.
+
+        `seconds` of CPU and bytes of `memory` are what honest work of this size takes.  Only the
+        main thread can be interrupted (Python's signal module): others have no limit.
+        """
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        begun = time.process_time()
+        before = resource.getrlimit(resource.RLIMIT_AS)
+        self.begin(begun + max(seconds, LEAST), memory + ROOM)
+        try:
+            try:
+                yield
+            finally:
+                self.is_deaf = True
+        except Overrun:
+            self.is_deaf = True
+            raise TooMuch(what, "time") from None
+        except MemoryError:
+            raise TooMuch(what, "memory") from None
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, before)
+            self.end(time.process_time() - begun)
+
+    def begin(self, end: float, room: int) -> None:
+        """Begin a piece of work, honest until `end`, with `room` bytes more than are in use."""
+        used = int(Path("/proc/self/statm").read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+        limits = resource.getrlimit(resource.RLIMIT_AS)
+        known = [limit for limit in (*limits, used + room) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(known), limits[1]))
+        self.ends.append(end)
+        if len(self.ends) == 1:
+            # It stays ours: a signal that is on its way would end us otherwise.
+            signal.signal(signal.SIGPROF, self.look)
+            signal.setitimer(signal.ITIMER_PROF, TICK, TICK)
+
+    def end(self, used: float) -> None:
+        """End the innermost piece of work, which took `used` seconds: no time of the outer ones."""
+        over = max(time.process_time() - self.ends[-1], 0.0)
+        self.reserve = max(self.reserve - over, 0.0)
+        self.ends = [end + used for end in self.ends[:-1]]
+        if not self.ends:
+            signal.setitimer(signal.ITIMER_PROF, 0)
+        self.is_deaf = False
+
+    def look(self, number: int, frame: FrameType | None) -> None:
+        """Look at the clock; raises Overrun where the time is up.
+
+        Once more after a while, should it have been swallowed (by a `__del__`, say).
+        """
+        now = time.process_time()
+        if self.ends and now > self.ends[-1] + self.reserve and not self.is_deaf:
+            self.reserve, self.ends[-1] = 0.0, now + AGAIN
+            raise Overrun
+
+
+BUDGET = Budget()
+limited = BUDGET.limited

@@ -1,0 +1,42 @@
+"""Files that somebody else may have put there: plain ones are read, so many bytes and no more.
+
+A pipe or a device in the place of a file would be waited for, or would do something when it is
+opened for reading.  The files of /proc are plain ones.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import BinaryIO, cast
+
+# Without O_NONBLOCK to open a pipe waits for somebody who writes (fifo(7)).
+READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+def opened(path: Path | str, flags: int = 0, folder: int | None = None) -> BinaryIO:
+    """Open a plain file for reading; raises OSError, also for anything else.
+
+    `flags` are further ones of open(2); `folder` is a descriptor that a relative path starts from.
+    """
+    descriptor = os.open(path, READING | flags, dir_fd=folder)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "not a plain file", os.fspath(path))
+    return cast(BinaryIO, open(descriptor, "rb"))
+
+
+def beginning(path: Path | str, most: int) -> bytes:
+    """Return the first `most` bytes of a plain file; raises OSError."""
+    with opened(path) as file:
+        return file.read(most)
+
+
+def whole(path: Path | str, most: int) -> bytes:
+    """Return the content of a plain file; raises OSError where it has more than `most` bytes."""
+    content = beginning(path, most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", os.fspath(path))
+    return content
