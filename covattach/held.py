@@ -144,15 +144,17 @@ def trusted_users() -> set[int]:
 def nameless() -> tuple[int, ...]:
     """Return the user who stands for all that have no name here, where root itself may have none.
 
-    That is in a user namespace only (user_namespaces(7), overflowuid), and so never for real root.
+    That is in a user namespace only, and if nobody has that number (user_namespaces(7)).
     """
     try:
-        mapped = [int(part) for part in Path("/proc/self/uid_map").read_text().split()]
-        if mapped == [0, 0, 2**32 - 1]:
-            return ()
-        return (int(Path("/proc/sys/kernel/overflowuid").read_text()),)
+        lines = Path("/proc/self/uid_map").read_text().splitlines()
+        user = int(Path("/proc/sys/kernel/overflowuid").read_text())
+        mapped = [
+            range(int(first), int(first) + int(count)) for first, _, count in map(str.split, lines)
+        ]
     except (OSError, ValueError):
         return ()
+    return () if any(user in users for users in mapped) else (user,)
 
 
 def is_private_group(group: int) -> bool:

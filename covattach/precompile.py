@@ -7,6 +7,7 @@ could have changed is run; for any other, the target compiles for itself.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import marshal
 import os
@@ -16,6 +17,7 @@ import subprocess
 from importlib.resources import files
 from pathlib import Path
 
+from covattach import cache
 from covattach.payloads.loading import MODULES
 from covattach.target.process import Process
 
@@ -86,12 +88,12 @@ def payloads_by(program: Path) -> bytes | None:
     folder = files("covattach.payloads")
     names = ("launch", "forks", "loading", *MODULES)
     sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names}
-    cached = cache(program, sources)
-    try:
-        return cached.read_bytes()
-    except OSError:
-        compiled = compiled_by(program, sources)
-    if compiled is not None:
+    cached = kept(program, sources)
+    if cached is not None:
+        with contextlib.suppress(OSError):
+            return cached.read_bytes()
+    compiled = compiled_by(program, sources)
+    if compiled is not None and cached is not None:
         keep(cached, compiled)
     return compiled
 
@@ -113,13 +115,15 @@ def is_ours(path: Path) -> bool:
     return found.st_uid in (0, os.geteuid()) and not found.st_mode & 0o022
 
 
-def cache(program: Path, sources: dict[str, str]) -> Path:
-    """Return where the code that `program` makes of `sources` is kept, if it is."""
+def kept(program: Path, sources: dict[str, str]) -> Path | None:
+    """Return where the code that `program` makes of `sources` is kept, if it is.
+
+    None where others could have put it there.
+    """
     found = program.stat()
     key = repr((str(program), found.st_mtime_ns, found.st_size, sorted(sources.items())))
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    name = hashlib.sha256(key.encode()).hexdigest()[:32]
-    return Path(base) / "covattach" / "payloads" / name
+    folder = cache.place("payloads")
+    return folder and folder / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
 def compiled_by(program: Path, sources: dict[str, str]) -> bytes | None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from covattach import cache
 from covattach.errors import NotPossible
 from covattach.folder import Folder
 from covattach.payloads.cores import best_core
@@ -29,10 +30,12 @@ def own() -> Path:
     return Path(found.origin).parent
 
 
-def cache(version: tuple[int, int]) -> Path:
-    """Return where the coverage package for that Python is kept, whether it is there or not."""
-    base = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    return Path(base) / "covattach" / "coverage" / "{}.{}".format(*version) / "coverage"
+def kept(version: tuple[int, int]) -> Path | None:
+    """Return where the coverage package for that Python is kept, whether it is there or not.
+
+    None where others could have put it there.
+    """
+    return cache.place("coverage", "{}.{}".format(*version), "coverage")
 
 
 def find(version: tuple[int, int], core: str) -> Path | None:
@@ -43,8 +46,9 @@ def find(version: tuple[int, int], core: str) -> Path | None:
     """
     if version == sys.version_info[:2]:
         return own()
-    if cache(version).is_dir():
-        return cache(version)
+    found = kept(version)
+    if found is not None and found.is_dir():
+        return found
     return own() if core == "sysmon" and version not in LAST else None
 
 
@@ -80,7 +84,12 @@ def within_reach(process: Process, folder: Folder, package: Path, name: str) -> 
 
 def fill(version: tuple[int, int]) -> Path:
     """Fill the cache for that Python with pip and return the folder; raises NotPossible."""
-    target = cache(version)
+    target = kept(version)
+    if target is None:
+        raise NotPossible(
+            "The folder for caches is one that others can change.",
+            "Name one that only you can: `XDG_CACHE_HOME=DIR covattach provision …`.",
+        )
     beside = target.parent.with_name(target.parent.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
     pin = LAST.get(version)

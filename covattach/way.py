@@ -95,7 +95,7 @@ class Way:
         if not below.is_folder:
             below.close()
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-        if self.is_loose and name != ".." and not could_be_theirs(self.here, below):
+        if self.is_loose and name != ".." and not self.may_enter(below):
             owner = below.facts.st_uid
             below.close()
             raise BadUsage(
@@ -106,6 +106,13 @@ class Way:
         self.here.close()
         self.here = below
         self.is_loose = self.is_loose or below.others_may_exchange
+
+    def may_enter(self, below: Held) -> bool:
+        """Whether we may go on there: into our own folders, too, where it is ours that is shared.
+
+        Whoever may rename these can have us make a report in another one of them, and no more.
+        """
+        return (below.is_ours and self.here.is_ours) or could_be_theirs(self.here, below)
 
     def follow(self, link: Held, folder: Path) -> list[str]:
         """Return the names that a link leads to, from here on; begin anew if it is absolute."""
@@ -126,21 +133,19 @@ class Way:
 
 
 def could_be_theirs(above: Held, below: Held) -> bool:
-    """Tell whether those who may exchange a folder could write into this one as well.
+    """Tell whether those who may exchange `below`, in `above`, could write into it themselves.
 
-    Of a folder of ours that a group may write to it is also our own folders: so people work
-    together.
+    That is the question where we are root; others have to know with whom they share a folder.
     """
-    if below.facts.st_uid == above.facts.st_uid:
+    if os.geteuid() != 0 and below.is_ours:
         return True
-    if below.is_ours and (above.is_ours or os.geteuid() != 0):
-        return True
-    mode = below.facts.st_mode
+    shared, mode = above.facts, below.facts.st_mode
     if mode & stat.S_IWOTH:
         return True
-    same_group = below.facts.st_gid == above.facts.st_gid
-    by_group = not above.facts.st_mode & stat.S_IWOTH and bool(mode & stat.S_IWGRP)
-    return above.is_ours and same_group and by_group
+    if not above.is_ours:
+        return below.facts.st_uid == shared.st_uid
+    is_of_group = bool(mode & stat.S_IWGRP) and below.facts.st_gid == shared.st_gid
+    return is_of_group and not shared.st_mode & stat.S_IWOTH
 
 
 def make_folder(above: Held, name: str, mode: int = 0o777) -> Held:

@@ -91,6 +91,7 @@ def put(made: Path, folder: Held, name: str) -> None:
     """Copy a file of ours into a folder, whole or not at all, and through no link.
 
     A plain file of ours that is replaced keeps its mode; a new one has that of the user's umask.
+    Where others may have put it there, it only keeps what it does not allow.
     Raises OSError.
     """
     mode = mode_of(folder, name)
@@ -98,7 +99,7 @@ def put(made: Path, folder: Held, name: str) -> None:
     descriptor = os.open(beside, NEW, 0o666 if mode is None else mode, dir_fd=folder.descriptor)
     try:
         with open(descriptor, "wb") as file, open(made, "rb") as source:
-            if mode is not None:
+            if mode is not None and not folder.others_may_exchange:
                 os.fchmod(descriptor, mode)
             shutil.copyfileobj(source, file)
         at = {"src_dir_fd": folder.descriptor, "dst_dir_fd": folder.descriptor}

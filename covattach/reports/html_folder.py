@@ -29,7 +29,7 @@ TEXT = "The HTML report in this folder is covattach's, which replaces it with th
 IGNORE = "# Created by covattach\n*\n"  # as coverage does: not to be committed by accident
 NOTES = "status.json"  # coverage's, of what the pages were made from
 REMEDY = "Choose another folder with --html DIR."
-MOST_PAGES = 100_000
+MOST_FILES = 100_000
 
 
 class HtmlFolder:
@@ -105,7 +105,7 @@ class HtmlFolder:
                 os.rmdir(self.at.name, dir_fd=self.at.folder.descriptor)
         with make_folder(self.at.folder, self.at.name, mode) as new:
             self.check(new)
-            if not self.is_meant(new):
+            if not (self.is_meant(new) or (new.is_ours and self.at.folder.is_ours)):
                 raise BadUsage(f"{self.path} is being exchanged by somebody.", REMEDY)
             yield new
 
@@ -123,10 +123,10 @@ class HtmlFolder:
         with failing(self.path, REMEDY), self.found() as found:
             if found is None:
                 return
-            pages = (name for name in found.names() if name.endswith(".html"))
-            self.pages = set(itertools.islice(pages, MOST_PAGES + 1))
-            if len(self.pages) > MOST_PAGES:
-                raise BadUsage(f"{self.path} has more than {MOST_PAGES:,} pages in it.", REMEDY)
+            names = list(itertools.islice(found.names(), MOST_FILES + 1))
+            if len(names) > MOST_FILES:
+                raise BadUsage(f"{self.path} has more than {MOST_FILES:,} files in it.", REMEDY)
+            self.pages = {name for name in names if name.endswith(".html")}
             for name in self.pages:
                 (made / name).touch(exist_ok=False)
             if found.is_ours_alone or (found.is_ours and os.geteuid() != 0):

@@ -23,7 +23,7 @@ from covattach.errors import ReportFailed
 
 KEY = "covattach"
 REMEDY = "Choose another file with --data-file FILE."
-LONGEST_LOOK = 5.0  # seconds for a data file that is not ours alone
+LONGEST_LOOK = 3.0  # seconds for a data file that is not ours alone
 LONGEST_TEXT = 16 << 20  # bytes of anything in one
 SPARSE = 10  # bytes of lines, a bit each, that are read as fast as one arc
 STEPS = 10_000  # of sqlite's, between two looks at the clock: some milliseconds

@@ -24,7 +24,8 @@ import pytest
 from conftest import Interpreter
 from running import TARGETS, Covattach, Target, open_to_all
 
-from covattach.errors import CovattachError
+from covattach import provision
+from covattach.errors import CovattachError, NotPossible
 from covattach.reports import datafile, render
 from covattach.reports.figures import Report
 from covattach.reports.snapshot import Snapshot
@@ -33,8 +34,14 @@ from covattach.target.rights import Owner, as_owner
 NOBODY = 65534
 THEM = Owner(NOBODY, NOBODY)
 SOURCE = "def choose():\n    return 1\n\n\nchoose()\n"
-FORMATS = {"xml", "json", "lcov", "text", "markdown"}
-NAMES = ["coverage.xml", "coverage.json", "coverage.lcov", "coverage.txt", "coverage.md"]
+NAMES = {
+    "coverage.xml": "xml",
+    "coverage.json": "json",
+    "coverage.lcov": "lcov",
+    "coverage.txt": "text",
+    "coverage.md": "markdown",
+}
+FORMATS = set(NAMES.values())
 PAGES = ["index.html", "shop_py.html", "function_index.html", "status.json", ".gitignore"]
 MARKER = "The HTML report in this folder is covattach's, which replaces it with the next one.\n"
 DATA = [".coverage", ".coverage-journal", ".coverage-wal", ".coverage-shm"]
@@ -205,7 +212,7 @@ def test_things_in_the_place_of_outputs(kind: str, theirs: Path, precious: Path)
     # AND each of the other outputs has something in its place
     for name in [*NAMES, *DATA]:
         plant(kind, theirs / name, precious / name)
-        attempt(theirs / "shop.py", html="")
+        attempt(theirs / "shop.py", html="", formats={NAMES[name]} if name in NAMES else set())
         shutil.rmtree(theirs / name) if kind == "folder" else (theirs / name).unlink(
             missing_ok=True
         )
@@ -230,7 +237,7 @@ def test_a_race_for_everything(theirs: Path, precious: Path) -> None:
 
         # WHEN root reports again and again
         try:
-            for turn in range(24):
+            for turn in range(16):
                 how: dict[str, Any] = {"html": ""} if turn % 2 else {"formats": {"html"}}
                 said.append(attempt(theirs / "shop.py", **how))
         finally:
@@ -242,8 +249,10 @@ def test_a_race_for_everything(theirs: Path, precious: Path) -> None:
 
 
 @pytest.mark.parametrize("what", ["empty", "with a file"])
-@pytest.mark.parametrize("name", ["htmlcov", "out"])
-def test_folders_of_roots_that_they_rename(name: str, what: str, theirs: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "whose"), [("htmlcov", "theirs"), ("out", "theirs"), ("htmlcov", "a group's")]
+)
+def test_folders_of_roots_that_they_rename(name: str, whose: str, what: str, theirs: Path) -> None:
     """A folder of root's in theirs, which they may rename, does not become that of a report."""
     # GIVEN such a folder, and they give it the name that root is going to write to
     inner = theirs / "inner"
@@ -251,6 +260,9 @@ def test_folders_of_roots_that_they_rename(name: str, what: str, theirs: Path) -
     if what == "with a file":
         (inner / "file").write_text("precious\n")
     facts = inner.stat()
+    if whose == "a group's":
+        os.chown(theirs, 0, NOBODY)
+        theirs.chmod(0o2775)
     with as_owner(THEM):
         inner.rename(theirs / name)
     held = os.open(theirs / name, os.O_RDONLY)
@@ -390,6 +402,25 @@ def test_modes_of_theirs_are_not_taken(theirs: Path) -> None:
     for name in (".coverage", "coverage.json", "htmlcov/index.html"):
         facts = (theirs / name).stat()
         assert (facts.st_uid, stat.S_IMODE(facts.st_mode) & ~0o644) == (0, 0), name
+
+
+def test_a_cache_of_theirs(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the home folder is still theirs, nothing that is in its cache is executed as root."""
+    # GIVEN a cache of theirs
+    package = theirs / ".cache" / "covattach" / "coverage" / "3.9" / "coverage"
+    package.mkdir(parents=True)
+    give(theirs)
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", str(theirs))
+
+    # WHEN root looks for a coverage / THEN it is not that
+    assert provision.find((3, 9), "ctrace") != package
+
+    # WHEN root says that this is the cache / THEN nothing is put there
+    monkeypatch.setenv("XDG_CACHE_HOME", str(theirs / ".cache"))
+    assert provision.find((3, 9), "ctrace") is None
+    with pytest.raises(NotPossible, match="others can change"):
+        provision.fill((3, 9))
 
 
 def test_a_temporary_folder_of_theirs(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
