@@ -1,9 +1,10 @@
 """What had been imported before the measuring began: the lines that ran then are known to have run.
 
-The target only says which files its modules come from, and how far those have got that are not
-through yet.  Which lines that makes is worked out from the sources, by whoever makes a report.
-No code of the application's may run for this: modules may be objects of any class, whose
-attributes import something, so nothing but dictionaries of real modules is looked at.
+The target only says which files its modules come from, how far those have got, and which names
+their namespaces have: it is these that prove it.  Which lines that makes is worked out from the
+sources, by whoever makes a report.  No code of the application's may run for this: modules may be
+objects of any class, whose attributes import something, so nothing but dictionaries of real modules
+is looked at.
 """
 
 from __future__ import annotations
@@ -29,41 +30,97 @@ def describe() -> dict[str, Any]:
     """Return what a report needs to know of this process's imports.
 
     `through` are the files of modules that are through, nearly all, with zeros between them: that
-    goes over the wire in a tenth of the time of a list.  `modules` is a list of the others, as
-    [file, whether it is `__main__`, a line that it has reached or None, whether it is there
-    still].  `since`, in seconds since 1970, is when the process began, before which no file was
-    loaded; `python` is [major, minor].
+    goes over the wire in a tenth of the time of a list.  `names` and `lines` are what their
+    namespaces have, see `bound`, in the same order.  `modules` is a list of the others, as [file,
+    whether it is `__main__`, a line that it has reached, whether it is there still, names, lines].
+    `since`, in seconds since 1970, is when the process began, before which no file was loaded, and
+    `noted` is now; `python` is [major, minor], `optimize` the number of -O, and `prefix` where the
+    compiled files are, if not beside the sources.
     """
     through, others = modules()
+    files, names, lines = zip(*through) if through else ((), (), ())
     return {
         "python": list(sys.version_info[:2]),
+        "optimize": sys.flags.optimize,
+        "prefix": sys.pycache_prefix or "",
         "since": began(),
-        "through": "\0".join(through),
+        "noted": time.time(),
+        "through": "\0".join(files),
+        "names": "\0".join(names),
+        "lines": "\0".join(lines),
         "modules": others,
     }
 
 
-def modules() -> tuple[list[str], list[list[Any]]]:
-    """Return the modules that come from a source file: those that are through, and the others.
+def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
+    """Return the modules that a source file was executed for: those that are through, the others.
 
     It takes some microseconds for each.
     """
     standing = module_frames()
     through, others = [], []
-    for module in list(sys.modules.values()):
+    for key, module in list(sys.modules.items()):
         if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
             continue  # importlib.util.LazyLoader's have not begun, and a look would load them
         names = namespace_of(module)
         file = names.get("__file__") or file_of_main(names)
-        if type(file) is str and file[-3:] not in (".so", "pyc"):
-            is_main = type(names.get("__name__")) is str and names["__name__"] == "__main__"
-            whole = file if file[:1] == "/" else os.path.abspath(file)
-            line, is_there = reached(names, file, is_main, standing)
-            if line is None and not is_main:
-                through.append(whole)
-            else:
-                others.append([whole, is_main, line, is_there])
+        # `exec` adds `__builtins__`: without it, the module has been made and never executed.
+        if type(file) is not str or file[-3:] in (".so", "pyc") or "__builtins__" not in names:
+            continue
+        is_main = type(names.get("__name__")) is str and names["__name__"] == "__main__"
+        has_ended = not is_main and has_been_imported(key, file, names.get("__spec__"))
+        whole = file if file[:1] == "/" else os.path.abspath(file)
+        line, is_there = reached(names, file, is_main, standing)
+        if line is BEGUN and not is_there and has_ended and id(names) not in standing:
+            through.append((whole, *bound(names, file)))
+        else:
+            others.append([whole, is_main, line, is_there, *bound(names, file)])
     return through, others
+
+
+def has_been_imported(key: Any, file: str, spec: Any) -> bool:
+    """Tell whether the import system has executed a module, from this file, to its end.
+
+    It notes its beginning and its end in the spec, and takes out of `sys.modules` those that fail
+    (importlib/_bootstrap.py, _load_unlocked).  Of a lazy module it is the spec's end only.
+    """
+    if type(spec) is not SPEC:
+        return False
+    noted = vars(spec)
+    state = noted.get("loader_state")
+    is_frozen = noted.get("origin") == "frozen" and type(state) is type(sys.implementation)
+    origin = vars(state).get("filename") if is_frozen else noted.get("origin")
+    is_lazy = type(state) is dict
+    ended = noted.get("_initializing") is False and not is_lazy
+    return ended and key == noted.get("name") and origin == file
+
+
+def bound(names: dict[str, Any], file: str) -> tuple[str, str]:
+    """Return the names that were bound in a namespace when or after its file was executed.
+
+    They are in the order in which they were first bound, with blanks between them; those of
+    submodules, which importing one of these binds, have a point before them.  And the first lines
+    of the functions of `file` that are there.
+    """
+    found = list(names)
+    if "__path__" in names:
+        package = f"{names.get('__name__')}."
+        found = [
+            f".{name}" if is_submodule(names.get(name), f"{package}{name}") else name
+            for name in found
+        ]
+    try:
+        text = " ".join(found)
+    except TypeError:  # names of another kind than that of identifiers
+        text = " ".join(name for name in found if type(name) is str)
+    codes = [one.__code__ for one in list(names.values()) if type(one) is FunctionType]
+    lines = [str(code.co_firstlineno) for code in codes if code.co_filename == file]
+    return text.partition("__builtins__ ")[2].replace("\0", ""), " ".join(lines)
+
+
+def is_submodule(module: Any, name: str) -> bool:
+    """Tell whether a module, if it is one, has that name."""
+    return type(module) is ModuleType and namespace_of(module).get("__name__") == name
 
 
 def file_of_main(names: dict[str, Any]) -> Any:
@@ -86,19 +143,15 @@ def module_frames() -> dict[int, Any]:
 
 def reached(
     names: dict[str, Any], file: str, is_main: bool, standing: dict[int, Any]
-) -> tuple[int | None, bool]:
-    """Return a line that a module has reached, None if it is through; and whether it is there."""
+) -> tuple[int, bool]:
+    """Return a line that a module has reached, or BEGUN; and whether it is there still."""
     frame = standing.get(id(names))
     if frame is not None:
         # Somebody's `exec` of other code in this namespace tells nothing about the file.
         is_here = frame.f_code.co_filename == file
         return (frame.f_lineno or BEGUN) if is_here else BEGUN, is_here
-    if is_main:
-        # It may have ended by an exception, and the process lives on for its threads.
-        return last_function(names, file), False
-    spec = names.get("__spec__")
-    begun = type(spec) is SPEC and vars(spec).get("_initializing")
-    return BEGUN if begun else None, False
+    # A main program may have ended by an exception, and the process lives on for its threads.
+    return last_function(names, file) if is_main else BEGUN, False
 
 
 def last_function(names: dict[str, Any], file: str) -> int:

@@ -1,45 +1,78 @@
-"""Import modules under stock coverage, and print which lines of each ran meanwhile, as JSON.
+"""Import modules under stock coverage; print what it saw, and what the agent tells of it, as JSON.
 
-The arguments are names of modules.  Each is executed anew, in a module object of its own: some
-have been imported by coverage already.  One that cannot be is left out.
+The arguments are `--include=PATTERN`, of files to be measured, the options `--walk=MOST`, and names
+of modules; with `--walk`, of packages, of each of which at most so many modules are imported.
+Those that coverage has imported already are executed anew.  One that cannot be is left out.
+
+With `--prelude=FILE` that program is run first: it may import in other ways.
 """
 
 import contextlib
+import importlib
 import importlib.util
 import io
 import json
 import os
+import pkgutil
+import runpy
 import sys
 import warnings
 
-from coverage import Coverage
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
-def lines_of(name):
-    """Return the file of a module, and its lines that ran during its import."""
-    spec = importlib.util.find_spec(name)
-    if spec is None or not spec.origin or not spec.origin.endswith(".py"):
-        return None
-    module = importlib.util.module_from_spec(spec)
-    cov = Coverage(data_file=None, config_file=False, include=[spec.origin])
+def modules_of(package, most):
+    """Return the names of modules below a package, evenly chosen."""
+    top = importlib.import_module(package)
+    walk = pkgutil.walk_packages(getattr(top, "__path__", []), f"{package}.", lambda name: None)
+    found = [module.name for module in walk if not module.name.endswith("__main__")]
+    return found[:: max(1, -(-len(found) // most))]
+
+
+def bring(name, anew):
+    """Import a module; one that is there is executed anew, as the import system does."""
+    if name in sys.modules and name not in anew:
+        there = sys.modules[name]
+        anew[name] = importlib._bootstrap._load(importlib.util.find_spec(name))
+        sys.modules[name] = there
+    else:
+        importlib.import_module(name)
+
+
+def record(words):
+    """Import what the words say, and return the lines that ran, and the agent's description."""
+    from coverage import Coverage
+
+    given = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
+    names = [word for word in words if not word.startswith("--")]
+    cov = Coverage(data_file=None, config_file=False, include=given["include"].split(","))
     cov.set_option("run:core", "ctrace")
+    before, anew = set(sys.modules), {}
     cov.start()
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        return None
-    finally:
-        cov.stop()
-    path = os.path.realpath(spec.origin)
-    return path, sorted(cov.get_data().lines(path) or ())
+    if "prelude" in given:
+        runpy.run_path(given["prelude"])
+    for name in names:
+        with contextlib.suppress(BaseException):
+            found = modules_of(name, int(given["walk"])) if "walk" in given else [name]
+            for one in found:
+                with contextlib.suppress(BaseException):
+                    bring(one, anew)
+    cov.stop()
+    sys.path.insert(0, ROOT)
+    from payloads import imported
+
+    sys.modules.update(anew)
+    # Of the others functions may have run, but not what is looked for here.
+    wanted = [module for name, module in sys.modules.items() if name not in before - set(anew)]
+    files = {vars(module).get("__file__") for module in wanted if type(module) is type(sys)}
+    data = cov.get_data()
+    lines = {name: sorted(data.lines(name)) for name in data.measured_files() & files}
+    return {"imported": imported.describe(), "lines": lines}
 
 
 warnings.simplefilter("ignore")
-found = {}
+words, sys.argv[1:] = sys.argv[1:], []
 with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-    for wanted in sys.argv[1:]:
-        with contextlib.suppress(ImportError, AttributeError):
-            ran = lines_of(wanted)
-            if ran:
-                found[ran[0]] = ran[1]
-print(json.dumps(found))
+    recorded = record(words)
+print(json.dumps(recorded), flush=True)
+os._exit(0)  # some of the modules have started threads

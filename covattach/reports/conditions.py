@@ -1,8 +1,7 @@
 """Conditions of a module's top level that the source alone decides, for a target on Linux.
 
-outcome(test, load) -> True, False, or None where only the target knew
-turns(loop, load)         whether a loop's body is entered at least once
-always_leaves(block)      whether control never comes to the end of a block of statements
+Conditions(load, scope).outcome(test) -> True, False, or None where only the target knew
+Conditions(load, scope).turns(loop)   whether a loop's body is entered at least once
 """
 
 from __future__ import annotations
@@ -13,6 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from covattach.reports.loads import Load
+from covattach.reports.scope import Scope
 
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -31,23 +31,148 @@ TURNED: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Gt: ast.Lt,
     ast.GtE: ast.LtE,
 }
-EXITS = {"sys.exit", "os._exit", "os.abort"}
+EXITS = {"sys.exit", "os._exit", "os.abort", "exit", "quit"}
+CHECKING = {"typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"}
 
 
-def outcome(test: ast.expr, load: Load) -> bool | None:
-    """Return what a test was when `load` was made; None if the source does not say."""
-    if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
-        inner = outcome(test.operand, load)
-        return None if inner is None else not inner
-    if isinstance(test, ast.BoolOp):
-        return of_several([outcome(part, load) for part in test.values], test.op)
-    if isinstance(test, ast.Compare) and len(test.ops) == 1:
-        return compared(test.left, test.ops[0], test.comparators[0], load)
-    if isinstance(test, ast.Call):
-        return starts_with(test)
-    if isinstance(test, ast.Constant):
-        return bool(test.value)
-    return False if dotted(test).removeprefix("typing.") == "TYPE_CHECKING" else None
+class Conditions:
+    """The conditions of a module, or of a class body, for one load of it.
+
+    `scope` tells what its names are; None where that cannot be told, as in class bodies, whose
+    names may be those of a metaclass.
+    """
+
+    def __init__(self, load: Load, scope: Scope | None) -> None:
+        self.load = load
+        self.scope = scope
+
+    def outcome(self, test: ast.expr) -> bool | None:
+        """Return what a test was when `load` was made; None if the source does not say."""
+        if isinstance(test, ast.Constant):
+            return bool(test.value)
+        if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+            inner = self.outcome(test.operand)
+            return None if inner is None else not inner
+        if isinstance(test, ast.BoolOp):
+            return of_several([self.outcome(part) for part in test.values], test.op)
+        if isinstance(test, ast.Compare) and len(test.ops) == 1:
+            return self.compared(test.left, test.ops[0], test.comparators[0])
+        if isinstance(test, ast.Call):
+            return self.starts_with(test)
+        if isinstance(test, ast.Name) and test.id == "__debug__":  # no other name is as constant
+            return None if self.load.optimize is None else not self.load.optimize
+        if self.meaning(test) in CHECKING or self.is_false(test):
+            return False
+        return None
+
+    def meaning(self, node: ast.expr) -> str:
+        """Return what an expression refers to, by its full name: "sys.platform"; "" if unknown."""
+        name = dotted(node)
+        head, point, rest = name.partition(".")
+        if self.scope is None or not name:
+            return ""
+        if head == "__name__":  # what it is now, the target has told
+            return name if self.scope.is_never_bound(head) else ""
+        origin = self.scope.origin(head)
+        is_changed = self.scope.unsure.intersection(rest.split("."))
+        return f"{origin}{point}{rest}" if origin and not is_changed else ""
+
+    def is_false(self, test: ast.expr) -> bool:
+        """Tell whether a test is a name that is False, as in `TYPE_CHECKING = False`."""
+        if self.scope is None or self.scope.is_open or not isinstance(test, ast.Name):
+            return False
+        return any(
+            isinstance(site, ast.Assign)
+            and isinstance(site.targets[0], ast.Name)
+            and isinstance(site.value, ast.Constant)
+            and site.value.value is False
+            for site in self.scope.sole(test.id)
+        )
+
+    def compared(self, left: ast.expr, how: ast.cmpop, right: ast.expr) -> bool | None:
+        """Return the outcome of a comparison of a fact about the target with a literal."""
+        if type(how) not in COMPARE:
+            return None
+        if literal(left) is not None:
+            left, how, right = right, TURNED[type(how)](), left
+        fact, other = self.known(left), literal(right)
+        if fact is None or type(fact) is not type(other):
+            return None
+        if dotted(left) == "__name__" and other != "__main__":
+            return None
+        if fact == (*(self.load.python or ()), None) and len(other) > 2:
+            return None
+        try:
+            return COMPARE[type(how)](fact, other)
+        except TypeError:
+            return None
+
+    def known(self, node: ast.expr) -> Any:
+        """Return what an expression was in the target; None if the source does not say."""
+        name = self.meaning(node)
+        if name == "__name__" and self.load.main is not None:
+            return "__main__" if self.load.main else "a module"
+        python = self.load.python
+        if python is None:
+            return KNOWN.get(name)
+        if name == "sys.version_info":
+            # What follows is unknown; but it makes this longer than the tuples it is compared with.
+            return (*python, None)
+        if name in ("sys.version_info.major", "sys.version_info.minor"):
+            return python[name.endswith("minor")]
+        if isinstance(node, ast.Subscript) and self.meaning(node.value) == "sys.version_info":
+            if ast.unparse(node.slice) == ":2":
+                return python
+            return {0: python[0], 1: python[1]}.get(literal(node.slice))
+        return KNOWN.get(name)
+
+    def starts_with(self, test: ast.Call) -> bool | None:
+        """Return the outcome of `sys.platform.startswith("…")`."""
+        if self.meaning(test.func) == "sys.platform.startswith" and len(test.args) == 1:
+            prefix = literal(test.args[0])
+            return "linux".startswith(prefix) if isinstance(prefix, str) else None
+        return None
+
+    def turns(self, loop: ast.For | ast.AsyncFor | ast.While) -> bool:
+        """Tell whether the body of a loop is entered at least once."""
+        if isinstance(loop, ast.While):
+            return self.outcome(loop.test) is True
+        if isinstance(loop.iter, ast.Call):
+            given = [literal(argument) for argument in loop.iter.args]
+            is_number = len(given) == 1 and type(given[0]) is int and given[0] > 0
+            is_range = dotted(loop.iter.func) == "range" and not loop.iter.keywords
+            return is_range and is_number and bool(self.scope and self.scope.is_free("range"))
+        several = isinstance(loop.iter, ast.Tuple | ast.List | ast.Set) and loop.iter.elts
+        return any(not isinstance(one, ast.Starred) for one in several or ())
+
+    def is_code(self, statement: ast.stmt) -> bool:
+        """Tell whether the compiler surely made code of a statement, or of its first line."""
+        python = self.load.python or (3, 9)
+        if isinstance(statement, ast.AnnAssign) and statement.value is None:
+            return python < (3, 14) and bool(statement.simple)  # PEP 649: evaluated when asked
+        if isinstance(statement, ast.Assert):
+            tested = statement.test
+            return self.load.optimize == 0 and not isinstance(tested, ast.Constant | ast.Tuple)
+        if isinstance(statement, ast.Global | ast.Nonlocal):
+            return False
+        # PEP 626: since 3.10 every line is seen, also those that do nothing.
+        return python >= (3, 10) or not is_constant(statement)
+
+
+def is_constant(statement: ast.stmt) -> bool:
+    """Tell whether a statement, or its first line, may do nothing."""
+    if isinstance(statement, ast.Pass | ast.Continue | ast.Break):
+        return True
+    if isinstance(statement, ast.Expr):
+        tested = statement.value
+    elif isinstance(statement, ast.If | ast.While):
+        tested = statement.test
+    else:
+        return False
+    does = (ast.Name, ast.Call, ast.Attribute, ast.Await, ast.BinOp)
+    return dotted(tested) == "__debug__" or not any(
+        isinstance(node, does) for node in ast.walk(tested)
+    )
 
 
 def of_several(parts: list[bool | None], joined: ast.boolop) -> bool | None:
@@ -56,52 +181,6 @@ def of_several(parts: list[bool | None], joined: ast.boolop) -> bool | None:
         inner = of_several([None if part is None else not part for part in parts], ast.And())
         return None if inner is None else not inner
     return False if False in parts else None if None in parts else True
-
-
-def compared(left: ast.expr, how: ast.cmpop, right: ast.expr, load: Load) -> bool | None:
-    """Return the outcome of a comparison of a fact about the target with a literal."""
-    if type(how) not in COMPARE:
-        return None
-    if literal(left) is not None:
-        left, how, right = right, TURNED[type(how)](), left
-    fact, other = known(left, load), literal(right)
-    if fact is None or type(fact) is not type(other):
-        return None
-    if dotted(left) == "__name__" and other != "__main__":
-        return None
-    if dotted(left) == "sys.version_info" and len(other) > 2:
-        return None
-    try:
-        return COMPARE[type(how)](fact, other)
-    except TypeError:
-        return None
-
-
-def known(node: ast.expr, load: Load) -> Any:
-    """Return what an expression was in the target; None if the source does not say."""
-    name = dotted(node)
-    if name == "__name__" and load.main is not None:
-        return "__main__" if load.main else "a module"
-    if load.python is None:
-        return KNOWN.get(name)
-    if name == "sys.version_info":
-        # What follows is not known; but it makes this longer than the tuples it is compared with.
-        return (*load.python, None)
-    if name in ("sys.version_info.major", "sys.version_info.minor"):
-        return load.python[name.endswith("minor")]
-    if isinstance(node, ast.Subscript) and dotted(node.value) == "sys.version_info":
-        if ast.unparse(node.slice) == ":2":
-            return load.python
-        return {0: load.python[0], 1: load.python[1]}.get(literal(node.slice))
-    return KNOWN.get(name)
-
-
-def starts_with(test: ast.Call) -> bool | None:
-    """Return the outcome of `sys.platform.startswith("…")`."""
-    if dotted(test.func) == "sys.platform.startswith" and len(test.args) == 1:
-        prefix = literal(test.args[0])
-        return "linux".startswith(prefix) if isinstance(prefix, str) else None
-    return None
 
 
 def literal(node: ast.expr) -> Any:
@@ -120,42 +199,22 @@ def dotted(node: ast.expr) -> str:
     return node.id if isinstance(node, ast.Name) else ""
 
 
-def is_code(statement: ast.stmt, load: Load) -> bool:
-    """Tell whether the compiler made code of a statement, or of its first line."""
-    if isinstance(statement, ast.AnnAssign) and statement.value is None:
-        return load.python is not None and load.python < (3, 14)  # PEP 649: evaluated when asked
-    is_constant = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-    if isinstance(statement, ast.If):
-        is_constant = (
-            isinstance(statement.test, ast.Constant) or dotted(statement.test) == "__debug__"
-        )
-    # PEP 626: since 3.10 every line is seen, also those that do nothing.
-    return not is_constant or (load.python is not None and load.python >= (3, 10))
-
-
-def turns(loop: ast.For | ast.AsyncFor | ast.While, load: Load) -> bool:
-    """Tell whether the body of a loop is entered at least once."""
-    if isinstance(loop, ast.While):
-        return outcome(loop.test, load) is True
-    if isinstance(loop.iter, ast.Call):
-        given = [literal(argument) for argument in loop.iter.args]
-        is_number = len(given) == 1 and type(given[0]) is int and given[0] > 0
-        return dotted(loop.iter.func) == "range" and is_number
-    several = isinstance(loop.iter, ast.Tuple | ast.List | ast.Set) and loop.iter.elts
-    return any(not isinstance(one, ast.Starred) for one in several or ())
-
-
 def always_leaves(block: list[ast.stmt]) -> bool:
     """Tell whether a block of statements, once begun, never comes to its end."""
     return any(leaves(statement) for statement in block)
+
+
+def may_exit(statement: ast.stmt) -> bool:
+    """Tell whether a statement is a call such as `sys.exit()`, unless that has been replaced."""
+    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
+        return dotted(statement.value.func) in EXITS
+    return False
 
 
 def leaves(statement: ast.stmt) -> bool:
     """Tell whether control never comes to what follows a statement."""
     if isinstance(statement, ast.Raise | ast.Continue | ast.Break):
         return True
-    if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
-        return dotted(statement.value.func) in EXITS
     if isinstance(statement, ast.If):
         return always_leaves(statement.body) and always_leaves(statement.orelse)
     return False

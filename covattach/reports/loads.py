@@ -20,6 +20,8 @@ from covattach.reports.eyes import eyes
 
 HIGHEST_LINE = 10_000_000
 MOST_FILES = 200_000
+MOST_NAMED = 1 << 20  # characters of one module's names, or of its functions' lines
+LONGEST_LINE = 10  # digits
 LATEST = 1e11  # seconds since 1970: the year 5138
 
 
@@ -32,24 +34,32 @@ class Load(NamedTuple):
 
     `main` says whether it is the main program.  `reached` is None for a module that is through,
     otherwise a line that it has reached, or 0; `standing` if it is known to be there still.
-    `python` is the major and minor version.  None for what is not known.
+    `python` is the major and minor version, `optimize` how many -O it was given.  None for what is
+    not known.  `names` are those bound in its namespace, with blanks between them, and `lines` the
+    first lines of the functions of the file that are in it.
     """
 
     main: bool | None
     reached: int | None
     standing: bool
     python: tuple[int, int] | None
+    optimize: int | None = None
+    names: str = ""
+    lines: str = ""
 
 
 @dataclass(frozen=True)
 class Loads:
     """What had been loaded: file names, as the target has them, to their modules.
 
-    `since`, in seconds since 1970, is a time before which none of them was; None if not known.
+    `since` and `noted`, in seconds since 1970, are times before and after which none of them was;
+    None if not known.  `prefix` is the folder of compiled files, "" for those beside the sources.
     """
 
     since: float | None = None
     files: dict[str, frozenset[Load]] = field(default_factory=dict)
+    noted: float | None = None
+    prefix: str = ""
 
     @functools.cached_property
     def resolved(self) -> dict[str, set[Load]]:
@@ -80,39 +90,75 @@ def check(header: Any) -> Loads:
         return Loads()
     if not isinstance(header, dict) or not isinstance(header.get("modules"), list):
         raise NotLoads("what it says of imports is not understood")
-    since, python = header.get("since"), header.get("python")
-    if not isinstance(since, int | float) or not 0 <= since < LATEST:
-        raise NotLoads("it does not say since when files were imported")
+    since, noted = (check_time(header.get(part)) for part in ("since", "noted"))
+    python, prefix = header.get("python"), header.get("prefix")
     if not isinstance(python, list) or [type(part) for part in python] != [int, int]:
         raise NotLoads("it does not say for which Python files were imported")
-    minor = python[0], python[1]
-    through = frozenset([Load(False, None, False, minor)])
-    files = dict.fromkeys(check_through(header.get("through", "")), through)
-    for entry in header["modules"]:
-        name, main, reached, standing = check_module(entry)
-        files[name] = files.get(name, frozenset()) | {Load(main, reached, standing, minor)}
-    return Loads(float(since), files)
+    if not isinstance(prefix, str) or "\0" in prefix:
+        raise NotLoads("it does not say where compiled files are")
+    through = check_texts(header.get("through"), None)
+    names, lines = (check_texts(header.get(part), len(through)) for part in ("names", "lines"))
+    told = [
+        (name, Load(False, None, False, None, None, bound[:MOST_NAMED], check_lines(firsts)))
+        for name, bound, firsts in zip(through, names, lines, strict=True)
+    ]
+    optimize = check_optimize(header.get("optimize"))
+    files: dict[str, set[Load]] = {}
+    for name, load in [*told, *map(check_module, header["modules"])]:
+        load = load._replace(python=(python[0], python[1]), optimize=optimize)
+        files.setdefault(name, set()).add(load)
+    return Loads(since, {name: frozenset(held) for name, held in files.items()}, noted, prefix)
 
 
-def check_through(names: Any) -> list[str]:
-    """Return the files whose modules are through; raises NotLoads."""
-    if not isinstance(names, str):
+def check_time(when: Any) -> float:
+    """Return a time in seconds since 1970; raises NotLoads."""
+    if type(when) not in (int, float) or not 0 <= when < LATEST:
+        raise NotLoads("it does not say since when files were imported")
+    return float(when)
+
+
+def check_optimize(optimize: Any) -> int:
+    """Return how many -O there were; raises NotLoads."""
+    if type(optimize) is not int:
+        raise NotLoads("it does not say how files were compiled")
+    return int(optimize)
+
+
+def check_texts(texts: Any, count: int | None) -> list[str]:
+    """Return so many texts out of one, with zeros between them; raises NotLoads."""
+    if not isinstance(texts, str):
         raise NotLoads("what it says of imports is not understood")
-    if names.count("\0") > MOST_FILES:
+    if texts.count("\0") > MOST_FILES:
         raise NotLoads("it names absurdly many imports")
-    return [name for name in names.split("\0") if name]
+    found = texts.split("\0") if texts or count else []
+    if count is not None and len(found) != count:
+        raise NotLoads("what it says of imports is not understood")
+    return found
 
 
-def check_module(entry: Any) -> tuple[str, bool, int | None, bool]:
-    """Return one entry of the list of modules; raises NotLoads."""
-    if not isinstance(entry, list | tuple) or len(entry) != 4:
-        raise NotLoads("an entry in its list of imports is not one")
-    name, main, reached, standing = entry
-    if not isinstance(name, str) or {type(main), type(standing)} != {bool} or "\0" in name:
-        raise NotLoads("an entry in its list of imports is not one")
-    if reached is not None and (type(reached) is not int or not 0 <= reached <= HIGHEST_LINE):
+def check_lines(lines: Any) -> str:
+    """Return numbers of lines, with blanks between them; raises NotLoads."""
+    if (
+        not isinstance(lines, str)
+        or len(lines) > MOST_NAMED
+        or not all(line.isdecimal() and len(line) < LONGEST_LINE for line in lines.split())
+    ):
         raise NotLoads("a line in its list of imports is none")
-    return name, main, reached, standing
+    return lines
+
+
+def check_module(entry: Any) -> tuple[str, Load]:
+    """Return one entry of the list of modules; raises NotLoads."""
+    if not isinstance(entry, list | tuple) or len(entry) != 6:
+        raise NotLoads("an entry in its list of imports is not one")
+    name, main, reached, standing, names, lines = entry
+    kinds = [type(part) for part in (name, main, standing, names)]
+    if kinds != [str, bool, bool, str] or "\0" in name:
+        raise NotLoads("an entry in its list of imports is not one")
+    if type(reached) is not int or not 0 <= reached <= HIGHEST_LINE:
+        raise NotLoads("a line in its list of imports is none")
+    bound = names[:MOST_NAMED]
+    return name, Load(main, reached, standing, None, None, bound, check_lines(lines))
 
 
 def merged(several: Iterable[Loads], names: Iterable[str]) -> Loads:
@@ -122,14 +168,15 @@ def merged(several: Iterable[Loads], names: Iterable[str]) -> Loads:
     """
     wanted = {os.path.basename(name) for name in names}
     files: dict[str, set[Load]] = {}
-    times = []
-    for loads in several:
-        times += [] if loads.since is None else [loads.since]
+    told = list(several)
+    for loads in told:
         for name, held in loads.files.items():
             if os.path.basename(name) in wanted:
                 files.setdefault(name, set()).update(held)
-    since = min(times, default=None)
-    return Loads(since, {name: frozenset(held) for name, held in files.items()})
+    since = min((one.since for one in told if one.since is not None), default=None)
+    noted = max((one.noted for one in told if one.noted is not None), default=None)
+    prefix = next((one.prefix for one in told if one.prefix), "")
+    return Loads(since, {name: frozenset(held) for name, held in files.items()}, noted, prefix)
 
 
 def to_note(loads: Loads) -> dict[str, Any]:
@@ -143,8 +190,8 @@ def from_note(note: dict[str, Any]) -> Loads:
     try:
         files = {
             str(name): frozenset(
-                Load(main, reached, standing, (python[0], python[1]))
-                for main, reached, standing, python in entries
+                Load(main, reached, standing, (python[0], python[1]), *known)
+                for main, reached, standing, python, *known in entries
             )
             for name, entries in note["files"].items()
         }

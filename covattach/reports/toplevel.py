@@ -2,11 +2,12 @@
 
     judge(tree, loads, ran) -> Judgement
 
-A statement is said to have run where nothing else is possible: it stands in a block that was
-entered and left at its end, or before a place that was reached.  Of a module that was loaded to
-its end that is every statement of the top level and of class bodies, but for those in `if`, `try`,
-loops and the like, which are followed as far as the source decides them; and a function whose body
-runs was defined, whatever branch it is defined in.  Numbers of lines are those of the syntax tree.
+A statement is said to have run where nothing else is possible: it stands before a place that was
+reached, or in a block that was entered and left at its end.  What was reached the module itself
+proves: by the names in its namespace (covattach.reports.scope), by functions whose bodies run, by
+the line where it stands.  What lies behind the last of these is left open, but for the statement
+that is next; and `if`, `try`, loops and the like are followed as far as the source decides them.
+Numbers of lines are those of the syntax tree.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from covattach.reports import conditions
 from covattach.reports.blocks import (
     Definition,
     Function,
@@ -27,7 +27,9 @@ from covattach.reports.blocks import (
     header,
     span,
 )
+from covattach.reports.conditions import Conditions, always_leaves, leaves, may_exit
 from covattach.reports.loads import Load
+from covattach.reports.scope import Scope
 
 With = ast.With | ast.AsyncWith
 Try = ast.Try | ast.TryStar
@@ -70,7 +72,8 @@ def judge(tree: ast.Module, loads: Iterable[Load], ran: set[int]) -> Judgement |
     if not known:
         return None
     starts = {first_line(function) for function in earlier}
-    found = [Walk(load, starts).follow(tree) for load in known]
+    scope = Scope(tree)
+    found = [Walk(load, starts, scope).follow(tree) for load in known]
     certain = set().union(*(header(function) for function in earlier))
     certain.update(*(one.ran for one in found))
     passed = set.intersection(*(one.passed_over for one in found)) - certain
@@ -83,17 +86,18 @@ class Walk:
     `starts` are the first lines of functions that are known to have been defined.
     """
 
-    def __init__(self, load: Load, starts: set[int]) -> None:
+    def __init__(self, load: Load, starts: set[int], scope: Scope) -> None:
         self.load = load
+        self.conditions = Conditions(load, scope)
         at = {load.reached} if load.reached else set()
         # Of a module that is not there any more it is the start of a function, too.
-        self.starts = starts if load.standing else starts | at
-        self.evidence = sorted(starts | at)
+        self.ended = starts | scope.proven(load) | (set() if load.standing else at)
+        self.evidence = sorted(self.ended | at)
         self.found = Judgement()
 
     def follow(self, tree: ast.Module) -> Judgement:
         """Return what is known of the module."""
-        self.block(tree.body, self.load.reached is None)
+        self.block(tree.body, False)
         if self.load.standing and self.load.reached:
             last = has_begun(tree.body, self.load.reached)
             self.found.passed_over.update(range(last + 1, span(tree.body).stop))
@@ -110,23 +114,23 @@ class Walk:
         reached = self.reached(block)
         for statement in block:
             later = reached > (statement.end_lineno or statement.lineno)
-            is_done = done or later or first_line(statement) in self.starts
+            is_done = done or later or first_line(statement) in self.ended
             self.statement(statement, is_done)
-            if not is_done or (conditions.leaves(statement) and not later):
+            if not is_done or ((leaves(statement) or may_exit(statement)) and not later):
                 return
 
     def statement(self, statement: ast.stmt, done: bool) -> None:
         """Follow a statement that was begun; `done` if control came to what follows it."""
         if isinstance(statement, Definition):
             return self.definition(statement, done)
-        if conditions.is_code(statement, self.load):
+        if self.conditions.is_code(statement):
             self.found.ran.add(statement.lineno)
         if isinstance(statement, ast.If):
             self.choice(statement, done)
         elif isinstance(statement, Loop):
             self.loop(statement, done)
         elif isinstance(statement, With):
-            if done or self.reached(statement.body):
+            if (done and is_entered(statement)) or self.reached(statement.body):
                 # It may have ended by an exception that the context manager swallowed.
                 self.block(statement.body, False)
         elif isinstance(statement, Try):
@@ -143,17 +147,19 @@ class Walk:
             return
         self.found.ran.update(header(statement))
         if is_class:
+            outer, self.conditions = self.conditions, Conditions(self.load, None)
             self.block(statement.body, done)
+            self.conditions = outer
 
     def choice(self, statement: ast.If, done: bool) -> None:
         """Follow `if`: the branch that the source decides, or in which something was reached."""
-        outcome = conditions.outcome(statement.test, self.load)
+        outcome = self.conditions.outcome(statement.test)
         body, orelse = statement.body, statement.orelse
         if outcome is None and done:
             # What never comes to its end was not taken, as control came to what follows.
-            if conditions.always_leaves(body):
+            if always_leaves(body):
                 outcome = False
-            elif conditions.always_leaves(orelse):
+            elif always_leaves(orelse):
                 outcome = True
         for block, taken in ((body, True), (orelse, False)):
             if block and outcome is not None and outcome is not taken:
@@ -165,14 +171,14 @@ class Walk:
         """Follow a loop; all of its body only if every turn of it came to its end."""
         left = any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(statement))
         turns = done or not isinstance(statement, ast.For)
-        if (turns and conditions.turns(statement, self.load)) or self.reached(statement.body):
+        if (turns and self.conditions.turns(statement)) or self.reached(statement.body):
             self.block(statement.body, done and not left)
         if statement.orelse and ((done and not left) or self.reached(statement.orelse)):
             self.block(statement.orelse, done and not left)
 
     def attempt(self, statement: Try, done: bool) -> None:
         """Follow `try`: all of it where nothing that it raises can have been caught."""
-        caught = [not conditions.always_leaves(handler.body) for handler in statement.handlers]
+        caught = [not always_leaves(handler.body) for handler in statement.handlers]
         left = any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(statement))
         through = done and not left and not any(caught)
         self.block(statement.body, through or bool(self.reached(statement.orelse)))
@@ -195,3 +201,13 @@ class Walk:
         self.found.ran.update(case.pattern.lineno for case in statement.cases[:tried])
         for number in met:
             self.block(statement.cases[number].body, done)
+
+
+def is_entered(statement: With) -> bool:
+    """Tell whether the block of a `with` was entered if control came to what follows it.
+
+    Where there are several context managers, the first swallows what the others raise, and so may a
+    single one where its result is put into anything but a name.
+    """
+    first, *others = statement.items
+    return not others and isinstance(first.optional_vars, ast.Name | None)

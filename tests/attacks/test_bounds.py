@@ -271,6 +271,10 @@ def test_json(attack: str) -> None:
         facts.parsed(HEADERS[attack])
 
 
+IMPORTS = {"since": 1, "noted": 1, "python": [3, 11], "optimize": 0, "prefix": "", "modules": []}
+IMPORTS |= {"through": "a\0" * 200_002, "names": "\0" * 200_002, "lines": "\0" * 200_002}
+
+
 def reply(**more: object) -> dict[str, object]:
     """Return the header of a snapshot."""
     return {"kind": "lines", "files": [], "taken": 1.0, **more}
@@ -283,9 +287,7 @@ def reply(**more: object) -> dict[str, object]:
         (reply(windows=[["w", []]] * 20_001), b""),
         (reply(files=[[str(n), 1] for n in range(60)]), struct.pack("<q", 10_000_000) * 60),
         (
-            reply(
-                imported={"since": 1, "python": [3, 11], "modules": [], "through": "a\0" * 200_002}
-            ),
+            reply(imported=IMPORTS),
             b"",
         ),
     ],

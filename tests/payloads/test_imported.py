@@ -39,15 +39,20 @@ def test_files_that_were_imported_before(
         assert main.main
         assert main.standing
         assert main.reached in (loop, loop + 1)
-        assert loads.of(before) == {Load(False, None, False, interpreter.minor)}
+        names, lines = "FIRST Thing used unused nowhere LAST", "13 17"
+        imported = Load(False, None, False, interpreter.minor, 0, names, lines)
+        assert loads.of(before) == {imported}
         assert not loads.of(later)
         assert loads.since is not None
-        assert began - 0.1 < loads.since < time.time()
+        assert loads.noted is not None
+        assert began - 0.1 < loads.since < loads.noted < time.time()
 
         # WHEN the window begins anew / THEN the other was imported before it
         agent.dump(reset=True)
         loads = agent.dump().loads
-        assert loads.of(later) == {Load(False, None, False, interpreter.minor)}
+        (late,) = loads.of(later)
+        assert late.reached is None
+        assert late.names == "FIRST used unused"
         assert agent.stop().loads == loads
 
 
@@ -113,5 +118,6 @@ def test_a_main_program_that_has_ended(
 
         # THEN what it has surely reached is told, and not that it is through
         line = 1 + THREADED.splitlines().index("def late():" if how == "ends" else "def work():")
-        assert loads == {Load(True, line, False, interpreter.minor)}
+        (load,) = loads
+        assert (load.main, load.reached, load.standing) == (True, line, False)
         agent.stop()

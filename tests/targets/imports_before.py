@@ -24,3 +24,4 @@ except ImportError:
     nowhere = None
 if __name__ == "__main__":  # before
     used()
+LAST = 2  # before

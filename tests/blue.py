@@ -1,0 +1,84 @@
+"""What reports claim of the top level of modules, beside what stock coverage saw run."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import subprocess
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from coverage.parser import PythonParser
+
+from covattach.reports import blocks, loads, toplevel
+
+RECORDER = Path(__file__).parent / "imports_under_coverage.py"
+
+
+@dataclass
+class Comparison:
+    """Files that were imported: lines that coverage saw, those claimed of them, and false claims.
+
+    `claims` are by file.  `false` are claims that a line ran, or was passed over, which is not so.
+    """
+
+    files: int = 0
+    seen: int = 0
+    claimed: int = 0
+    false: list[str] = field(default_factory=list)
+    claims: dict[str, set[int]] = field(default_factory=dict)
+
+    def add(self, recorded: dict[str, Any]) -> None:
+        """Compare what one process has recorded."""
+        told = loads.check(recorded["imported"])
+        for name, lines in recorded["lines"].items():
+            held = told.of(name)
+            if held:
+                self.add_file(name, held, lines)
+
+    def add_file(self, name: str, held: frozenset[loads.Load], lines: list[int]) -> None:
+        """Compare one file; one that cannot be parsed here is left out."""
+        try:
+            parser = PythonParser(text=Path(name).read_text(encoding="utf-8"), filename=name)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                parser.parse_source()
+                tree = ast.parse(parser.text)
+        except (ValueError, SyntaxError):
+            return
+        found = toplevel.judge(tree, held, set())
+        assert found is not None
+        ran = parser.first_lines(lines) & parser.statements
+        claims = parser.first_lines(found.ran) & parser.statements
+        passed = parser.first_lines(found.passed_over) & parser.statements - claims
+        top = ran - blocks.function_lines(tree)
+        self.false += [f"{name}:{line}" for line in sorted(claims - ran)]
+        self.false += [f"{name}:{line} passed over" for line in sorted(passed & top)]
+        self.files += 1
+        self.seen, self.claimed = self.seen + len(top), self.claimed + len(claims & top)
+        self.claims[name] = claims
+
+    @property
+    def percent(self) -> float:
+        """Return how much of what coverage saw is claimed, 0 to 100."""
+        return 100 * self.claimed / max(self.seen, 1)
+
+
+def recorded(
+    python: Sequence[str], site: str, words: Sequence[str], timeout: float = 300
+) -> dict[str, Any]:
+    """Return what a Python, with its options, records of the imports that `words` say.
+
+    `site` is where its coverage is.
+    """
+    environment = {**os.environ, "PYTHONPATH": site, "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [*python, str(RECORDER), *words]
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, check=True, timeout=timeout
+    )
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found

@@ -1,0 +1,50 @@
+"""No line is said to have run at import that did not, on each Python."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+
+import blue
+import pytest
+from blue_modules import PRELUDE, SOURCES
+from conftest import Interpreter
+
+BROUGHT = {"victim", "unborn", "exec_ed", "kept"}  # by the prelude, or by nobody
+
+
+def written(folder: Path) -> dict[str, set[int]]:
+    """Write the modules; return the lines of each that are to be claimed."""
+    (folder / "prelude.py").write_text(PRELUDE)
+    marked = {}
+    for name, source in SOURCES.items():
+        text = textwrap.dedent(source).lstrip()
+        (folder / f"{name}.py").write_text(text)
+        lines = enumerate(text.splitlines(), 1)
+        marked[name] = {number for number, line in lines if line.endswith("# +")}
+    return marked
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14", stress=("3.10", "3.12", "3.13", "3.15"))
+@pytest.mark.parametrize("options", [(), ("-O",), ("-OO",)], ids=["", "O", "OO"])
+def test_no_claim_is_false(
+    interpreter: Interpreter, options: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Whatever is claimed of modules that were imported, or not quite, stock coverage saw."""
+    # GIVEN modules of all kinds, imported under stock coverage in one process
+    marked = written(tmp_path)
+    names = [name for name in SOURCES if name not in BROUGHT and name[:4] not in ("half", "lazy")]
+    words = [f"--include={tmp_path}/*", f"--prelude={tmp_path}/prelude.py", *names]
+    recorded = blue.recorded([interpreter.python, *options], interpreter.site, words)
+
+    # WHEN what the agent tells of them is judged
+    compared = blue.Comparison()
+    compared.add(recorded)
+
+    # THEN no claim is false, and what must have run is claimed
+    assert compared.false == []
+    claimed = {Path(name).stem: lines for name, lines in compared.claims.items()}
+    assert {"half", "swallowed", "prepared", "kept"} <= claimed.keys()
+    if "-O" not in options and "-OO" not in options:
+        missing = {name: marked[name] - claimed.get(name, set()) for name in marked}
+        assert {name: lines for name, lines in missing.items() if lines} == {}
