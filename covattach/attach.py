@@ -7,7 +7,7 @@ import fcntl
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from covattach import (
@@ -16,11 +16,13 @@ from covattach import (
     precompile,
     preconditions,
     provision,
+    records,
     settings,
     slowdown,
 )
 from covattach.arrival import give_up, wait_for_agent
 from covattach.errors import NoSafePoint, NotNow
+from covattach.facts import checked
 from covattach.folder import Folder
 from covattach.injector import inject
 from covattach.injector.injection import Injection
@@ -46,8 +48,8 @@ class Options:
 
     `given` are coverage settings from the command line; `every` and `for_` are in seconds,
     `max_overhead` in per cent.  `tree` is the folder of the tree to belong to, as the target sees
-    it, or "" for the first process of a new one; `wanted` are all settings, read already.  With a
-    `lease`, the session ends when that is no longer held.
+    it, or "" for the first process of a new one, and `key` what its members know; `wanted` are all
+    settings, read already.  With a `lease`, the session ends when that is no longer held.
     """
 
     method: str = "auto"
@@ -59,6 +61,7 @@ class Options:
     for_: float | None = None
     max_overhead: float | None = None
     tree: str | None = None
+    key: str = ""
     wanted: dict[str, Any] | None = None
     lease: Lease | None = None
 
@@ -97,6 +100,8 @@ def start_alone(
         )
     if running is not None:
         return running, {**running.facts, "already": True}
+    if options.tree == "":
+        options = replace(options, key=folders.new_key())
     interpreter = find_interpreter(process)
     wanted = options.wanted
     if wanted is None:
@@ -106,7 +111,7 @@ def start_alone(
     cost = slowdown.forecast(process.pid, core, interpreter.version, branch)
     if cost:
         warn(cost)
-    with agent_in(process, interpreter, options, wanted, tell) as (place, injection, began):
+    with agent_in(process, interpreter, options, wanted, tell) as (place, first, injection, began):
         tell("bringing coverage in")
         facts = begin(process, interpreter, place, options, wanted, core)
         injection.cancel()  # the line has run: what is left of it is taken back
@@ -116,8 +121,11 @@ def start_alone(
             "attach_ms": round(1000 * (time.monotonic() - began), 1),
             "how": injection.how,
         }
-        place.write_facts({**place.facts, **facts, **attach})
-        session = Session(process.pid, place, place.facts, alive=True)
+        facts = {**first, **facts, **attach}
+        place.write_facts(facts)
+        if not options.tree:
+            records.note(place, facts)
+        session = Session(process.pid, place, checked(facts), alive=True)
         session.facts["transcript"] = injection.transcript
         tell(DONE)
     return session, {**session.facts, "already": False}
@@ -126,10 +134,11 @@ def start_alone(
 @contextlib.contextmanager
 def agent_in(
     process: Process, interpreter: Interpreter, options: Options, wanted: dict[str, Any], tell: Tell
-) -> Iterator[tuple[Folder, Injection, float]]:
+) -> Iterator[tuple[Folder, dict[str, Any], Injection, float]]:
     """Have an agent in `process`, for the body to begin with; whatever that raises undoes it all.
 
-    Yields the session's folder, how the agent came in, and since when (`time.monotonic`).
+    Yields the session's folder, the first facts in it, how the agent came in, and since when
+    (`time.monotonic`).
     """
     check_python(process, interpreter)
     code = precompile.payloads(process)
@@ -140,7 +149,8 @@ def agent_in(
     began = time.monotonic()
     deadline = began + options.timeout
     try:
-        place.write_facts({**first_facts(process, wanted), **tree_of(options, place)})
+        first = {**first_facts(process, wanted), **tree_of(options, place)}
+        place.write_facts(first)
         if options.lease is not None:
             options.lease.hold(place)
         if code is not None:
@@ -148,7 +158,7 @@ def agent_in(
         tell(f"attaching (method {options.method})")
         injection = inject(process, interpreter, place, options.method, deadline)
         wait_for_agent(process, place, injection, deadline)
-        yield place, injection, began
+        yield place, first, injection, began
     except BaseException:
         give_up(place, injection)
         raise
@@ -203,7 +213,9 @@ def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
 
 def tree_of(options: Options, place: Folder) -> dict[str, Any]:
     """Return what the session is to know of its tree: nothing if it is to be alone."""
-    return {} if options.tree is None else {"tree": options.tree or place.inside}
+    if options.tree is None:
+        return {}
+    return {"tree": options.tree or place.inside, "key": options.key}
 
 
 def begin(

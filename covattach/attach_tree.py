@@ -68,7 +68,8 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
         )
     found = Attached(session, {pid: facts})
     whole = absolute(session.facts.get("settings") or {}, session.cwd)
-    others = replace(options, tree=session.folder.inside, wanted=whole)
+    key = str(session.facts.get("key", ""))
+    others = replace(options, tree=session.folder.inside, key=key, wanted=whole)
     try:
         while left := [one for one in births.descendants(pid) if is_left(one, found)]:
             attach_to(left, others, found, count)
@@ -127,8 +128,9 @@ def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
     except (CovattachError, OSError):  # what is read of it in /proc may be gone, too
         if not Process(pid).is_alive():
             raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
-        births.wait_for_births(tree.Tree(found.first.folder, found.first.pid))
-        if tree.is_member(pid, found.first.folder):
+        whole = tree.Tree(found.first.folder, found.first.pid)
+        births.wait_for_births(whole)
+        if tree.is_member(pid, whole):
             return attach.start(pid, options, attach.nobody)[1]
         raise
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from covattach.errors import CovattachError, NoTarget
+from covattach.errors import CovattachError
 from covattach.target.process import Process, children_of
 
 if TYPE_CHECKING:
@@ -51,15 +50,6 @@ def is_newborn(parent: int, known: set[int], since: float) -> bool:
         if same and since <= child.age() < BIRTH:
             return True
     return False
-
-
-def users(pid: int) -> set[int]:
-    """Return the users that the descendants of a process belong to."""
-    found = set()
-    for one in descendants(pid):
-        with contextlib.suppress(NoTarget):
-            found.add(Process(one).uid)
-    return found
 
 
 def descendants(pid: int) -> Iterator[int]:

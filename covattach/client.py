@@ -22,6 +22,7 @@ SLOWEST = 1 << 20  # bytes in a second, of a reply that has begun
 PAUSE = 8  # seconds that it may take longer
 PART = 1 << 18
 PLACE = 2.0  # seconds
+CREDENTIALS = struct.Struct("iII")  # PID, user, group
 # What the replies to verbs have at least, of what facts.py knows.
 FACTS = ("python", "core", "coverage", "branch", "warnings")
 NEEDED = collections.defaultdict(
@@ -42,6 +43,8 @@ def ask(
 ) -> tuple[dict[str, Any], bytes]:
     """Send a request and return the reply's header and blob.
 
+    Of the header's fields `said_by` and `sender` are the kernel's: user and group of who has sent
+    it, and the PID, or 0 if that is not known here.
     `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and the error that the agent
     reports: PayloadFailed, NotPossible, NotNow.
     """
@@ -70,6 +73,7 @@ def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socke
     connection = connect(folder, deadline - time.monotonic())
     try:
         request = {"verb": verb, "protocol": PROTOCOL, **arguments}
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         connection.settimeout(max(deadline - time.monotonic(), 0.001))
         connection.sendall(json.dumps(request).encode() + b"\n")
     except BaseException:
@@ -103,8 +107,8 @@ def connect(folder: Folder, seconds: float = PLACE) -> socket.socket:
                 connection.connect(f"/proc/self/fd/{found}")
             finally:
                 os.close(found)
-        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12)
-        if struct.unpack("3i", peer)[1] != uid:
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        if CREDENTIALS.unpack(peer)[1] != uid:
             raise PermissionError("somebody else listens at the agent's socket")
     except BaseException:
         connection.close()
@@ -128,20 +132,23 @@ def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any],
         blob += incoming.part()
     if len(blob) != size:
         raise ValueError("the reply is longer than it says")
-    return header, bytes(blob)
+    return {**header, **incoming.sent_by()}, bytes(blob)
 
 
 class Incoming:
     """What comes on a connection until `deadline`, a time of `time.monotonic`.
 
     Until it begins, the target may have other things to do; from then on it comes as fast as we
-    take it, or does not come at all: one byte a second is no reply.
+    take it, or does not come at all: one byte a second is no reply.  `senders` are the PID, the
+    real user and the group of who has sent it, as the kernel tells them (unix(7)): who opened the
+    door may have been another, a server that was root then.
     """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
         self.connection, self.deadline = connection, deadline
         self.begun: float | None = None
         self.received = 0
+        self.senders: set[tuple[int, int, int]] = set()
 
     def part(self) -> bytes:
         """Return what comes next; raises OSError at the deadline, ValueError at the end."""
@@ -149,12 +156,23 @@ class Incoming:
         if self.begun is not None:
             deadline = min(deadline, self.begun + PAUSE + self.received / SLOWEST)
         self.connection.settimeout(max(deadline - now, 0.001))
-        part = self.connection.recv(PART)
+        part, more, _, _ = self.connection.recvmsg(PART, socket.CMSG_SPACE(CREDENTIALS.size))
         if not part:
             raise ValueError("the reply was cut off")
+        for _, kind, content in more:
+            if kind == socket.SCM_CREDENTIALS:
+                self.senders.add(CREDENTIALS.unpack(content))
+        if not self.senders:
+            raise ValueError("it is not known who has sent the reply")
         self.begun = self.begun or time.monotonic()
         self.received += len(part)
         return part
+
+    def sent_by(self) -> dict[str, Any]:
+        """Return who has sent it, as facts: users with groups, and the PID, or 0."""
+        pids = {pid for pid, _, _ in self.senders}
+        users = sorted({(uid, gid) for _, uid, gid in self.senders})
+        return {"said_by": users, "sender": pids.pop() if len(pids) == 1 else 0}
 
 
 def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any], int]:
@@ -168,7 +186,7 @@ def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any
     size = header.pop("blob", 0)
     if type(size) is not int or not 0 <= size <= longest_blob:
         raise ValueError("the reply's size makes no sense")
-    return facts.checked(header), size
+    return facts.said(header), size
 
 
 def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:

@@ -18,6 +18,7 @@ from covattach.findings import Finding, tried
 from covattach.folder import opened
 from covattach.injector import detour, remote_exec
 from covattach.payloads.measure import best_core
+from covattach.target import credentials
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.memory import open_memory
 from covattach.target.process import Process
@@ -158,7 +159,7 @@ def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
     bases.add(str(Path(process.command.split(" ")[0]).parent.parent))
     places = environment.get("PYTHONPATH", "").split(":")
     places += [f"{base}/{site.format(interpreter.dotted)}" for base in bases for site in SITES]
-    with View(process.root, str(process.cwd), process.owner) as view:
+    with View(process.root, str(process.cwd), *credentials.of_process(process)) as view:
         for one in filter(None, places):
             with contextlib.suppress(OSError):
                 view.stat(f"{one}/coverage/version.py")

@@ -21,18 +21,40 @@ from covattach.reports.saved import written
 from covattach.reports.snapshot import Snapshot
 from covattach.session import Session
 from covattach.target import places
+from covattach.target.rights import Owner
+from covattach.witness import Witness
 
 FEW = 16  # that are left as they are, each under its own name
 GATHERED = "ended-"
+UNKNOWN = Owner(65534, 65534)  # nobody, the user
 
 
-def read(place: Folder) -> list[Snapshot]:
-    """Return what has been gathered in the folder of a tree; what is damaged is left out."""
+def read(first: Session) -> list[Snapshot]:
+    """Return what has been gathered in the folder of a tree; what is damaged is left out.
+
+    It is the word of the users who had said so, and of whom the folder belongs to.
+    """
     found = []
-    for name in place.names(GATHERED):
+    for name in first.folder.names(GATHERED):
         with contextlib.suppress(OSError, CovattachError):
-            found.append(session.read(place, name))
+            found.append(gathered(first, name))
     return found
+
+
+def gathered(first: Session, name: str) -> Snapshot:
+    """Return what is in one of these files; raises OSError, SnapshotError."""
+    taken = session.read(first, name)
+    said_by = taken.facts.get("said_by")
+    return replace(taken, witness=first.witness().with_others(owners(said_by)))
+
+
+def owners(said_by: Any) -> list[Owner]:
+    """Return the users that a file names; nobody, the user, where it does not."""
+    try:
+        found = [Owner(int(uid), int(gid)) for uid, gid in said_by]
+    except (TypeError, ValueError):
+        found = []
+    return found or [UNKNOWN]
 
 
 def forget(place: Folder, gone: list[Session]) -> None:
@@ -46,25 +68,29 @@ def forget(place: Folder, gone: list[Session]) -> None:
             place.drop("snapshot")
 
 
-def gather(place: Folder, gone: list[tuple[Session, Snapshot]]) -> None:
+def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
     """Put what many processes have saved together, by their roles, and remove their folders."""
+    place = first.folder
     gone = [(one, taken) for one, taken in gone if one.folder != place]
     if len(gone) <= FEW:
         return
     with alone(place):
         for one, taken in gone:
             if one.folder.has("snapshot"):  # otherwise somebody else has been here
-                add(place, str(taken.facts.get("role") or "process"), taken)
+                add(first, str(taken.facts.get("role") or "process"), taken)
                 one.folder.remove()
 
 
-def add(place: Folder, role: str, taken: Snapshot) -> None:
-    """Add a snapshot to what is gathered of a role."""
-    name = f"{role} {taken.branch}"
+def add(first: Session, role: str, taken: Snapshot) -> None:
+    """Add a snapshot to what is gathered of a role, and of the same users: it stays their word."""
+    users = taken.witness.owners if isinstance(taken.witness, Witness) else (UNKNOWN,)
+    said_by = [[one.uid, one.gid] for one in users]
+    name = f"{role} {taken.branch} {said_by}"
     file = GATHERED + hashlib.sha256(name.encode()).hexdigest()[:12]
     with contextlib.suppress(OSError, CovattachError):
-        taken = united(taken, session.read(place, file))
-    place.add_file(file, written(replace(taken, facts={"role": role, "gathered": True})))
+        taken = united(taken, session.read(first, file))
+    facts = {"role": role, "gathered": True, "said_by": said_by}
+    first.folder.add_file(file, written(replace(taken, facts=facts)))
 
 
 def united(one: Snapshot, other: Snapshot) -> Snapshot:

@@ -84,11 +84,26 @@ def is_settings(value: Any) -> bool:
     return isinstance(value, dict) and all(is_setting(v) or is_paths(v) for v in value.values())
 
 
+# What covattach notes of a session, or the kernel tells: no reply of a target's has a say in it.
+OURS = (
+    "attacher",
+    "command",
+    "created",
+    "cwd",
+    "key",
+    "method",
+    "pid",
+    "said_by",
+    "sender",
+    "settings",
+    "start_time",
+    "tree",
+)
 KINDS: dict[Check, str] = {
     is_natural: "pid parent start_time points thread protocol",
     is_number: "created since pause_ms attach_ms snapshot_ms mark_ms overhead max_overhead percent",
+    is_words: "python core method coverage role key",
     is_text: "command how window off previous error message traceback",
-    is_words: "python core method coverage role",
     is_flag: "measuring branch",
     is_said: "warnings transcript",
     is_list: "windows",
@@ -104,6 +119,11 @@ def checked(said: Any) -> dict[str, Any]:
     if not isinstance(said, dict):
         return {}
     return {name: value for name, value in said.items() if CHECKS.get(name, is_any)(value)}
+
+
+def said(reply: Any) -> dict[str, Any]:
+    """Return what a target may say of itself in a reply, checked."""
+    return {name: value for name, value in checked(reply).items() if name not in OURS}
 
 
 def printable(text: str) -> str:

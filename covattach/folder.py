@@ -118,6 +118,11 @@ class Folder:
                         places.write(into, one, content)
         return f"{self.inside}/{name}"
 
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody but its owner can look into it."""
+        return self.belongs_to(self.owner.uid if self.owner else os.geteuid())
+
     def belongs_to(self, uid: int) -> bool:
         """Whether it is that user's alone; a folder that has just been removed is nobody's."""
         return self.only_user == uid

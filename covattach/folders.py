@@ -8,13 +8,15 @@ from __future__ import annotations
 import collections
 import contextlib
 import os
+import secrets
 import stat
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from covattach.errors import CovattachError, NoTarget, NotPossible
+from covattach import records
+from covattach.errors import CovattachError, NoTarget, NotNow, NotPossible
 from covattach.folder import Folder, opened
 from covattach.target import places
 from covattach.target.elsewhere import processes_elsewhere
@@ -56,17 +58,20 @@ def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
     """Yield the session folders below `root`, each as its owner's, whoever that may be.
 
     So many of each owner: nobody's folders may hide those of others, or keep us busy for ever.
+    Not what is mounted there: whoever has made that file system says to whom it belongs.
     """
     seen: collections.Counter[int] = collections.Counter()
     for base in bases:
         with contextlib.suppress(OSError), opened(root, base, None) as above:
+            device = os.fstat(above).st_dev
             for name in places.names(above):
                 if not name.startswith(PREFIX):
                     continue
                 with contextlib.suppress(OSError):
                     found = os.lstat(name, dir_fd=above)
                     seen[found.st_uid] += 1
-                    if stat.S_ISDIR(found.st_mode) and seen[found.st_uid] <= MOST_OF_ONE:
+                    is_one = stat.S_ISDIR(found.st_mode) and found.st_dev == device
+                    if is_one and seen[found.st_uid] <= MOST_OF_ONE:
                         inside = f"{base}/{name}"
                         owner = Owner(found.st_uid, found.st_gid)
                         yield Folder(root / inside.lstrip("/"), inside, owner)
@@ -112,18 +117,23 @@ def find_ended(pid: int) -> Folder | None:
     """Return the newest folder of a session whose process `pid` has ended, or None.
 
     Only one that belongs to us is believed.  Root believes what anybody says of his own, and says
-    whose word that is; but his own comes first.
+    whose word that is; but what root knows of comes first.  Raises NotNow where several users say
+    so: whose process it was cannot be known any more.
     """
     found = [
         folder
         for folder in folders_in(Path("/"))
         if (os.geteuid() == 0 or folder.belongs_to(os.geteuid())) and folder.facts.get("pid") == pid
     ]
-
-    def rank(folder: Folder) -> tuple[bool, float]:
-        return folder.is_ours_alone, float(folder.facts.get("created", 0))
-
-    return max(found, key=rank, default=None)
+    known = [one for one in found if one.is_ours_alone or records.of(one).get("pid") == pid]
+    users = {one.owner.uid for one in found if one.owner}
+    if len(users) > 1 and not known:
+        listed = " and ".join(map(str, sorted(users)))
+        raise NotNow(
+            f"Users {listed} each have a session that they say was of process {pid}, now ended.",
+            "Run the same command as the user whose process it was.",
+        )
+    return max(known or found, key=lambda one: float(one.facts.get("created", 0)), default=None)
 
 
 def everywhere() -> Iterator[Folder]:
@@ -142,11 +152,42 @@ def everywhere() -> Iterator[Folder]:
                     yield folder
 
 
-def beside(first: Folder) -> list[Folder]:
-    """Return the folders of the other sessions of a tree, if this is the first of one."""
+def new_key() -> str:
+    """Return the key of a new tree."""
+    return secrets.token_hex(16)
+
+
+def members(first: Folder, key: object = None) -> list[Folder]:
+    """Return the folders of the other members of a tree, if this is the folder of its first one.
+
+    Anybody can make a folder of such a name.  A member's has the tree's key, by default that in the
+    folder: only those know it who have it from the first process, by a fork or out of that folder,
+    which is closed to others.
+    """
+    key = key or first.facts.get("key")
     base, _, name = first.inside.rpartition("/")
-    found = folders_in(first.root, (base,))
-    return [one for one in found if one.path.name.startswith(name + "-")]
+    beside = (
+        one for one in folders_in(first.root, (base,)) if one.path.name.startswith(name + "-")
+    )
+    return [one for one in beside if key and one.facts.get("key") == key and one.is_closed]
+
+
+def is_owners(folder: Folder) -> bool:
+    """Whether a session's folder is closed to others, and its process, if there, its owner's.
+
+    Or the folder is root's, whose word is good for everybody's.
+    """
+    if not folder.is_closed:
+        return False
+    facts, uid = folder.facts, folder.owner.uid if folder.owner else os.geteuid()
+    try:
+        process = Process(int(facts["pid"]))
+        users = set(map(int, process.status["Uid"].split()))
+    except (NoTarget, OSError):
+        return True
+    except (KeyError, ValueError):
+        return False
+    return process.start_time != facts.get("start_time") or uid == 0 or uid in users
 
 
 def is_dead(folder: Folder) -> bool:
@@ -154,7 +195,7 @@ def is_dead(folder: Folder) -> bool:
 
     Nor has any process of its tree, if it is the first of one.
     """
-    return not folder.names("ended-") and all(map(is_over, [folder, *beside(folder)]))
+    return not folder.names("ended-") and all(map(is_over, [folder, *members(folder)]))
 
 
 def is_over(folder: Folder) -> bool:

@@ -80,8 +80,7 @@ class Run:
 
     def forget(self) -> None:
         """Remove all that the processes have left."""
-        for place in (self.place, *folders.beside(self.place)):
-            place.remove()
+        self.whole.remove()
 
 
 def start(command: Sequence[str], options: Options) -> Run:
@@ -95,10 +94,11 @@ def start(command: Sequence[str], options: Options) -> Run:
         code = precompile.payloads_for(command[0])
         if code is not None:
             place.add_file("payloads/compiled", code)
-        facts = first_facts(here, place, command, wanted)
+        facts = {**first_facts(here, place, command, wanted), "key": folders.new_key()}
         place.write_facts(facts)
         core = settings.asked_core(wanted, options.core)
-        announce(request(here, place, options, wanted, core), float("inf"))
+        asked = request(here, place, options, wanted, core)
+        announce({**asked, "key": facts["key"]}, float("inf"))
         environment = dict(os.environ)
         environment.update(additions(place.inside, environment))
         program = Program(command, environment, interruption.ignored)

@@ -5,21 +5,21 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from covattach import client, settings
+from covattach import client, records, settings
 from covattach.errors import NoSession, NoTarget, NotNow, PayloadFailed
 from covattach.folder import Folder
 from covattach.payloads.recording import LEASE
-from covattach.reports.eyes import looking_with
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
+from covattach.target import credentials
 from covattach.target.process import Process
 from covattach.target.rights import Owner
-from covattach.target.view import View
+from covattach.witness import Witness
 
 BRINGING_IN = 180.0  # seconds for a target with many busy threads to answer
 STOPPED = 1.0  # seconds for one that is stopped: it does what it is asked once it goes on
@@ -28,18 +28,56 @@ ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered
 
 @dataclass
 class Session:
-    """A session that there is: `facts` are the agent's, or what it had said before it ended."""
+    """A session that there is: `facts` are the agent's, or what it had said before it ended.
+
+    `first` is the first session of its tree, whose settings and working directory count for all.
+    """
 
     pid: int
     folder: Folder
     facts: dict[str, Any]
     alive: bool
+    first: Session | None = None
+    record: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Read what we have kept of its beginning, where its user cannot change it; if anything."""
+        self.record = records.of(self.folder)
+
+    @property
+    def leader(self) -> Session:
+        """The session whose settings and working directory count."""
+        return self.first or self
 
     @property
     def settings(self) -> dict[str, Any]:
         """The coverage settings that reports of this session are to follow."""
-        found = self.facts.get("settings", {})
-        return settings.reporting(found, trusted=self.folder.is_ours_alone)
+        one = self.leader
+        trusted = bool(one.record) or one.folder.is_ours_alone
+        return settings.reporting(one.said_at_start("settings", {}), trusted)
+
+    @property
+    def not_followed(self) -> list[str]:
+        """A sentence if there are settings that do not count, for somebody could have made them."""
+        one = self.leader
+        left = one.said_at_start("settings", {}).keys() - self.settings.keys()
+        left -= {"run:core", *settings.NOT_TAKEN}
+        if not left or one.folder.owner is None:
+            return []
+        names = ", ".join(sorted(left))
+        return [f"Not followed, as user {one.folder.owner.uid} could have changed it: {names}."]
+
+    def said_at_start(self, name: str, default: Any) -> Any:
+        """Return a fact of its beginning: as we have kept it, or else as its folder says."""
+        return self.record.get(name, self.facts.get(name, default))
+
+    @property
+    def is_word_of(self) -> int | None:
+        """The user whose word it is whose session this was, where nobody else knows; or None."""
+        owner = self.folder.owner
+        if self.alive or self.record or self.folder.is_ours_alone or owner is None:
+            return None
+        return owner.uid
 
     @property
     def is_leased(self) -> bool:
@@ -49,20 +87,17 @@ class Session:
     @property
     def cwd(self) -> Path:
         """The target's working directory when the session began."""
-        return Path(str(self.facts.get("cwd", "/")))
+        return Path(str(self.leader.said_at_start("cwd", "/")))
 
-    @contextlib.contextmanager
-    def looked_at(self) -> Iterator[None]:
-        """Look at the target's files as its user sees them, while reports are made of them.
+    def witness(self, said_by: Iterable[Any] = ()) -> Witness:
+        """Return whose word it is what this session says: everybody's who has a hand in it *now*.
 
-        Where that is what we see ourselves, there is nothing to be done.
+        That is the folder's owner, the process's users, and `said_by`, those who have sent a reply.
         """
-        if self.folder.is_ours_alone:
-            yield
-            return
-        owner = self.folder.owner or Owner(os.geteuid(), os.getegid())
-        with View(self.folder.root, str(self.cwd), owner) as view, looking_with(view):
-            yield
+        owners = [self.folder.owner or Owner(os.geteuid(), os.getegid())]
+        owners += credentials.now(self.pid, self.facts.get("start_time"))
+        owners += [Owner(uid, gid) for uid, gid in said_by]
+        return Witness(self.folder.root, str(self.cwd), credentials.least(owners))
 
     @property
     def origin(self) -> dict[str, Any]:
@@ -103,10 +138,15 @@ def snapshot(session: Session, reset: bool = False) -> tuple[Snapshot, float]:
             header, blob = client.ask(
                 session.folder, "dump", time.monotonic() + BRINGING_IN, reset=reset
             )
-            return decode(header, blob), float(header.get("snapshot_ms", 0.0))
+            return told(session, header, blob), float(header.get("snapshot_ms", 0.0))
         except client.NoAnswer:
             session.alive = False
     return saved(session), 0.0
+
+
+def told(session: Session, header: dict[str, Any], blob: bytes) -> Snapshot:
+    """Return the snapshot in a reply, and whose word it is; raises SnapshotError."""
+    return replace(decode(header, blob), witness=session.witness(header["said_by"]))
 
 
 def mark(session: Session, name: str) -> dict[str, Any]:
@@ -142,15 +182,16 @@ def saved(session: Session) -> Snapshot:
             "Next time have it saved now and then: `covattach start --every 30s`.",
         )
     try:
-        return read(session.folder, "snapshot")
+        return read(session, "snapshot")
     except OSError:  # it has just been removed
         raise client.no_session(session.pid) from None
 
 
-def read(place: Folder, name: str) -> Snapshot:
+def read(session: Session, name: str) -> Snapshot:
     """Return the snapshot in a file of a session's folder; raises OSError, SnapshotError."""
-    with place.opened() as folder:
-        return read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
+    with session.folder.opened() as folder:
+        found = read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
+    return replace(found, witness=session.witness())
 
 
 def stop(session: Session) -> Snapshot:
@@ -159,6 +200,7 @@ def stop(session: Session) -> Snapshot:
         return end(session)
     finally:
         session.folder.remove()
+        records.forget(session.folder)
 
 
 def end(session: Session) -> Snapshot:
@@ -179,7 +221,7 @@ def end(session: Session) -> Snapshot:
         raise silent(Process(session.pid)) from None
     with contextlib.suppress(NoTarget):  # it has ended by itself
         wait_for_end(Process(session.pid), int(header.get("thread", 0)))
-    return decode(header, blob)
+    return told(session, header, blob)
 
 
 def wait_for_end(process: Process, thread: int) -> None:

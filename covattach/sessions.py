@@ -42,11 +42,14 @@ def find(pid: int) -> Session:
 
 def of_ended(pid: int, place: Folder) -> Session:
     """Return the session of a process that has ended, and say whose word it is if not ours."""
-    facts = place.facts
-    if not place.is_ours_alone and place.owner is not None:
-        word = f"That this was process {pid} is the word of user {place.owner.uid}"
-        facts["warnings"] = [*facts.get("warnings", []), f"{word}, whose session it is."]
-    return Session(pid, place, facts, alive=False)
+    found = Session(pid, place, place.facts, alive=False)
+    if found.is_word_of is not None:
+        word = f"That this was process {pid} is the word of user {found.is_word_of}"
+        found.facts["warnings"] = [
+            *found.facts.get("warnings", []),
+            f"{word}, whose session it is.",
+        ]
+    return found
 
 
 def everywhere() -> list[Session]:
@@ -76,7 +79,7 @@ class Patience:
 def looked_at(place: Folder, patience: Patience | None = None) -> Session | None:
     """Return the session in a folder; None if there is none, and what is left of it is removed."""
     pid = place.facts.get("pid")
-    if not isinstance(pid, int):
+    if not isinstance(pid, int) or not folders.is_owners(place):
         return None
     seconds = patience.left(place) if patience else SILENT
     try:

@@ -17,8 +17,8 @@ from covattach.budget import limited
 from covattach.errors import BadUsage
 from covattach.private import private_folder
 from covattach.reports.eyes import ONE_AT_A_TIME
+from covattach.target import credentials
 from covattach.target.process import Process
-from covattach.target.rights import Owner
 from covattach.target.view import View
 
 if TYPE_CHECKING:
@@ -76,9 +76,7 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
     """
     from coverage.config import CoverageConfig
 
-    config = (
-        read_config(os.path.abspath(rcfile)) if rcfile else config_of_target(process, process.owner)
-    )
+    config = read_config(os.path.abspath(rcfile)) if rcfile else config_of_target(process)
     default = CoverageConfig()
     names = MEASURING + REPORTING + (NEEDS_RCFILE if rcfile else ())
     found = {
@@ -91,6 +89,8 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
     for plugin in config.plugins if rcfile else ():
         for key, value in config.get_plugin_options(plugin).items():
             found[f"{plugin}:{key}"] = value
+    if "html:extra_css" in found:  # the caller's, from wherever the report is made
+        found["html:extra_css"] = os.path.abspath(str(found["html:extra_css"]))
     found.update({name: value for name, value in given.items() if value not in (None, (), [])})
     return {
         name: list(value) if isinstance(value, tuple) else value for name, value in found.items()
@@ -116,13 +116,13 @@ def read_config(path: str | bool, instead: str = "") -> CoverageConfig:
         ) from None
 
 
-def config_of_target(process: Process, owner: Owner) -> CoverageConfig:
+def config_of_target(process: Process) -> CoverageConfig:
     """Return the target's own configuration, as its user sees it; raises BadUsage.
 
     What it says of the environment is the target's too: ours is not for it to know.
     """
     with private_folder("settings-") as folder, environment_of(process):
-        copy_config(process, owner, folder)
+        copy_config(process, folder)
         with (
             ONE_AT_A_TIME,
             contextlib.chdir(folder),
@@ -131,7 +131,7 @@ def config_of_target(process: Process, owner: Owner) -> CoverageConfig:
             return read_config(True, instead=str(folder))
 
 
-def copy_config(process: Process, owner: Owner, folder: Path) -> None:
+def copy_config(process: Process, folder: Path) -> None:
     """Copy the files in which coverage would look for the target's configuration.
 
     The one that COVERAGE_RCFILE names comes into the place of all of them.
@@ -140,7 +140,7 @@ def copy_config(process: Process, owner: Owner, folder: Path) -> None:
 
     named = os.environ.get("COVERAGE_RCFILE", "")
     names = [name for name, *_ in config_files_to_try(True)] if not named else [named]
-    with View(process.root, str(process.cwd), owner) as view:
+    with View(process.root, str(process.cwd), *credentials.of_process(process)) as view:
         for name in names:
             with contextlib.suppress(OSError):
                 content = view.read(os.path.expanduser(name), LONGEST)
@@ -199,6 +199,15 @@ def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
         for name, value in settings.items()
         if name != "run:core" and (trusted or name in own)
     }
+
+
+def without_code(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings without plugins: those look at sources with all the rights that we have.
+
+    For reports on what somebody else says.
+    """
+    known = {*MEASURING, *REPORTING, *NEEDS_RCFILE} - {"run:plugins"}
+    return {name: value for name, value in settings.items() if name in known}
 
 
 def absolute(path: str | Path) -> Path:

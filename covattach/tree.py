@@ -7,6 +7,7 @@ names of the folders: that of the first session, and beside it those whose names
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from collections.abc import Callable
@@ -15,17 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from covattach import births, client, ended, folders, session
+from covattach import births, client, ended, folders, records, session
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
 from covattach.folder import Folder
-from covattach.reports.snapshot import Snapshot, SnapshotError, decode
+from covattach.reports.snapshot import Snapshot, SnapshotError
 from covattach.session import BRINGING_IN, Session
 from covattach.sessions import looked_at
 from covattach.target.process import Process
 
-# What the first session says for all of them: instead of what they say, or where they say nothing.
-SHOWN: tuple[str, ...] = ("settings", "cwd")
-SHARED: tuple[str, ...] = ("since", "branch")
+SHARED = ("since", "branch")  # what the first says for all of them, where they say nothing
 ENDLESS = 60.0  # seconds after which stopping those who have been born meanwhile ends
 AT_ONCE = 8  # sessions that are asked side by side
 Asked = TypeVar("Asked")
@@ -48,8 +47,9 @@ class Tree:
         """What the first session says of itself, and so of the tree."""
         return self.place.facts
 
+    @functools.cached_property
     def first(self) -> Session:
-        """Return the first session, for what is the same for all: settings, working directory."""
+        """The first session, for what is the same for all: settings, working directory."""
         return Session(self.pid, self.place, self.facts, alive=True)
 
     @property
@@ -59,26 +59,23 @@ class Tree:
 
     def members(self) -> list[Session]:
         """Return the sessions of all processes, those too that have ended with something saved."""
-        first = self.facts
-        shown = {name: first[name] for name in SHOWN if name in first}
-        shared = {name: first[name] for name in SHARED if name in first}
+        first = self.first
+        shared = {name: first.facts[name] for name in SHARED if name in first.facts}
         found = []
-        for place in [self.place, *folders.beside(self.place)]:
+        for place in [self.place, *folders.members(self.place)]:
             facts = place.facts
             pid = facts.get("pid")
-            if isinstance(pid, int) and self.believes(place, facts):
-                found.append(Session(pid, place, {**shared, **facts, **shown}, alive=True))
+            if isinstance(pid, int):
+                found.append(Session(pid, place, {**shared, **facts}, True, first))
         return found
 
-    def believes(self, place: Folder, facts: dict[str, Any]) -> bool:
-        """Whether a folder is what it says: the tree's owner's, root's, or its process's own.
-
-        Or that of one that has ended, whose user is that of another descendant: whoever runs in
-        the tree could have it tell what they like anyway.
-        """
-        if place.belongs_to(0) or (self.place.owner and place.belongs_to(self.place.owner.uid)):
-            return True
-        return is_same(facts, place) or any(map(place.belongs_to, births.users(self.pid)))
+    def remove(self) -> None:
+        """Remove its folder, and those of its other members, who look for it before they go on."""
+        key = self.facts.get("key")
+        self.place.remove()
+        records.forget(self.place)
+        for place in folders.members(self.place, key):
+            place.remove()
 
 
 def find(pid: int) -> Tree | None:
@@ -90,9 +87,9 @@ def find(pid: int) -> Tree | None:
     return None
 
 
-def is_member(pid: int, place: Folder) -> bool:
-    """Whether a process has a session in the tree with that folder."""
-    return any(one.facts.get("pid") == pid for one in folders.beside(place))
+def is_member(pid: int, tree: Tree) -> bool:
+    """Whether a process has a session in the tree."""
+    return pid in tree.pids
 
 
 def root_of(pid: int) -> Path:
@@ -147,12 +144,12 @@ def snapshots(
     found = [one for one in answers if one is not None]
     if not found:
         raise client.no_session(tree.pid)
-    kept = [(tree.first(), named(one), 0.0) for one in ended.read(tree.place)]
+    kept = [(tree.first, named(one), 0.0) for one in ended.read(tree.first)]
     gone = [(one, taken) for one, taken, _ in found if not one.alive]
     if reset:
         ended.forget(tree.place, [one for one, _ in gone])
     else:
-        ended.gather(tree.place, gone)
+        ended.gather(tree.first, gone)
     return [*found, *kept]
 
 
@@ -167,7 +164,8 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
         deadline = time.monotonic() + BRINGING_IN
         header, blob = client.ask(member.folder, "dump", deadline, reset=reset, imports=False)
         member.facts = {**member.facts, **header}
-        taken = decode(header, blob)
+        member.pid = header["sender"] or member.pid
+        taken = session.told(member, header, blob)
         return member, named(taken, member.pid), float(header.get("snapshot_ms", 0.0))
     except client.NobodyThere:
         member.alive = False
@@ -178,9 +176,14 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
 
 
 def of_ended(member: Session) -> tuple[Session, Snapshot, float] | None:
-    """Return what a process had saved before it ended; None if that is nothing, or damaged."""
+    """Return what a process had saved before it ended; None if that is nothing, or damaged.
+
+    Nor is it believed of a process that is there, and another user's.
+    """
+    if not folders.is_owners(member.folder):
+        return None
     try:
-        return member, named(session.read(member.folder, "snapshot"), member.pid), 0.0
+        return member, named(session.read(member, "snapshot"), member.pid), 0.0
     except (OSError, CovattachError):
         return None
 
@@ -214,10 +217,10 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
     come to an end the other way round.  Whoever has not been stopped yet may still fork; so this
     is repeated until nobody is left.
     """
-    found = [(tree.first(), named(one)) for one in ended.read(tree.place)]
+    found = [(tree.first, named(one)) for one in ended.read(tree.first)]
     try:
         births.wait_for_births(tree)
-        found += filter(None, [stop_one(tree.first())])
+        found += filter(None, [stop_one(tree.first)])
         stopped = time.monotonic()
         met = {tree.place.path}  # a folder that cannot be removed is there for ever
         while True:
@@ -230,11 +233,7 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
             if time.monotonic() > stopped + ENDLESS:
                 break  # somebody forks faster than we stop, or makes folders
     finally:
-        tree.place.remove()
-        for place in folders.beside(
-            tree.place
-        ):  # of somebody who was born while the last was stopped
-            place.remove()
+        tree.remove()  # somebody may have been born while the last was stopped
     if not found:
         raise client.no_session(tree.pid)
     return found

@@ -238,7 +238,8 @@ class Agent:
         self.recording.end_in_child()
         self.thread.begin_anew()
         self.keeps_folder = False
-        self.place = tree.place(self.session.tree.folder, self.original)
+        mine = self.session.tree
+        self.place = tree.place(mine.folder, mine.key, self.original)
         self.session.go_on(self.place, self.original("_thread", "RLock")())
         self.settle()
         return True

@@ -49,7 +49,7 @@ def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
     """
     with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
         request = json.load(file)
-    place = tree.place(folder, original)
+    place = tree.place(folder, request.get("key"), original)
     agent = Agent(place, folder + "/payloads", start_thread, original, forks)
     try:
         agent.do(request)

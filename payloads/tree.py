@@ -38,6 +38,7 @@ class Tree:
 
     def __init__(self, request: dict[str, Any], save: Any) -> None:
         self.folder = str(request["tree"])
+        self.key = request.get("key")
         self.was_forked = False
         self.children = Children(self.folder, save)
         self.children.follow()
@@ -61,12 +62,13 @@ class Tree:
         self.children.let_go()
 
 
-def place(folder: str, original: Any) -> Place:
+def place(folder: str, key: Any, original: Any) -> Place:
     """Return where a process that is born in the tree with that folder is to have its own.
 
+    By the tree's `key` it is known for a member: nobody else has it, see covattach/folders.py.
     A signal handler may save in the middle of its being made, so the lock is one for that.
     """
-    return Place(folder, {"tree": folder}, original("_thread", "RLock")())
+    return Place(folder, {"tree": folder, "key": key}, original("_thread", "RLock")())
 
 
 def until(request: dict[str, Any], now: float) -> float:

@@ -133,7 +133,12 @@ def report(
 
     found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
     made, html = make(found, snapshots, where, in_target)
-    said = [*warnings, *(w for one in taken for w in warned(*one)), *made.warnings]
+    said = [
+        *warnings,
+        *found[0].not_followed,
+        *(w for one in taken for w in warned(*one)),
+        *made.warnings,
+    ]
     for warning in filter(None, dict.fromkeys(said)):
         say(f"Warning: {warning}")
     table.show(made, console())

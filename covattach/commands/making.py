@@ -22,8 +22,11 @@ def make(
     """Write the data file and make the reports; return what they say, and the HTML's first page.
 
     The settings for reports, and the folder that names are relative to, are the first session's.
+    Each source is looked at as who has named it sees it.
     """
-    with found[0].looked_at():
+    from covattach.witness import looking
+
+    with looking(found[0].leader.witness(), snapshots):
         made = make_here(found, snapshots, where, in_target)
     if in_target and where["html"] is not None:
         return made, make_html_in_target(found[0], where["html"])
@@ -73,9 +76,12 @@ def write_within(
 ) -> dict[str, Any]:
     """Write the data file within what honest data takes."""
     from covattach.reports import datafile, paths, sources
+    from covattach.reports.eyes import OWN, eyes
+    from covattach.settings import without_code
 
     first = found[0]
-    snapshots, settings = paths.mapped(snapshots, first.settings, first.cwd)
+    asked = first.settings if eyes() is OWN else without_code(first.settings)
+    snapshots, settings = paths.mapped(snapshots, asked, first.cwd)
     settings = with_windows(settings, snapshots, where.get("contexts"))
     ran = {name for snapshot in snapshots for name in snapshot.files}
     warnings: list[str] = []
@@ -88,8 +94,10 @@ def write_within(
 
 def write_first(taken: list[tuple[Session, Snapshot, float]], where: dict[str, Any]) -> None:
     """Write the data file before a session is ended: if it cannot be written, that goes on."""
+    from covattach.witness import looking
+
     found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
-    with found[0].looked_at():
+    with looking(found[0].leader.witness(), snapshots):
         write(found, snapshots, where)
 
 
@@ -123,7 +131,7 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
 
     if not found.alive:
         raise client.no_session(found.pid)
-    if not found.folder.is_ours_alone:
+    if not (found.folder.is_ours_alone and found.witness().is_us):
         raise BadUsage(
             f"Process {found.pid} is another user's, or in a container: it cannot write here.",
             "Leave --in-target out: the report is the same.",

@@ -37,9 +37,11 @@ def tell(
     from covattach.recording import parts
     from covattach.reports import functions as found
     from covattach.reports import listing
+    from covattach.witness import looking
 
-    cwd = rans[0].session.cwd
-    with rans[0].session.looked_at():
+    first = rans[0].session
+    cwd = first.cwd
+    with looking(first.leader.witness(), [one.snapshot for one in rans]):
         ran = found.functions(parts(rans), cwd)
     has_past = any(one.before is not None for one in rans)
     if given["new"]:
@@ -102,17 +104,19 @@ def compare(pids: list[int], given: dict[str, Any]) -> None:
     from covattach.commands.paging import paged
     from covattach.reports import functions as found
     from covattach.reports import listing
+    from covattach.witness import looking
 
     first, second = given["diff"]
     members = [sessions.find(pid) for pid in pids]
-    of_first, of_second = (
-        found.union(
-            found.lines_of(recording.window_of(one, name).snapshot.files) for one in members
-        )
+    taken = {
+        name: [recording.window_of(one, name).snapshot for one in members]
         for name in (first, second)
+    }
+    of_first, of_second = (
+        found.union(found.lines_of(one.files) for one in several) for several in taken.values()
     )
     cwd = members[0].cwd
-    with members[0].looked_at():
+    with looking(members[0].leader.witness(), [*taken[first], *taken[second]]):
         different = found.functions([found.difference(of_first, of_second)], cwd)
     if given["as_json"]:
         rows = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,7 @@ FIELDS = (
     "role",
     "command",
     "socket",
+    "user",
 )
 INDENT = "  "
 
@@ -58,7 +60,10 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
 
     found = [one for pid in pids for one in sessions_of(pid)] or sessions.everywhere()
     if as_json:
-        known = [{**one.facts, "alive": one.alive, "socket": one.folder.socket} for one in found]
+        known = [
+            {**one.facts, "alive": one.alive, "socket": one.folder.socket, "user": user(one)}
+            for one in found
+        ]
         print_json([{name: facts.get(name) for name in FIELDS} for facts in known])
         return
     if not found:
@@ -69,6 +74,11 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
         screen.print(title(one, screen.width))
         for line in [*lines(one), *of_tree(one, found)]:
             say(INDENT + line)
+
+
+def user(one: Session) -> int:
+    """Return the user whose session it is."""
+    return one.folder.owner.uid if one.folder.owner else os.geteuid()
 
 
 def sessions_of(pid: int) -> list[Session]:
@@ -96,6 +106,8 @@ def lines(one: Session) -> list[str]:
         doing(one),
         f"Python {facts.get('python') or '?'}, core {facts.get('core') or '?'}, {how}",
     ]
+    if one.is_word_of is not None:
+        said.append(f"that is the word of user {one.is_word_of}, whose session it is")
     if one.alive and facts.get("window"):
         window = str(facts["window"])
         name = window if re.fullmatch(r"[\w-]+", window) else "NAME"  # it is a list of patterns

@@ -74,17 +74,18 @@ def stop_one(pid: int, count: Count) -> list[Taken]:
         say(f"Process {pid} is no longer measured.")
         tell_left(found.folder)
         return taken
+    key = whole.facts.get("key")
     of_all = [(found, snapshot, 0.0) for found, snapshot in tree.stop(whole, count)]
     say(f"Process {pid} and its descendants are no longer measured.")
-    tell_left(whole.place)
+    tell_left(whole.place, key)
     return of_all
 
 
-def tell_left(place: Folder) -> None:
-    """Say that a session's folder could not be removed, nor those beside it, where that is so."""
+def tell_left(place: Folder, key: object = None) -> None:
+    """Say that a session's folder could not be removed, nor those of its tree's other members."""
     from covattach import folders
 
-    left = [one for one in [place, *folders.beside(place)] if os.path.lexists(one.path)]
+    left = [one for one in [place, *folders.members(place, key)] if os.path.lexists(one.path)]
     if left:
         say(f"Warning: {left[0].path} could not be removed ({len(left)} such folders in all).")
         say("Whose it is has made it so, or has put very much into it: remove it by hand.")

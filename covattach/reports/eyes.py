@@ -26,6 +26,12 @@ ONE_AT_A_TIME = threading.RLock()  # what coverage looks with is the whole proce
 class Files(Protocol):
     """What is needed of files; everything raises OSError as `os` would."""
 
+    def of(self, name: str) -> Files:
+        """Return what a source of that name is looked at with, and what lies beside it."""
+
+    def also(self, name: str, source: str) -> None:
+        """Be told that `name` comes from `source`: it is looked at with the same."""
+
     def stat(self, name: str) -> os.stat_result:
         """Return what `os.stat` would."""
 
@@ -44,6 +50,13 @@ class Files(Protocol):
 
 class Own:
     """Our own eyes."""
+
+    def of(self, name: str) -> Files:
+        """Return what a source of that name is looked at with: the same as all others."""
+        return self
+
+    def also(self, name: str, source: str) -> None:
+        """Do nothing: all names are looked at with the same."""
 
     def stat(self, name: str) -> os.stat_result:
         """Return what `os.stat` would."""

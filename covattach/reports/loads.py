@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from covattach.reports.eyes import eyes
+from covattach.reports.eyes import Files, eyes
 
 HIGHEST_LINE = 10_000_000
 MOST_FILES = 200_000
@@ -65,15 +65,15 @@ class Loads:
     def resolved(self) -> dict[str, set[Load]]:
         """The same with the names that coverage gives them, which lead through no link."""
         found: dict[str, set[Load]] = {}
-        folders: dict[str, str] = {}
+        folders: dict[tuple[str, Files], str] = {}
         for name, loads in self.files.items():
             folder, _, base = name.rpartition("/")
-            if folder not in folders:
-                folders[folder] = eyes().realpath(folder or "/")
-            full = os.path.join(folders[folder], base)
-            found.setdefault(eyes().realpath(full) if eyes().is_link(full) else full, set()).update(
-                loads
-            )
+            files = eyes().of(name)
+            if (folder, files) not in folders:
+                folders[folder, files] = files.realpath(folder or "/")
+            full = os.path.join(folders[folder, files], base)
+            known = files.realpath(full) if files.is_link(full) else full
+            found.setdefault(known, set()).update(loads)
         return found
 
     def of(self, name: str) -> frozenset[Load]:

@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from covattach.errors import BadUsage
+from covattach.reports.eyes import eyes
 from covattach.reports.loads import Loads
 from covattach.reports.snapshot import Snapshot
-from covattach.reports.sources import inside
+from covattach.reports.sources import has_mode, inside
 
 Names = Callable[[str], str]
 
@@ -59,12 +60,19 @@ def aliases(paths: dict[str, list[str]], roots: Sequence[Path], relative: bool) 
 
 def here(folder: str, roots: Sequence[Path]) -> str:
     """Return a folder as an absolute one, below the first of the roots that has it."""
-    found = [root / folder for root in roots if (root / folder).exists()]
+    found = [root / folder for root in roots if has_mode(os.fspath(root / folder), any_kind)]
     return os.fspath(found[0] if found else roots[-1] / folder)
+
+
+def any_kind(mode: int) -> bool:
+    """Return True: whatever is there."""
+    return True
 
 
 def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
     """Return a snapshot whose files have other names, two of which may now be the same."""
+    for name in {*snapshot.files, *snapshot.loads.files}:
+        eyes().also(names(name), name)
     return replace(
         snapshot,
         files=united(snapshot.files, names),

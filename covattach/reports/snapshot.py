@@ -64,7 +64,8 @@ class Snapshot:
     maps the names of windows to what ran in each, in the form of `files`, which has all of it;
     "" is what ran outside of any.  It is empty where nobody has marked one.  `loads` are the files
     that had been imported before; nothing where the target did not tell.  `process` is what tells
-    it apart from the others of its tree.
+    it apart from the others of its tree.  `witness` is whose word all this is: a
+    covattach.witness.Witness, without whom no source that it names is looked at.
     """
 
     kind: str
@@ -75,6 +76,7 @@ class Snapshot:
     windows: dict[str, Lines | Arcs] = field(default_factory=dict)
     process: str = ""
     loads: Loads = field(default_factory=Loads)
+    witness: object = None
 
     @property
     def branch(self) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from covattach.reports.eyes import LARGEST, ONE_AT_A_TIME, OWN, eyes, walking
+from covattach.reports.eyes import LARGEST, ONE_AT_A_TIME, OWN, Files, eyes, walking
 from covattach.reports.loads import Load, Loads
 
 TOO_DEEP = "Not looked into for files that never ran are folders that are too deep, or too many"
@@ -64,6 +64,8 @@ def never_ran(
         missing = {name for name in found - known if is_utf8(name) and not omit.match(name)}
         if settings.get("run:relative_files"):
             here = abs_file(os.curdir).rstrip("/") + "/"
+            for name in missing:
+                eyes().also(name.removeprefix(here), name)
             missing = {name.removeprefix(here) for name in missing}
     if walk.left_out and warnings is not None:
         warnings.append(f"{TOO_DEEP}: {walk.left_out[0]}, for one.")
@@ -92,16 +94,17 @@ def package_folder(package: str, name: str) -> str:
     while at >= 0:
         folder = name[: at + len(middle)]
         # Without it, it is another folder of that name, or a namespace, which coverage leaves out.
-        if has_mode(folder + "__init__.py", stat.S_ISREG):
+        if has_mode(folder + "__init__.py", stat.S_ISREG, eyes().of(name)):
+            eyes().also(folder, name)
             return folder
         at = name.find(middle, at + 1)
     return ""
 
 
-def has_mode(name: str, is_kind: Callable[[int], bool]) -> bool:
+def has_mode(name: str, is_kind: Callable[[int], bool], files: Files | None = None) -> bool:
     """Tell whether there is something of that kind, such as `stat.S_ISDIR`."""
     try:
-        return is_kind(eyes().stat(name).st_mode)
+        return is_kind((files or eyes()).stat(name).st_mode)
     except (OSError, ValueError):
         return False
 
@@ -140,7 +143,7 @@ def examine(names: Iterable[str], since: float | None, loads: Loads) -> Examinat
     found = Examination()
     for name in sorted(names):
         try:
-            facts = eyes().stat(name)
+            facts = eyes().of(name).stat(name)
         except (OSError, ValueError):
             continue
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
@@ -170,8 +173,9 @@ def has_changed(name: str, facts: os.stat_result, since: float, loads: Iterable[
     for major, minor in pythons:
         compiled = f"{folder}/__pycache__/{base.rpartition('.')[0]}.cpython-{major}{minor}.pyc"
         try:
-            _, flags, mtime, size = struct.unpack("<4I", eyes().read(compiled, 16))
-            is_older = eyes().stat(compiled).st_mtime <= since
+            files = eyes().of(name)
+            _, flags, mtime, size = struct.unpack("<4I", files.read(compiled, 16))
+            is_older = files.stat(compiled).st_mtime <= since
         except (OSError, ValueError, struct.error):
             return True
         now = (0, int(facts.st_mtime) & 0xFFFFFFFF, facts.st_size & 0xFFFFFFFF)

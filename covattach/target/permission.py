@@ -11,18 +11,11 @@ import shutil
 from pathlib import Path
 
 from covattach.errors import CovattachError, NotPossible
+from covattach.target import capabilities
 
 SYS_PTRACE = 19  # the number of the capability
 SCOPE = Path("/proc/sys/kernel/yama/ptrace_scope")
 CONTAINERS = ("/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.io")
-
-
-def capabilities(status: dict[str, str], kind: str) -> int:
-    """Return a set of capabilities out of /proc/PID/status, as bits; 0 where it is not told."""
-    try:
-        return int(status.get(kind, "0"), 16)
-    except ValueError:
-        return 0
 
 
 def own_status() -> dict[str, str]:
@@ -33,7 +26,7 @@ def own_status() -> dict[str, str]:
 
 def has_sys_ptrace() -> bool:
     """Whether we have CAP_SYS_PTRACE."""
-    return bool(capabilities(own_status(), "CapEff") >> SYS_PTRACE & 1)
+    return bool(capabilities.parsed(own_status(), "CapEff") >> SYS_PTRACE & 1)
 
 
 def ptrace_scope() -> int:
@@ -92,7 +85,7 @@ def why(pid: int, status: dict[str, str]) -> tuple[str, str]:
         )
     if uid != os.geteuid():
         reason = f"it belongs to user {uid}, and you are user {os.geteuid()}"
-    elif capabilities(status, "CapPrm") & ~capabilities(own_status(), "CapPrm"):
+    elif capabilities.parsed(status, "CapPrm") & ~capabilities.parsed(own_status(), "CapPrm"):
         reason = "it has rights that you have not (capabilities)"
     elif scope:
         reason = f"only root may here (ptrace_scope is {scope})"

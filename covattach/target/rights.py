@@ -9,14 +9,14 @@ no name for our root.
 from __future__ import annotations
 
 import contextlib
-import functools
 import os
 import platform
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
 
 from covattach.errors import NotPossible
+from covattach.target import capabilities
+from covattach.target.systemcalls import call
 
 # Numbers of setresuid, setresgid and setgroups.  The C library's functions would change all
 # threads (nptl(7)); the system calls change the thread that makes them.
@@ -26,28 +26,16 @@ AS_IT_IS = -1
 
 @dataclass(frozen=True)
 class Owner:
-    """A user with their groups, by the numbers that we have for them."""
+    """A user with their groups, by the numbers that we have for them.
+
+    `is_bare` for a root that may read no files but its own: without CAP_DAC_OVERRIDE, or with it
+    in another user namespace only.
+    """
 
     uid: int
     gid: int
     groups: tuple[int, ...] = ()
-
-
-@functools.cache
-def library() -> Any:
-    """Return the C library of this process."""
-    import ctypes
-
-    return ctypes.CDLL(None, use_errno=True)
-
-
-def call(number: int, *arguments: Any) -> None:
-    """Make a system call; raises OSError."""
-    import ctypes
-
-    if library().syscall(ctypes.c_long(number), *arguments) != 0:
-        error = ctypes.get_errno()
-        raise OSError(error, os.strerror(error))
+    is_bare: bool = False
 
 
 def set_uid(uid: int) -> None:
@@ -79,7 +67,7 @@ def as_owner(owner: Owner) -> Iterator[None]:
 
     Does nothing where we are that user already.
     """
-    if os.geteuid() == owner.uid:
+    if os.geteuid() == owner.uid and not owner.is_bare:
         yield
         return
     before = Owner(os.geteuid(), os.getegid(), tuple(os.getgroups()))
@@ -92,6 +80,10 @@ def as_owner(owner: Owner) -> Iterator[None]:
             undo.append(lambda: set_gid(before.gid))
             set_uid(owner.uid)
             undo.append(lambda: set_uid(before.uid))
+            if owner.is_bare:
+                usual = capabilities.effective()
+                capabilities.set_effective(usual & ~capabilities.OVER_FILES)
+                undo.append(lambda: capabilities.set_effective(usual))
         except OSError as error:
             raise NotPossible(
                 f"You may not act as user {owner.uid}, whose process this is ({error.strerror}).",

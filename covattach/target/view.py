@@ -11,13 +11,15 @@ import contextlib
 import errno
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from covattach.target.rights import Owner, as_owner
 
 MOST_LINKS = 40  # as in Linux (path_resolution(7))
 STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
+Seen = TypeVar("Seen")
 
 
 class View:
@@ -26,11 +28,14 @@ class View:
     `root` is its root as we see it, `cwd` its working directory as it sees it.
     """
 
-    def __init__(self, root: Path, cwd: str, owner: Owner) -> None:
-        """Open the root: it stays there, also when the process has ended."""
+    def __init__(self, root: Path, cwd: str, *owners: Owner) -> None:
+        """Open the root: it stays there, also when the process has ended.
+
+        Of several owners all must be allowed to see what is to be seen.
+        """
         self.root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.cwd = cwd
-        self.owner = owner
+        self.owners = owners
 
     def __enter__(self) -> View:
         return self
@@ -38,63 +43,102 @@ class View:
     def __exit__(self, *_: object) -> None:
         os.close(self.root)
 
+    def of(self, name: str) -> View:
+        """Return what a source of that name is looked at with: the same as all others."""
+        return self
+
+    def also(self, name: str, source: str) -> None:
+        """Do nothing: all names are looked at with the same."""
+
     @contextlib.contextmanager
-    def located(self, name: str) -> Iterator[tuple[int, str]]:
+    def located(self, name: str, owner: Owner) -> Iterator[tuple[int, str]]:
         """Yield a descriptor (O_PATH) of what `name` leads to, and its path without links."""
         way = Way(self.root)
         try:
-            with as_owner(self.owner):
+            with as_owner(owner):
                 way.go(os.path.join(self.cwd, name))
                 yield way.folders[-1], way.path
         finally:
             way.close()
 
+    def agreed(self, name: str, look: Callable[[int], Seen]) -> Seen:
+        """Return what `look` returns for the descriptor of a file, the same for each owner.
+
+        Raises OSError if one of them may not look, or has another file by that name.
+        """
+        seen: list[Seen] = []
+        files = set()
+        for owner in self.owners:
+            with self.located(name, owner) as (found, _):
+                facts = os.fstat(found)
+                files.add((facts.st_dev, facts.st_ino))
+                seen.append(look(found))
+        if len(files) != 1:
+            raise PermissionError(errno.EACCES, "not the same for all", name)
+        return seen[-1]
+
     def stat(self, name: str) -> os.stat_result:
         """Return what `os.stat` would."""
-        with self.located(name) as (found, _):
-            return os.fstat(found)
+        return self.agreed(name, os.fstat)
 
     def read(self, name: str, most: int) -> bytes:
         """Return the content of a plain file, or its first `most` bytes.
 
         Nothing of files that have no size: those of /proc tell about us.
         """
-        with self.located(name) as (found, _):
+
+        def content(found: int) -> bytes:
             facts = os.fstat(found)
             if not stat.S_ISREG(facts.st_mode):
                 raise OSError(errno.EINVAL, "not a plain file", name)
             with open(f"/proc/self/fd/{found}", "rb") as file:
                 return file.read(min(facts.st_size, most))
 
+        return self.agreed(name, content)
+
     def entries(self, folder: str) -> tuple[list[str], list[str]]:
         """Return the names of the folders and of the files in a folder; of links to folders none.
 
         `os.walk` names those too, and does not go into them.
         """
-        with self.located(folder) as (found, _):
+
+        def listed(found: int) -> list[os.DirEntry[str]]:
             descriptor = os.open(f"/proc/self/fd/{found}", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 held = list(os.scandir(descriptor))
-                folders = [entry.name for entry in held if entry.is_dir(follow_symlinks=False)]
+                folders.extend(e.name for e in held if e.is_dir(follow_symlinks=False))
             finally:
                 os.close(descriptor)
+            return held
+
+        folders: list[str] = []
+        held = self.agreed(folder, listed)
+        folders = list(dict.fromkeys(folders))
         inside = set(folders)
         return folders, [entry.name for entry in held if entry.name not in inside]
 
     def is_link(self, name: str) -> bool:
         """Tell whether it is a link; False for what is not there."""
         folder, _, base = name.rpartition("/")
+
+        def looked(found: int) -> bool:
+            return stat.S_ISLNK(os.lstat(base, dir_fd=found).st_mode)
+
         try:
-            with self.located(folder or "/") as (found, _):
-                return stat.S_ISLNK(os.lstat(base, dir_fd=found).st_mode)
+            return self.agreed(folder or "/", looked)
         except OSError:
             return False
 
     def realpath(self, name: str) -> str:
         """Return the path without links; from the first part on that is not there, as it is."""
+        found = {self.resolved(name, owner) for owner in self.owners}
+        return found.pop() if len(found) == 1 else os.path.normpath(os.path.join(self.cwd, name))
+
+    def resolved(self, name: str, owner: Owner) -> str:
+        """Return the path without links, as far as that owner may go."""
         way = Way(self.root)
         try:
-            with as_owner(self.owner):
+            with as_owner(owner):
                 way.go(os.path.join(self.cwd, name))
         except OSError:
             return os.path.normpath("/".join([way.path.rstrip("/"), *reversed(way.ahead)]))

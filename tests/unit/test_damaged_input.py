@@ -265,6 +265,7 @@ def test_replies_that_trickle() -> None:
     """A reply that comes too slowly is given up at the deadline, however often some comes."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         theirs.sendall(b'{"protocol": 1, "blob": 100}\nsome')
         with pytest.raises(TimeoutError):
             client.receive(ours, time.monotonic() + 0.05)

@@ -1,0 +1,24 @@
+"""System calls that change one thread, where the C library's functions change all (nptl(7))."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import Any
+
+
+@functools.cache
+def library() -> Any:
+    """Return the C library of this process."""
+    import ctypes
+
+    return ctypes.CDLL(None, use_errno=True)
+
+
+def call(number: int, *arguments: Any) -> None:
+    """Make a system call; raises OSError."""
+    import ctypes
+
+    if library().syscall(ctypes.c_long(number), *arguments) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))

@@ -1,0 +1,78 @@
+"""Who says what a snapshot says, and what may be looked at on that word.
+
+    Witness(root, cwd, owners)          one user, or several who all have to be allowed it
+    with looking(first, snapshots): …   each source is looked at with the rights of who has named it
+
+A snapshot is the word of everybody who could have made it.  Root shows on it what all of these may
+read, and nothing more: so it does not matter who has lied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from covattach.reports.eyes import Files, looking_with
+from covattach.reports.shared import NOTHING, Shared
+from covattach.reports.snapshot import Snapshot
+from covattach.target import credentials
+from covattach.target.rights import Owner
+from covattach.target.view import View
+
+
+@dataclass(frozen=True)
+class Witness:
+    """Whose word it is: `owners` all have to be allowed what is shown on it.
+
+    `root` is theirs as we see it, and `cwd` the working directory that their names start from.
+    """
+
+    root: Path
+    cwd: str
+    owners: tuple[Owner, ...]
+
+    def with_others(self, owners: Iterable[Owner]) -> Witness:
+        """Return the same with others, who have to be allowed it as well."""
+        return replace(self, owners=credentials.least([*self.owners, *owners]))
+
+    @property
+    def is_us(self) -> bool:
+        """Whether it may read all that we may, by the names that we have for it."""
+        return self.root == Path("/") and credentials.are_us(self.owners)
+
+    @contextlib.contextmanager
+    def files(self) -> Iterator[Files]:
+        """Yield what it may see, which is nothing where its root has gone with it."""
+        with contextlib.ExitStack() as stack:
+            try:
+                view = stack.enter_context(View(self.root, self.cwd, *self.owners))
+            except OSError:
+                yield NOTHING
+                return
+            yield view
+
+
+@contextlib.contextmanager
+def looking(first: Witness, snapshots: Iterable[Snapshot]) -> Iterator[None]:
+    """Look at sources as who has named them sees them, while reports are made of the snapshots.
+
+    `first` is whom the settings come from.  Where all are ourselves, there is nothing to be done.
+    """
+    names: dict[Witness, set[str]] = {first: set()}
+    for one in snapshots:
+        said = names.setdefault(one.witness if isinstance(one.witness, Witness) else NOBODY, set())
+        said.update(one.files, *one.windows.values(), one.loads.files)
+    if all(one.is_us for one in names):
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        files = {one: stack.enter_context(one.files()) for one in names}
+        alone = files[first] if len(files) == 1 else None
+        shared = alone or Shared(files[first], [(files[one], said) for one, said in names.items()])
+        stack.enter_context(looking_with(shared))
+        yield
+
+
+NOBODY = Witness(Path("/nonexistent"), "/", ())
