@@ -43,7 +43,7 @@ def read(first: Session) -> list[Snapshot]:
 
 def gathered(first: Session, name: str) -> Snapshot:
     """Return what is in one of these files; raises OSError, SnapshotError."""
-    taken = session.read(first, name)
+    taken = session.from_file(first.folder, name)
     said_by = taken.facts.get("said_by")
     return replace(taken, witness=first.witness().with_others(owners(said_by)))
 
@@ -88,7 +88,7 @@ def add(first: Session, role: str, taken: Snapshot) -> None:
     name = f"{role} {taken.branch} {said_by}"
     file = GATHERED + hashlib.sha256(name.encode()).hexdigest()[:12]
     with contextlib.suppress(OSError, CovattachError):
-        taken = united(taken, session.read(first, file))
+        taken = united(taken, session.from_file(first.folder, file))
     facts = {"role": role, "gathered": True, "said_by": said_by}
     first.folder.add_file(file, written(replace(taken, facts=facts)))
 

@@ -90,6 +90,7 @@ OURS = (
     "command",
     "created",
     "cwd",
+    "gathered",
     "key",
     "method",
     "pid",

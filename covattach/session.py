@@ -12,6 +12,7 @@ from typing import Any
 
 from covattach import client, records, settings
 from covattach.errors import NoSession, NoTarget, NotNow, PayloadFailed
+from covattach.facts import said
 from covattach.folder import Folder
 from covattach.payloads.recording import LEASE
 from covattach.reports.saved import read_snapshot
@@ -188,10 +189,15 @@ def saved(session: Session) -> Snapshot:
 
 
 def read(session: Session, name: str) -> Snapshot:
+    """Return the snapshot that the target has saved in a file; raises OSError, SnapshotError."""
+    found = from_file(session.folder, name)
+    return replace(found, facts=said(found.facts), witness=session.witness())
+
+
+def from_file(place: Folder, name: str) -> Snapshot:
     """Return the snapshot in a file of a session's folder; raises OSError, SnapshotError."""
-    with session.folder.opened() as folder:
-        found = read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
-    return replace(found, witness=session.witness())
+    with place.opened() as folder:
+        return read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
 
 
 def stop(session: Session) -> Snapshot:

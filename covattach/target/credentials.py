@@ -36,7 +36,9 @@ def of_process(process: Process) -> tuple[Owner, ...]:
 def is_bare(process: Process, status: dict[str, str]) -> bool:
     """Whether its root may read fewer files than ours, by capabilities or the user namespace."""
     ours = capabilities.parsed(permission.own_status(), "CapEff") & capabilities.OVER_FILES
-    if ours & ~capabilities.parsed(status, "CapEff"):
+    # One who is another for a while has them still, and may take them on again.
+    kind = "CapEff" if int(status["Uid"].split()[1]) == ROOT else "CapPrm"
+    if ours & ~capabilities.parsed(status, kind):
         return True
     try:
         return not process.shares("user")

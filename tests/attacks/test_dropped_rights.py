@@ -1,0 +1,190 @@
+"""A process that had more rights than it has now: nothing that it says counts for more than these.
+
+Nor does anything that it could have changed decide what is opened, loaded or written.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Interpreter, newest
+from running import TARGETS, Covattach, Target, wait_for
+from users import OTHER, PYTHON, SECRET, THIRD, Users, several_users, shown
+
+Launch = Callable[..., Target]
+RECORDS = Path("/run/covattach")
+
+
+@pytest.fixture
+def users() -> Iterator[Users]:
+    """Give other users."""
+    with several_users() as found:
+        yield found
+
+
+def said(users: Users) -> tuple[dict[str, list[int]], dict[str, Any]]:
+    """Return what a taken-over process says: which files ran, and whatever else could be obeyed."""
+    secret = users.private(0, "settings.py")
+    (users.folder / "link.py").symlink_to(secret)
+    names = (secret, users.folder / "link.py", secret.with_suffix(".pyc"), "/proc/self/environ")
+    settings = {
+        "html:extra_css": str(secret),
+        "run:plugins": ["settings"],
+        "run:source": [str(secret.parent)],
+        "xml:output": str(secret.parent / "written.xml"),
+        "html:directory": str(secret.parent / "written"),
+    }
+    more = {
+        "settings": settings,
+        "cwd": str(secret.parent),
+        "data_file": str(secret.parent / "written.data"),
+        "said_by": [[0, 0]],
+        "sender": 1,
+        "start_time": 1,
+        "key": "0",
+    }
+    own = users.private(OTHER, "own.py")
+    return {str(name): [1] for name in (*names, own)}, more
+
+
+def assert_nothing_of_roots(users: Users, covattach: Covattach) -> None:
+    """Fail if there is anything of root's in the reports, or anything new in root's folder."""
+    assert f"{SECRET} of 0" not in shown(covattach.folder)
+    assert not list(users.folder.rglob("written*"))
+
+
+@pytest.mark.parametrize("how", ["for good", "for a while", "and became root's program"])
+def test_a_server_that_was_taken_over(
+    how: str, launch: Launch, users: Users, covattach: Covattach
+) -> None:
+    """It began as root, and was attached to as such: what it is now counts."""
+    # GIVEN a server of root's that is measured
+    target = launch(newest("3.11"), "dropping.py")
+    covattach("start", target.pid)
+    (folder,) = target.folders
+    files, more = said(users)
+
+    # WHEN it becomes another user, and what answers then is an attacker
+    target.ask(f"drop({OTHER}, {0 if how == 'for a while' else None})")
+    if how == "and became root's program":
+        program = users.folder / "setpriv"  # as sudo is: whoever starts it makes it root
+        shutil.copy("/usr/bin/setpriv", program)
+        program.chmod(0o4755)
+        words = [str(program), "--reuid", "0", "--regid", "0", "--clear-groups", "sleep", "1000"]
+        target.tell(f"hand_over({files}, {more}, {words})")
+        wait_for(lambda: target.status("Uid").split() == ["0"] * 4, "root's program")
+    else:
+        assert target.ask(f"take_over({files}, {more})") is True
+
+    # THEN root is shown nothing on its word, and what its user may read is
+    covattach("dump", target.pid, "--format", "html,xml,json,lcov,text")
+    assert_nothing_of_roots(users, covattach)
+    assert f"{SECRET} of {OTHER}" in shown(covattach.folder)
+    assert "settings" not in covattach("status", target.pid, "--json").out
+    covattach.run("stop", target.pid, "--no-html", "--data-file", covattach.folder / "last")
+    assert not folder.exists()
+
+
+def test_a_root_with_fewer_rights(launch: Launch, users: Users, covattach: Covattach) -> None:
+    """Root's process without CAP_DAC_OVERRIDE names a file of somebody else's: it is not shown."""
+    others, own = users.private(THIRD, "theirs.py"), users.private(0, "own.py")
+    words = ("--bounding-set", "-dac_override,-dac_read_search", "--inh-caps", "-all")
+    target = Target(
+        ["/usr/bin/setpriv", *words, PYTHON, TARGETS / "idle.py", "sleep"],
+        users.folder,
+        env={"PYTHONPATH": f"{newest('3.11').site}:{TARGETS}"},
+    )
+    try:
+        target.line("ready")
+        covattach("start", target.pid)
+        for name in (others, own):
+            target.ask(f"exec(compile('lines.append(1)', {str(name)!r}, 'exec'), globals())")
+        covattach("dump", target.pid)
+        assert f"{SECRET} of {THIRD}" not in shown(covattach.folder)
+        assert f"{SECRET} of 0" in shown(covattach.folder)
+        covattach("stop", target.pid, "--no-dump")
+    finally:
+        target.close()
+
+
+@pytest.fixture
+def theirs(launch: Launch, users: Users) -> Target:
+    """Start a process of another user's."""
+    for name in ("idle.py", "answering.py"):
+        shutil.copy(TARGETS / name, users.folder / name)
+    python = Interpreter("", "3.11", PYTHON, str(users.folder))
+    how: dict[str, Any] = {"user": OTHER, "group": OTHER, "extra_groups": []}
+    return launch(python, users.folder / "idle.py", "sleep", cwd=users.folder, **how)
+
+
+def test_what_root_has_asked_for(theirs: Target, users: Users, covattach: Covattach) -> None:
+    """Settings of root's own count at a later dump; what the user made of them since does not."""
+    # GIVEN root, who measures with a configuration of root's own
+    style = users.private(0, "colours.css")
+    rcfile = covattach.folder / "rc"
+    rcfile.write_text(f"[html]\nextra_css = {style}\ntitle = As root wants it\n")
+    before = set(RECORDS.glob("*"))
+    covattach("start", theirs.pid, "--rcfile", rcfile)
+    theirs.ask("later()")
+    (folder,) = theirs.folders
+    (kept,) = set(RECORDS.glob("*")) - before
+
+    # WHEN the user changes all that is said in the session's folder
+    more = said(users)[1]
+    facts = json.loads((folder / "session.json").read_text())
+    facts["settings"] = {**more["settings"], "html:title": "As somebody wants it"}
+    facts["cwd"] = more["cwd"]
+    (folder / "session.json").write_text(json.dumps(facts))
+
+    # THEN it is as root wants it
+    covattach("dump", theirs.pid, "--format", "html,xml")
+    (copied,) = (covattach.folder / "htmlcov").glob("colours*")
+    assert copied.read_text() == style.read_text()
+    copied.unlink()
+    page = (covattach.folder / "htmlcov" / "index.html").read_text()
+    assert "As root wants it" in page
+    assert "settings.py" not in shown(covattach.folder)
+
+    # AND where root's own was not kept, only what is harmless counts, and that is said
+    kept.unlink()
+    done = covattach("dump", theirs.pid, "--html", "again")
+    assert done.line(f"Warning: Not followed, as user {OTHER} could have changed it: ").endswith(
+        "html:directory, html:extra_css, run:plugins, xml:output."
+    )
+    assert not list((covattach.folder / "again").glob("colours*"))
+    assert_nothing_of_roots(users, covattach)
+    covattach("stop", theirs.pid, "--no-dump")
+
+
+@pytest.mark.parametrize("trick", ["another folder", "a place of somebody else's"])
+def test_records_are_roots_own(
+    trick: str, users: Users, covattach: Covattach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What root has kept is for one folder, and believed only from where none but root writes."""
+    from covattach import records
+    from covattach.folder import Folder
+    from covattach.target.rights import Owner
+
+    liar = users.lying(OTHER)
+    folder = Folder(liar.path, str(liar.path), Owner(OTHER, OTHER))
+    place = tmp_path / "records"
+    monkeypatch.setattr(records, "candidates", lambda: iter([place]))
+    tmp_path.chmod(0o755)
+    for one in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
+        assert one.stat().st_uid == 0
+    monkeypatch.setattr(records, "is_safe", lambda path: path.stat().st_uid == os.geteuid())
+    records.note(folder, {"pid": 7, "settings": {"html:title": "kept"}, "cwd": "/"})
+    assert records.of(folder)["settings"] == {"html:title": "kept"}
+    if trick == "another folder":
+        liar.path.rename(liar.path.with_name(liar.path.name + "-aside"))
+        liar.path.mkdir()
+        os.chown(liar.path, OTHER, OTHER)
+    else:
+        os.chown(place, OTHER, OTHER)
+    assert records.of(folder) == {}

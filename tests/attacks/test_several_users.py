@@ -1,0 +1,96 @@
+"""Processes of several users in one report: each source is shown on the word of who may read it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running import Covattach
+from users import OTHER, SECRET, THIRD, Users, lines_of, several_users, shown
+
+ALL = "html,xml,json,lcov,text,markdown"
+# What the first process may be, whose settings and folder count for all.
+FIRST = {"root's": 0, "another user's": THIRD}
+
+
+@pytest.fixture
+def users() -> Iterator[Users]:
+    """Give other users."""
+    with several_users() as found:
+        yield found
+
+
+def dumped(users: Users, covattach: Covattach, *options: object) -> str:
+    """Have root report on all of them at once; return all that was shown and written."""
+    done = covattach("dump", "--name", str(users.program), "--format", ALL, *options, "--json")
+    assert len(done.facts["pids"]) == len(users.liars)
+    return shown(covattach.folder) + done.out
+
+
+def lying(users: Users, uid: int, files: list[Path | str], **more: Any) -> None:
+    """Start a process that says to have executed the first line of these."""
+    told = {"files": {str(name): [1] for name in files}, **more}
+    users.lying(uid, answers=True, **told)
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_what_only_others_may_read(first: str, users: Users, covattach: Covattach) -> None:
+    """A user's process names what others may read: on that word it is not shown, nor listed."""
+    # GIVEN a process that has named nothing of its own, and another's, which names all there is
+    uid = FIRST[first]
+    secret = users.private(uid, "settings.py")
+    beside = users.private(uid, "beside.py")
+    (secret.parent / "__init__.py").touch()
+    link, chain = users.folder / "link.py", users.folder / "chain.py"
+    link.symlink_to(secret)
+    chain.symlink_to(link)
+    relative = f"../{users.folder.name}/{secret.parent.name}/{secret.name}"
+    names = [secret, link, chain, secret.with_suffix(".pyc"), relative, f"{secret.parent}/no.py"]
+    package = {"run:source_pkgs": [secret.parent.name], "run:relative_files": True}
+    lying(users, uid, [users.public("shop.py").name], facts={"settings": package})
+    own = users.private(OTHER, "own.py")
+    lying(users, OTHER, [*names, own, "/proc/self/environ"])
+
+    # WHEN root reports on both
+    found = dumped(users, covattach)
+
+    # THEN each has what it may read itself
+    assert f"{SECRET} of {uid}" not in found
+    assert f"{SECRET} of {OTHER}" in found
+    assert beside.name not in found
+    assert lines_of(covattach.folder / "coverage.json", "shop.py") == {1}
+
+
+@pytest.mark.parametrize("order", ["the owner first", "the owner last"])
+def test_what_both_have_named(order: str, users: Users, covattach: Covattach) -> None:
+    """It is shown on the word of the one that may read it, whoever comes first."""
+    secret = users.private(THIRD, "settings.py")
+    for uid in (THIRD, OTHER) if order == "the owner first" else (OTHER, THIRD):
+        lying(users, uid, [secret])
+    assert f"{SECRET} of {THIRD}" in dumped(users, covattach)
+
+
+def test_windows_of_several(users: Users, covattach: Covattach) -> None:
+    """What `record` shows of windows follows the same rule."""
+    secrets = {uid: users.private(uid, "settings.py") for uid in (0, OTHER, THIRD)}
+    more = {"window": "now", "windows": [["then", []]]}
+    for uid, other in ((OTHER, THIRD), (THIRD, 0)):
+        lying(users, uid, [secrets[uid], secrets[other]], more=more)
+    done = covattach("record", "--name", str(users.program), "--full", "--diff", "then", "now")
+    shows = {uid: f"{SECRET} of {uid}" in done.out + done.err for uid in secrets}
+    assert shows == {0: False, OTHER: True, THIRD: True}
+
+
+def test_settings_of_one_do_not_open_for_another(users: Users, covattach: Covattach) -> None:
+    """[paths] of one leads what another has named to a file that neither may read."""
+    secret = users.private(0, "settings.py")
+    paths = {"paths": {"source": [str(secret.parent), "/srv/app"]}}
+    lying(users, OTHER, ["/srv/app/settings.py"], facts={"settings": paths})
+    lying(users, THIRD, ["/srv/app/settings.py", users.public("shop.py")])
+    found = dumped(users, covattach)
+    assert SECRET not in found
+    files = json.loads((covattach.folder / "coverage.json").read_text())["files"]
+    assert [Path(name).name for name in files] == ["shop.py"]

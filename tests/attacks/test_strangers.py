@@ -1,0 +1,171 @@
+"""Strangers in a tree: who is no descendant of it is no member, whatever they make and say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Interpreter, newest
+from running import TARGETS, Covattach, Target
+from users import OTHER, SECRET, THIRD, Users, lines_of, several_users, shown
+
+NEVER = {7, 8}  # lines of idle.py that do not run after an attach
+WORKERS = TARGETS / "leaving_root.py"
+
+
+@pytest.fixture
+def users() -> Iterator[Users]:
+    """Give other users."""
+    with several_users() as found:
+        yield found
+
+
+@pytest.fixture
+def tree(launch: Callable[..., Target], covattach: Covattach) -> Target:
+    """Start a process of root's, and measure it as a tree."""
+    target = launch(newest("3.14"), "idle.py", "sleep")
+    covattach("start", target.pid, "--tree")
+    return target
+
+
+def facts_of(folder: Path) -> dict[str, Any]:
+    """Return what a session's folder says."""
+    found: dict[str, Any] = json.loads((folder / "session.json").read_text())
+    return found
+
+
+def test_strangers(tree: Target, users: Users, covattach: Covattach) -> None:
+    """Nothing of what they say is in a report, none is asked, and what they made is left alone."""
+    # GIVEN strangers, who know what can be known: the folder's name, PIDs, and how all this works
+    (folder,) = tree.folders
+    secret = users.private(0, "settings.py")
+    idle = str(TARGETS / "idle.py")
+    master = {"pid": tree.pid, "start_time": tree.start_time}
+    claims: dict[str, dict[str, Any]] = {
+        "answers": {"answers": True},
+        "has ended": {"saved": True, "facts": {"pid": 4_000_000}},
+        "is the master": {"answers": True, "saved": True, "facts": master},
+        "guesses": {"answers": True, "facts": {"key": "0" * 32}},
+        "has an empty key": {"answers": True, "facts": {"key": ""}},
+        "has no key": {"answers": True, "facts": {"key": None}},
+        "has many": {"saved": True, "count": 20, "facts": {"pid": 4_000_000}},
+    }
+    for number, claim in enumerate(claims.values()):
+        claim["name"] = f"{folder.name}-dead{number:04}"
+        claim["files"] = {str(secret): [1], idle: sorted(NEVER)}
+        claim["facts"] = {"tree": str(folder), **claim.get("facts", {})}
+        users.lying((OTHER, THIRD)[number % 2], **claim)
+
+    # WHEN the tree is reported, marked, shown and stopped
+    tree.ask("later()")
+    dumped = covattach("dump", tree.pid, "--format", "html,json", "--json")
+    assert covattach("status", tree.pid, "--json").facts[0]["pid"] == tree.pid
+    covattach("mark", tree.pid, "a window")
+    covattach("stop", tree.pid, "--no-html", "--data-file", covattach.folder / "last")
+
+    # THEN none of them is in it
+    assert SECRET not in shown(covattach.folder)
+    assert str(secret) not in shown(covattach.folder)
+    assert not lines_of(covattach.folder / "coverage.json", "idle.py") & NEVER
+    assert [one["pid"] for one in dumped.facts["processes"]] == [tree.pid]
+
+    # AND nobody was asked, nor anything of theirs removed
+    for claim, liar in zip(claims, users.liars, strict=True):
+        assert liar.path.exists(), claim
+        assert liar.end() == "", claim
+
+
+def test_a_member_says_nothing_of_others(tree: Target, users: Users, covattach: Covattach) -> None:
+    """A worker that was taken over knows the key, and is believed what its user could know."""
+    # GIVEN what has been a worker of another user, and says to be others
+    (folder,) = tree.folders
+    key = facts_of(folder)["key"]
+    secret = users.private(0, "settings.py")
+    own = users.private(OTHER, "own.py")
+    files = {str(secret): [1], str(own): [1], str(users.public("shop.py")): [1]}
+    member = {"tree": str(folder), "key": key}
+    master = {"pid": tree.pid, "start_time": tree.start_time}
+    more = {"said_by": [[0, 0]], "sender": tree.pid, "gathered": True, "pid": tree.pid}
+    told = {"files": files, "more": more, "facts": {**member, **master}}
+    alive = users.lying(OTHER, name=f"{folder.name}-aaaa", answers=True, **told)
+    users.lying(OTHER, name=f"{folder.name}-bbbb", saved=True, **told)
+    gone = {**told, "facts": {**member, "pid": 4_000_000}}
+    users.lying(OTHER, name=f"{folder.name}-cccc", saved=True, count=17, **gone)
+
+    # WHEN it is reported, also once its many ended processes have been put together
+    tree.ask("later()")
+    for name in ("first", "second"):
+        dumped = covattach("dump", tree.pid, "--html", name, "--json")
+        pids = [one["pid"] for one in dumped.facts["processes"]]
+
+        # THEN what that user can read is shown, and nothing else is, and nobody is mistaken for him
+        assert f"{SECRET} of {OTHER}" in shown(covattach.folder / name)
+        assert f"{SECRET} of 0" not in shown(covattach.folder / name)
+        assert pids.count(tree.pid) == 1
+        assert alive.pid in pids
+    assert list(folder.glob("ended-*"))
+    covattach("stop", tree.pid, "--no-dump")
+
+
+def test_strangers_of_the_same_user(
+    tree: Target, users: Users, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """What is another tree's, or nobody's, is not counted, though its user is the tree's."""
+    # GIVEN another tree of root's, and what an earlier process of root's has left
+    (folder,) = tree.folders
+    other = launch(newest("3.14"), "idle.py", "event")
+    covattach("start", other.pid, "--tree")
+    key = facts_of(other.folders[0])["key"]
+    secret = str(users.private(0, "settings.py"))
+    for number, facts in enumerate(({"key": key}, {})):
+        facts = {"tree": str(folder), **facts}
+        name = f"{folder.name}-0{number}"
+        users.lying(0, name=name, answers=True, facts=facts, files={secret: [1]})
+
+    # WHEN the first is reported, THEN they are not in it
+    tree.ask("later()")
+    covattach("dump", tree.pid)
+    assert SECRET not in shown(covattach.folder)
+    for one in (tree, other):
+        covattach("stop", one.pid, "--no-dump")
+
+
+@pytest.mark.parametrize("who", ["another user", "two users"])
+def test_ended_processes(who: str, users: Users, covattach: Covattach) -> None:
+    """What an ended process has left is its user's word; between two users nobody can decide."""
+    secret = str(users.private(0, "settings.py"))
+    own = str(users.private(OTHER, "own.py"))
+    told: dict[str, Any] = {"saved": True, "files": {secret: [1], own: [1]}}
+    users.lying(OTHER, facts={"pid": 4_000_001, "start_time": 7}, **told)
+    if who == "two users":
+        users.lying(THIRD, facts={"pid": 4_000_001, "start_time": 7, "created": 9e9}, **told)
+        said = covattach.fails(5, "dump", 4_000_001)
+        assert f"Users {OTHER} and {THIRD}" in said
+        return
+    done = covattach("dump", 4_000_001)
+    assert f"is the word of user {OTHER}" in done.err
+    assert f"{SECRET} of {OTHER}" in shown(covattach.folder)
+    assert f"{SECRET} of 0" not in shown(covattach.folder)
+
+
+def test_status_of_strangers(tree: Target, users: Users, covattach: Covattach) -> None:
+    """Nobody's session shows as that of a process of somebody else."""
+    claim = {"pid": tree.pid, "start_time": tree.start_time, "command": "claimed"}
+    users.lying(OTHER, answers=True, facts=claim)
+    users.lying(THIRD, saved=True, facts=claim)
+    found = covattach("status", "--json").facts
+    assert [one["user"] for one in found if one["pid"] == tree.pid] == [0]
+    covattach("stop", tree.pid, "--no-dump")
+
+
+@pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.12"))
+def test_honest_members(interpreter: Interpreter, covattach: Covattach) -> None:
+    """Workers that became another user, and daemons, are in the report, though all have ended."""
+    environment = {"PYTHONPATH": f"{interpreter.site}:{TARGETS}"}
+    command = ("--", interpreter.python, WORKERS, OTHER)
+    covattach("run", "--format", "html,json", *command, env=environment)
+    expected = {n for n, line in enumerate(WORKERS.open(), 1) if line.rstrip().endswith("# ran")}
+    assert lines_of(covattach.folder / "coverage.json", WORKERS.name) == expected

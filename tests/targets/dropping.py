@@ -1,0 +1,64 @@
+"""A server of root's that becomes another user when it is told to, and then says what it is told.
+
+What happens after `drop` is the attacker's: who has taken the process over has its descriptors.
+"""
+
+import os
+import socket
+import threading
+
+import answering
+import lying
+
+lines = []
+
+
+def later():
+    """Do something that had not been done before."""
+    lines.append("later")
+
+
+def drop(uid, saved=None):
+    """Become another user; with `saved`, one who could be root again."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid if saved is None else saved)
+
+
+def door():
+    """Return the agent's door, which it has no longer."""
+    for number in range(3, 200):
+        try:
+            found = socket.socket(fileno=os.dup(number))
+        except OSError:
+            continue
+        if found.family == socket.AF_UNIX and found.getsockopt(
+            socket.SOL_SOCKET, socket.SO_ACCEPTCONN
+        ):
+            os.dup2(os.open("/dev/null", os.O_RDONLY), number)
+            found.setblocking(True)
+            return found
+    return None
+
+
+def take_over(files, more):
+    """Answer in the agent's place, in a thread; return whether its door was there."""
+    found = door()
+    arguments = (found, *lying.snapshot(files, more))
+    threading.Thread(target=lying.answer, args=arguments, daemon=True).start()
+    return found is not None
+
+
+def hand_over(files, more, program):
+    """Have a child answer, and become a program that is root's."""
+    found = door()
+    ready, told = os.pipe()
+    if os.fork() == 0:
+        os.write(told, b"x")
+        lying.answer(found, *lying.snapshot(files, more))
+    os.read(ready, 1)
+    os.execv(program[0], program)  # noqa: S606  as an attacker would
+
+
+answering.in_thread(globals())
+threading.Event().wait()

@@ -1,0 +1,113 @@
+"""Other users of the machine, and processes of theirs that lie; only root can be several users."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from running import TARGETS, open_to_all
+
+OTHER, THIRD = 54321, 54322  # whom nobody is
+PYTHON = "/usr/bin/python3"  # which everybody can run
+TMP = Path("/tmp")  # noqa: S108  where sessions are
+SECRET = "open sesame"  # noqa: S105  no password of anything
+
+
+class Liar:
+    """A process of some user's that says what it is told to (tests/targets/lying.py)."""
+
+    def __init__(self, program: Path, uid: int, told: dict[str, Any]) -> None:
+        self.told = {"name": f"covattach-{secrets.token_hex(6)}", **told}
+        self.path = TMP / str(self.told["name"])
+        self.popen = subprocess.Popen(
+            [PYTHON, program, json.dumps(self.told)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=program.parent,
+            user=uid,
+            group=uid,
+            extra_groups=[],
+        )
+        assert self.popen.stdout is not None
+        assert self.popen.stdout.readline() == b"ready\n"
+
+    @property
+    def pid(self) -> int:
+        """Its PID."""
+        return self.popen.pid
+
+    def end(self) -> str:
+        """End it, and return what it has been asked."""
+        self.popen.kill()
+        return self.popen.communicate()[0].decode()
+
+    def clean(self) -> None:
+        """Remove what it has made."""
+        for path in TMP.glob(f"{self.path.name}*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+class Users:
+    """Several users, with a folder that all can look into; `lying` starts a process of one."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.program = folder / "lying.py"
+        shutil.copy(TARGETS / "lying.py", self.program)
+        self.liars: list[Liar] = []
+
+    def lying(self, uid: int, **told: Any) -> Liar:
+        """Start a process of that user's that says what it is told."""
+        self.liars.append(Liar(self.program, uid, told))
+        return self.liars[-1]
+
+    def private(self, uid: int, name: str) -> Path:
+        """Write a source that only that user and root can read, in a folder of theirs."""
+        folder = self.folder / f"of-{uid}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        path = folder / name
+        path.write_text(f"word = '{SECRET} of {uid}'\n")
+        path.chmod(0o600)
+        for one in (folder, path):
+            os.chown(one, uid, uid)
+        return path
+
+    def public(self, name: str) -> Path:
+        """Write a source that all can read, with eight lines."""
+        path = self.folder / name
+        path.write_text("".join(f"x{number} = {number}\n" for number in range(8)))
+        return path
+
+
+@contextlib.contextmanager
+def several_users() -> Iterator[Users]:
+    """Yield users whose processes end, and leave nothing, at the end."""
+    assert os.geteuid() == 0, "only root can be several users"
+    with open_to_all() as folder:
+        users = Users(folder)
+        try:
+            yield users
+        finally:
+            for one in users.liars:
+                one.end()
+                one.clean()
+
+
+def shown(folder: Path) -> str:
+    """Return all that was written to a folder, as text."""
+    return "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
+
+
+def lines_of(report: Path, name: str) -> set[int]:
+    """Return the lines of a file that ran, by a JSON report."""
+    files = json.loads(report.read_text())["files"]
+    return {
+        n for one, facts in files.items() if Path(one).name == name for n in facts["executed_lines"]
+    }
