@@ -137,8 +137,7 @@ def agent_in(
 ) -> Iterator[tuple[Folder, dict[str, Any], Injection, float]]:
     """Have an agent in `process`, for the body to begin with; whatever that raises undoes it all.
 
-    Yields the session's folder, the first facts in it, how the agent came in, and since when
-    (`time.monotonic`).
+    Yields the session's folder, its first facts, how the agent came in, since when (monotonic).
     """
     check_python(process, interpreter)
     code = precompile.payloads(process)

@@ -130,7 +130,7 @@ def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
             raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
         whole = tree.Tree(found.first.folder, found.first.pid)
         births.wait_for_births(whole)
-        if tree.is_member(pid, whole):
+        if pid in whole.pids:
             return attach.start(pid, options, attach.nobody)[1]
         raise
 

@@ -87,11 +87,6 @@ def find(pid: int) -> Tree | None:
     return None
 
 
-def is_member(pid: int, tree: Tree) -> bool:
-    """Whether a process has a session in the tree."""
-    return pid in tree.pids
-
-
 def root_of(pid: int) -> Path:
     """Return what a process sees as `/`, as a path for us."""
     try:

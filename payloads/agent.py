@@ -238,8 +238,7 @@ class Agent:
         self.recording.end_in_child()
         self.thread.begin_anew()
         self.keeps_folder = False
-        mine = self.session.tree
-        self.place = tree.place(mine.folder, mine.key, self.original)
+        self.place = tree.place(self.session.tree.folder, self.session.tree.key, self.original)
         self.session.go_on(self.place, self.original("_thread", "RLock")())
         self.settle()
         return True
