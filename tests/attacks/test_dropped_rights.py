@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ import pytest
 from conftest import Interpreter, newest
 from running import TARGETS, Covattach, Target, wait_for
 from users import OTHER, PYTHON, SECRET, THIRD, Users, several_users, shown
+
+from covattach import records
+from covattach.folder import Folder
+from covattach.target import credentials
+from covattach.target.process import Process
+from covattach.target.rights import Owner
 
 Launch = Callable[..., Target]
 RECORDS = Path("/run/covattach")
@@ -113,6 +120,20 @@ def test_a_root_with_fewer_rights(launch: Launch, users: Users, covattach: Covat
         target.close()
 
 
+def test_a_root_of_another_user_namespace() -> None:
+    """It is root outside, too, but may read root's own files only."""
+    with subprocess.Popen(
+        ["/usr/bin/unshare", "--user", "--map-root-user", "/bin/sh", "-c", "echo ready; read line"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == b"ready\n"
+        (owner,) = credentials.of_process(Process(popen.pid))
+        popen.communicate(b"\n")
+    assert (owner.uid, owner.is_bare) == (0, True)
+
+
 @pytest.fixture
 def theirs(launch: Launch, users: Users) -> Target:
     """Start a process of another user's."""
@@ -167,10 +188,6 @@ def test_records_are_roots_own(
     trick: str, users: Users, covattach: Covattach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What root has kept is for one folder, and believed only from where none but root writes."""
-    from covattach import records
-    from covattach.folder import Folder
-    from covattach.target.rights import Owner
-
     liar = users.lying(OTHER)
     folder = Folder(liar.path, str(liar.path), Owner(OTHER, OTHER))
     place = tmp_path / "records"

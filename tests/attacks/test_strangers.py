@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from conftest import Interpreter, newest
 from running import TARGETS, Covattach, Target
 from users import OTHER, SECRET, THIRD, Users, lines_of, several_users, shown
+
+from covattach.folders import folders_in
 
 NEVER = {7, 8}  # lines of idle.py that do not run after an attach
 WORKERS = TARGETS / "leaving_root.py"
@@ -169,3 +172,21 @@ def test_honest_members(interpreter: Interpreter, covattach: Covattach) -> None:
     covattach("run", "--format", "html,json", *command, env=environment)
     expected = {n for n, line in enumerate(WORKERS.open(), 1) if line.rstrip().endswith("# ran")}
     assert lines_of(covattach.folder / "coverage.json", WORKERS.name) == expected
+
+
+def test_a_mount_is_no_session(users: Users) -> None:
+    """A file system that somebody has mounted says itself to whom its folders belong."""
+    path = users.folder / "tmp"
+    path.mkdir()
+    words = f"mount --bind {path} /tmp && mkdir -m 700 /tmp/covattach-aa /tmp/covattach-bb"
+    mounted = "mount -t tmpfs -o mode=0700 none /tmp/covattach-bb && echo ready && read line"
+    with subprocess.Popen(
+        ["/usr/bin/unshare", "--mount", "/bin/sh", "-c", f"{words} && {mounted}"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == b"ready\n"
+        found = [one.path.name for one in folders_in(Path(f"/proc/{popen.pid}/root"), ("/tmp",))]  # noqa: S108
+        popen.communicate(b"\n")
+    assert found == ["covattach-aa"]
