@@ -127,6 +127,11 @@ class Held:
         finally:
             os.close(descriptor)
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is in a folder; raises OSError."""
+        return next(self.names(), None) is None
+
     def look(self, name: str) -> Held | None:
         """Return what has this name in a folder, or None; raises OSError."""
         try:

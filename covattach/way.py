@@ -80,22 +80,23 @@ class Way:
         while ahead:
             name = ahead.pop()
             below = self.here.look(name)
-            if below is None and make:
-                below = make_folder(self.here, name)
+            is_new = below is None and make
+            if is_new:
+                below = make_shared(self.here, name)
             if below is None:
                 self.missing = [name, *ahead[::-1]]
                 return
             if below.is_link:
                 ahead += self.follow(below, folder)[::-1]
             else:
-                self.enter(below, name, folder)
+                self.enter(below, name, folder, is_new)
 
-    def enter(self, below: Held, name: str, folder: Path) -> None:
+    def enter(self, below: Held, name: str, folder: Path, is_new: bool) -> None:
         """Go into a folder."""
         if not below.is_folder:
             below.close()
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
-        if self.is_loose and name != ".." and not self.may_enter(below):
+        if self.is_loose and name != ".." and not self.may_enter(below, is_new):
             owner = below.facts.st_uid
             below.close()
             raise BadUsage(
@@ -107,12 +108,11 @@ class Way:
         self.here = below
         self.is_loose = self.is_loose or below.others_may_exchange
 
-    def may_enter(self, below: Held) -> bool:
-        """Whether we may go on there: into our own folders, too, where it is ours that is shared.
-
-        Whoever may rename these can have us make a report in another one of them, and no more.
-        """
-        return (below.is_ours and self.here.is_ours) or could_be_theirs(self.here, below)
+    def may_enter(self, below: Held, is_new: bool) -> bool:
+        """Whether we may go on there: what we have just made may be ours, and is empty."""
+        if could_be_theirs(self.here, below):
+            return True
+        return is_new and below.is_ours and self.here.is_ours and below.is_empty
 
     def follow(self, link: Held, folder: Path) -> list[str]:
         """Return the names that a link leads to, from here on; begin anew if it is absolute."""
@@ -156,6 +156,20 @@ def make_folder(above: Held, name: str, mode: int = 0o777) -> Held:
     with acting_for(above), contextlib.suppress(FileExistsError):
         os.mkdir(name, mode, dir_fd=above.descriptor)
     return Held.open(name, above.descriptor)
+
+
+def make_shared(above: Held, name: str) -> Held:
+    """Make a folder on the way; in one that a group shares it is shared, too; raises OSError.
+
+    Else nobody could go through it again: whoever shares the one may exchange the other.
+    """
+    mode = above.facts.st_mode
+    before = os.umask(0o077)
+    try:
+        os.umask(before & ~stat.S_IWGRP if mode & stat.S_ISGID and mode & stat.S_IWGRP else before)
+        return make_folder(above, name)
+    finally:
+        os.umask(before)
 
 
 @contextlib.contextmanager

@@ -34,7 +34,9 @@ from covattach.reports.loads import Loads, from_note, merged, to_note
 from covattach.reports.note import REMEDY, digest, mark
 from covattach.reports.snapshot import Arcs, Lines, Snapshot
 
-BESIDE = ("-journal", "-wal", "-shm")  # what sqlite takes for a part of a data file
+# What sqlite takes for a part of a data file, by the ending of its name, and how that begins
+# (https://sqlite.org/fileformat.html).
+PARTS = {"-journal": b"\xd9\xd5\x05\xf9", "-wal": b"\x37\x7f\x06"}
 
 
 def write(
@@ -81,9 +83,21 @@ def private(place: Destination) -> Iterator[Path]:
 
 def put_in_place(made: Path, place: Destination) -> None:
     """Put a data file in place, without what sqlite would take for parts of it; raises OSError."""
-    for ending in BESIDE:
-        remove(place.folder, place.name + ending)
+    for ending, beginning in PARTS.items():
+        name = place.name + ending
+        if place.folder.others_may_write or begins_with(place.folder, name, beginning):
+            remove(place.folder, name)
     put(made, place.folder, place.name)
+
+
+def begins_with(folder: Held, name: str, beginning: bytes) -> bool:
+    """Tell whether a plain file in the folder begins so; raises OSError."""
+    found = folder.look(name)
+    with found or contextlib.nullcontext():
+        if found is None or not found.is_file:
+            return False
+        with found.reading() as file:
+            return file.read(len(beginning)) == beginning
 
 
 def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str], context: str) -> None:

@@ -73,7 +73,7 @@ class HtmlFolder:
         if not found.is_folder:
             raise BadUsage(f"{self.path} is not a folder.", REMEDY)
         try:
-            is_empty, is_marked = not any(True for _ in found.names()), has_file(found, MARKER)
+            is_empty, is_marked = found.is_empty, has_file(found, MARKER)
         except OSError as error:
             raise unseen(self.path, error) from error
         if not is_empty and not is_marked:
@@ -138,7 +138,7 @@ class HtmlFolder:
         The notes come last: whoever interrupts this finds a report that will be made anew.
         """
         with failing(self.path, REMEDY), self.opened() as folder:
-            if not any(True for _ in folder.names()):
+            if folder.is_empty:
                 (made / ".gitignore").write_text(IGNORE, encoding="utf-8")
             remove(folder, NOTES)
             for name in self.pages - set(os.listdir(made)):

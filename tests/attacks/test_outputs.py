@@ -250,7 +250,8 @@ def test_a_race_for_everything(theirs: Path, precious: Path) -> None:
 
 @pytest.mark.parametrize("what", ["empty", "with a file"])
 @pytest.mark.parametrize(
-    ("name", "whose"), [("htmlcov", "theirs"), ("out", "theirs"), ("htmlcov", "a group's")]
+    ("name", "whose"),
+    [("htmlcov", "theirs"), ("out", "theirs"), ("htmlcov", "a group's"), ("out", "a group's")],
 )
 def test_folders_of_roots_that_they_rename(name: str, whose: str, what: str, theirs: Path) -> None:
     """A folder of root's in theirs, which they may rename, does not become that of a report."""
@@ -469,3 +470,8 @@ def test_work_in_a_group_goes_on(theirs: Path, monkeypatch: pytest.MonkeyPatch) 
     assert page.stat().st_ino == first.st_ino
     assert (first.st_gid, (shared / "htmlcov").stat().st_gid) == (NOBODY, NOBODY)
     assert (shared / "htmlcov" / ".gitignore").read_text() == "# Created by covattach\n*\n"
+
+    # AND folders on the way that are made can be gone through again
+    for _ in range(2):
+        report(theirs / "shop.py", html="link/new/er/htmlcov")
+    assert stat.S_IMODE((shared / "new").stat().st_mode) == 0o2775
