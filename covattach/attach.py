@@ -26,6 +26,7 @@ from covattach.facts import checked
 from covattach.folder import Folder
 from covattach.injector import inject
 from covattach.injector.injection import Injection
+from covattach.injector.launcher import BEGIN
 from covattach.lease import Lease
 from covattach.payloads.cores import best_core
 from covattach.session import BRINGING_IN, Session
@@ -152,6 +153,7 @@ def agent_in(
         place.write_facts(first)
         if options.lease is not None:
             options.lease.hold(place)
+        place.add_file(BEGIN, precompile.first(code))
         if code is not None:
             place.add_file("payloads/compiled", code)
         tell(f"attaching (method {options.method})")

@@ -27,6 +27,8 @@ from covattach.target.rights import Owner, as_owner
 LONGEST_FACTS = 1 << 18
 LONGEST_FAULT = 1 << 16
 LEFT_OUT = ("__pycache__",)
+# How the name of a FIFO begins that tells what the first line has raised (injector/launcher.py).
+RAISED = "raised-"
 BIRTH = 2.0  # seconds that a process of a tree takes at most to open its door
 
 
@@ -84,7 +86,8 @@ class Folder:
     @property
     def fault(self) -> str:
         """The traceback of an agent that could not even listen, or nothing."""
-        return self.read("fault", LONGEST_FAULT).decode(errors="replace")
+        told = self.read("fault", LONGEST_FAULT).decode(errors="replace")
+        return told or "\n".join(name.removeprefix(RAISED) for name in self.names(RAISED))
 
     @property
     def facts(self) -> dict[str, Any]:

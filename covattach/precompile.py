@@ -23,11 +23,13 @@ from covattach.target.process import Process
 
 PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
+MAGIC = 4  # bytes of the number that tells versions of byte code apart
+FIRST = ("begin", "originals", "launch", "forks", "loading")  # what is executed before MODULES
 PATIENCE = 5.0  # seconds; it takes 0.1
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
-# the version, which payloads/begin.py compares, and the code: that of `launch`, `forks` and
-# `loading`, each with its size before it (from a file, `marshal` would read it byte by byte), and
-# the others', with a digest before it, which takes longer to make in the target.
+# the version, which payloads/begin.py compares, and the code: that of FIRST,
+# each with its size before it (from a file, `marshal` would read it byte by byte), and the others',
+# with a digest before it, which takes longer to make in the target.
 COMPILER = """\
 import hashlib, marshal, sys, _frozen_importlib_external as bootstrap
 sources = marshal.load(sys.stdin.buffer)
@@ -36,7 +38,7 @@ code = {
     for name, source in sources.items()
 }
 sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER)
-for name in ("launch", "forks", "loading"):
+for name in ("begin", "originals", "launch", "forks", "loading"):
     first = marshal.dumps(code.pop(name))
     sys.stdout.buffer.write(len(first).to_bytes(4, "little") + first)
 content = marshal.dumps(code)
@@ -86,7 +88,7 @@ def interpreter_of(script: Path) -> str | None:
 def payloads_by(program: Path) -> bytes | None:
     """Return the payload modules compiled by a program, or None where it will not."""
     folder = files("covattach.payloads")
-    names = ("launch", "forks", "loading", *MODULES)
+    names = (*FIRST, *MODULES)
     sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names}
     cached = kept(program, sources)
     if cached is not None:
@@ -96,6 +98,14 @@ def payloads_by(program: Path) -> bytes | None:
     if compiled is not None and cached is not None:
         keep(cached, compiled)
     return compiled
+
+
+def first(compiled: bytes | None) -> bytes:
+    """Return begin.py for the line to execute: out of what is compiled, or else its text."""
+    size = int.from_bytes((compiled or b"")[MAGIC : MAGIC + 4], "little")
+    if compiled and 0 < size < len(compiled):
+        return compiled[:MAGIC] + compiled[MAGIC + 4 : MAGIC + 4 + size]
+    return (files("covattach.payloads") / "begin.py").read_bytes()
 
 
 def trusted_program(process: Process) -> Path | None:

@@ -1,31 +1,102 @@
-"""What is executed first in a target: launch.py, compiled by covattach where that can be.
+"""What is executed first in a target: it finds the interpreter's own functions, and then launches.
 
-The thread that does it is the application's, whose time compiling would take: 1 to 5 ms.  What is
-imported here is there in every interpreter.
+The thread that does it is the application's, whose time compiling would take: 1 to 5 ms.  So the
+code is taken as covattach has compiled it, where that can be.  Nothing is imported here, not even
+`__future__`, and no name is used that is often replaced: see originals.py.
 """
-
-from __future__ import annotations
-
-import marshal
-import os
-import sys
 
 TYPE_CHECKING = False  # as in `typing`, which is not imported here
 if TYPE_CHECKING:
-    from types import CodeType
+    from typing import Any
+
+KEEP = "covattach.originals"  # in the codec registry, see library.py
+# The namespace of importlib's own module, found by no name that somebody may have replaced.
+IMPORTING: "Any" = next(
+    one.find_spec.__globals__  # type: ignore[attr-defined]
+    for one in object.__subclasses__()
+    if one.__name__ == "FileFinder"
+)
+FUNCTION: "Any" = type(lambda: None)
 
 
-def first(folder: str) -> str | CodeType:
-    """Return launch.py out of the session's folder: its code, if that fits, or else its text."""
-    magic = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
-    if os.path.exists(folder + "/payloads/compiled"):
-        with open(folder + "/payloads/compiled", "rb") as file:
-            if file.read(len(magic)) == magic:
-                size = int.from_bytes(file.read(4), "little")
-                code: CodeType = marshal.loads(file.read(size))  # noqa: S302  # it is covattach's
-                return code
-    with open(folder + "/payloads/launch.py", encoding="utf-8") as text:
-        return text.read()
+def read(path: str) -> bytes:
+    """Return what is in a file."""
+    file = IMPORTING["_io"].FileIO(path)
+    try:
+        return bytes(file.readall())
+    finally:
+        file.close()
 
 
-exec(first(globals().get("SESSION") or globals()["TREE"]))
+def first(folder: str) -> "list[Any]":
+    """Return originals.py and launch.py out of the payloads: as they are compiled, or as texts."""
+    magic = IMPORTING["MAGIC_NUMBER"]
+    try:
+        content = read(folder + "/compiled")
+    except FileNotFoundError:
+        content = b""
+    if not content.startswith(magic):
+        return [read(folder + "/originals.py"), read(folder + "/launch.py")]
+    found: list[Any] = []
+    at = len(magic)
+    for _ in ("begin", "originals", "launch"):
+        size = int.from_bytes(content[at : at + 4], "little")
+        found.append(memoryview(content)[at + 4 : at + 4 + size])
+        at += 4 + size
+    return found[1:]
+
+
+def execute(content: "Any", name: str, space: "dict[str, Any]") -> None:
+    """Execute a text, or what `marshal` has made of its code, in a namespace with its builtins."""
+    if isinstance(content, bytes):
+        code = compile(content, "<covattach " + name + ">", "exec")
+    else:
+        code = IMPORTING["marshal"].loads(content)
+    FUNCTION(code, space)()
+
+
+def codecs() -> "Any":
+    """Return the module `_codecs`, as it is or, where somebody has replaced it, made anew."""
+    found = IMPORTING["sys"].modules.get("_codecs")
+    kind = type(IMPORTING["sys"].exc_info)
+    if all(type(getattr(found, name, None)) is kind for name in ("lookup_error", "register_error")):
+        return found
+    found = IMPORTING["_imp"].create_builtin(IMPORTING["_bootstrap"].ModuleSpec("_codecs", None))
+    IMPORTING["_imp"].exec_builtin(found)
+    return found
+
+
+def builtins(content: "Any") -> "Any":
+    """Return the builtins of our modules, as an earlier session has kept them if it was the same.
+
+    They are kept for good: another thread may use them, and each copy would be garbage.
+    """
+    try:
+        kept = codecs().lookup_error(KEEP)
+    except LookupError:
+        kept = None
+    key = bytes(content)
+    if kept is None or kept.key != key:
+        space: dict[str, Any] = {"__name__": "_covattach.originals"}
+        space["__builtins__"] = IMPORTING["__builtins__"]
+        execute(content, "originals", space)
+        kept = space["Originals"](IMPORTING, key)
+        codecs().register_error(KEEP, kept)
+    return kept.builtins
+
+
+def begin(told: "dict[str, Any]") -> None:
+    """Execute launch.py, with what is told of the session or tree: in a namespace of its own.
+
+    Until 3.9 code that shares its caller's also shares the builtins (Objects/frameobject.c).
+    """
+    originals, launch = first((told.get("SESSION") or told["TREE"]) + "/payloads")
+    space = {"IMPORTING": IMPORTING, "__builtins__": builtins(originals)}
+    space.update((name, told[name]) for name in ("SESSION", "MAIN", "TREE") if name in told)
+    execute(launch, "launch", space)
+
+
+try:
+    begin(globals())
+finally:
+    globals().clear()  # functions and their names refer to each other

@@ -6,10 +6,9 @@ that gevent or eventlet have replaced, see `agent`.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-from . import tree
+from . import json_text, tree
 from .agent import Agent
 from .place import Place
 
@@ -33,7 +32,7 @@ def begin_as_told(agent: Agent) -> None:
     """Begin at once where the session's folder says what to measure, as `start.py` does."""
     try:
         with open(agent.place.path + "/request.json", encoding="utf-8") as file:
-            request = json.load(file)
+            request = json_text.load(file)
     except OSError:
         return
     try:
@@ -48,7 +47,7 @@ def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
     Raises what keeps it from being measured.
     """
     with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
-        request = json.load(file)
+        request = json_text.load(file)
     place = tree.place(folder, request.get("key"), original)
     agent = Agent(place, folder + "/payloads", start_thread, original, forks)
     try:

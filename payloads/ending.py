@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import atexit
-import json
 import os
 from typing import Any
+
+from . import json_text
 
 PATIENCE = 5.0  # seconds for another save to be done
 
@@ -59,7 +60,7 @@ class LastSave:
         beside = f"{path}.{number}"  # no two saves write to one file
         try:
             with open(beside, "wb") as file:
-                file.write(json.dumps(header).encode() + b"\n")
+                file.write(json_text.dumps(header).encode() + b"\n")
                 file.writelines(blob)
             if number == self.begun:  # otherwise one that was begun later has been made
                 os.replace(beside, path)

@@ -28,7 +28,29 @@ def sources(error: BaseException, folder: str) -> dict[str, str]:
 
 
 def text(error: BaseException, folder: str) -> str:
-    """Return the whole traceback of `error`, with the lines of the payloads in `folder`."""
+    """Return the whole traceback of `error`, with the lines of the payloads in `folder`.
+
+    Without them where the application keeps from being imported what finds them.
+    """
+    try:
+        return with_lines(error, folder)
+    except Exception:
+        return bare(error)
+
+
+def bare(error: BaseException) -> str:
+    """Return a traceback without the lines, for which nothing is imported."""
+    found = []
+    here = error.__traceback__
+    while here is not None:
+        code = here.tb_frame.f_code
+        found.append(f"  File {code.co_filename!r}, line {here.tb_lineno}, in {code.co_name}\n")
+        here = here.tb_next
+    return "".join(found) + f"{type(error).__name__}: {error}\n"
+
+
+def with_lines(error: BaseException, folder: str) -> str:
+    """Do what `text` does; raises whatever importing raises."""
     import linecache
     import traceback
 

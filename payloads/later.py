@@ -10,7 +10,6 @@ puts a `Later` of stand_ins.py in the place of those names.  Nobody else's impor
 
 from __future__ import annotations
 
-import builtins
 import importlib.util
 import sys
 from types import ModuleType
@@ -69,7 +68,7 @@ class Names:
 
 def importer(left_out: frozenset[str]) -> Any:
     """Return an `__import__` that imports what is in `left_out` only when it is used."""
-    usual = builtins.__import__
+    usual = __import__
 
     def import_or_wait(
         name: str, space: Any = None, local: Any = None, fromlist: Any = (), level: int = 0
@@ -85,7 +84,8 @@ def importer(left_out: frozenset[str]) -> Any:
 
 def own_builtins(left_out: frozenset[str]) -> dict[str, Any]:
     """Return what code finds as builtins that waits with what is in `left_out`."""
-    own = {**vars(builtins), "__import__": importer(left_out)}
+    usual = globals()["__builtins__"]  # ours, whose functions nobody has replaced
+    own = {**(usual if isinstance(usual, dict) else vars(usual)), "__import__": importer(left_out)}
     own["__build_class__"] = stand_ins.make_class
     return own
 

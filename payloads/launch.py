@@ -15,7 +15,8 @@ TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the appli
 if TYPE_CHECKING:
     from typing import Any
 
-FIRST = ("launch", "forks", "loading")  # in this order in what covattach has compiled
+# In this order in what covattach has compiled.
+FIRST = ("begin", "originals", "launch", "forks", "loading")
 FORKS = "covattach.forks"  # in the codec registry, where the next session finds it again
 STACK = 1 << 21  # bytes: enough for a thousand frames of Python 3.9
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
@@ -24,16 +25,10 @@ HURRY = 0.0002
 
 
 def original(module: str, name: str) -> Any:
-    """Return `module.name` as it was before gevent or eventlet replaced it.
+    """Return `module.name` as the interpreter has it: our `__import__` is that of originals.py.
 
     On a patched `_thread`, `start_new_thread` would start a greenlet in the application's hub.
     """
-    gevent = sys.modules.get("gevent.monkey")
-    if gevent is not None:
-        return gevent.get_original(module, name)
-    eventlet = sys.modules.get("eventlet.patcher")
-    if eventlet is not None:
-        return getattr(eventlet.original(module), name)
     return getattr(__import__(module), name)
 
 
@@ -62,7 +57,7 @@ def code_of(folder: str, name: str) -> tuple[Any, bytes | None]:
     """
     import marshal
 
-    magic: bytes = sys.modules["_frozen_importlib_external"].MAGIC_NUMBER
+    magic: bytes = globals()["IMPORTING"]["MAGIC_NUMBER"]  # begin.py has found it
     if os.path.exists(folder + "/compiled"):
         with open(folder + "/compiled", "rb") as file:
             if file.read(len(magic)) == magic:
@@ -201,14 +196,36 @@ def is_helper() -> bool:
 
 
 def tell_fault(path: str) -> None:
-    """Write the traceback of what is being handled to a file: nobody is there to raise to."""
-    import traceback
+    """Write the traceback of what is being handled to a file: nobody is there to raise to.
 
+    Where that may not be opened, by an audit hook say, the name of a FIFO beside it tells.
+    """
+    error = sys.exc_info()[1]
     try:
         with open(path, "w", encoding="utf-8") as file:
-            file.write(traceback.format_exc())
-    except OSError:
-        return  # not our folder, or somebody has given up on us
+            file.write(words_of(error))
+    except Exception:
+        name = f"raised-{error!a}"[:200].replace("/", "|")
+        try:
+            os.mkfifo(path.rpartition("/")[0] + "/" + name)
+        except OSError:
+            return  # not our folder, or somebody has given up on us
+
+
+def words_of(error: BaseException | None) -> str:
+    """Return the traceback of an exception; without the lines where nothing can be imported."""
+    try:
+        import traceback
+
+        return traceback.format_exc()
+    except Exception:
+        found = []
+        here = error.__traceback__ if error is not None else None
+        while here is not None:
+            code = here.tb_frame.f_code
+            found.append(f"  File {code.co_filename!r}, line {here.tb_lineno}, in {code.co_name}\n")
+            here = here.tb_next
+        return "".join(found) + repr(error)
 
 
 if "SESSION" in globals():

@@ -10,6 +10,7 @@ from typing import Any
 
 # Dependencies first: each module finds the ones before it when it is executed.
 MODULES = (
+    "json_text",
     "native",
     "main_thread",
     "gil",

@@ -7,11 +7,12 @@ a child that becomes another program at once, as most do, needs none.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
 from typing import Any
+
+from . import json_text
 
 
 class Place:
@@ -53,7 +54,7 @@ class Place:
         path = f"{self.stem}-{os.urandom(4).hex()}"
         os.mkdir(path, 0o700)
         with open(path + "/session.json", "w", encoding="utf-8") as file:
-            json.dump({**own_facts(), **self.facts}, file)
+            json_text.dump({**own_facts(), **self.facts}, file)
         self.path = path
         self.is_made = True
         return path

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-import importlib
 import os
 import sys
 from functools import lru_cache, partial
@@ -41,6 +40,11 @@ class Later:
         return other  # in the alias of a type, which nobody looks at
 
 
+def imported(name: str) -> Any:
+    """Return a module, as `import` gives it here: a private one where there is one of that name."""
+    return __import__(name, globals(), None, ("__name__",))
+
+
 def found(one: Later) -> Any:
     """Return what it stands for."""
     return one._find()
@@ -48,14 +52,14 @@ def found(one: Later) -> Any:
 
 def module(name: str) -> Later:
     """Return what stands for a module."""
-    return Later(partial(importlib.import_module, name), KNOWN.get(name, ()))
+    return Later(partial(imported, name), KNOWN.get(name, ()))
 
 
 def member(module_name: str, name: str) -> Any:
     """Return what stands for something in a module, or that itself where it is known."""
 
     def find() -> Any:
-        return getattr(importlib.import_module(module_name), name)
+        return getattr(imported(module_name), name)
 
     return KNOWN.get(module_name, {}).get(name) or Later(find)
 
@@ -75,7 +79,7 @@ def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
 
 def pattern(*arguments: Any, **keywords: Any) -> Later:
     """Return what stands for a regular expression that is compiled when a module is imported."""
-    compiled = importlib.import_module("re").compile
+    compiled = imported("re").compile
     return Later(lru_cache(None)(partial(compiled, *arguments, **keywords)))
 
 
@@ -95,7 +99,7 @@ def dataclass(kind: Any = None, **options: Any) -> Any:
     """
     fields = {**vars(kind)} if kind is not None else {}
     if options or kind is None or any(type(one).__name__ == "Field" for one in fields.values()):
-        real = importlib.import_module("dataclasses").dataclass
+        real = imported("dataclasses").dataclass
         return real(**options) if kind is None else real(kind, **options)
     names = tuple(kind.__annotations__)
     usual = {name: fields[name] for name in names if name in fields}
@@ -119,14 +123,12 @@ LIBRARY = os.path.dirname(os.__file__)
 @lru_cache(None)
 def paths_of(*scheme: str) -> Any:
     """Return what `sysconfig.get_paths` does; coverage asks three times for each of 10 schemes."""
-    return importlib.import_module("sysconfig").get_paths(*scheme)
+    return imported("sysconfig").get_paths(*scheme)
 
 
 # What is asked of a module at once, or in the application's threads, and needs no import.
 KNOWN: dict[str, dict[str, Any]] = {
-    "configparser": {
-        "ConfigParser": Later(lambda: importlib.import_module("configparser").ConfigParser)
-    },
+    "configparser": {"ConfigParser": Later(lambda: imported("configparser").ConfigParser)},
     "dataclasses": {"dataclass": dataclass},
     "inspect": {
         "__file__": LIBRARY + "/inspect.py",  # from these coverage learns where the library is
@@ -135,7 +137,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "getmodulename": module_name,
     },
     # Of its `Path` it is only asked whether something is one.
-    "pathlib": {"Path": Later(lambda: importlib.import_module("pathlib").Path)},
+    "pathlib": {"Path": Later(lambda: imported("pathlib").Path)},
     "platform": {
         "__file__": LIBRARY + "/platform.py",
         "python_implementation": lambda: "CPython",

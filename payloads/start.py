@@ -40,7 +40,7 @@ def covattach_start() -> None:
         json.dump(facts, file)
     with open(session + "/request.json", "w") as file:
         json.dump({"verb": "start", "options": {}}, file)
-    with open(session + "/token", "w"), open(folder + "/launch.py") as file:
+    with open(session + "/token", "w"), open(folder + "/begin.py") as file:
         exec(file.read(), {"SESSION": session})
 
 

@@ -7,12 +7,11 @@ closing its sending half; if it has been killed, the kernel does that.
 from __future__ import annotations
 
 import _socket
-import json
 import select
 from array import array
 from typing import Any
 
-from . import wire
+from . import json_text, wire
 from .calls import COLUMNS
 
 NO_SIGNAL = _socket.MSG_NOSIGNAL  # the application may not ignore SIGPIPE
@@ -51,7 +50,7 @@ class Stream:
         texts = columns[COLUMNS] if any(columns[COLUMNS]) else None
         head = {**facts, "calls": len(events), "texts": texts}
         head.update(protocol=wire.PROTOCOL, blob=len(blob))
-        self.pending = memoryview(json.dumps(head).encode() + b"\n" + blob)
+        self.pending = memoryview(json_text.dumps(head).encode() + b"\n" + blob)
         self.flush()
 
     def flush(self) -> None:

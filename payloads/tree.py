@@ -6,12 +6,11 @@ leaves what a new program needs to know to be measured like the others.
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 from typing import Any
 
-from . import uwsgi
+from . import json_text, uwsgi
 from .children import Children
 from .place import Place
 
@@ -96,7 +95,7 @@ def announce(request: dict[str, Any], ends: float) -> None:
         later["until"] = ends
     beside = f"{request['tree']}/{ROLLED}.new"
     with open(beside, "w", encoding="utf-8") as file:
-        json.dump(later, file)
+        json_text.dump(later, file)
     os.replace(beside, f"{request['tree']}/{ROLLED}")
 
 

@@ -8,13 +8,12 @@ The raw `_socket` is used, because gevent and eventlet replace `socket.socket`.
 from __future__ import annotations
 
 import _socket
-import json
 import os
 import select
 import time
 from typing import Any
 
-from . import lobby
+from . import json_text, lobby
 from .lobby import LONGEST_REQUEST, Lobby
 
 PROTOCOL = 1
@@ -174,7 +173,7 @@ def parse(line: bytes) -> dict[str, Any]:
     if not line.endswith(b"\n"):
         raise BadRequest("the request ends before its end of line")
     try:
-        request = json.loads(line)
+        request = json_text.loads(line)
     except (ValueError, RecursionError) as error:
         raise BadRequest("the request is not JSON") from error
     if not isinstance(request, dict) or request.get("protocol") != PROTOCOL:
@@ -188,7 +187,7 @@ def send(connection: Any, reply: dict[str, Any], blob: list[bytes]) -> list[Any]
     The blob, which may be megabytes, is not copied for it.
     """
     head = {**reply, "protocol": PROTOCOL, "blob": sum(map(len, blob))}
-    parts = [json.dumps(head).encode() + b"\n", *blob]
+    parts = [json_text.dumps(head).encode() + b"\n", *blob]
     try:
         return lobby.send(connection, parts)
     except BlockingIOError:

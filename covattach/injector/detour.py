@@ -36,7 +36,7 @@ from covattach.target.process import Process
 # Behind it follows the text.
 BLOCK = struct.Struct("<iiQiiQQQQiiQ13Q8s")
 MAGIC = b"covattac"
-ROOM = 512
+ROOM = 1152  # bytes of both: so much `thread` in the listing copies to its stack
 PLACED, INSIDE, HOME = 0, 1, 2  # states
 NOTHING, STARTED, ARMED, ABSENT, NO_STACK = 0, 1, 2, 3, 4  # results
 # A thread is started at once only where the one that is sent does not have the GIL.

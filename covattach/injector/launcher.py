@@ -5,14 +5,30 @@ from __future__ import annotations
 import re
 
 from covattach.errors import NotPossible
+from covattach.folder import RAISED
 
-# A lambda, because it is executed in `__main__` and leaves no name there.  `except BaseException:
-# pass`, because once we have given up the file is gone.
+# Lambdas, because it is executed in `__main__` and leaves no name there.  Nothing is raised: once
+# we have given up the file is gone.  Everything is found by importlib's own namespace, as begin.py
+# finds it too: in `__main__`, and among the builtins, names may have been replaced or taken away,
+# `exec` among them, which code that covattach has compiled does not need.  What was raised is told
+# by the name of a FIFO, which may still be made where nothing may be opened, by an audit hook say:
+# by a new `posix` (originals.py).
 TEXT = """\
-try: (lambda file: (exec(file.read(), {{"SESSION": "{session}", "MAIN": {main:#x}}}),\
-file.close()))(open("{session}/payloads/begin.py", encoding="utf-8"))
-except BaseException: pass
+try:
+ try: (lambda s, g: (lambda f, x: (lambda d: (lambda: 0).__class__(g["marshal"].loads(d[4:]), x)()\
+ if d[:4] == g["MAGIC_NUMBER"] else g["__builtins__"]["exec"](d, x))((f.readall(), f.close())[0]))\
+(g["_io"].FileIO(s + "/{begin}"), {{"SESSION": s, "MAIN": {main:#x},\
+ "__builtins__": g["__builtins__"]}}))\
+("{session}", {space})
+ except: (lambda g: g["_imp"].create_builtin(g["_bootstrap"].ModuleSpec("posix", None)).mkfifo(\
+"{session}/" + ("{raised}%a" % (g["sys"].exc_info()[1],))[:200].replace("/", "|")))({space})
+except: pass
 """
+SPACE = (
+    "[c.find_spec.__globals__ for c in ().__class__.__base__.__subclasses__()"
+    ' if c.__name__ == "FileFinder"][0]'
+)
+BEGIN = "begin"  # in the session's folder: begin.py, as a text, or compiled behind a magic number
 SAFE = re.compile(r"[A-Za-z0-9_./-]{1,56}")
 
 
@@ -27,4 +43,5 @@ def launcher(session: str, main: int = 0) -> bytes:
             f"The session folder {session!r} has a name that cannot be passed on safely.",
             "Make /tmp or /var/tmp writable for the target's user.",
         )
-    return TEXT.format(session=session, main=main).encode("ascii")
+    words = {"session": session, "main": main, "space": SPACE, "raised": RAISED, "begin": BEGIN}
+    return TEXT.format(**words).encode("ascii")

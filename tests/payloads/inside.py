@@ -12,14 +12,34 @@ import time
 from pathlib import Path
 from typing import Any
 
+from conftest import Interpreter
+from covattach.payloads.loading import MODULES
 from running import PATIENCE, TARGETS, Target, wait_for
 
 from covattach import client
 from covattach.folder import Folder
-from covattach.injector.launcher import launcher
+from covattach.injector.launcher import BEGIN, launcher
+from covattach.precompile import FIRST, compiled_by, first
 from covattach.reports.snapshot import Snapshot, decode
 
 PAYLOADS = TARGETS.parent.parent / "payloads"
+
+
+def prepare(session: Path) -> None:
+    """Put what the line executes into the folder of a session, as covattach does."""
+    compiled = session / "payloads" / "compiled"
+    content = compiled.read_bytes() if compiled.exists() else None
+    (session / BEGIN).write_bytes(first(content))
+
+
+def compile_for(interpreter: Interpreter, session: Path) -> None:
+    """Put compiled payloads into the folder of a session, and no sources but of the beginning."""
+    sources = {name: (PAYLOADS / f"{name}.py").read_text() for name in (*FIRST, *MODULES)}
+    code = compiled_by(Path(interpreter.python), sources)
+    assert code is not None
+    (session / "payloads").mkdir()
+    (session / "payloads" / "compiled").write_bytes(code)
+    (session / "payloads" / "begin.py").write_text((PAYLOADS / "begin.py").read_text())
 
 
 class Inside:
@@ -31,20 +51,29 @@ class Inside:
 
     def __enter__(self) -> Inside:
         """Launch the agent, and wait until it listens."""
-        self.prepare()
-        self.target.tell(f"exec({launcher(str(self.path)).decode()!r})")
+        self.execute()
         wait_for(self.is_ready, "the agent listens")
         self.target.line("answer ")
         return self
+
+    def execute(self) -> None:
+        """Have the target execute the line."""
+        self.prepare()
+        self.target.tell(f"exec({launcher(str(self.path)).decode()!r})")
 
     def prepare(self) -> None:
         """Make its folder what the launcher expects."""
         if not (self.path / "payloads").exists():
             (self.path / "payloads").symlink_to(PAYLOADS)
         (self.path / "token").touch()
+        prepare(self.path)
 
     def __exit__(self, *_: object) -> None:
         """Remove the folder; the agent ends because nobody starts it, or with its target."""
+        self.remove()
+
+    def remove(self) -> None:
+        """Remove the folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def is_ready(self) -> bool:

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from covattach.payloads.loading import MODULES
-from inside import PAYLOADS, Inside
+from inside import PAYLOADS, Inside, compile_for, prepare
 from running import Target, wait_for
 
 from covattach.errors import PayloadFailed
 from covattach.injector.launcher import launcher
-from covattach.precompile import compiled_by
 
 Launch = Callable[..., Target]
 ONLY_FOR_REPORTS = (
@@ -133,18 +131,6 @@ def test_application_imports_nothing_for_us(
         agent.stop()
 
 
-def compile_for(interpreter: Interpreter, session: Path) -> None:
-    """Put compiled payloads into the folder of a session, and no sources but of the beginning."""
-    sources = {
-        name: (PAYLOADS / f"{name}.py").read_text() for name in ("launch", "loading", *MODULES)
-    }
-    code = compiled_by(Path(interpreter.python), sources)
-    assert code is not None
-    (session / "payloads").mkdir()
-    (session / "payloads" / "compiled").write_bytes(code)
-    (session / "payloads" / "begin.py").write_text((PAYLOADS / "begin.py").read_text())
-
-
 def test_compiled_payloads(interpreter: Interpreter, launch: Launch) -> None:
     """Code that was compiled outside is used: no source is there."""
     target = launch(interpreter, "idle.py", "event")
@@ -187,6 +173,7 @@ def test_nothing_is_imported_in_the_application_s_time(
     session = tmp_path / "covattach-x"
     session.mkdir()
     compile_for(interpreter, session)
+    prepare(session)
     line = launcher("covattach-x").decode()
     program = f"import sys; before = set(sys.modules); exec({line!r})\n"
     program += "print(sorted(set(sys.modules) - before))"

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from inside import PAYLOADS, Inside, marked
+from inside import PAYLOADS, Inside, marked, prepare
 from running import Target, wait_for
 
 from covattach import client
@@ -134,6 +134,7 @@ def test_a_target_without_threading(interpreter: Interpreter, where: str, launch
     folder = Path(tempfile.mkdtemp(prefix="payloads-", dir="/tmp"))
     (folder / "payloads").symlink_to(PAYLOADS)
     (folder / "token").touch()
+    prepare(folder)
     line = launcher(str(folder)).decode()
     target = launch(interpreter, "unthreaded.py", where, line, options=("-S",))
     assert "pth" not in target.log.read_text()

@@ -19,7 +19,10 @@ from covattach import precompile
 from covattach.target.process import Process
 
 SOURCES = {
+    "begin": "",
+    "originals": "",
     "launch": "value = 0\n",
+    "forks": "",
     "loading": "",
     "one": "value = 1\n",
     "two": "def two(): return 'text'\n",
@@ -40,8 +43,8 @@ def test_code_of_this_version() -> None:
     found = precompile.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
     content = io.BytesIO(found[4:])
-    parts = [content.read(int.from_bytes(content.read(4), "little")) for _ in range(2)]
-    launch, _, code = map(marshal.loads, [*parts, content.read()[DIGEST:]])
+    parts = [content.read(int.from_bytes(content.read(4), "little")) for _ in range(5)]
+    _, _, launch, _, _, code = map(marshal.loads, [*parts, content.read()[DIGEST:]])
     space: dict[str, object] = {}
     exec(launch, space)
     assert space["value"] == 0

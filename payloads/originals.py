@@ -1,0 +1,273 @@
+"""The interpreter's own functions, whatever the application has put in the place of them.
+
+Tools that simulate dates replace the clocks, test tools `open` and `os`, gevent sockets and
+threads, sandboxes `__import__`; and some take away what is not to be used.  So our modules, and
+those of coverage that we bring in, have builtins of their own, whose `import` gives private modules
+with nothing in them but C functions of the interpreter's.  What has been replaced comes from a
+module that is made anew out of the same C code, which no name leads to but ours (PEP 489).
+
+This is executed before everything else.  Nothing is imported here, not even `__future__`.
+"""
+
+TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the application's time
+if TYPE_CHECKING:
+    from typing import Any
+
+# Of these a second module disturbs nobody: subinterpreters make them too.  Not of `_signal`, which
+# would forget the application's handlers, nor of what keeps its state in the process.
+ANEW = {"posix", "time"}
+ANEW_LATER = {"select", "_thread"}  # since 3.10; before, there is only one of each in a process
+PRIVATE = ("posix", "time", "select", "_thread", "_signal", "_socket")
+DATA = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset, type(None))
+REPLACING = "_covattach.children"  # our module that changes functions of the application's
+EXECUTED = ("posixpath", "genericpath", "sysconfig")  # each time that they are used: not by others
+PUBLIC = {"posix": "os", "_socket": "socket"}  # where the classes of a C module say they are from
+FUNCTION: "Any" = type(lambda: None)
+BUILTIN: "Any" = type("".join)
+
+
+class FUTURE:
+    """The module `__future__`, which the import system would look for in files."""
+
+    annotations = None
+
+
+class Originals:
+    """The private modules, made when they are first asked for.
+
+    `space` is that of importlib's own module, and `key` tells this version of us from others.
+    """
+
+    def __init__(self, space: "dict[str, Any]", key: bytes) -> None:
+        self.key = key
+        self.sys = space["sys"]
+        self.imp = space["_imp"]
+        self.io = space["_io"]
+        self.specification = space["_bootstrap"].ModuleSpec
+        self.find = space["_bootstrap"]._find_spec
+        self.module = type(space["sys"])
+        self.modules: dict[str, Any] = {}
+        self.anew: dict[str, Any] = {}
+        self.usual = space["__builtins__"].get("__import__")
+        if not is_original(self.usual, "__import__", "builtins"):
+            self.usual = space["_bootstrap"].__import__
+        self.builtins = {**space["__builtins__"], "__import__": self.importing}
+        self.builtins["open"] = self.opening(space["__builtins__"].get("open"))
+        if not is_original(self.builtins.get("exec"), "exec", "builtins"):
+            self.builtins["exec"] = self.run
+
+    def __call__(self, error: UnicodeError) -> "Any":
+        """Be what the codec registry takes for an error handler."""
+        raise error
+
+    def opening(self, usual: "Any") -> "Any":
+        """Return `open`: the one that everybody has, if it is the interpreter's, or ours."""
+        for one in (usual, vars(self.io).get("open")):
+            if is_original(one, "open", "io") or is_original(one, "open", "_io"):
+                return one
+        return self.open
+
+    def open(
+        self,
+        file: "Any",
+        mode: str = "r",
+        buffering: int = -1,
+        encoding: "Any" = None,
+        errors: "Any" = None,
+        newline: "Any" = None,
+        closefd: bool = True,
+    ) -> "Any":
+        """Open a file, as the builtin does."""
+        raw = self.io.FileIO(file, mode.replace("b", "").replace("t", ""), closefd)
+        if not buffering:
+            return raw
+        kind = "BufferedReader" if "r" in mode else "BufferedWriter"
+        buffered = getattr(self.io, kind)(raw)
+        return buffered if "b" in mode else self.io.TextIOWrapper(buffered, encoding, errors)
+
+    def importing(
+        self,
+        name: str,
+        space: "Any" = None,
+        local: "Any" = None,
+        fromlist: "Any" = (),
+        level: int = 0,
+    ) -> "Any":
+        """Import a module, as `__import__` does; a private one if there is one of that name."""
+        if level == 0:
+            if name == "os" and (space or {}).get("__name__") == REPLACING:
+                return self.real("os")
+            if name in PRIVATE:
+                return self.private(name)
+            if name == "__future__":
+                return FUTURE
+            if (name in EXECUTED and name not in self.shared()) or (name == "os.path" and fromlist):
+                return self.executed("posixpath" if name == "os.path" else name)
+            if name in ("os", "os.path"):
+                return self.own_os()
+        return self.usual(name, space, local, fromlist, level)
+
+    def private(self, name: str) -> "Any":
+        """Return the private module of a C module."""
+        found = self.modules.get(name)
+        if found is None:
+            real = vars(self.real(name))
+            found = self.module(name)
+            space = vars(found)
+            space.update({n: v for n, v in real.items() if is_trusted(v, n, name)})
+            space["__getattr__"] = lambda missing: space.setdefault(
+                missing, self.missing(name, missing)
+            )
+            if name == "time":
+                self.immune(found)
+            self.modules[name] = found
+        return found
+
+    def real(self, name: str) -> "Any":
+        """Return the module that everybody has; an empty one where that is none any more."""
+        found = self.sys.modules.get(name)
+        if type(found) is not self.module and name != "posix":
+            try:
+                found = self.usual(name)
+            except ImportError:
+                found = None
+        return found if type(found) is self.module else self.module(name)
+
+    def missing(self, module: str, name: str) -> "Any":
+        """Return what is not in a private module: out of one made anew, or as gevent has kept it.
+
+        Raises AttributeError.
+        """
+        if name.startswith("__"):
+            raise AttributeError(name)
+        if module in ANEW or (module in ANEW_LATER and self.sys.version_info >= (3, 10)):
+            return getattr(self.made_anew(module), name)
+        return self.kept(module, name)
+
+    def made_anew(self, name: str) -> "Any":
+        """Return a module made anew: nobody else has it, and `sys.modules` does not change."""
+        if name not in self.anew:
+            if name in self.sys.builtin_module_names:
+                found = self.imp.create_builtin(self.specification(name, None))
+                self.imp.exec_builtin(found)
+            else:
+                file = self.real(name).__file__
+                found = self.imp.create_dynamic(self.specification(name, None, origin=file))
+                self.imp.exec_dynamic(found)
+            self.anew[name] = found
+        return self.anew[name]
+
+    def kept(self, module: str, name: str) -> "Any":
+        """Return what cannot be made anew, as gevent or eventlet has found it, or as we find it.
+
+        Who replaces a function mostly keeps it, to call it.  What nobody has kept is used as it is.
+        """
+        gevent = self.sys.modules.get("gevent.monkey")
+        if gevent is not None:
+            return gevent.get_original(module, name)
+        eventlet = self.sys.modules.get("eventlet.patcher")
+        if eventlet is not None:
+            return getattr(eventlet.original(module), name)
+        for one in self.usual("gc").get_objects():
+            if is_original(one, name, module):
+                return one
+        for kind in object.__subclasses__():
+            if kind.__name__ == name and is_trusted(kind, name, module):
+                return kind
+        return getattr(self.real(module), name)
+
+    def immune(self, time: "Any") -> None:
+        """Have the clocks that C code can replace too, as time-machine does, be others.
+
+        On Linux `perf_counter` is the monotonic clock.  What time it is, a new pipe tells.
+        """
+        posix = self.private("posix")
+        local, strftime = time.localtime, time.strftime
+
+        def wall() -> float:
+            try:
+                ends = posix.pipe2(posix.O_CLOEXEC)
+            except OSError:  # there is no descriptor left
+                return float(time.clock_gettime(time.CLOCK_REALTIME))
+            try:
+                return float(posix.fstat(ends[0]).st_mtime)
+            finally:
+                for end in ends:
+                    posix.close(end)
+
+        time.monotonic, time.time = time.perf_counter, wall
+        time.strftime = lambda words: strftime(words, local(wall()))
+
+    def own_os(self) -> "Any":
+        """Return `os`, with functions of C's that are the interpreter's, and paths that use it."""
+        found = self.modules.get("os")
+        if found is None:
+            posix = self.private("posix")
+            real = vars(self.real("os"))
+            found = self.module("os")
+            space = vars(found)
+            space.update({n: v for n, v in real.items() if is_of_python(v, n, real)})
+
+            def missing(name: str) -> "Any":
+                if name == "path":
+                    return space.setdefault(name, self.executed("posixpath"))
+                return getattr(posix, name)
+
+            space["__getattr__"] = missing
+            self.modules["os"] = found
+        return found
+
+    def shared(self) -> "Any":
+        """Return the modules that are not executed once more where they are there already."""
+        return self.sys.modules.keys() & {"sysconfig"}  # which takes 10 ms
+
+    def executed(self, name: str) -> "Any":
+        """Return a module that is written in Python, executed once more, so that it asks ours."""
+        found = self.modules.get(name)
+        if found is None:
+            code = self.code_of(name)
+            if code is None:
+                return self.usual(name)
+            found = self.module(name)
+            self.run(code, vars(found))
+            self.modules[name] = found
+        return found
+
+    def run(self, code: "Any", space: "dict[str, Any]") -> None:
+        """Execute code, as `exec` does, in a namespace that may have builtins of its own."""
+        space.setdefault("__builtins__", self.builtins)
+        FUNCTION(code, space)()
+
+    def code_of(self, name: str) -> "Any":
+        """Return the code of a module of the standard library; None where it has none to be had."""
+        try:
+            return self.imp.get_frozen_object(name)
+        except ImportError:
+            pass  # it is frozen from 3.11 on
+        try:
+            return self.find(name, None).loader.get_code(name)
+        except (AttributeError, ImportError, OSError):
+            return None
+
+
+def is_original(found: "Any", name: str, module: str) -> bool:
+    """Tell whether something is the function of C's by that name, and no other."""
+    return type(found) is BUILTIN and found.__name__ == name and found.__module__ == module
+
+
+def is_trusted(found: "Any", name: str, module: str) -> bool:
+    """Tell whether something in a C module is the interpreter's: a function, a class, or data."""
+    if type(found) is BUILTIN:
+        return is_original(found, name, module)
+    if type(found) is type:
+        return found.__module__ in (module, PUBLIC.get(module), "builtins")
+    return type(found) in DATA
+
+
+def is_of_python(found: "Any", name: str, space: "Any") -> bool:
+    """Tell whether something in `os` is its own, and neither of C code nor put there by others."""
+    if type(found) is FUNCTION:
+        return found.__globals__ is space
+    if isinstance(found, type):
+        return found.__module__ in ("os", "builtins")
+    return type(found) in DATA or name in ("environ", "environb")

@@ -1,0 +1,84 @@
+"""Functions that the application has replaced, guarded or taken away: none of them is used."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from inside import Inside, compile_for, marked
+from running import Target, wait_for
+
+from covattach.folder import Folder
+
+Launch = Callable[..., Target]
+
+
+def threads(target: Target) -> object:
+    """Return the threads that there are."""
+    return target.traces()["threads"]
+
+
+@pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))
+@pytest.mark.parametrize("when", ["before", "during"])
+@pytest.mark.parametrize("how", ["clocks", "guarded", "emptied"])
+def test_what_is_replaced_is_not_used(
+    interpreter: Interpreter, how: str, when: str, launch: Launch
+) -> None:
+    """A session begins, tells its time, is dumped and ends, and calls nothing that is replaced."""
+    # GIVEN a target that has replaced functions, or does so once it is measured
+    target = launch(interpreter, "replaced.py", how)
+    before = threads(target)
+    if when == "before":
+        target.ask("replace()")
+    agent = Inside(target)
+    compile_for(interpreter, agent.path)
+    with agent:
+        facts = agent.start()
+        if when == "during":
+            target.ask("replace()")
+
+        # WHEN it is dumped, told to begin a window, and dumped again
+        target.ask("later()")
+        assert agent.points("replaced.py") >= marked("replaced.py", "# later")
+        agent.ask("mark", window="second")
+        target.ask("later()")
+        last = agent.stop()
+
+        # THEN all is there, and the times are those of everybody
+        assert set(last.windows) >= {"second"}
+        assert abs(facts["since"] - time.time()) < 1000
+    wait_for(lambda: threads(target) == before, "the agent's thread is gone")
+
+    # AND nothing of what is replaced was called
+    assert target.ask("called") == []
+
+
+@pytest.mark.pythons("3.9", "3.14")
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [
+        ("withheld", "builtins.exec is not to be used"),
+        ("audited", "RuntimeError('no file is to be opened')"),
+    ],
+)
+def test_what_cannot_be_done_without_is_told(
+    interpreter: Interpreter, how: str, words: str, launch: Launch
+) -> None:
+    """Where nothing can be imported, or no file be opened, what was raised is told."""
+    # GIVEN a target that lets nobody do what we cannot do without
+    target = launch(interpreter, "replaced.py", how)
+    target.ask("replace()")
+    before = threads(target)
+
+    # WHEN the line is executed
+    agent = Inside(target)
+    compile_for(interpreter, agent.path)
+    agent.execute()
+
+    # THEN covattach can tell what was raised, and nothing is left of us
+    folder = Folder(agent.path, str(agent.path))
+    wait_for(lambda: words in folder.fault, f"it is told: {words}")
+    wait_for(lambda: threads(target) == before, "the agent's thread is gone")
+    agent.remove()
