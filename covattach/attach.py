@@ -33,7 +33,8 @@ from covattach.session import BRINGING_IN, Session
 from covattach.sessions import already
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.process import Process, may_not
-from covattach.target.runtime import check_python
+from covattach.target.runtime import check_python, not_measured
+from covattach.target.seccomp import check_seccomp
 
 Tell = Callable[[str], None]
 DONE = "measuring"  # the last that is told: what comes after it is not undone any more
@@ -50,7 +51,8 @@ class Options:
     `given` are coverage settings from the command line; `every` and `for_` are in seconds,
     `max_overhead` in per cent.  `tree` is the folder of the tree to belong to, as the target sees
     it, or "" for the first process of a new one, and `key` what its members know; `wanted` are all
-    settings, read already.  With a `lease`, the session ends when that is no longer held.
+    settings, read already.  With a `lease`, the session ends when that is no longer held.  With
+    `trust_seccomp`, filters that cannot be read are taken for harmless.
     """
 
     method: str = "auto"
@@ -65,6 +67,7 @@ class Options:
     key: str = ""
     wanted: dict[str, Any] | None = None
     lease: Lease | None = None
+    trust_seccomp: bool = False
 
 
 def start(
@@ -141,6 +144,7 @@ def agent_in(
     Yields the session's folder, its first facts, how the agent came in, since when (monotonic).
     """
     check_python(process, interpreter)
+    check_seccomp(process, interpreter, options.trust_seccomp)
     code = precompile.payloads(process)
     if not options.tree:  # once for a whole tree: it looks into all folders that there are
         folders.clear(process)
@@ -245,7 +249,8 @@ def begin(
     }
     try:
         facts = client.ask(place, "start", time.monotonic() + BRINGING_IN, **request)[0]
-        return {**facts, "warnings": [*settings.warnings(wanted), *facts["warnings"]]}
+        said = [*settings.warnings(wanted), *not_measured(process, interpreter)]
+        return {**facts, "warnings": [*said, *facts["warnings"]]}
     except client.NoAnswer as reason:
         raise NoSafePoint(
             f"The agent in process {process.pid} did not begin in time ({reason}); it gives up.",

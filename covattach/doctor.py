@@ -22,7 +22,8 @@ from covattach.target import credentials
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.memory import open_memory
 from covattach.target.process import Process
-from covattach.target.runtime import check_python, not_measured, subinterpreters
+from covattach.target.runtime import check_python, not_measured
+from covattach.target.seccomp import check_seccomp
 from covattach.target.view import View
 
 SITES = (
@@ -52,6 +53,7 @@ def of_process(pid: int) -> Iterator[Finding]:
         return
     interpreter = kept[0]
     yield tried("Python", lambda: beginning(process, interpreter))
+    yield tried("seccomp filters", lambda: filters(process, interpreter))
     yield from ways_in(process, interpreter)
     yield tried("a place for the session", lambda: place(process))
     yield tried("open files", lambda: descriptors(process))
@@ -89,8 +91,13 @@ def known_interpreter(process: Process, kept: list[Interpreter]) -> str:
 def beginning(process: Process, interpreter: Interpreter) -> str:
     """Tell that there is a Python, and whether more than one; raises NotNow, NotPossible."""
     check_python(process, interpreter)
-    others = subinterpreters(process, interpreter)
-    return "it is initialised" + (f"; {not_measured(others)}" if others else "")
+    return " ".join(["it is initialised.", *not_measured(process, interpreter)])
+
+
+def filters(process: Process, interpreter: Interpreter) -> str:
+    """Tell that no seccomp filter kills it for what a session does; raises NotPossible."""
+    check_seccomp(process, interpreter)
+    return "it has none, or one that kills it for nothing that a session does"
 
 
 def ways_in(process: Process, interpreter: Interpreter) -> Iterator[Finding]:

@@ -7,7 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from covattach import session, tree
+from covattach.errors import CovattachError
 from covattach.folder import Folder
+from covattach.target.interpreter import find_interpreter
+from covattach.target.process import Process
+from covattach.target.runtime import not_measured
 
 FAULTS = "fault-of-"  # and the PID: in the folder of the tree, by payloads/launch.py and startup/
 LONGEST = 1 << 16
@@ -32,6 +36,15 @@ def warnings_of(pid: int) -> list[str]:
     if whole is None:
         return []
     return [*warnings(whole.place), *map(of_stopped, filter(session.is_stopped, whole.pids))]
+
+
+def of_subinterpreters(pid: int) -> list[str]:
+    """Return a sentence about the subinterpreters that a process has now, if any."""
+    try:
+        process = Process(pid)
+        return not_measured(process, find_interpreter(process))
+    except (CovattachError, OSError):
+        return []  # it has ended, or we may not look
 
 
 def of_stopped(pid: int) -> str:

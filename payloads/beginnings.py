@@ -20,8 +20,13 @@ def run(folder: str, start_thread: Any, original: Any, interval: float, forks: A
     wait for this thread to arrive, and `interval` are Agent's.
     """
     agent = Agent(Place(folder), folder + "/payloads", start_thread, original, forks, interval)
-    agent.open()
-    agent.watch_forks()  # a child would have coverage half imported
+    try:
+        agent.open()
+        agent.watch_forks()  # a child would have coverage half imported
+    except BaseException:
+        agent.keeps_folder = True  # the reason is to be left in it
+        agent.end()
+        raise
     forks.end()
     begin_as_told(agent)
     agent.serve()

@@ -174,8 +174,11 @@ def facts_of(
 
 def warned(found: Session, snapshot: Snapshot, milliseconds: float) -> list[str]:
     """Return the warnings of one process."""
+    from covattach import unmeasured
+
     off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
-    return [*map(str, found.facts.get("warnings", ())), off]
+    others = unmeasured.of_subinterpreters(found.pid) if found.alive else []
+    return [*map(str, found.facts.get("warnings", ())), *others, off]
 
 
 def described(found: Session, snapshot: Snapshot, milliseconds: float) -> dict[str, Any]:

@@ -59,6 +59,13 @@ timeout_option = click.option(
 )
 
 
+trust_option = click.option(
+    "--trust-seccomp",
+    is_flag=True,
+    help="Take a seccomp filter that cannot be read for one that only refuses, and never kills.",
+)
+
+
 def listed(context: click.Context, param: click.Parameter, value: str | None) -> list[str]:
     """Return a comma-separated option as a list, as coverage's own options are given."""
     return [part.strip() for part in (value or "").split(",") if part.strip()]

@@ -10,7 +10,7 @@ import click
 
 from covattach.commands.common import progress, say
 from covattach.commands.mark import WindowName
-from covattach.commands.options import Duration, json_option, listed
+from covattach.commands.options import Duration, json_option, listed, trust_option
 from covattach.commands.recorded import compare, report, tell
 from covattach.commands.targets import Failures, ForTargets, target_options
 
@@ -80,6 +80,7 @@ class WithCommand(ForTargets):
     show_default=True,
     help="How long to wait for a safe point in the target.",
 )
+@trust_option
 @json_option
 @click.pass_context
 def record(context: click.Context, /, pids: list[int], is_many: bool, **given: Any) -> None:
@@ -120,7 +121,9 @@ def recorded(
     from covattach import attach, meanwhile, recording
 
     measured = {f"run:{name}": given[name] for name in ("source", "include", "omit")}
-    options = attach.Options(timeout=given["timeout"], given=measured)
+    options = attach.Options(
+        timeout=given["timeout"], given=measured, trust_seccomp=given["trust_seccomp"]
+    )
     going, rans = [], []
     with contextlib.ExitStack() as stack:
         with progress(verbose) as tell_progress:

@@ -15,6 +15,7 @@ from covattach.commands.options import (
     json_option,
     measuring_options,
     timeout_option,
+    trust_option,
 )
 from covattach.commands.targets import ForTargets, each_target
 
@@ -72,6 +73,7 @@ FIELDS = (
     help="Take the measuring off by itself when it slows the target down by more.",
 )
 @timeout_option
+@trust_option
 @click.option(
     "--data-file",
     type=click.Path(dir_okay=False),
@@ -134,6 +136,7 @@ def asked_for(given: dict[str, Any]) -> Options:
         for_=given["for_"],
         max_overhead=given["max_overhead"],
         given=chosen_settings(given),
+        trust_seccomp=given["trust_seccomp"],
     )
 
 

@@ -100,6 +100,8 @@ def title(one: Session, width: int) -> Text:
 
 def lines(one: Session) -> list[str]:
     """Return what there is to say of a session, a line each."""
+    from covattach import unmeasured
+
     facts = one.facts
     how = f"attached by {facts['method']}" if facts.get("method") else "measured since its start"
     said = [
@@ -116,7 +118,7 @@ def lines(one: Session) -> list[str]:
     if one.alive and facts.get("max_overhead"):
         slower = f"slowed down by an estimated {facts.get('overhead') or 0:.0f} %"
         said.append(f"{slower}; at more than {facts['max_overhead']:g} % it is taken off")
-    return said
+    return [*said, *(unmeasured.of_subinterpreters(one.pid) if one.alive else [])]
 
 
 def of_tree(one: Session, found: list[Session]) -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from covattach.commands.common import progress, say
-from covattach.commands.options import Duration, timeout_option
+from covattach.commands.options import Duration, timeout_option, trust_option
 from covattach.commands.targets import ForTargets, target_options
 from covattach.errors import BadUsage
 
@@ -81,6 +81,7 @@ def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...
     help="Rather leave calls out than slow the target down by more; 1000 leaves none out.",
 )
 @timeout_option
+@trust_option
 @click.option(
     "--json", "as_json", is_flag=True, help="Print each event as a JSON object on a line."
 )
@@ -102,10 +103,10 @@ def trace(
             f"These are {len(pids)} processes, and a trace is of one.",
             "Give the PID of one of them.",
         )
+    options = Options(timeout=timeout, trust_seccomp=given.pop("trust_seccomp"))
     wanted = {**given, "for": given["for_"]}
     with ExitStack() as stack:
         with progress(verbose) as told:
-            options = Options(timeout=timeout)
             found = stack.enter_context(tracing.traced(pids[0], wanted, options, told))
         Screen(found, as_json, given).show()
 

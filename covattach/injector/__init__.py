@@ -6,6 +6,7 @@ launch file of a session's folder.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from covattach.folder import Folder
 from covattach.injector import gdb, pyrasite, remote_exec
 from covattach.injector.injection import Injection
 from covattach.injector.launcher import launcher
+from covattach.injector.signals import has_handlers
 from covattach.target.interpreter import Interpreter
 from covattach.target.process import Process
 from covattach.target.runtime import check_python
@@ -61,11 +63,18 @@ def least_intrusive(
 ) -> Injection:
     """Inject without stopping the target where that is possible, else by gdb.
 
+    A signal handler of the application's that raises while PEP 768's script runs, on top of what
+    the main thread is executing, would raise in that script, and nowhere else.  So where there may
+    be such handlers, a thread of our own executes the line, which only gdb can start.
+
     PEP 768 waits for a thread that runs.  Where all of them sleep, none of them would look for
     as long as they do, and gdb has to let one run the line.
     """
     if not remote_exec.is_available(process, interpreter):
         return gdb.inject(process, interpreter, text, deadline)
+    if has_handlers(process) and shutil.which("gdb") and interpreter.machine == "EM_X86_64":
+        with contextlib.suppress(NotPossible):  # where gdb has no way in, there is still the other
+            return gdb.inject(process, interpreter, text, deadline)
     injection = by_remote_exec(process, interpreter, folder, text, deadline)
     long = min(deadline, time.monotonic() + ASLEEP)
     if remote_exec.waited_for(folder.is_claimed, long, 0.01) or shutil.which("gdb") is None:

@@ -7,6 +7,25 @@ import os
 import signal
 from collections.abc import Iterator
 
+from covattach.target.process import Process
+
+# What a program that has handlers catches; the others Python itself and `faulthandler` do.
+OTHERS = {
+    signal.SIGINT,
+    signal.SIGSEGV,
+    signal.SIGFPE,
+    signal.SIGABRT,
+    signal.SIGBUS,
+    signal.SIGILL,
+}
+HANDLED = signal.valid_signals() - OTHERS
+
+
+def has_handlers(process: Process) -> bool:
+    """Whether a process catches signals that Python by itself does not."""
+    caught = int(process.status.get("SigCgt", "0"), 16)
+    return any(caught >> number - 1 & 1 for number in HANDLED)
+
 
 def wake(pid: int) -> None:
     """Let a process run whose debugger was killed.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 from covattach.errors import NotPossible
@@ -37,3 +38,12 @@ def thread_functions(process: Process) -> dict[str, int]:
             "Run the program with glibc as a shared library, as distributions do.",
         )
     return found
+
+
+def is_old(process: Process) -> bool:
+    """Whether the C library is glibc before 2.33, which has no function `stat`."""
+    for mapping in process.mappings:
+        if not mapping.offset and "/libc" in mapping.path and LIBRARY.search(mapping.path):
+            with contextlib.suppress(NotElf, OSError):
+                return "stat" not in read(process.open_mapped(mapping), ("stat",)).symbols
+    return False

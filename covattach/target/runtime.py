@@ -119,8 +119,12 @@ def subinterpreters(process: Process, interpreter: Interpreter) -> int:
         return 0
 
 
-def not_measured(others: int) -> str:
-    """Return a clause that says of so many subinterpreters that they are not measured."""
+def not_measured(process: Process, interpreter: Interpreter) -> list[str]:
+    """Return a sentence that says of the subinterpreters that they are not measured, if any."""
+    others = subinterpreters(process, interpreter)
     if others == 1:
-        return "there is 1 subinterpreter, and what runs in it is not measured"
-    return f"there are {others} subinterpreters, and what runs in them is not measured"
+        return [f"Process {process.pid} has a subinterpreter: what runs in it is not measured."]
+    if others:
+        said = f"has {others} subinterpreters: what runs in them is not measured."
+        return [f"Process {process.pid} {said}"]
+    return []

@@ -1,0 +1,166 @@
+"""Programs of the classic BPF that seccomp filters are (linux/filter.h, linux/seccomp.h).
+
+They are not run, but looked through: what a filter may answer to a system call of which not every
+argument is known.  Jumps lead forward only, so one pass over the program is enough; a value that
+is not the same on all ways to an instruction counts as unknown there.
+"""
+
+from __future__ import annotations
+
+import operator
+import struct
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+Value = int | None  # of 32 bits, or unknown
+MASK = 0xFFFFFFFF
+INSTRUCTION = struct.Struct("<HBBI")
+DATA = 64  # bytes of struct seccomp_data
+SCRATCH = 16  # words of memory
+# Classes and sizes of instructions, and where operands come from.
+LD, LDX, ST, STX, ALU, JMP, RET, MISC = range(8)
+IMM, ABS, MEM, LEN = 0x00, 0x20, 0x60, 0x80
+NEG, ALWAYS, FROM_X, RET_A, TXA = 0x80, 0x00, 0x08, 0x10, 0x80
+ARITHMETIC: dict[int, Callable[[int, int], int]] = {
+    0x00: operator.add,
+    0x10: operator.sub,
+    0x20: operator.mul,
+    0x30: lambda a, b: a // b if b else 0,
+    0x40: operator.or_,
+    0x50: operator.and_,
+    0x60: lambda a, b: a << b if b < 32 else 0,
+    0x70: lambda a, b: a >> b if b < 32 else 0,
+    0x90: lambda a, b: a % b if b else 0,
+    0xA0: operator.xor,
+}
+TESTS: dict[int, Callable[[int, int], bool]] = {
+    0x10: operator.eq,
+    0x20: operator.gt,
+    0x30: operator.ge,
+    0x40: lambda a, b: bool(a & b),
+}
+
+
+class NotUnderstood(Exception):
+    """An instruction that no filter of the kernel's has."""
+
+
+@dataclass(frozen=True)
+class Instruction:
+    """One instruction: what it does, how far it jumps if true or false, and its constant."""
+
+    code: int
+    true: int
+    false: int
+    constant: int
+
+
+@dataclass
+class State:
+    """What is known before an instruction: the accumulator, the index, the memory."""
+
+    a: Value
+    x: Value
+    memory: list[Value]
+
+    def joined(self, other: State | None) -> State:
+        """Return what is known where two ways meet."""
+        if other is None:
+            return State(self.a, self.x, list(self.memory))
+        words = [both(*pair) for pair in zip(self.memory, other.memory, strict=True)]
+        return State(both(self.a, other.a), both(self.x, other.x), words)
+
+
+def both(one: Value, other: Value) -> Value:
+    """Return the value that is the same, or None."""
+    return one if one == other else None
+
+
+def parse(program: bytes) -> list[Instruction]:
+    """Return the instructions of a filter as the kernel hands it out."""
+    return [Instruction(*fields) for fields in INSTRUCTION.iter_unpack(program)]
+
+
+def answers(program: list[Instruction], data: dict[int, int]) -> set[Value]:
+    """Return all that the filter may answer to a system call; None for what is not known.
+
+    `data` are the known words of struct seccomp_data, by their offsets.  Raises NotUnderstood.
+    """
+    states: list[State | None] = [None] * len(program)
+    states[:1] = [State(0, 0, [0] * SCRATCH)]
+    found: set[Value] = set()
+    for place, instruction in enumerate(program):
+        state = states[place]
+        if state is None:
+            continue  # no way leads here
+        if instruction.code & 7 == RET:
+            found.add(state.a if instruction.code & RET_A else instruction.constant)
+            continue
+        after = {place + 1 + distance for distance in steps(instruction, state, data)}
+        if max(after) >= len(program):
+            raise NotUnderstood("a jump leads out of the program")
+        for one in after:
+            alone = len(after) == 1 and states[one] is None
+            states[one] = state if alone else state.joined(states[one])
+    return found
+
+
+def steps(instruction: Instruction, state: State, data: dict[int, int]) -> Iterator[int]:
+    """Do what an instruction does to `state`; yield how far the next ones may be."""
+    code, kind = instruction.code, instruction.code & 7
+    if kind == JMP:
+        yield from jumps(instruction, state)
+        return
+    if kind in (LD, LDX):
+        value = loaded(instruction, state, data)
+        state.a, state.x = (value, state.x) if kind == LD else (state.a, value)
+    elif kind in (ST, STX):
+        state.memory[instruction.constant] = state.a if kind == ST else state.x
+    elif kind == ALU:
+        state.a = computed(instruction, state)
+    elif code & TXA:
+        state.a = state.x
+    else:
+        state.x = state.a
+    yield 0
+
+
+def loaded(instruction: Instruction, state: State, data: dict[int, int]) -> Value:
+    """Return what an instruction loads."""
+    mode = instruction.code & 0xE0
+    if mode == ABS:
+        return data.get(instruction.constant)
+    if mode == MEM:
+        return state.memory[instruction.constant]
+    if mode in (IMM, LEN):
+        return instruction.constant if mode == IMM else DATA
+    raise NotUnderstood(f"load {instruction.code:#x}")
+
+
+def computed(instruction: Instruction, state: State) -> Value:
+    """Return the result of an arithmetic instruction."""
+    operation = instruction.code & 0xF0
+    if operation == NEG:
+        return None if state.a is None else -state.a & MASK
+    other = state.x if instruction.code & FROM_X else instruction.constant
+    if operation not in ARITHMETIC:
+        raise NotUnderstood(f"operation {instruction.code:#x}")
+    if state.a is None or other is None:
+        return None
+    return ARITHMETIC[operation](state.a, other) & MASK
+
+
+def jumps(instruction: Instruction, state: State) -> Iterator[int]:
+    """Yield how far a jump may lead."""
+    test = instruction.code & 0xF0
+    if test == ALWAYS:
+        yield instruction.constant
+        return
+    if test not in TESTS:
+        raise NotUnderstood(f"jump {instruction.code:#x}")
+    other = state.x if instruction.code & FROM_X else instruction.constant
+    if state.a is None or other is None:
+        yield instruction.true
+        yield instruction.false
+    else:
+        yield instruction.true if TESTS[test](state.a, other) else instruction.false

@@ -1,0 +1,104 @@
+"""Seccomp filters: one that may kill the target is seen before anything is done."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter, interpreters, newest
+from running import TARGETS, Covattach, Target
+
+from covattach.target import syscalls
+
+MOUNT, SOCKET = 165, 41
+# What the target needs for itself, to answer and to end.
+OWN = {
+    "brk": 12,
+    "exit_group": 231,
+    "getrandom": 318,
+    "prctl": 157,
+    "rt_sigreturn": 15,
+    "select": 23,
+}
+LESS = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
+
+
+@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.parametrize("action", ["kill", "trap"])
+def test_filter_that_kills(
+    interpreter: Interpreter, action: str, launch: Callable[..., Target], covattach: Covattach
+) -> None:
+    """It is refused with the reason; nothing is done, and the target goes on."""
+    target = launch(interpreter, "filtered.py", action, "deny", SOCKET)
+    before = target.residue()
+    said = covattach.fails(4, "start", target.pid)
+    assert "may kill it at system calls that a session needs: socket." in said
+    covattach.fails(4, "trace", target.pid, "--for", "1s", "--trust-seccomp")
+    done = covattach.run("doctor", target.pid)
+    assert done.code == 4, "doctor knows it too"
+    target.assert_untouched(before)
+
+
+@pytest.mark.pythons("3.11", stress=("3.14",))
+def test_filter_that_answers_with_an_error(
+    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+) -> None:
+    """One like Docker's or systemd's, for calls that a session does not make, is in no way."""
+    target = launch(interpreter, "filtered.py", "error", "deny", MOUNT)
+    before = target.residue()
+    covattach("start", target.pid)
+    target.ask("later()")
+    assert covattach("dump", target.pid, "--json", "--no-html").facts["lines"]
+    covattach("stop", target.pid, "--no-dump")
+    target.assert_untouched(before)
+
+    # AND one that refuses what a session needs makes it fail, and no more
+    target = launch(interpreter, "filtered.py", "error", "deny", SOCKET)
+    before = target.residue()
+    assert "Operation not permitted" in covattach.run("start", target.pid).err
+    target.assert_untouched(before)
+
+
+@pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))
+def test_filter_that_allows_what_is_needed(
+    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+) -> None:
+    """One that kills at all but the calls that are listed does not kill: the list is complete."""
+    needed = syscalls.needed("EM_X86_64", interpreter.minor, is_old_libc=True)
+    names = {name for name, _ in needed} | {"clone3", "newfstatat", "lstat", "stat"}
+    numbers = {syscalls.number(name, "EM_X86_64") for name in names} | set(OWN.values())
+    # GIVEN a target that is killed by anything else
+    target = launch(interpreter, "filtered.py", "kill", "allow", ",".join(map(str, numbers)))
+
+    # WHEN it is measured, in all that a session may do, THEN it lives
+    covattach("start", target.pid, "--every", "1s")
+    target.ask("later()")
+    covattach("mark", target.pid, "window")
+    assert covattach("dump", target.pid, "--json", "--no-html", "--reset").facts["lines"]
+    covattach("stop", target.pid, "--no-dump")
+    covattach("trace", target.pid, "--for", "1s")
+    assert target.ask("1") == 1
+
+
+def test_filter_that_cannot_be_read(launch: Callable[..., Target], covattach: Covattach) -> None:
+    """It is refused, unless it is trusted, or is the very filter that covattach has itself."""
+    interpreter = newest("3.11")
+    target = launch(interpreter, "filtered.py", "error", "deny", MOUNT)
+    # GIVEN a covattach that may not read filters
+    covattach.program[:0] = LESS
+
+    # WHEN it is to attach, THEN it cannot know
+    said = covattach.fails(4, "start", target.pid)
+    assert "has a seccomp filter that cannot be read" in said
+
+    # BUT it is told to trust it
+    covattach("start", target.pid, "--trust-seccomp")
+    covattach("stop", target.pid, "--no-dump")
+
+    # OR both are in one container
+    python = next(one.python for one in interpreters() if one.minor == (3, 11))
+    filtered = [python, str(TARGETS / "filtered.py"), "error", "deny", str(MOUNT), "--"]
+    covattach.program[:] = [*LESS, *filtered, sys.executable, "-m", "covattach", "-v"]
+    covattach("start", target.pid)
+    covattach("stop", target.pid, "--no-dump")
