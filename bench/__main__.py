@@ -6,7 +6,7 @@ import importlib
 import sys
 from typing import Any
 
-BENCHES = ("attach", "bringing_in", "dump", "help", "overhead", "run", "tree")
+BENCHES = ("attach", "bringing_in", "dump", "help", "imports", "overhead", "run", "tree")
 
 
 def load(name: str) -> Any:

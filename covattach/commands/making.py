@@ -75,20 +75,28 @@ def write_within(
     found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], made: Path | None
 ) -> dict[str, Any]:
     """Write the data file within what honest data takes."""
-    from covattach.reports import datafile, paths, sources
+    from covattach.reports import datafile, paths, sources, texts
     from covattach.reports.eyes import OWN, eyes
     from covattach.settings import without_code
 
     first = found[0]
     asked = first.settings if eyes() is OWN else without_code(first.settings)
-    snapshots, settings = paths.mapped(snapshots, asked, first.cwd)
+    names, settings = paths.naming(asked, first.cwd)
     settings = with_windows(settings, snapshots, where.get("contexts"))
-    ran = {name for snapshot in snapshots for name in snapshot.files}
+    times = [one.facts.get("since") for one in found]
+    began = min((float(one) for one in times if isinstance(one, int | float)), default=None)
     warnings: list[str] = []
-    never = sources.never_ran(settings, first.cwd, ran, warnings)
+    with sources.inside(first.cwd):
+        known = texts.look(snapshots, began, names)
+        ran = {name for snapshot in snapshots for name in snapshot.files}
+        # They are found by the target's names, and are to be told from those that ran by ours.
+        unseen = sources.never_ran(settings, first.cwd, ran, warnings)
+        never = paths.renamed(unseen, names)
+        snapshots = [paths.with_names(snapshot, names) for snapshot in snapshots]
+    never -= {name for snapshot in snapshots for name in snapshot.files}
     first.facts["warnings"] = list(dict.fromkeys([*first.facts.get("warnings", ()), *warnings]))
     context = str(settings.get("run:context") or "")
-    datafile.write(snapshots, where["data_file"], origin(found), never, context, made)
+    datafile.write(snapshots, where["data_file"], origin(found), never, context, made, known)
     return settings
 
 

@@ -23,11 +23,13 @@ import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, cast
 
 from covattach.errors import BadUsage, ReportFailed
 from covattach.held import Held
 from covattach.private import private_folder
+from covattach.reports import texts as known_texts
 from covattach.reports.copied import Copy, copied
 from covattach.reports.destination import PREFIX, Destination, failing, put, remove
 from covattach.reports.loads import Loads, from_note, merged, to_note
@@ -46,12 +48,14 @@ def write(
     never_ran: Iterable[str] = (),
     context: str = "",
     made: Path | None = None,
+    texts: Mapping[str, known_texts.Text] = MappingProxyType({}),
 ) -> None:
     """Write the snapshots to a data file that replaces the one of ours at `path`.
 
     The windows of a snapshot become coverage's contexts; `context` is the setting "run:context",
     which comes before each, as it does in coverage (coverage/collector.py, switch_context), and
-    so does the process, if it is one of several.  `made` is a path of ours at which it stays, too.
+    so does the process, if it is one of several.  `made` is a path of ours at which it stays, too,
+    and `texts` what is known of the sources' texts.
     Raises BadUsage if what is there is not ours, and ReportFailed if it cannot be written or the
     snapshots cannot be in one file.
     """
@@ -70,7 +74,7 @@ def write(
         named = [name for snapshot in taken for name in snapshot.files] + never
         known = merged([snapshot.loads for snapshot in taken], named)
         note = {"origin": origin, "data": digest(beside), "outputs": outputs}
-        mark(beside, {**note, "loads": to_note(known)})
+        mark(beside, {**note, "loads": to_note(known), "texts": known_texts.to_note(texts)})
         put_in_place(beside, place)
 
 

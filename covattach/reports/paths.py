@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,10 +22,8 @@ from covattach.reports.sources import has_mode, inside
 Names = Callable[[str], str]
 
 
-def mapped(
-    snapshots: Sequence[Snapshot], settings: dict[str, Any], cwd: Path
-) -> tuple[list[Snapshot], dict[str, Any]]:
-    """Return the snapshots with one name for each file, and the settings that are left.
+def naming(settings: dict[str, Any], cwd: Path) -> tuple[Names, dict[str, Any]]:
+    """Return what gives each file its one name, and the settings that are left.
 
     `cwd` is the target's working directory, where relative folders are looked for first, and then
     in our own.  Raises BadUsage, with coverage's own words, for patterns that are none.
@@ -35,12 +33,11 @@ def mapped(
     left = {name: value for name, value in settings.items() if name != "paths"}
     paths = settings.get("paths")
     if not isinstance(paths, dict) or not paths:
-        return list(snapshots), left
+        return str, left
     roots = (cwd, Path.cwd())
     try:
         with inside(cwd):
-            names = aliases(paths, roots, bool(settings.get("run:relative_files")))
-            return [with_names(snapshot, names) for snapshot in snapshots], left
+            return aliases(paths, roots, bool(settings.get("run:relative_files"))), left
     except CoverageException as error:
         raise BadUsage(
             f"The setting [paths] makes no sense: {error}.", "Correct it, and start again."
@@ -80,6 +77,13 @@ def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
         file_tracers={names(name): tracer for name, tracer in snapshot.file_tracers.items()},
         loads=loads_with_names(snapshot.loads, names),
     )
+
+
+def renamed(found: Collection[str], names: Names) -> set[str]:
+    """Return the new names of files, which are looked at with what the old ones are."""
+    for name in found:
+        eyes().also(names(name), name)
+    return {names(name) for name in found}
 
 
 def united(files: Any, names: Names) -> Any:

@@ -7,6 +7,7 @@ are extended here.  This module imports coverage: import it where a report is ma
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 import sys
@@ -21,6 +22,7 @@ from covattach.facts import printable
 from covattach.reports import costs, lines
 from covattach.reports.loads import Loads
 from covattach.reports.sources import examine, listed
+from covattach.reports.texts import PERHAPS, Text, fits
 
 if TYPE_CHECKING:
     from coverage.plugin import FileReporter
@@ -37,18 +39,18 @@ NAMED = 10  # so many files are named in one warning
 class Recorder(Coverage):
     """A Coverage object for reports on the data file `data_file`.
 
-    `settings` are names and values for `set_option`; `since` is when the session began, in seconds
-    since 1970; `loads` what had been imported then.  While reports are made these grow: `numbers`,
+    `settings` are names and values for `set_option`; `loads` is what had been imported before, and
+    `texts` what is known of the sources' texts.  While reports are made these grow: `numbers`,
     the name of a file in the data to its name in reports and its coverage.results.Numbers; and
     `known`, its name in reports to what is known of its lines besides.
     """
 
     def __init__(
-        self, data_file: Path, settings: dict[str, Any], since: float | None, loads: Loads
+        self, data_file: Path, settings: dict[str, Any], loads: Loads, texts: dict[str, Text]
     ) -> None:
         """Load the data; raises what coverage raises for bad data and bad settings."""
-        self.since = since
         self.loads = loads
+        self.texts = texts
         self.known: dict[str, lines.Known] = {}
         self.for_html = False
         self.numbers: dict[str, tuple[str, Numbers]] = {}
@@ -84,7 +86,7 @@ class Recorder(Coverage):
 
     def fit(self, names: set[str]) -> list[str]:
         """Return the names that coverage can be asked for without failing for all of them."""
-        found = examine(names, self.since, self.loads)
+        found = examine(names, self.texts)
         self.unreadable.update(found.unreadable)
         self.changed.update(found.changed)
         plugins = listed(self.get_option("run:plugins"))
@@ -119,10 +121,20 @@ class Recorder(Coverage):
         analysis = super()._analyze(morf, file_reporter)
         if file_reporter and tree:
             loads = self.loads.of(str(morf))
+            if self.is_another(str(morf), file_reporter, tree):
+                self.changed.add(str(morf))
             is_changed = str(morf) in self.changed
             self.known[name] = lines.examine(file_reporter, analysis, tree, loads, is_changed)
         self.numbers[str(morf)] = name, analysis.numbers
         return analysis
+
+    def is_another(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
+        """Tell whether a source of which times do not tell cannot be that which was loaded."""
+        text = self.texts.get(name)
+        if text is None or text.state != PERHAPS:
+            return False
+        ran = set(self.get_data().lines(name) or ())
+        return not fits(tree, file_reporter.source(), self.loads.of(name), ran)
 
     def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
         """Note why a file is missing in the reports."""

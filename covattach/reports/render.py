@@ -29,7 +29,7 @@ from typing import TYPE_CHECKING, Any
 from covattach.errors import CovattachError, ReportFailed
 from covattach.facts import printable
 from covattach.private import private_folder
-from covattach.reports import costs, datafile, nothing, outputs, sources
+from covattach.reports import costs, datafile, nothing, outputs, sources, texts
 from covattach.reports.copied import Copy, copied
 from covattach.reports.destination import PREFIX, Destination
 from covattach.reports.figures import Report, to_row
@@ -100,9 +100,8 @@ def recorder_of(copy: Copy, settings: dict[str, Any]) -> Recorder:
     """Return coverage's object for the data; raises what coverage raises."""
     from covattach.reports.recorder import Recorder
 
-    since = copy.part("origin").get("since")
-    began = since if isinstance(since, int | float) else None
-    return Recorder(copy.path, settings, began, from_note(copy.part("loads")))
+    loads, known = from_note(copy.part("loads")), texts.from_note(copy.part("texts"))
+    return Recorder(copy.path, settings, loads, known)
 
 
 def make_all(

@@ -1,7 +1,7 @@
 """The source files of a target, as they are on disk: which never ran, and which can be reported.
 
     never_ran(settings, cwd, ran) -> set[str]       for `datafile.write`
-    examine(names, since, loads) -> Examination     before a report
+    examine(names, texts) -> Examination            before a report
     inside(cwd)                                     work in the target's current directory
 
 `settings` are coverage's, by the names that `Coverage.set_option` takes ("run:source", …).
@@ -12,14 +12,13 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-import struct
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from covattach.reports.eyes import LARGEST, ONE_AT_A_TIME, OWN, Files, eyes, walking
-from covattach.reports.loads import Load, Loads
+from covattach.reports.texts import CHANGED, Text, digest_of
 
 TOO_DEEP = "Not looked into for files that never ran are folders that are too deep, or too many"
 
@@ -133,12 +132,11 @@ class Examination:
     changed: list[str] = field(default_factory=list)
 
 
-def examine(names: Iterable[str], since: float | None, loads: Loads) -> Examination:
+def examine(names: Iterable[str], texts: dict[str, Text]) -> Examination:
     """Look at source files: which must not be opened, and which have changed.
 
-    `since`, in seconds since 1970, is when the session began; `loads` tells which files were loaded
-    before, and since when that may have been.  A file that is not there is none of those: it may be
-    inside of an archive, where coverage finds it.
+    `texts` is what is known of those that were loaded.  A file that is not there is none of those:
+    it may be inside of an archive, where coverage finds it.
     """
     found = Examination()
     for name in sorted(names):
@@ -150,35 +148,17 @@ def examine(names: Iterable[str], since: float | None, loads: Loads) -> Examinat
             # The target says what its sources are: reading a pipe or a device might never end.
             found.unreadable.append(name)
             continue
-        held = loads.of(name)
-        loaded = loads.since if held else since
-        if loaded is not None and has_changed(name, facts, loaded, held):
+        text = texts.get(name)
+        if text is not None and has_changed(name, text):
             found.changed.append(name)
     return found
 
 
-def has_changed(name: str, facts: os.stat_result, since: float, loads: Iterable[Load]) -> bool:
-    """Tell whether a source has changed since `since`, or may have.
-
-    Some tools that copy files keep the time of their content.  Then the time of the file itself is
-    new, as it is where only a right or a link was changed: what Python had compiled it to before
-    can tell that it is the same (importlib's _bootstrap_external.py says how).
-    """
-    if facts.st_mtime > since:
-        return True
-    if facts.st_ctime <= since or not loads:
+def has_changed(name: str, text: Text) -> bool:
+    """Tell whether a source is surely another one than that which was loaded."""
+    if text.state == CHANGED or not text.digest:
+        return text.state == CHANGED
+    try:
+        return digest_of(eyes().read(name, LARGEST)) != text.digest
+    except OSError:
         return False
-    folder, _, base = name.rpartition("/")
-    pythons = {load.python for load in loads if load.python}
-    for major, minor in pythons:
-        compiled = f"{folder}/__pycache__/{base.rpartition('.')[0]}.cpython-{major}{minor}.pyc"
-        try:
-            files = eyes().of(name)
-            _, flags, mtime, size = struct.unpack("<4I", files.read(compiled, 16))
-            is_older = files.stat(compiled).st_mtime <= since
-        except (OSError, ValueError, struct.error):
-            return True
-        now = (0, int(facts.st_mtime) & 0xFFFFFFFF, facts.st_size & 0xFFFFFFFF)
-        if not is_older or (flags, mtime, size) != now:
-            return True
-    return False

@@ -35,7 +35,7 @@ def show(report: Report, console: Console, rows: int = 30) -> None:
     most = sorted(ran, key=lambda row: row.executed, reverse=True)[:rows]
     shown = sorted(most, key=lambda row: row.name)
     console.print(build(shown, report, console.width), highlight=False)
-    not_run = [row for row in report.rows if not row.executed]
+    not_run = [row for row in report.rows if row.statements and not row.executed]
     for line in (*unseen(len(ran) - len(shown), not_run), *legend(report.total)):
         console.print(line, highlight=False)
 

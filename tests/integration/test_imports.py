@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -114,3 +115,92 @@ def test_a_source_that_has_changed(
     assert str(tmp_path / "imports.py") not in warning
     assert done.facts["lines_at_import"] == len(marked(tmp_path / "imports.py"))
     covattach("stop", target.pid, "--no-dump")
+
+
+@pytest.mark.pythons("3.11")
+@pytest.mark.parametrize("writes", ["", "1"], ids=["compiled", "not compiled"])
+def test_a_source_that_was_written_before_it_was_imported(
+    interpreter: Interpreter,
+    covattach: Covattach,
+    launch: Callable[..., Target],
+    tmp_path: Path,
+    writes: str,
+) -> None:
+    """The time of the load counts, not that of the process's start; also after a reset."""
+    # GIVEN a target that has imported a source which was written after it had begun
+    for name in ("imports.py", "imports_before.py"):
+        shutil.copy(TARGETS / name, tmp_path)
+    environment = {"PYTHONDONTWRITEBYTECODE": writes}
+    target = launch(interpreter, tmp_path / "imports.py", env=environment)
+    wait_for(lambda: ticks() > target.start_time + 4, "a source newer than the target's first tick")
+    source = tmp_path / "imports_later.py"
+    source.write_text((TARGETS / "imports_later.py").read_text())
+    assert target.ask("load()") == 2
+
+    # WHEN it is measured and dumped / THEN it has not changed, and is known to have been imported
+    covattach("start", target.pid, "--include", f"{tmp_path}/*")
+    (tmp_path / "imports_last.py").write_text("def used():\n    return 1\n")
+    assert target.ask("__import__('imports_last').used() + load()") == 3
+    done = covattach("dump", target.pid, "--reset")
+    assert "Changed" not in done.err
+    (page,) = (covattach.folder / "htmlcov").glob("*imports_later_py.html")
+    assert lines_of_kind(page, "imp") == {3, 6, 10}
+    assert target.ask("__import__('imports_last').used()") == 1
+    assert "Changed" not in covattach("dump", target.pid).err
+
+    # WHEN it is written again / THEN it has
+    source.write_text("# new\n" + source.read_text())
+    assert target.ask("load()") == 2
+    assert str(source) in covattach("stop", target.pid).line("Warning: Changed")
+
+
+SETTINGS = """\
+[run]
+source = shop
+[paths]
+shop =
+    {0}/checkout/shop
+    {0}/production/shop
+"""
+
+
+@pytest.mark.pythons("3.11")
+def test_sources_in_a_fresh_checkout(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+) -> None:
+    """With [paths] each file is there once, its text says that it is the same, and imports show."""
+    # GIVEN a target whose files are to be found in a checkout that is newer than it
+    production, checkout = tmp_path / "production", tmp_path / "checkout"
+    (production / "shop").mkdir(parents=True)
+    (production / "shop" / "__init__.py").touch()
+    shutil.copy(TARGETS / "imports_before.py", production / "shop" / "cart.py")
+    shutil.copy(TARGETS / "imports_later.py", production / "shop" / "idle.py")
+    (production / ".coveragerc").write_text(SETTINGS.format(tmp_path))
+    target = launch(interpreter, TARGETS / "ordered.py", cwd=production)
+    assert target.ask(f"sys.path.insert(0, {str(production)!r})") is None
+    assert target.ask("__import__('shop.cart').cart.used()") == 1
+    wait_for(lambda: ticks() > target.start_time + 4, "a checkout newer than the target")
+    shutil.copytree(production / "shop", checkout / "shop", copy_function=shutil.copyfile)
+
+    # WHEN it is measured and dumped
+    covattach("start", target.pid)
+    assert target.ask("__import__('shop.cart').cart.used()") == 1
+    done = covattach("dump", target.pid, "--format", "html,json")
+
+    # THEN each file is there once, as in stock coverage after `combine`
+    report = json.loads((covattach.folder / "coverage.json").read_text())
+    names = {name.rpartition("/")[2]: facts for name, facts in report["files"].items()}
+    assert len(report["files"]) == 3
+    assert all("checkout" in name for name in report["files"])
+    assert names["cart.py"]["executed_lines"] == [14]
+    assert "1 file of which nothing ran" in " ".join(done.err.split())
+
+    # AND nothing has changed, and what ran at import is known
+    assert "Changed" not in done.err
+    (page,) = (covattach.folder / "htmlcov").glob("*cart_py.html")
+    assert lines_of_kind(page, "imp") == marked(TARGETS / "imports_before.py")
+
+    # WHEN the checkout is of another release / THEN that is said
+    cart = checkout / "shop" / "cart.py"
+    cart.write_text(cart.read_text() + "LATER = 3\n")
+    assert str(cart) in covattach("stop", target.pid).line("Warning: Changed")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -25,6 +26,14 @@ def snapshot(name: str, *lines: int) -> Snapshot:
     )
 
 
+def mapped(
+    snapshots: list[Snapshot], settings: dict[str, Any], cwd: Path
+) -> tuple[list[Snapshot], dict[str, Any]]:
+    """Return the snapshots with the names that the settings say, and the settings left."""
+    names, left = paths.naming(settings, cwd)
+    return [paths.with_names(one, names) for one in snapshots], left
+
+
 def test_all_of_a_snapshot_has_the_name(tmp_path: Path) -> None:
     """A file of a container's is the one that is here, wherever a snapshot names it."""
     (tmp_path / "src").mkdir()
@@ -32,7 +41,7 @@ def test_all_of_a_snapshot_has_the_name(tmp_path: Path) -> None:
     here = str(tmp_path / "src/unit.py")
     settings = {"paths": {"source": ["src", "/app/*/src"]}, "run:branch": False}
 
-    (found,), left = paths.mapped([snapshot("/app/one/src/unit.py", 1, 2)], settings, tmp_path)
+    (found,), left = mapped([snapshot("/app/one/src/unit.py", 1, 2)], settings, tmp_path)
 
     assert left == {"run:branch": False}
     assert found.files == {here: {1, 2}}
@@ -44,7 +53,7 @@ def test_all_of_a_snapshot_has_the_name(tmp_path: Path) -> None:
 def test_what_is_not_here_keeps_its_name(tmp_path: Path) -> None:
     """As with coverage, a file that does not exist under the first root is left as it is."""
     settings = {"paths": {"source": ["src", "/app"]}}
-    (found,), _ = paths.mapped([snapshot("/app/unit.py", 1)], settings, tmp_path)
+    (found,), _ = mapped([snapshot("/app/unit.py", 1)], settings, tmp_path)
     assert set(found.files) == {"/app/unit.py"}
 
 
@@ -55,11 +64,11 @@ def test_two_that_become_one(tmp_path: Path) -> None:
     both = snapshot("/one/unit.py", 1)
     both.files["/two/unit.py"] = {2}  # type: ignore[assignment]
     settings = {"paths": {"source": [str(tmp_path), "/one", "/two"]}}
-    (found,), _ = paths.mapped([both], settings, tmp_path)
+    (found,), _ = mapped([both], settings, tmp_path)
     assert found.files == {here: {1, 2}}
 
 
 def test_pattern_that_is_none(tmp_path: Path) -> None:
     """What is wrong is said in the words of coverage."""
     with pytest.raises(BadUsage, match="must not end with wildcards"):
-        paths.mapped([snapshot("/a", 1)], {"paths": {"source": ["src", "/app/*"]}}, tmp_path)
+        mapped([snapshot("/a", 1)], {"paths": {"source": ["src", "/app/*"]}}, tmp_path)

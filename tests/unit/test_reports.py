@@ -16,7 +16,7 @@ import pytest
 from rich.console import Console
 
 from covattach.errors import BadUsage, ReportFailed
-from covattach.reports import datafile, outputs, render, sources, table
+from covattach.reports import datafile, outputs, render, sources, table, texts
 from covattach.reports.figures import Report
 from covattach.reports.html_folder import MARKER
 from covattach.reports.note import reading
@@ -60,7 +60,8 @@ class Place:
         names = {name.replace("__", ":"): value for name, value in settings.items()}
         never = sources.never_ran(names, self.target, files)
         snapshot = Snapshot(kind, files, {}, time.time())
-        datafile.write(snapshot, self.data_file, {"since": self.since}, never)
+        known = texts.look([snapshot], self.since, str)
+        datafile.write(snapshot, self.data_file, {}, never, texts=known)
 
     def render(self, *formats: str, html: bool = False, **settings: Any) -> Report:
         """Make reports; `run__source=[…]` is the setting `run:source`."""
@@ -343,10 +344,9 @@ def test_a_plugin_that_is_not_there_is_named(place: Place) -> None:
 
 def test_changed_sources_are_named(place: Place) -> None:
     """A source that has changed since the session began is in the report, and in a warning."""
-    # GIVEN two files, of which one is newer than the session
-    old, new = place.add("old.py"), place.add("new.py")
+    # GIVEN files that were written after the session began: what ran fits the one, not the other
+    old, new = place.add("old.py"), place.add("new.py", "# new\n" + CODE)
     place.since = time.time() - 100
-    os.utime(old, (0, place.since - 1))
     place.dump({old: ARCS, new: ARCS})
 
     # WHEN a report is made
@@ -357,6 +357,12 @@ def test_changed_sources_are_named(place: Place) -> None:
     assert len(report.warnings) == 1
     assert new in report.warnings[0]
     assert old not in report.warnings[0]
+
+    # WHEN the other changes after the dump, with the time that it had / THEN it is named, too
+    facts = os.stat(old)
+    place.add("old.py", CODE.replace("2", "3"))
+    os.utime(old, (facts.st_atime, facts.st_mtime))
+    assert old in place.render().warnings[0]
 
 
 def test_long_lists_are_cut(place: Place) -> None:

@@ -1,0 +1,193 @@
+"""The texts that a target has loaded: whether a source is still as it was then.
+
+    look(snapshots, since, names) -> {name in reports: Text}      when the data file is written
+    fits(tree, source, loads, ran) -> bool                        where that leaves it open
+
+A source that is older than the process is as it was.  A newer one may have been written before it
+was imported: then it is what Python has compiled (the header of a .pyc says of which text), or, if
+there is no .pyc, what fits the functions and names of the module and the lines that ran.
+"""
+
+from __future__ import annotations
+
+import _imp
+import ast
+import hashlib
+import os
+import stat
+import struct
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from covattach.reports.blocks import Definition, first_line
+from covattach.reports.eyes import LARGEST, eyes
+from covattach.reports.loads import Load, Loads, is_utf8, merged
+from covattach.reports.scope import Scope
+from covattach.reports.snapshot import Snapshot
+
+SAME, PERHAPS, CHANGED = "same", "perhaps", "changed"
+Pythons = set[tuple[tuple[int, int] | None, int | None]]  # versions, and how many -O
+CHECKED = 1  # a flag of a .pyc: it has a hash of its source instead of a time (PEP 552)
+SIMPLE = ast.Assign | ast.AugAssign | ast.Import | ast.ImportFrom | Definition
+
+
+class Text(NamedTuple):
+    """Whether a source was the loaded one when it was looked at, and a digest of what it was then.
+
+    The digest is "" for a source that was not there.
+    """
+
+    state: str
+    digest: str
+
+
+def look(
+    snapshots: Sequence[Snapshot], since: float | None, names: Callable[[str], str]
+) -> dict[str, Text]:
+    """Return what is known of the texts of files that ran, by their names in reports.
+
+    `since`, in seconds since 1970, is when the session began; `names` gives a file of the target's
+    its name in reports.
+    """
+    ran = {name for snapshot in snapshots for name in snapshot.files}
+    told = [snapshot.loads for snapshot in snapshots]
+    loads = merged(told, ran)
+    pythons = {next(iter(held))[3:5] for one in told for held in [*one.files.values()][:1]}
+    found: dict[str, Text] = {}
+    for name in sorted(ran):
+        text = looked_at(name, since, loads, pythons, names(name) != name)
+        if text is not None:
+            known = found.setdefault(names(name), text)
+            found[names(name)] = together(known, text)
+    return found
+
+
+def together(one: Text, other: Text) -> Text:
+    """Return what is known of a text that two files are said to be."""
+    if one.digest != other.digest and one.digest and other.digest:
+        return Text(CHANGED, "")  # two releases: what ran of one is not what ran of the other
+    states = {one.state, other.state}
+    state = next(state for state in (CHANGED, PERHAPS, SAME) if state in states)
+    return Text(state, one.digest or other.digest)
+
+
+def looked_at(
+    name: str, since: float | None, loads: Loads, pythons: Pythons, is_mapped: bool
+) -> Text | None:
+    """Return what is known of one source; None for one that is not there, or not a plain file."""
+    try:
+        files = eyes().of(name)
+        facts = files.stat(name)
+        if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
+            return None
+        content = files.read(name, LARGEST)
+    except (OSError, ValueError):
+        return Text(PERHAPS, "") if is_mapped else None
+    state = state_of(name, facts, content, since, loads, pythons)
+    return Text(state, digest_of(content))
+
+
+def state_of(
+    name: str,
+    facts: os.stat_result,
+    content: bytes,
+    since: float | None,
+    loads: Loads,
+    pythons: Pythons,
+) -> str:
+    """Return whether a source is what was loaded, as far as times and .pyc files tell."""
+    held = loads.of(name)
+    oldest = loads.since if held else since
+    newest = max(facts.st_mtime, facts.st_ctime)
+    if oldest is None or newest <= oldest:
+        return SAME
+    for compiled in compiled_names(name, pythons, loads.prefix):
+        try:
+            files = eyes().of(name)
+            header = struct.unpack("<4sI8s", files.read(compiled, 16))
+            is_newer = files.stat(compiled).st_mtime >= int(oldest)
+        except (OSError, ValueError, struct.error):
+            continue
+        if is_of(header, facts, content):
+            return PERHAPS if is_newer and held else SAME
+        if is_newer:
+            return CHANGED  # since it was compiled
+    is_late = loads.noted is not None and newest > loads.noted
+    return CHANGED if held and is_late else PERHAPS
+
+
+def is_of(header: tuple[bytes, int, bytes], facts: os.stat_result, content: bytes) -> bool:
+    """Tell whether the header of a .pyc is of that text (importlib's _bootstrap_external.py)."""
+    magic, flags, rest = header
+    if flags & CHECKED:
+        return _imp.source_hash(int.from_bytes(magic, "little"), content) == rest
+    mtime, size = struct.unpack("<2I", rest)
+    now = int(facts.st_mtime) & 0xFFFFFFFF, facts.st_size & 0xFFFFFFFF
+    return bool((mtime, size) == now)
+
+
+def compiled_names(name: str, pythons: Pythons, prefix: str) -> list[str]:
+    """Return where the .pyc of a source would be, for each Python that may have loaded it."""
+    folder, _, base = name.rpartition("/")
+    folder = f"{prefix}{folder}" if prefix else f"{folder}/__pycache__"
+    found = []
+    for python, optimize in pythons:
+        major, minor = python or (0, 0)
+        level = f".opt-{optimize}" if optimize else ""
+        found.append(f"{folder}/{base.rpartition('.')[0]}.cpython-{major}{minor}{level}.pyc")
+    return found
+
+
+def digest_of(content: bytes) -> str:
+    """Return a digest of a text."""
+    return hashlib.sha256(content).hexdigest()
+
+
+def to_note(texts: Mapping[str, Text]) -> dict[str, list[str]]:
+    """Return the same for JSON."""
+    return {name: list(text) for name, text in texts.items() if is_utf8(name)}
+
+
+def from_note(note: dict[str, Any]) -> dict[str, Text]:
+    """Return what is in our note in a data file; nothing that is not as we write it."""
+    return {
+        name: Text(*entry)
+        for name, entry in note.items()
+        if isinstance(entry, list) and [type(part) for part in entry] == [str, str]
+    }
+
+
+def fits(tree: ast.Module, source: str, loads: Iterable[Load], ran: set[int]) -> bool:
+    """Tell whether a source is one that the modules can have been made of.
+
+    `ran` are the lines that ran while measured, as they were told.  It must be so that something
+    proves it: a function of the module begins where the source has one, or the names are all there,
+    or its top level ran.
+    """
+    text = source.splitlines()
+    is_line = [bool(line.strip()) and not line.lstrip().startswith("#") for line in text]
+    if any(line > len(is_line) or (line > 0 and not is_line[line - 1]) for line in ran):
+        return False
+    top = [first_line(one) for one in tree.body if isinstance(one, SIMPLE)]
+    begun = [line for line in top if line in ran]
+    if begun and any(line < begun[-1] and line not in ran for line in top if line > begun[0]):
+        return False
+    made = [is_made_of(tree, load) for load in loads]
+    return all(one is not False for one in made) and (any(made) or (not made and bool(begun)))
+
+
+def is_made_of(tree: ast.Module, load: Load) -> bool | None:
+    """Tell whether a module can have been made of a source; None where nothing tells."""
+    lines = {int(line) for line in load.lines.split()}
+    firsts = {
+        first_line(node) if isinstance(node, ast.stmt) else node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+    }
+    if not lines <= firsts:
+        return False
+    scope, there = Scope(tree), {name.lstrip(".") for name in load.names.split()}
+    bound = {name for one in tree.body for name in scope.certain(one)}
+    if load.reached is None and not bound <= there:
+        return False
+    return bool(lines or bound) or None

@@ -1,0 +1,97 @@
+"""Whether a source is the one that was loaded: times tell, a .pyc, what fits the module."""
+
+from __future__ import annotations
+
+import ast
+import os
+import py_compile
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from covattach.reports import texts
+from covattach.reports.loads import Load, Loads
+from covattach.reports.snapshot import Snapshot
+
+CODE = "a = 1\ndef f():\n    return a\n"
+HERE = sys.version_info[:2]
+LOAD = Load(False, None, False, HERE, 0, "a f", "2")
+
+
+def state(path: Path, began: float, noted: float, load: Load | None = LOAD) -> str:
+    """Return what is known of a source that a process, between these times, has loaded."""
+    held = {str(path): frozenset([load])} if load else {"other": frozenset([LOAD])}
+    loads = Loads(began, held, noted)
+    snapshot = Snapshot("lines", {str(path): {3}}, {}, noted, loads=loads)
+    return texts.look([snapshot], noted if load else began, str)[str(path)].state
+
+
+def test_times(tmp_path: Path) -> None:
+    """What is older than the process is the same; what is newer than the look has changed."""
+    path = tmp_path / "a.py"
+    path.write_text(CODE)
+    now = time.time() + 1
+    assert state(path, now, now) == texts.SAME
+    assert state(path, now - 100, now) == texts.PERHAPS
+    assert state(path, now - 100, now - 50) == texts.CHANGED
+    assert state(path, now - 100, now - 50, load=None) == texts.PERHAPS  # imported meanwhile
+    os.utime(path, (1e9, 1e9))  # moved here, with an older time
+    assert state(path, now - 100, now - 50) == texts.CHANGED
+
+
+@pytest.mark.parametrize("mode", list(py_compile.PycInvalidationMode))
+def test_compiled_files(tmp_path: Path, mode: py_compile.PycInvalidationMode) -> None:
+    """A .pyc that was written meanwhile says which text was compiled, by its time or by a hash."""
+    path = tmp_path / "a.py"
+    path.write_text(CODE)
+    py_compile.compile(str(path), invalidation_mode=mode)
+    now = time.time() + 1
+    assert state(path, now - 100, now) == texts.PERHAPS
+    assert state(path, now - 100, now, load=None) == texts.SAME
+    path.write_text(CODE + "b = 1\n")
+    assert state(path, now - 100, now) == texts.CHANGED
+    assert state(path, now - 100, now, load=None) == texts.CHANGED
+
+
+@pytest.mark.parametrize(
+    ("code", "names", "lines", "ran", "does_fit"),
+    [
+        (CODE, "a f", "2", {3}, True),
+        (CODE, "f", "", {3}, False),
+        ("# new\n" + CODE, "a f", "2", {3}, False),
+        ("a = 1\nb = 1\n", "a b", "", set(), True),
+        ("a = 1\nb = 1\n", "a", "", set(), False),
+        ("a = 1\nb = 1\nc = 1\n", "a b c", "", {4}, False),
+        ("a = 1\n\nb = 1\n", "a b", "", {2}, False),
+        ("print()\n", "", "", set(), False),
+        ("f = lambda: 1\n", "f", "1", {1}, True),
+    ],
+)
+def test_what_fits(code: str, names: str, lines: str, ran: set[int], does_fit: bool) -> None:
+    """A source fits a module whose functions begin where it has some, and that has its names."""
+    load = LOAD._replace(names=names, lines=lines)
+    assert texts.fits(ast.parse(code), code, [load], ran) is does_fit
+
+
+def test_what_fits_lines() -> None:
+    """Of what was imported while measured the lines that ran have to fit."""
+    assert texts.fits(ast.parse(CODE), CODE, [], {1, 2, 3})
+    assert not texts.fits(ast.parse(CODE), CODE, [], {3})
+    other = "a = 1\nb = 1\nc = 1\n"
+    assert not texts.fits(ast.parse(other), other, [], {1, 3})
+
+
+def test_two_releases(tmp_path: Path) -> None:
+    """Two texts that are one file in reports are not both what it was loaded from."""
+    for name, code in (("one.py", CODE), ("two.py", CODE + "b = 1\n"), ("three.py", CODE)):
+        (tmp_path / name).write_text(code)
+
+    def together(*names: str) -> str:
+        files: dict[str, set[int]] = {str(tmp_path / name): {1} for name in names}
+        snapshot = Snapshot("lines", files, {}, 1.0)
+        return texts.look([snapshot], time.time() + 1, lambda name: "here")["here"].state
+
+    assert together("one.py", "three.py") == texts.SAME
+    assert together("one.py", "two.py") == texts.CHANGED
