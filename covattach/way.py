@@ -47,11 +47,11 @@ class Way:
         here = current()
         if here is not None and folder.is_relative_to(here):
             # Nobody but the caller has chosen where the caller is, whatever it is called now.
-            way, ahead = cls(Held.open(".")), folder.relative_to(here)
+            way, names = cls(Held.open(".")), folder.relative_to(here).parts
         else:
-            way, ahead = cls.from_root(), folder.relative_to("/")
+            way, names = cls.from_root(), folder.parts[1:]  # the first is "/" or "//"
         try:
-            way.go(folder, list(ahead.parts), make)
+            way.go(folder, list(names), make)
         except BaseException:
             way.close()
             raise

@@ -289,8 +289,8 @@ def test_a_place_that_cannot_be_written_to_is_named(source: Path) -> None:
 
 def test_folders_are_made(tmp_path: Path) -> None:
     """Folders on the way to the data file are made, as coverage makes them."""
-    # GIVEN no folder / WHEN a data file is written into it
-    path = tmp_path / "new" / "er" / ".coverage"
+    # GIVEN no folder / WHEN a data file is written into it, by a name that the system knows, too
+    path = Path(f"/{tmp_path}") / "new" / "er" / ".coverage"
     datafile.write([], path, ORIGIN)
 
     # THEN it is there
