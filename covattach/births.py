@@ -54,6 +54,8 @@ def is_newborn(parent: int, known: set[int], since: float) -> bool:
 
 def descendants(pid: int) -> Iterator[int]:
     """Yield the descendants of a process, parents before their children."""
-    for child in children_of(pid):
+    ahead = children_of(pid)[::-1]
+    while ahead:
+        child = ahead.pop()
         yield child
-        yield from descendants(child)
+        ahead += children_of(child)[::-1]

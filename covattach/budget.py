@@ -54,12 +54,13 @@ class Budget:
 
     def __init__(self) -> None:
         self.reserve = RESERVE
+        self.silent = 0  # agents that have not answered in time
         self.ends: list[float] = []  # where honest work is done, of `time.process_time`
         self.is_deaf = False  # while a piece of work is being ended
 
     def renew(self) -> None:
-        """Begin a command: the reserve is whole again."""
-        self.reserve = RESERVE
+        """Begin a command: the reserve is whole again, and nobody has been silent."""
+        self.reserve, self.silent = RESERVE, 0
 
     @contextlib.contextmanager
     def limited(self, what: str, seconds: float, memory: int = 0) -> Iterator[None]:

@@ -11,9 +11,9 @@ from typing import Any
 
 import click
 
-from covattach import __version__, interruption
+from covattach import __version__, interruption, terminal
 from covattach.budget import BUDGET
-from covattach.commands.common import say
+from covattach.commands.common import say, say_as_it_is
 from covattach.commands.demo import demo
 from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
@@ -27,12 +27,12 @@ from covattach.commands.status import status
 from covattach.commands.stop import stop
 from covattach.commands.trace import trace
 from covattach.errors import BadUsage, CovattachError, PayloadFailed
-from covattach.facts import printable
 
 NOWHERE = BadUsage(
     "The current directory has been removed, and that is where the results would go.",
     "Change to one that there is: `cd`.",
 )
+MOST_LINES = 300  # of a traceback or a transcript
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 EXAMPLES = """
@@ -53,6 +53,11 @@ Examples:
 class Commands(click.Group):
     """The group of commands; the one place where errors become sentences and exit codes."""
 
+    def main(self, *given: Any, **how: Any) -> Any:
+        """Run the command line; nothing but text is printed meanwhile, also by click."""
+        with terminal.installed():
+            return super().main(*given, **how)
+
     def invoke(self, context: click.Context) -> Any:
         """Run the command; print an error as one sentence and one remedy, and exit."""
         BUDGET.renew()
@@ -67,7 +72,7 @@ class Commands(click.Group):
             show(NOWHERE, verbose=False)
             context.exit(NOWHERE.exit_code)
         except KeyboardInterrupt:
-            click.echo("Interrupted: what was begun has been undone.", err=True)
+            say("Interrupted: what was begun has been undone.")
             context.exit(INTERRUPTED)
 
 
@@ -85,8 +90,9 @@ def show(error: CovattachError, verbose: bool) -> None:
     details = error.details if verbose else ""
     if isinstance(error, PayloadFailed):
         details += "\n" + error.traceback
-    for line in details.strip().splitlines():  # as they come from the target
-        click.echo(printable(line.expandtabs()), err=True)
+    # As they come from the target, and so that none can be taken for one of ours.
+    for line in details.strip().splitlines()[-MOST_LINES:]:
+        say_as_it_is(f"  {line.expandtabs()}")
     say(f"Error: {error.message}", fg="red")
     say(f"Remedy: {error.remedy}")
 
@@ -113,6 +119,7 @@ for command in (*MEASURING, status, ps, doctor, provision, demo):
 
 def run() -> None:
     """Run the command line, with Ctrl-C and SIGTERM as exceptions that undo what was begun."""
+    terminal.install()
     interruption.take()
     if "_COVATTACH_COMPLETE" in os.environ:
         from covattach import completion

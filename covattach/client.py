@@ -12,6 +12,7 @@ import time
 from typing import Any
 
 from covattach import facts
+from covattach.budget import BUDGET
 from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
 from covattach.folder import Folder
 from covattach.payloads.wire import PROTOCOL
@@ -23,6 +24,8 @@ PAUSE = 8  # seconds that it may take longer
 PART = 1 << 18
 PLACE = 2.0  # seconds
 CREDENTIALS = struct.Struct("iII")  # PID, user, group
+# After so many that have not answered in time, the others of a command have only so many seconds.
+MOST_SILENT, IMPATIENT = 32, 1.0
 # What the replies to verbs have at least, of what facts.py knows.
 FACTS = ("python", "core", "coverage", "branch", "warnings")
 NEEDED = collections.defaultdict(
@@ -48,12 +51,15 @@ def ask(
     `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and the error that the agent
     reports: PayloadFailed, NotPossible, NotNow.
     """
+    if BUDGET.silent >= MOST_SILENT:
+        deadline = min(deadline, time.monotonic() + IMPATIENT)
     try:
         with asked(folder, verb, deadline, **arguments) as connection:
             header, blob = receive(connection, deadline)
     except BlockingIOError as error:
         raise NoAnswer("too many wait at the door") from error
     except TimeoutError as error:
+        BUDGET.silent += 1
         raise NoAnswer("timed out") from error
     except (OSError, ValueError, NotPossible) as error:
         raise NobodyThere(str(error)) from error  # it ended in the middle of it

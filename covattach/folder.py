@@ -26,6 +26,7 @@ from covattach.target.rights import Owner, as_owner
 
 LONGEST_FACTS = 1 << 18
 LONGEST_FAULT = 1 << 16
+MOST_NAMES = 1000  # of one kind in a folder
 LEFT_OUT = ("__pycache__",)
 # How the name of a FIFO begins that tells what the first line has raised (injector/launcher.py).
 RAISED = "raised-"
@@ -174,10 +175,14 @@ class Folder:
         return True
 
     def names(self, start: str) -> list[str]:
-        """Return what is in it whose name begins so; nothing where we may not look."""
+        """Return what is in it whose name begins so; nothing where we may not look.
+
+        So many and no more: the owner can put any number there.
+        """
         try:
             with self.opened() as folder:
-                return [name for name in places.names(folder) if name.startswith(start)]
+                found = places.names(folder, places.MOST_REMOVED)
+                return [name for name in found if name.startswith(start)][:MOST_NAMES]
         except (OSError, NotPossible):
             return []
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from covattach import cache
 from covattach.payloads.loading import MODULES
+from covattach.target.files import opened
 from covattach.target.process import Process
 
 PYTHON = re.compile(r"python3?(\.\d+)?")
@@ -75,7 +76,7 @@ def payloads_for(command: str) -> bytes | None:
 def interpreter_of(script: Path) -> str | None:
     """Return the program that the first line of a script names: `#!/usr/bin/env python3`."""
     try:
-        with script.open("rb") as file:
+        with opened(script) as file:
             line = file.readline(LONGEST_LINE).decode(errors="replace")
     except OSError:
         return None

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from covattach import folders, preconditions
+from covattach.budget import TooMuch, limited
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
 from covattach.target import files
@@ -152,7 +153,7 @@ def matching(pattern: re.Pattern[str]) -> list[Python]:
     """
     above = ancestors()
     listing = folders.Listing()
-    wanted = [pid for pid in sorted(pids()) if pattern.search(" ".join(arguments(pid)))]
+    wanted = [pid for pid in sorted(pids()) if is_like(pid, pattern)]
     looked_at = (look(pid, listing) for pid in wanted if pid not in above)
     found = [one for one in looked_at if one is not None]
     if not found:
@@ -161,6 +162,15 @@ def matching(pattern: re.Pattern[str]) -> list[Python]:
             "See which there are: `covattach ps`.",
         )
     return found
+
+
+def is_like(pid: int, pattern: re.Pattern[str]) -> bool:
+    """Whether a process has the pattern in its command line; not where that takes too long."""
+    try:
+        with limited("A command line", 0):
+            return bool(pattern.search(" ".join(arguments(pid))))
+    except TooMuch:
+        return False
 
 
 def ancestors() -> set[int]:

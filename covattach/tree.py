@@ -26,7 +26,7 @@ from covattach.target.process import Process
 
 SHARED = ("since", "branch")  # what the first says for all of them, where they say nothing
 ENDLESS = 60.0  # seconds after which stopping those who have been born meanwhile ends
-AT_ONCE = 8  # sessions that are asked side by side
+AT_ONCE = 32  # sessions that are asked side by side
 Asked = TypeVar("Asked")
 Count = Callable[[int, int], None]
 
@@ -120,9 +120,13 @@ def each(
     """Return what `asked` returns for each of the sessions, some of which it does side by side."""
     found = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        for answer in pool.map(asked, members):
-            found.append(answer)
-            count(len(found), len(members))
+        try:
+            for answer in pool.map(asked, members):
+                found.append(answer)
+                count(len(found), len(members))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     return found
 
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from covattach import terminal
 from covattach.facts import printable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("PID", "for", "points")
 GAP = 2  # columns between columns
+LONGEST = 4000  # characters of one line: what a target says can be of any length
 SHORTEST = 12  # columns for a command line, on however narrow a terminal
 
 SPINNING: list[Callable[[], contextlib.AbstractContextManager[None]]] = []  # hides progress
@@ -34,10 +36,19 @@ def say(text: str, **style: Any) -> None:
     What the target has said of itself may be in it: nothing of that is for the terminal to obey.
     `style` is click's.  On a terminal a long line is broken between words.
     """
-    if "NO_COLOR" in os.environ:
-        style = {}
+    shown = printable(text)
+    if len(shown) > LONGEST:
+        shown = f"{shown[:LONGEST]}…"
+    coloured = style and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    code = click.style("", reset=False, **style) if coloured else ""
     with SPINNING[-1]() if SPINNING else contextlib.nullcontext():
-        click.echo(click.style(broken(printable(text)), reset=bool(style), **style), err=True)
+        terminal.err().put(terminal.Painted((broken(shown), code), ("\n", "")))
+        sys.stderr.flush()
+
+
+def say_as_it_is(text: str) -> None:
+    """Print a line of a traceback or a transcript: not broken between words."""
+    terminal.err().write(f"{printable(text)[:LONGEST]}\n")
 
 
 def broken(text: str) -> str:
@@ -59,7 +70,7 @@ def print_json(facts: Any) -> None:
     if rows is not None:
         rows.append(facts)
     else:
-        click.echo(json.dumps(facts, indent=2, default=str))
+        terminal.out().write(json.dumps(facts, indent=2, default=str) + "\n")
 
 
 @contextlib.contextmanager
@@ -68,17 +79,29 @@ def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
     if verbose or not sys.stderr.isatty():
         yield say if verbose else lambda words: None
         return
-    with console().status("") as status:
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    spinner = Spinner("dots", style="status.spinner")
+    with Live(
+        spinner,
+        console=console(),
+        refresh_per_second=12.5,
+        transient=True,
+        redirect_stdout=False,  # what is printed meanwhile goes our way, not rich's
+        redirect_stderr=False,
+    ) as live:
 
         @contextlib.contextmanager
         def hidden() -> Iterator[None]:
-            status.stop()
+            live.stop()
             yield
-            status.start()
+            live.start()
 
         SPINNING.append(hidden)
         try:
-            yield lambda words: status.update(f"{words} …")
+            yield lambda words: spinner.update(text=Text(f"{printable(words)} …"))
         finally:
             SPINNING.remove(hidden)
 
@@ -127,7 +150,4 @@ def cut(command: str, room: int) -> str:
 
 def console() -> Console:
     """Return where tables for people's eyes go."""
-    from rich.console import Console
-
-    # File names and what targets say are shown as they are: `[id].py` is no markup.
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return terminal.screen()

@@ -6,6 +6,7 @@ import click
 
 from covattach.commands.common import console, print_json, say
 from covattach.commands.options import json_option
+from covattach.facts import printable
 
 EPILOG = """
 \b
@@ -42,7 +43,7 @@ def doctor(context: click.Context, pid: int | None, as_json: bool) -> None:
             table.add_column(heading, overflow="fold")  # a path is no use without its end
         for finding in found:
             mark = Text("ok", "green") if finding.obstacle is None else Text("NO", "bold red")
-            table.add_row(mark, finding.check, Text(finding.found))
+            table.add_row(mark, finding.check, Text(printable(finding.found)))
             if finding.obstacle is not None:
                 table.add_row("", "", Text(f"Remedy: {finding.obstacle.remedy}", "bold"))
         console().print(table)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     Taken = tuple[Session, Snapshot, float]
 
+MOST_WARNINGS = 50
 EPILOG = """
 \b
 Examples:
@@ -139,8 +140,11 @@ def report(
         *(w for one in taken for w in warned(*one)),
         *made.warnings,
     ]
-    for warning in filter(None, dict.fromkeys(said)):
+    warned_of = list(filter(None, dict.fromkeys(said)))
+    for warning in warned_of[:MOST_WARNINGS]:
         say(f"Warning: {warning}")
+    if len(warned_of) > MOST_WARNINGS:
+        say(f"Warning: there are {len(warned_of) - MOST_WARNINGS} more of these.")
     table.show(made, console())
     say(f"Data:   {where['data_file']}")
     if html is not None:

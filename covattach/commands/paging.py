@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from covattach import meanwhile
+from covattach import meanwhile, terminal
 from covattach.commands.common import console
 
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def paged() -> Iterator[Console]:
     ours = (sys.stdin, sys.stdout, sys.stderr)
     is_long = text.count("\n") >= screen.height
     if not (is_long and all(one.isatty() for one in ours) and page(text)):
-        sys.stderr.write(text)
-        sys.stderr.flush()
+        terminal.release(screen, captured)
 
 
 def page(text: str) -> bool:

@@ -6,7 +6,8 @@ import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from covattach.commands.common import print_json, say
+from covattach.commands.common import LONGEST, print_json, say
+from covattach.facts import printable
 
 if TYPE_CHECKING:
     from covattach.meanwhile import Outcome
@@ -53,7 +54,7 @@ def tell(
         return
     with paged() as screen:
         for warning in dict.fromkeys(text for one in rans for text in one.warnings):
-            screen.print(f"Warning: {warning}")
+            screen.print(printable(f"Warning: {warning}")[:LONGEST])
         pids = [one.session.pid for one in rans]
         screen.print(listing.summary(ran, pids, has_past, given["new"]))
         marks = listing.RECORDED if has_past else listing.PLAIN

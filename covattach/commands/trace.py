@@ -15,6 +15,7 @@ from covattach.commands.common import progress, say
 from covattach.commands.options import Duration, timeout_option, trust_option
 from covattach.commands.targets import ForTargets, target_options
 from covattach.errors import BadUsage
+from covattach.terminal import Painted, out
 
 if TYPE_CHECKING:
     from covattach.calls import Event
@@ -135,7 +136,6 @@ class Screen:
         self.line, self.loss = (
             (events.as_json, events.loss_as_json) if as_json else (lines.line, lines.loss)
         )
-        sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
 
     def show(self) -> None:
         """Show events until either side has enough; Ctrl-C and a reader that has gone end it."""
@@ -177,12 +177,17 @@ class Screen:
                 if event.kind == "call" and self.shown == self.given["limit"]:
                     return  # the target was told to end by itself
                 self.count(event)
-                sys.stdout.write(self.line(event) + "\n")
+                self.put(self.line(event))
             for name, before in self.lost.items():
                 self.lost[name] = int(self.decoder.facts[name])
                 if self.lost[name] > before:
-                    sys.stdout.write(self.loss(name, self.lost[name] - before) + "\n")
+                    self.put(self.loss(name, self.lost[name] - before))
             sys.stdout.flush()
+
+    def put(self, line: str) -> None:
+        """Print a line."""
+        parts = line.parts if isinstance(line, Painted) else ((line, ""),)
+        out().put(Painted(*parts, ("\n", "")))
 
     def count(self, event: Event) -> None:
         """Count an event that is shown."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from covattach.calls import Event, Function, Thread
 from covattach.facts import printable
+from covattach.terminal import Painted
 
 STEP = 2  # columns for each level of calls
 SKIPPED = "… "  # in the place of the last level: the caller is not shown
@@ -28,7 +29,7 @@ LOSSES = {
     "dropped": "dropped: they came faster than they could be shown",
     "left_out": "left out, as --rate says",
 }
-DIM, BOLD, PLAIN = "\x1b[2m", "\x1b[1m", "\x1b[0m"
+DIM = "\x1b[2m"
 
 
 class Lines:
@@ -49,7 +50,7 @@ class Lines:
         self.above: dict[Thread, list[int]] = {}
         self.widest = len("MainThread")
 
-    def line(self, event: Event) -> str:
+    def line(self, event: Event) -> Painted:
         """Return the line of one event."""
         if event.kind == "gap":
             self.above.clear()  # what has ended meanwhile is not known
@@ -68,7 +69,8 @@ class Lines:
         mark = MARKS[event.kind] if self.marks else ""
         what = printable(event.function.name) + self.details(event)
         where = f"  {place(event.function)}:{event.function.line}"
-        return note + self.painted(event.kind, thread, indent + mark + what, where)
+        painted = self.painted(event.kind, thread, indent + mark + what, where)
+        return Painted(*note.parts, *painted.parts)
 
     def is_caller_hidden(self, event: Event) -> bool:
         """Tell whether there is something between an event and all that it can be below."""
@@ -81,13 +83,13 @@ class Lines:
             del above[:-MOST_ABOVE]
         return is_hidden
 
-    def of_other_thread(self, thread: Thread) -> str:
+    def of_other_thread(self, thread: Thread) -> Painted:
         """Return the line that comes before the first event of a second thread."""
         if len(self.shallowest) != 1 or thread in self.shallowest:
-            return ""
+            return Painted()
         (first,) = self.shallowest
         words = f"so far all in the thread {name_of(first)}; now lines begin with their thread"
-        return self.note(words) + "\n"
+        return Painted(*self.note(words).parts, ("\n", ""))
 
     def details(self, event: Event) -> str:
         """Return the arguments, the value and the time of an event, as far as they are known."""
@@ -97,24 +99,23 @@ class Lines:
         value = f" = {text}" if event.text is not None else ""
         return value + ("" if event.seconds is None else f"  {duration(event.seconds)}")
 
-    def painted(self, kind: str, thread: str, what: str, where: str) -> str:
+    def painted(self, kind: str, thread: str, what: str, where: str) -> Painted:
         """Put a line together, in the terminal's width, and in colour if there is any."""
         if self.width is not None:
             room = self.width - len(thread)
             what = what if len(what) <= room else what[: room - 1] + "…"
             where = where if len(what) + len(where) <= room else ""
-        if not self.colour:
-            return thread + what + where
-        return f"{DIM}{thread}{PLAIN}{COLOURS[kind]}{what}{PLAIN}{DIM}{where}{PLAIN}"
+        dim, colour = (DIM, COLOURS[kind]) if self.colour else ("", "")
+        return Painted((thread, dim), (what, colour), (where, dim))
 
-    def loss(self, what: str, calls: int) -> str:
+    def loss(self, what: str, calls: int) -> Painted:
         """Return the line that says how many calls are missing here: "dropped" or "left_out"."""
         self.above.clear()
         return self.note(f"{calls:,} calls {LOSSES[what]}")
 
-    def note(self, words: str) -> str:
+    def note(self, words: str) -> Painted:
         """Return a line that is no event."""
-        return f"{DIM}-- {words} --{PLAIN}" if self.colour else f"-- {words} --"
+        return Painted((f"-- {words} --", DIM if self.colour else ""))
 
 
 def name_of(thread: Thread) -> str:

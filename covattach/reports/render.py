@@ -86,7 +86,7 @@ def render(
 def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
     """Be where the target is while reports are made, and turn what is raised into ReportFailed."""
     with (
-        costs.limited_to("The reports", *counted(copy.path)),
+        costs.limited_to("The report", *counted(copy.path)),
         sources.inside(cwd),
         warnings.catch_warnings(),
         collecting_seldom(),

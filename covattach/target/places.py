@@ -7,6 +7,7 @@ in the way leads nowhere: OSError, whoever asks.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import os
 import stat
 from collections.abc import Iterator
@@ -33,11 +34,12 @@ def opened(folder: int, name: str) -> Iterator[int]:
         os.close(here)
 
 
-def names(folder: int) -> list[str]:
-    """Return what is in the folder, sorted."""
+def names(folder: int, most: int | None = None) -> list[str]:
+    """Return what is in the folder, or the first `most` that are found there, sorted."""
     descriptor = os.open(".", LIST, dir_fd=folder)
     try:
-        return sorted(os.listdir(descriptor))
+        with os.scandir(descriptor) as entries:
+            return sorted(entry.name for entry in itertools.islice(entries, most))
     finally:
         os.close(descriptor)
 
@@ -89,10 +91,8 @@ def empty(folder: int, name: str, left: list[int], depth: int) -> None:
     Raises OSError for what cannot be looked into.
     """
     with opened(folder, name) as inside:
-        for one in names(inside):
+        for one in names(inside, max(left[0], 0)):
             left[0] -= 1
-            if left[0] < 0:
-                return
             with contextlib.suppress(OSError):
                 if stat.S_ISDIR(os.lstat(one, dir_fd=inside).st_mode):
                     if depth < MOST_DEEP:

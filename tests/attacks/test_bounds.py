@@ -23,7 +23,7 @@ from pathlib import Path
 import pytest
 from running import TRACEBACK, Covattach, wait_for
 
-from covattach import budget, client, facts, folders, settings, tree
+from covattach import births, budget, client, facts, folders, settings, tree
 from covattach.budget import BUDGET, TooMuch, limited
 from covattach.errors import CovattachError
 from covattach.folder import Folder
@@ -405,3 +405,37 @@ def test_hostile_facts(name: str, covattach: Covattach) -> None:
     done = covattach.run("status")
     assert done.code == 0
     assert TRACEBACK not in done.err
+
+
+def test_members_that_are_silent(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After some that have not answered, the others of a command are waited for shortly."""
+    monkeypatch.setattr(client, "MOST_SILENT", 2)
+    monkeypatch.setattr(client, "IMPATIENT", 0.05)
+    folder = made(name, os.geteuid())
+    with socket.socket(socket.AF_UNIX) as door:
+        door.bind(str(folder.socket))
+        door.listen(8)
+        for seconds in (0.05, 0.05, 100.0, 100.0):
+            with pytest.raises(client.NoAnswer):
+                client.ask(folder, "status", time.monotonic() + seconds)
+
+
+def test_a_chain_of_processes() -> None:
+    """Descendants are found however long the chain of them is."""
+    script = (
+        "import os, sys\n"
+        "for number in range(300):\n"
+        "    if os.fork(): os.wait(); os._exit(0)\n"
+        "print('ready', flush=True); sys.stdin.read()"
+    )
+    command = [sys.executable, "-c", script]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == b"ready\n"
+        limit = sys.getrecursionlimit()
+        try:
+            sys.setrecursionlimit(250)
+            assert len(list(births.descendants(popen.pid))) == 300
+        finally:
+            sys.setrecursionlimit(limit)
+        popen.communicate()

@@ -1,0 +1,157 @@
+"""The terminal: whatever is printed goes through here, and is text and nothing else.
+
+    with installed(): …             standard output and standard error are Harmless meanwhile
+    err().put(Painted(("text", CODE), …))       text in styles of ours
+    screen()                        rich's console, for tables: the same holds for it
+
+What a target says, and what its files are called, must not be obeyed by the terminal: no escape, no
+control character, nothing that turns the direction of text.  So Python's own streams are replaced
+by some that let nothing else through.  Styles are not part of the text: only what is made of both
+here reaches the terminal as it is.  A `print` of somebody who has forgotten all this, a warning or
+a traceback of Python's is made harmless like anything else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import io
+import re
+import sys
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TextIO, cast
+
+from covattach.facts import printable
+
+if TYPE_CHECKING:
+    from rich.console import Capture, Console, RenderableType
+
+CODE = re.compile(r"(\x1b\[[\d;]*m)*")
+PLAIN = "\x1b[0m"
+
+
+class Painted(str):
+    """Text with the styles of its parts (ECMA-48's SGR); as a str it is the text alone."""
+
+    __slots__ = ("parts",)
+    parts: tuple[tuple[str, str], ...]
+
+    def __new__(cls, *parts: tuple[str, str]) -> Painted:
+        """Put parts together, each a text and a code."""
+        whole = super().__new__(cls, "".join(text for text, _ in parts))
+        whole.parts = parts
+        return whole
+
+
+def harmless(text: str) -> str:
+    """Return lines of text in which there is nothing for a terminal to obey."""
+    if text.replace("\n", "").isprintable():
+        return text
+    return "\n".join(map(printable, text.expandtabs().split("\n")))
+
+
+class Harmless(io.TextIOBase):
+    """A stream that lets text through, and styles of ours.
+
+    It has no `buffer`, by which click would go around it.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self.stream = stream
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's."""
+        return self.stream.encoding
+
+    def writable(self) -> bool:
+        """Return that it is."""
+        return True
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+        return self.stream.isatty()
+
+    def fileno(self) -> int:
+        """Return the descriptor, for a command of the user's."""
+        return self.stream.fileno()
+
+    def flush(self) -> None:
+        """Write what is still to be written."""
+        self.stream.flush()
+
+    def write(self, text: str) -> int:
+        """Write text; return its length."""
+        if not isinstance(text, str):
+            raise TypeError(f"text is written, and no {type(text).__name__}")
+        self.stream.write(harmless(text))
+        return len(text)
+
+    def put(self, text: Painted) -> None:
+        """Write text in its styles."""
+        for part, code in text.parts:
+            assert CODE.fullmatch(code), "a style is no text"
+            self.stream.write(f"{code}{harmless(part)}{PLAIN}" if code else harmless(part))
+
+
+def out() -> Harmless:
+    """Return standard output."""
+    return sys.stdout if isinstance(sys.stdout, Harmless) else Harmless(sys.stdout)
+
+
+def err() -> Harmless:
+    """Return standard error."""
+    return sys.stderr if isinstance(sys.stderr, Harmless) else Harmless(sys.stderr)
+
+
+def install() -> None:
+    """Let nothing else through from now on."""
+    sys.stdout, sys.stderr = cast(TextIO, out()), cast(TextIO, err())
+
+
+@contextlib.contextmanager
+def installed() -> Iterator[None]:
+    """Let nothing else through for a while."""
+    before = sys.stdout, sys.stderr
+    install()
+    try:
+        yield
+    finally:
+        sys.stdout, sys.stderr = before
+
+
+def screen() -> Console:
+    """Return where tables for people's eyes go: standard error."""
+    # File names and what targets say are shown as they are: `[id].py` is no markup.
+    return screen_class()(file=err().stream, highlight=False, markup=False, emoji=False)
+
+
+def release(shown: Console, captured: Capture) -> None:
+    """Print what a screen has captured, which is harmless and has its styles."""
+    shown.file.write(captured.get())
+    shown.file.flush()
+
+
+@functools.cache
+def screen_class() -> type[Console]:
+    """Return a Console that makes text harmless; rich is imported when one is needed."""
+    from rich.console import Console, ConsoleOptions
+    from rich.segment import Segment
+
+    class Screen(Console):
+        """Makes text harmless before it is laid out where it can, and when it is rendered."""
+
+        def render_str(self, text: str, **how: Any) -> Any:
+            """Return a text to be laid out."""
+            return super().render_str(harmless(text), **how)
+
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterator[Segment]:
+            """Yield what is to be written; control codes are rich's own, and come apart."""
+            for text, style, control in super().render(renderable, options):
+                yield Segment(text if control else harmless(text), style, control)
+
+    return Screen
