@@ -82,11 +82,14 @@ class Harmless(io.TextIOBase):
         """Write what is still to be written."""
         self.stream.flush()
 
-    def write(self, text: str) -> int:
-        """Write text; return its length."""
-        if not isinstance(text, str):
-            raise TypeError(f"text is written, and no {type(text).__name__}")
-        self.stream.write(harmless(text))
+    def write(self, text: str | bytes) -> int:
+        """Write text, or bytes of text; return their number.
+
+        click tries with no bytes whether this is a stream of bytes, which it is not.
+        """
+        if not text and not isinstance(text, str):
+            raise TypeError("this is a stream of text")
+        self.stream.write(harmless(text if isinstance(text, str) else bytes(text).decode()))
         return len(text)
 
     def put(self, text: Painted) -> None:

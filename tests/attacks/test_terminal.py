@@ -113,6 +113,7 @@ def forgotten(how: str) -> None:
     table.add_row(Text(EVIL))
     ways: dict[str, Callable[[], object]] = {
         "print": lambda: print(EVIL),
+        "bytes": lambda: click.echo(EVIL.encode(), err=True),
         "click": lambda: click.echo(EVIL, err=True, color=True),
         "pager": lambda: click.echo_via_pager(EVIL),
         "say": lambda: say(EVIL, fg="red"),
@@ -126,7 +127,7 @@ def forgotten(how: str) -> None:
     ways[how]()
 
 
-WAYS = ["print", "click", "pager", "say", "screen", "table", "rule", "write", "painted", "usage"]
+WAYS = ["print", "bytes", "click", "pager", "say", "screen", "table", "rule", "write", "painted", "usage"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
