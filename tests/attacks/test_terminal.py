@@ -127,7 +127,19 @@ def forgotten(how: str) -> None:
     ways[how]()
 
 
-WAYS = ["print", "bytes", "click", "pager", "say", "screen", "table", "rule", "write", "painted", "usage"]
+WAYS = [
+    "print",
+    "bytes",
+    "click",
+    "pager",
+    "say",
+    "screen",
+    "table",
+    "rule",
+    "write",
+    "painted",
+    "usage",
+]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
