@@ -55,34 +55,40 @@ def compared(
     return found
 
 
-def judge(
-    on: places.Interpreter, packages: Sequence[str], options: Sequence[str], most: int
-) -> int:
-    """Print what came of all packages; return how many claims are false."""
+def judge(on: places.Interpreter, packages: Sequence[str], most: int) -> int:
+    """Print what came of all packages, with and without -O; return how many claims are false."""
     folder = installed(on)
-    total = blue.Comparison()
+    total = {"": blue.Comparison(), "-O": blue.Comparison()}
+    runs = [(package, options) for package in packages for options in total]
+
+    def one(run: tuple[str, str]) -> blue.Comparison:
+        return compared(on, folder, run[0], run[1].split(), most)
+
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for one in pool.map(lambda name: compared(on, folder, name, options, most), packages):
-            total.files, total.seen = total.files + one.files, total.seen + one.seen
-            total.claimed, total.false = total.claimed + one.claimed, total.false + one.false
-    print(
-        f"Python {on.version} {' '.join(options):3} {total.files} modules of {len(packages)}"
-        f" packages: {total.percent:.2f} % of the {total.seen} lines that coverage saw are said"
-        f" to have run; false: {len(total.false)}"
+        for (package, options), found in zip(runs, pool.map(one, runs), strict=True):
+            total[options].include(found)
+            print(f"{package:16} {options:2} {described(found)}", flush=True)
+    for options, found in total.items():
+        print(f"Python {on.version} {options:2} {described(found)}")
+    return sum(len(found.false) for found in total.values())
+
+
+def described(found: blue.Comparison) -> str:
+    """Return the figures of a comparison, and the claims that are false."""
+    false = f": {', '.join(found.false)}" if found.false else ""
+    return (
+        f"{found.files:5} modules, {found.percent:6.2f} % of {found.seen:6} lines,"
+        f" {len(found.false)} false{false}"
     )
-    for claim in total.false:
-        print(f"  false: {claim}")
-    return len(total.false)
 
 
 def main(words: list[str]) -> None:
-    """Compare with and without -O; fail if a claim is false."""
+    """Compare; fail if a claim is false."""
     parser = argparse.ArgumentParser(prog="python -m bench imports", description=__doc__)
     parser.add_argument("--python", default="3.11", help="the minor version to import with")
     parser.add_argument("--most", type=int, default=90, help="modules of each package")
     parser.add_argument("packages", nargs="*", default=PACKAGES)
     given = parser.parse_args(words)
     on = places.interpreter(given.python)
-    false = [judge(on, given.packages, options, given.most) for options in ([], ["-O"])]
-    if any(false):
+    if judge(on, given.packages, given.most):
         raise SystemExit("Lines are said to have run that did not.")

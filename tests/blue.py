@@ -62,6 +62,11 @@ class Comparison:
         self.seen, self.claimed = self.seen + len(top), self.claimed + len(claims & top)
         self.claims[name] = claims
 
+    def include(self, other: Comparison) -> None:
+        """Add what came of other files."""
+        self.files, self.seen = self.files + other.files, self.seen + other.seen
+        self.claimed, self.false = self.claimed + other.claimed, self.false + other.false
+
     @property
     def percent(self) -> float:
         """Return how much of what coverage saw is claimed, 0 to 100."""

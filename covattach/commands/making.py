@@ -51,6 +51,7 @@ def make_here(
             settings=settings,
             cwd=found[0].cwd,
             made=made,
+            imports=where.get("imports", "missing"),
         )
 
 

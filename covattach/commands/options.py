@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+WAYS = ("missing", "executed", "excluded")  # as covattach.reports.formats has them
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 json_option = click.option(
@@ -144,6 +145,13 @@ def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 show_default=True,
                 metavar="LIST",
                 help="Reports to make: html,xml,json,lcov,text,markdown.",
+            ),
+            click.option(
+                "--imports",
+                type=click.Choice(WAYS),
+                default=WAYS[0],
+                show_default=True,
+                help="How XML, JSON, LCOV and text count lines that ran before, at import.",
             ),
             click.option(
                 "--contexts",

@@ -53,6 +53,8 @@ def empty_json(version: str) -> str:
         "percent_covered_display": "0",
         "missing_lines": 0,
         "excluded_lines": 0,
+        "import_lines": 0,
+        "undecided_lines": 0,
     }
     meta = {"format": 3, "version": version, "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S")}
     return json.dumps({"meta": meta, "files": {}, "totals": totals})

@@ -19,7 +19,7 @@ from coverage.exceptions import NoSource, NotPython
 
 from covattach.budget import TooMuch, limited
 from covattach.facts import printable
-from covattach.reports import costs, lines
+from covattach.reports import costs, formats, lines
 from covattach.reports.loads import Loads
 from covattach.reports.sources import examine, listed
 from covattach.reports.texts import PERHAPS, Text, fits
@@ -53,6 +53,7 @@ class Recorder(Coverage):
         self.texts = texts
         self.known: dict[str, lines.Known] = {}
         self.for_html = False
+        self.imports = formats.MISSING
         self.numbers: dict[str, tuple[str, Numbers]] = {}
         self.unreadable: set[str] = set()
         self.changed: set[str] = set()
@@ -126,7 +127,9 @@ class Recorder(Coverage):
             is_changed = str(morf) in self.changed
             self.known[name] = lines.examine(file_reporter, analysis, tree, loads, is_changed)
         self.numbers[str(morf)] = name, analysis.numbers
-        return analysis
+        if self.for_html or name not in self.known:
+            return analysis
+        return formats.counted(analysis, self.known[name].at_import, self.imports)
 
     def is_another(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
         """Tell whether a source of which times do not tell cannot be that which was loaded."""

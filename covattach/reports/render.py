@@ -30,6 +30,7 @@ from covattach.errors import CovattachError, ReportFailed
 from covattach.facts import printable
 from covattach.private import private_folder
 from covattach.reports import costs, datafile, nothing, outputs, sources, texts
+from covattach.reports import formats as formats_of
 from covattach.reports.copied import Copy, copied
 from covattach.reports.destination import PREFIX, Destination
 from covattach.reports.figures import Report, to_row
@@ -56,10 +57,12 @@ def render(
     settings: dict[str, Any],
     cwd: Path,
     made: Path | None = None,
+    imports: str = formats_of.MISSING,
 ) -> Report:
     """Make the reports asked for, and return what they say.
 
     `made` is the data file at a path of ours, where what is at `data_file` is not to be read again.
+    `imports` says how single files count lines that ran at import, one of formats.WAYS.
     Raises BadUsage for what is not ours to write over, and ReportFailed, with the reporter's own
     message, for what cannot be made.  What is wrong with single files is in Report.warnings.
     """
@@ -76,6 +79,7 @@ def render(
             try:
                 with reporting(copy, cwd):
                     recorder = recorder_of(copy, settings)
+                    recorder.imports = imports
                     make_all(recorder, held, digests)
                     return summary(recorder, data_file, where)
             finally:  # also if one fails, those that are made are ours
@@ -156,23 +160,10 @@ def make(recorder: Recorder, kind: str, place: Destination) -> str:
 
     with place.replaced() as made:
         try:
-            make_file(recorder, kind, made)
+            formats_of.make_file(recorder, kind, made)
         except NoDataError:
             made.write_text(nothing.text(kind, why_nothing(recorder)), encoding="utf-8")
         return datafile.digest_of_file(made)
-
-
-def make_file(recorder: Recorder, kind: str, path: Path) -> None:
-    """Have coverage write a report that is a single file; raises what coverage raises."""
-    if kind == "xml":
-        recorder.xml_report(outfile=os.fspath(path))
-    elif kind == "json":
-        recorder.json_report(outfile=os.fspath(path))
-    elif kind == "lcov":
-        recorder.lcov_report(outfile=os.fspath(path))
-    else:
-        with open(path, "w", encoding="utf-8") as file:
-            recorder.report(file=file, output_format=kind)
 
 
 def make_html(recorder: Recorder, folder: HtmlFolder) -> None:

@@ -1,0 +1,75 @@
+"""Reports that are single files: XML, JSON, LCOV, text; and how they count what ran at import.
+
+    make_file(recorder, kind, path)                 write one
+    counted(analysis, at_import, how)               count lines that ran at import as `how` says
+
+A line that ran before the attach did not run while it was measured: to coverage it is missing.  For
+a tool that blames whoever has added a missing line, it may be counted as executed, or not at all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from covattach.reports.lines import Known
+
+if TYPE_CHECKING:
+    from coverage.results import Analysis
+
+    from covattach.reports.recorder import Recorder
+
+MISSING, EXECUTED, EXCLUDED = "missing", "executed", "excluded"
+WAYS = (MISSING, EXECUTED, EXCLUDED)
+
+
+def make_file(recorder: Recorder, kind: str, path: Path) -> None:
+    """Have coverage write a report that is a single file; raises what coverage raises."""
+    if kind == "xml":
+        recorder.xml_report(outfile=os.fspath(path))
+    elif kind == "json":
+        recorder.json_report(outfile=os.fspath(path))
+        add_imports(recorder, path)
+    elif kind == "lcov":
+        recorder.lcov_report(outfile=os.fspath(path))
+    else:
+        with open(path, "w", encoding="utf-8") as file:
+            recorder.report(file=file, output_format=kind)
+
+
+def add_imports(recorder: Recorder, path: Path) -> None:
+    """Add to coverage's JSON report which lines ran at import, and which may have."""
+    report = json.loads(path.read_text(encoding="utf-8"))
+    report["meta"]["imports"] = recorder.imports
+    for name, facts in report["files"].items():
+        known = recorder.known.get(name, Known())
+        facts["import_lines"] = sorted(known.at_import)
+        facts["undecided_lines"] = sorted(known.undecided)
+        facts["summary"].update(
+            import_lines=len(known.at_import), undecided_lines=len(known.undecided)
+        )
+    for key in ("import_lines", "undecided_lines"):
+        report["totals"][key] = sum(facts["summary"][key] for facts in report["files"].values())
+    indent = 4 if recorder.get_option("json:pretty_print") else None
+    path.write_text(json.dumps(report, indent=indent), encoding="utf-8")
+
+
+def counted(analysis: Analysis, at_import: set[int], how: str) -> Analysis:
+    """Return coverage's analysis of a file, with the lines that ran at import counted as asked.
+
+    Which way they went at a branch is not known: it counts for none.
+    """
+    if how == MISSING or not at_import:
+        return analysis
+    exits = {line: count for line, count in analysis.exit_counts.items() if line not in at_import}
+    if how == EXECUTED:
+        return replace(analysis, executed=analysis.executed | at_import, exit_counts=exits)
+    return replace(
+        analysis,
+        statements=analysis.statements - at_import,
+        excluded=analysis.excluded | at_import,
+        exit_counts=exits,
+    )
