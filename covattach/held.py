@@ -104,6 +104,14 @@ class Held:
         return self.is_ours and not self.others_may_write
 
     @property
+    def is_believed(self) -> bool:
+        """Whether what it says counts; for root, what others may have written does not.
+
+        Who is not root has chosen whom they let write their own files.
+        """
+        return self.is_ours and (not self.others_may_write or os.geteuid() != 0)
+
+    @property
     def others_may_exchange(self) -> bool:
         """Whether others may rename what we have in this folder, or put theirs in its place."""
         is_sticky = self.facts.st_mode & stat.S_ISVTX

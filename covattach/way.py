@@ -3,9 +3,10 @@
     Way.to("/srv/app/htmlcov")      where it leads, and who besides us could lead it elsewhere
     is_settled(folder)              nobody else could
 
-A link counts where only root and we can have put it.  Once a folder has been passed in which others
-may rename things, links do not count any more, and each further folder must be one that those
-others could write into as well: what root does there is then nothing that they could not do.
+A link counts where only root and we can have put it; for a caller who is not root, also where it is
+theirs.  Behind a folder in which others may rename things, root follows no link at all, and each
+further folder must be one that those others could write into as well: what root does there is then
+nothing that they could not do.
 """
 
 from __future__ import annotations
@@ -118,7 +119,8 @@ class Way:
         """Return the names that a link leads to, from here on; begin anew if it is absolute."""
         with link:
             leads = os.readlink("", dir_fd=link.descriptor)
-        if self.is_loose or not self.here.is_ours_alone:
+            is_callers = link.is_ours and os.geteuid() != 0
+        if not is_callers and (self.is_loose or not self.here.is_ours_alone):
             raise BadUsage(
                 f"On the way to {folder} is a symbolic link that others may have put there.",
                 f"Name the folder without it; it leads to {leads!r}.",

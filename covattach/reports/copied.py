@@ -79,7 +79,7 @@ def copied(path: Path) -> Iterator[Copy | None]:
 def copy_of(place: Destination, found: Held, stack: contextlib.ExitStack) -> Copy | None:
     """Return a copy of what is at a place, or None where it cannot be read."""
     is_exchangeable = place.way.is_loose and found.facts.st_nlink > 1
-    is_ours = found.is_ours_alone and not is_exchangeable
+    is_ours = found.is_believed and not is_exchangeable
     is_shut = not place.folder.others_may_write and is_settled(place.path.parent)
     if found.is_file and is_ours and is_shut:
         return Copy(place.path)
@@ -99,7 +99,7 @@ def copy_to(found: Held, path: Path) -> bool:
     if not is_readable(found):
         return False
     with found.reading() as source, open(path, "wb") as file:
-        if found.is_ours_alone:
+        if found.is_believed:
             shutil.copyfileobj(source, file)
         else:
             file.write(source.read(LARGEST))  # and no more, though it may be growing
@@ -112,11 +112,11 @@ def digest_of(found: Held) -> str:
         return ""
     held = hashlib.sha256()
     with found.reading() as file:
-        while (block := file.read(BLOCK)) and (found.is_ours_alone or file.tell() <= LARGEST):
+        while (block := file.read(BLOCK)) and (found.is_believed or file.tell() <= LARGEST):
             held.update(block)
     return held.hexdigest()
 
 
 def is_readable(found: Held) -> bool:
     """Tell whether it is a plain file; one that others may have written must not be too long."""
-    return found.is_file and (found.is_ours_alone or found.facts.st_size <= LARGEST)
+    return found.is_file and (found.is_believed or found.facts.st_size <= LARGEST)

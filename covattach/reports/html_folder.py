@@ -129,7 +129,7 @@ class HtmlFolder:
             self.pages = {name for name in names if name.endswith(".html")}
             for name in self.pages:
                 (made / name).touch(exist_ok=False)
-            if found.is_ours_alone or (found.is_ours and os.geteuid() != 0):
+            if found.is_believed:
                 lend_notes(found, made)
 
     def take(self, made: Path) -> None:
@@ -159,7 +159,7 @@ def lend_notes(found: Held, made: Path) -> None:
     """Copy coverage's notes, if there are some that root or we have written; raises OSError."""
     notes = found.look(NOTES)
     with notes or contextlib.nullcontext():
-        if notes is not None and notes.is_file and notes.is_ours:
+        if notes is not None and notes.is_file and notes.is_believed:
             with notes.reading() as source, open(made / NOTES, "wb") as file:
                 shutil.copyfileobj(source, file)
 

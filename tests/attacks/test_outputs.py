@@ -475,3 +475,32 @@ def test_work_in_a_group_goes_on(theirs: Path, monkeypatch: pytest.MonkeyPatch) 
     for _ in range(2):
         report(theirs / "shop.py", html="link/new/er/htmlcov")
     assert stat.S_IMODE((shared / "new").stat().st_mode) == 0o2775
+
+
+def test_who_is_not_root_goes_on(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another user's own work goes on: with a group's umask, and through links of their own."""
+    # GIVEN a user who lets their group write, and a link of theirs in a folder of a group's
+    report(theirs / "shop.py", html="first")  # what is imported now need not be readable for them
+    for name in (".coverage", *NAMES):
+        (theirs / name).unlink()
+    shared, theirs_too = theirs.parent / "shared", theirs / "out"
+    shared.mkdir()
+    os.chown(shared, 0, NOBODY)
+    shared.chmod(0o2775)
+    before = os.umask(0o002)
+    try:
+        with as_owner(THEM):
+            theirs_too.mkdir()
+            (shared / "link").symlink_to(theirs_too)
+
+            # WHEN they report twice / THEN what is up to date stays, and nothing is refused
+            report(theirs / "shop.py")
+            page = (theirs / "htmlcov" / "shop_py.html").stat()
+            report(theirs / "shop.py")
+            assert (theirs / "htmlcov" / "shop_py.html").stat().st_ino == page.st_ino
+            monkeypatch.chdir(shared)
+            for _ in range(2):
+                report(theirs / "shop.py", html="link/htmlcov")
+    finally:
+        os.umask(before)
+    assert (theirs_too / "htmlcov" / "index.html").stat().st_uid == NOBODY
