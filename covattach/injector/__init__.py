@@ -46,7 +46,7 @@ def inject(
         return by_remote_exec(process, interpreter, folder, text, deadline)
     if method == "pyrasite":  # it leaves two folders in front of the target's sys.path
         script = folder.add_file("launch", b"del sys.path[:2]\n" + text())
-        return pyrasite.inject(process, script, deadline)
+        return pyrasite.inject(process, interpreter, script, deadline)
     raise NotPossible(f"There is no method {method}.", f"Use one of {', '.join(METHODS)}.")
 
 

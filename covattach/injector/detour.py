@@ -19,6 +19,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from covattach.errors import NotNow, NotPossible
@@ -32,11 +33,12 @@ from covattach.target.process import Process
 # What the code reads and writes, `block` in the listing: state, whether a thread may be started at
 # once, where to return to; result, and what the function for it returned; where the registers are
 # kept, on the thread's stack and on ours; our stack, the signals that were blocked; how often to
-# look whether the line is over, and whether it is; the size of our thread's stack; 13 functions.
-# Behind it follows the text.
-BLOCK = struct.Struct("<iiQiiQQQQiiQ13Q8s")
-MAGIC = b"covattac"
-ROOM = 1152  # bytes of both: so much `thread` in the listing copies to its stack
+# look whether the line is over, and whether it is; the size of our thread's stack; 13 functions;
+# where the text is, for which there is more room behind code than behind data.
+BLOCK = struct.Struct("<iiQiiQQQQiiQ13QQ8s")
+MAGIC = b"covattac"  # at the end of a block
+MARK = b"#covattach\n"  # at the beginning of a text
+LENGTH = 1024  # bytes of a text at the most: so many `thread` in the listing copies to its stack
 PLACED, INSIDE, HOME = 0, 1, 2  # states
 NOTHING, STARTED, ARMED, ABSENT, NO_STACK = 0, 1, 2, 3, 4  # results
 # A thread is started at once only where the one that is sent does not have the GIL.
@@ -64,13 +66,14 @@ TURNS = 250
 
 @dataclass(frozen=True)
 class Detour:
-    """The code and its block: two addresses in the target.
+    """The code, its block and the text: three addresses in the target.
 
     `functions` are the addresses of those in ORDER, and `turns` as TURNS, or 0.
     """
 
     code: int
     block: int
+    text: int
     functions: tuple[int, ...]
     turns: int
 
@@ -95,9 +98,10 @@ class Detour:
         have the GIL.  Raises NotPossible where a security policy lets nobody write where code lies.
         """
         fields = (PLACED, run, back, NOTHING, 0, 0, 0, 0, 0, self.turns, 0, STACK)
-        content = BLOCK.pack(*fields, *self.functions, MAGIC) + text
+        content = MARK + text
         try:
-            memory.write(self.block, content + bytes(ROOM - len(content)))
+            memory.write(self.text, content + bytes(LENGTH - len(content)))
+            memory.write(self.block, BLOCK.pack(*fields, *self.functions, self.text, MAGIC))
             memory.write(self.code, CODE + struct.pack("<Q", self.block))
         except OSError as error:
             # SELinux's execmod, or the kernel's proc_mem.force_override
@@ -123,16 +127,14 @@ class Detour:
     def clear(self, memory: Memory) -> None:
         """Clear the text: what is armed, or waits for the GIL, finds nothing to run.
 
-        Nothing else of it is touched unless the thread is home: it would not find back.  What
-        reads the block copies it, and then looks whether the end of it is still there: so that
-        is what goes first.
+        The block is not touched unless the thread is home: it would not find back.  Whoever reads
+        it copies it, and then looks whether the end of it is still there: so that goes first.
         """
-        content = memory.read(self.block, ROOM)
-        if content[BLOCK.size - len(MAGIC) :].startswith(MAGIC):
-            memory.write(self.block + BLOCK.size, bytes(ROOM - BLOCK.size))
-            if self.state(memory) == HOME:
-                memory.write(self.block + BLOCK.size - len(MAGIC), bytes(len(MAGIC)))
-                memory.write(self.block, bytes(BLOCK.size))
+        if memory.read(self.text, len(MARK)) == MARK:
+            memory.write(self.text, bytes(LENGTH))
+        if memory.read(self.block, BLOCK.size).endswith(MAGIC) and self.state(memory) == HOME:
+            memory.write(self.block + BLOCK.size - len(MAGIC), bytes(len(MAGIC)))
+            memory.write(self.block, bytes(BLOCK.size))
 
 
 def find(process: Process, interpreter: Interpreter, memory: Memory) -> Detour:
@@ -146,8 +148,11 @@ def find(process: Process, interpreter: Interpreter, memory: Memory) -> Detour:
     turns = TURNS if interpreter.version >= (3, 12) else 0
     size = len(CODE) + 8
     code = first(code_rooms(process, interpreter, size), memory, size, process)
-    block = first(data_rooms(process, interpreter, ROOM), memory, ROOM, process)
-    return Detour(code, block, functions, turns)
+    block = first(data_rooms(process, interpreter, BLOCK.size), memory, BLOCK.size, process)
+    both = (start + size for start in code_rooms(process, interpreter, size + LENGTH))
+    alone = (start for start in code_rooms(process, interpreter, LENGTH) if start != code)
+    text = first(chain(both, alone), memory, LENGTH, process)
+    return Detour(code, block, text, functions, turns)
 
 
 def refuse_unfit(process: Process) -> None:
@@ -171,9 +176,9 @@ def first(rooms: Iterator[int], memory: Memory, size: int, process: Process) -> 
             content = memory.read(address, size)
         except OSError:
             continue
-        if content == bytes(size) or content.startswith(CODE):
+        if content == bytes(size) or content.startswith((CODE, MARK)):
             return address
-        if content[BLOCK.size - len(MAGIC) :].startswith(MAGIC):
+        if content.endswith(MAGIC):
             if struct.unpack_from("<i", content)[0] == INSIDE:
                 raise still_inside(process)
             return address

@@ -18,13 +18,13 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from covattach.errors import CovattachError, NoSafePoint, NotNow, NotPossible
+from covattach.errors import CovattachError, NoSafePoint, NoTarget, NotNow, NotPossible
 from covattach.injector import detour
 from covattach.injector.debugger import Gdb, GdbError, GdbTimeout
 from covattach.injector.detour import Detour
 from covattach.injector.injection import Injection
 from covattach.target.interpreter import Interpreter
-from covattach.target.memory import open_memory
+from covattach.target.memory import ended, open_memory
 from covattach.target.process import Process, may_not
 from covattach.target.runtime import no_python_any_more
 from covattach.target.threads import Activity, activity, to_send, traces_of_moving
@@ -52,9 +52,9 @@ def inject(process: Process, interpreter: Interpreter, text: Text, deadline: flo
         way = detour.find(process, interpreter, memory)
 
     def cancel() -> None:
-        if process.is_alive():
-            with open_memory(process) as memory:
-                way.clear(memory)
+        # Of a process that ends just now there is nothing to be taken back.
+        with contextlib.suppress(OSError, NotNow, NoTarget), open_memory(process) as memory:
+            way.clear(memory)
 
     try:
         with turn(process, deadline), Gdb(AMD64_SSE) as gdb:
@@ -97,7 +97,8 @@ def by_detour(
         sent = send(gdb, process, interpreter, way, text, deadline, tid)
         pause = time.monotonic() - began
         pause += bring_back(gdb, process, interpreter, way, deadline)
-    except GdbError as error:
+        how = outcome(process, way, sent, gdb.transcript)
+    except (GdbError, OSError) as error:  # OSError: its memory, where it has ended
         raise classify(str(error), process, gdb.transcript) from None
     except GdbTimeout:
         raise NoSafePoint(
@@ -105,7 +106,6 @@ def by_detour(
             "Try again, or give it longer: `--timeout 60`.",
             details="\n".join(gdb.transcript),
         ) from None
-    how = outcome(process, way, sent, gdb.transcript)
     keeps_gil = sent.idle and how.startswith("armed")
     return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel, keeps_gil)
 
@@ -172,11 +172,7 @@ def bring_back(
 def outcome(process: Process, way: Detour, sent: Activity, transcript: list[str]) -> str:
     """Return what was done in the thread that was sent; raises NotNow, NoSafePoint."""
     if not process.is_alive():
-        raise NotNow(
-            f"Process {process.pid} ended meanwhile.",
-            "Look for its successor.",
-            "\n".join(transcript),
-        )
+        raise ended(process, "\n".join(transcript))
     with open_memory(process) as memory:
         result, returned = way.result(memory)
     if result == detour.STARTED and not returned:
@@ -227,7 +223,7 @@ def classify(message: str, process: Process, transcript: list[str]) -> Covattach
             )
         return may_not(process, details)
     if not process.is_alive():
-        return NotNow(f"Process {process.pid} ended meanwhile.", "Look for its successor.", details)
+        return ended(process, details)
     return NotPossible(
         f"gdb could not do its work on process {process.pid}: {message}",
         "Run again with `-v` to see what was said, or use another `--method`.",

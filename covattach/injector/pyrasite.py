@@ -18,7 +18,9 @@ from covattach.errors import NoSafePoint, NotPossible
 from covattach.injector.gdb import AMD64_SSE
 from covattach.injector.injection import Injection
 from covattach.private import private_folder
+from covattach.target.interpreter import Interpreter
 from covattach.target.process import Process
+from covattach.target.runtime import subinterpreters
 
 
 def program() -> str:
@@ -30,7 +32,7 @@ def program() -> str:
     return found
 
 
-def inject(process: Process, script: str, deadline: float) -> Injection:
+def inject(process: Process, interpreter: Interpreter, script: str, deadline: float) -> Injection:
     """Have pyrasite execute the file `script` in `process`.
 
     `deadline` is a time of `time.monotonic`.  Raises NotPossible, NoSafePoint.
@@ -38,6 +40,11 @@ def inject(process: Process, script: str, deadline: float) -> Injection:
     if shutil.which("gdb") is None:
         raise NotPossible(
             "pyrasite needs gdb, which is not on PATH.", "Install it: `apt install gdb`."
+        )
+    if interpreter.version >= (3, 12) and subinterpreters(process, interpreter):
+        raise NotPossible(
+            f"Process {process.pid} has subinterpreters: pyrasite might run in one of them.",
+            "Use the default method.",
         )
     began = time.monotonic()
     with private_folder("gdb-") as configuration:

@@ -23,6 +23,7 @@ from covattach.injector.injection import Injection
 from covattach.target.interpreter import COOKIE, Interpreter
 from covattach.target.memory import Memory, open_memory
 from covattach.target.process import Process
+from covattach.target.runtime import check_python
 
 # How many words of 8 bytes _Py_DebugOffsets has, and which of them is the native thread id's.
 WORDS = {(3, 14): (95, 28), (3, 15): (111, 31)}
@@ -141,20 +142,18 @@ def inject(
             ) from None
         before = existing(memory, interpreter, support)
         main = main_thread(memory, interpreter, support)
-        if not main:  # the interpreter takes it away first when it ends
-            raise NotNow(
-                f"The interpreter of process {process.pid} is about to end.",
-                "Look for its successor with `covattach ps`.",
-            )
+        if not main:  # a program that embeds Python has none; others only when they end
+            check_python(process, interpreter)
         try:
-            arm(memory, support, main, path)
+            if main:
+                arm(memory, support, main, path)
         except OSError as error:
             raise NotNow(
                 f"The main thread of process {process.pid} is not where it says ({error}).",
                 "It may be about to end: try again, or use `--method gdb`.",
             ) from None
-        armed = 1
-        if not waited_for(has_run, min(deadline, time.monotonic() + MAIN_FIRST)):
+        armed = int(bool(main))
+        if not main or not waited_for(has_run, min(deadline, time.monotonic() + MAIN_FIRST)):
             armed += arm_others(process, memory, interpreter, support, path, before)
 
     def cancel() -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from covattach.target import files
 from covattach.target.interpreter import Interpreter
 from covattach.target.mapping import parse_mapping
+from covattach.target.memory import ended
 from covattach.target.process import LONGEST_MAPS, Process
 
 READ, RECVFROM, RECVMSG, FUTEX, RESTART = 0, 45, 47, 202, 219
@@ -85,8 +86,11 @@ def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
 
 
 def threads(process: Process) -> list[int]:
-    """Return the ids of the threads, the main one's first."""
-    return sorted(int(path.name) for path in (process.proc / "task").iterdir())
+    """Return the ids of the threads, the main one's first; raises NotNow where it has ended."""
+    try:
+        return sorted(int(name) for name in os.listdir(process.proc / "task"))
+    except OSError:
+        raise ended(process) from None
 
 
 def asleep(process: Process, interpreter: Interpreter) -> bool:

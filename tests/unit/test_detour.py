@@ -9,7 +9,7 @@ from itertools import repeat
 import pytest
 
 from covattach.errors import NotPossible
-from covattach.injector.detour import BLOCK, MAGIC, ORDER, Detour
+from covattach.injector.detour import BLOCK, LENGTH, MAGIC, MARK, ORDER, Detour
 from covattach.injector.detour_code import BEHIND, CODE, LISTING, UNDO
 from covattach.target.memory import Memory
 
@@ -41,9 +41,11 @@ def test_fields_of_the_block_are_where_the_code_looks() -> None:
     text = "\n".join(LISTING)
     called = set(map(int, re.findall(r"call \[r(?:bx|12)\+(0x\w+)\]", text), repeat(16)))
     end = BLOCK.size - len(MAGIC)
-    assert called == set(range(end - 8 * len(ORDER), end, 8))
+    assert called == set(range(end - 8 - 8 * len(ORDER), end - 8, 8))
     assert f"cmp [r12+{end:#x}],r13" in text
-    assert f"cmp byte [r12+{BLOCK.size:#x}],0x0" in text  # the text's first
+    assert f"mov rsi,[rbx+{end - 8:#x}]" in text  # where the text is
+    assert f"lea rdi,[rbx+{BLOCK.size:#x}]" in text  # where it is copied to
+    assert f"sub rsp,{BLOCK.size + LENGTH:#x}" in text
 
 
 def test_memory_that_cannot_be_written() -> None:
@@ -52,15 +54,13 @@ def test_memory_that_cannot_be_written() -> None:
     fd = os.open("/proc/self/mem", os.O_RDONLY)
     try:
         with pytest.raises(NotPossible, match="lets nobody write"):
-            Detour(0x1000, 0x2000, functions, 0).place(Memory(fd), b"0", 0x3000, run=True)
+            Detour(0x1000, 0x2000, 0x3000, functions, 0).place(Memory(fd), b"0", 0x3000, run=True)
     finally:
         os.close(fd)
 
 
-def test_block_holds_a_line() -> None:
-    """The room is enough for the block and the longest line that is ever put behind it."""
-    from covattach.injector.detour import ROOM
+def test_room_for_a_line() -> None:
+    """The room is enough for the longest line that is ever put there."""
     from covattach.injector.launcher import launcher
 
-    longest = launcher("/" + "x" * 55, 1 << 47)
-    assert BLOCK.size + len(longest) + 1 <= ROOM
+    assert len(MARK) + len(launcher("/" + "x" * 55, 1 << 47)) < LENGTH
