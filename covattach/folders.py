@@ -95,15 +95,14 @@ class Listing:
         place = (process.root, (*BASES, *process.memory_folders))
         if place not in self.known:
             self.known[place] = list(folders_in(*place))
-        uid = process.uid
-        return [folder for folder in self.known[place] if self.is_of(folder, process, uid)]
+        users = users_of(process)
+        return [folder for folder in self.known[place] if self.is_of(folder, process, users)]
 
-    def is_of(self, folder: Folder, process: Process, uid: int) -> bool:
-        """Whether a folder is that of a session of `process`, whose user is `uid`."""
+    def is_of(self, folder: Folder, process: Process, users: set[int]) -> bool:
+        """Whether a folder is that of a session of `process`, which could be these users."""
         if folder not in self.users:
             self.users[folder] = folder.only_user
-        # A worker that has changed its user since it was born has a folder of its first one's.
-        if self.users[folder] not in (uid, 0):
+        if not may_be_of(folder, self.users[folder], process, users):
             return False
         if folder not in self.facts:
             self.facts[folder] = folder.facts
@@ -179,15 +178,32 @@ def is_owners(folder: Folder) -> bool:
     """
     if not folder.is_closed:
         return False
-    facts, uid = folder.facts, folder.owner.uid if folder.owner else os.geteuid()
+    facts = folder.facts
     try:
         process = Process(int(facts["pid"]))
-        users = set(map(int, process.status["Uid"].split()))
+        users = users_of(process)
     except (NoTarget, OSError):
         return True
     except (KeyError, ValueError):
         return False
-    return process.start_time != facts.get("start_time") or uid == 0 or uid in users
+    is_another = process.start_time != facts.get("start_time")
+    return is_another or may_be_of(folder, folder.only_user, process, users)
+
+
+def users_of(process: Process) -> set[int]:
+    """Return the users that a process is, or can be again: real, effective, saved, for files."""
+    return set(map(int, process.status["Uid"].split()))
+
+
+def may_be_of(folder: Folder, owner: int | None, process: Process, users: set[int]) -> bool:
+    """Whether a session of `process`, which could be these users, may be in the `owner`'s folder.
+
+    Root's may be everybody's: a worker that has become another user has one from before.  Who is
+    that user for a while only, as a server of root's may be, has one that we have begun.
+    """
+    if owner == 0 or users == {owner}:
+        return True
+    return owner in users and records.of(folder).get("pid") == process.pid
 
 
 def is_dead(folder: Folder) -> bool:

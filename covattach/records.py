@@ -21,6 +21,7 @@ from covattach.target import places
 
 NAMES = ("pid", "start_time", "settings", "cwd")
 LONGEST = 1 << 20  # bytes
+ATTEMPTS = 3  # to keep something: another covattach may just have removed our place
 OTHERS = 0o022  # modes by which others could write
 
 
@@ -30,9 +31,11 @@ def note(folder: Folder, facts: dict[str, Any]) -> None:
         return
     held = {"path": str(folder.path), "inode": inode(folder)}
     held.update((name, facts[name]) for name in NAMES if name in facts)
-    with contextlib.suppress(OSError), opened(make=True) as place:
-        clear(place)
-        places.write(place, name_of(folder), json.dumps(held).encode())
+    for _ in range(ATTEMPTS):
+        with contextlib.suppress(OSError), opened(make=True) as place:
+            clear(place)
+            places.write(place, name_of(folder), json.dumps(held).encode())
+            return
 
 
 def of(folder: Folder) -> dict[str, Any]:
@@ -48,9 +51,10 @@ def of(folder: Folder) -> dict[str, Any]:
 
 
 def forget(folder: Folder) -> None:
-    """Remove what is kept of a session that is over; does nothing where nothing is."""
+    """Remove what is kept of a session that is over, and our place with the last."""
     with contextlib.suppress(OSError), opened() as place:
         os.unlink(name_of(folder), dir_fd=place)
+        os.rmdir(os.readlink(f"/proc/self/fd/{place}"))
 
 
 def clear(place: int) -> None:

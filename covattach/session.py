@@ -76,7 +76,8 @@ class Session:
     def is_word_of(self) -> int | None:
         """The user whose word it is whose session this was, where nobody else knows; or None."""
         owner = self.folder.owner
-        if self.alive or self.record or self.folder.is_ours_alone or owner is None:
+        is_known = self.record.get("pid") == self.pid
+        if self.alive or is_known or self.folder.is_ours_alone or owner is None:
             return None
         return owner.uid
 
@@ -90,14 +91,18 @@ class Session:
         """The target's working directory when the session began."""
         return Path(str(self.leader.said_at_start("cwd", "/")))
 
-    def witness(self, said_by: Iterable[Any] = ()) -> Witness:
+    def witness(self, said_by: Iterable[Any] = (), sender: int = 0) -> Witness:
         """Return whose word it is what this session says: everybody's who has a hand in it *now*.
 
         That is the folder's owner, the process's users, and `said_by`, those who have sent a reply.
+        Further groups are the process's: they count if it is the `sender`, itself and alone.
         """
         owners = [self.folder.owner or Owner(os.geteuid(), os.getegid())]
-        owners += credentials.now(self.pid, self.facts.get("start_time"))
         owners += [Owner(uid, gid) for uid, gid in said_by]
+        now = credentials.now(self.pid, self.facts.get("start_time"))
+        if sender == self.pid:
+            owners = [credentials.with_groups(one, now) for one in owners]
+        owners += now
         return Witness(self.folder.root, str(self.cwd), credentials.least(owners))
 
     @property
@@ -147,7 +152,9 @@ def snapshot(session: Session, reset: bool = False) -> tuple[Snapshot, float]:
 
 def told(session: Session, header: dict[str, Any], blob: bytes) -> Snapshot:
     """Return the snapshot in a reply, and whose word it is; raises SnapshotError."""
-    return replace(decode(header, blob), witness=session.witness(header["said_by"]))
+    return replace(
+        decode(header, blob), witness=session.witness(header["said_by"], header["sender"])
+    )
 
 
 def mark(session: Session, name: str) -> dict[str, Any]:

@@ -101,8 +101,7 @@ def is_same(facts: dict[str, Any], place: Folder) -> bool:
         process = Process(facts["pid"])
     except NoTarget:
         return place.belongs_to(os.geteuid())
-    same = process.start_time == facts.get("start_time")
-    return same and (place.belongs_to(process.uid) or place.belongs_to(0))
+    return process.start_time == facts.get("start_time") and folders.is_owners(place)
 
 
 def sessions(tree: Tree) -> list[Session]:

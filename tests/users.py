@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,9 @@ SECRET = "open sesame"  # noqa: S105  no password of anything
 class Liar:
     """A process of some user's that says what it is told to (tests/targets/lying.py)."""
 
-    def __init__(self, program: Path, uid: int, told: dict[str, Any]) -> None:
+    def __init__(
+        self, program: Path, uid: int, told: dict[str, Any], groups: Sequence[int] = ()
+    ) -> None:
         self.told = {"name": f"covattach-{secrets.token_hex(6)}", **told}
         self.path = TMP / str(self.told["name"])
         self.popen = subprocess.Popen(
@@ -33,7 +35,7 @@ class Liar:
             cwd=program.parent,
             user=uid,
             group=uid,
-            extra_groups=[],
+            extra_groups=groups,
         )
         assert self.popen.stdout is not None
         assert self.popen.stdout.readline() == b"ready\n"
@@ -63,9 +65,9 @@ class Users:
         shutil.copy(TARGETS / "lying.py", self.program)
         self.liars: list[Liar] = []
 
-    def lying(self, uid: int, **told: Any) -> Liar:
-        """Start a process of that user's that says what it is told."""
-        self.liars.append(Liar(self.program, uid, told))
+    def lying(self, uid: int, *groups: int, **told: Any) -> Liar:
+        """Start a process of that user's, in these groups too, that says what it is told."""
+        self.liars.append(Liar(self.program, uid, told, groups))
         return self.liars[-1]
 
     def private(self, uid: int, name: str) -> Path:

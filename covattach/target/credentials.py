@@ -62,6 +62,12 @@ def least(owners: Iterable[Owner]) -> tuple[Owner, ...]:
     return tuple(sorted(others or whole[:1], key=lambda one: (one.uid, one.gid)))
 
 
+def with_groups(one: Owner, others: Iterable[Owner]) -> Owner:
+    """Return a user with the further groups that the same user has among the others."""
+    same = [other for other in others if (other.uid, other.gid) == (one.uid, one.gid)]
+    return replace(one, groups=same[0].groups) if same else one
+
+
 def are_us(owners: Iterable[Owner]) -> bool:
     """Whether these are all ourselves, with no fewer rights."""
     return all(one.uid == os.geteuid() and not one.is_bare for one in owners)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from running import Covattach
 from users import OTHER, SECRET, THIRD, Users, lines_of, several_users, shown
 
 ALL = "html,xml,json,lcov,text,markdown"
+GROUP = 1000  # a group is the user's number and this
 # What the first process may be, whose settings and folder count for all.
 FIRST = {"root's": 0, "another user's": THIRD}
 
@@ -71,6 +73,20 @@ def test_what_both_have_named(order: str, users: Users, covattach: Covattach) ->
     for uid in (THIRD, OTHER) if order == "the owner first" else (OTHER, THIRD):
         lying(users, uid, [secret])
     assert f"{SECRET} of {THIRD}" in dumped(users, covattach)
+
+
+def test_further_groups(users: Users, covattach: Covattach) -> None:
+    """What only a group may read is shown on the word of a process that is in it, and no other."""
+    secrets = {uid: users.private(uid, "settings.py") for uid in (0, THIRD)}
+    for uid, path in secrets.items():
+        for one in (path.parent, path):
+            os.chown(one, 0, uid + GROUP)
+            one.chmod(0o750)
+    users.lying(OTHER, THIRD + GROUP, answers=True, files={str(secrets[THIRD]): [1]})
+    users.lying(OTHER, answers=True, files={str(secrets[0]): [1]})
+    found = dumped(users, covattach)
+    assert f"{SECRET} of {THIRD}" in found
+    assert f"{SECRET} of 0" not in found
 
 
 def test_windows_of_several(users: Users, covattach: Covattach) -> None:

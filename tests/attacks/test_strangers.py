@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from conftest import Interpreter, newest
 from running import TARGETS, Covattach, Target
-from users import OTHER, SECRET, THIRD, Users, lines_of, several_users, shown
+from users import OTHER, PYTHON, SECRET, THIRD, Users, lines_of, several_users, shown
 
 from covattach.folders import folders_in
+from covattach.target.process import Process
 
 NEVER = {7, 8}  # lines of idle.py that do not run after an attach
 WORKERS = TARGETS / "leaving_root.py"
@@ -172,6 +173,22 @@ def test_honest_members(interpreter: Interpreter, covattach: Covattach) -> None:
     covattach("run", "--format", "html,json", *command, env=environment)
     expected = {n for n, line in enumerate(WORKERS.open(), 1) if line.rstrip().endswith("# ran")}
     assert lines_of(covattach.folder / "coverage.json", WORKERS.name) == expected
+
+
+def test_a_root_that_is_another_user_for_a_while(users: Users, covattach: Covattach) -> None:
+    """That user's folder is not its session, though it has that effective user now."""
+    words = f"import os; os.seteuid({OTHER}); print('ready', flush=True); input()"
+    with subprocess.Popen(
+        [PYTHON, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as popen:
+        assert popen.stdout is not None
+        assert popen.stdout.readline() == b"ready\n"
+        claim = {"pid": popen.pid, "start_time": Process(popen.pid).start_time}
+        liar = users.lying(OTHER, answers=True, facts=claim, files={str(users.public("x.py")): [7]})
+        covattach.fails(8, "dump", popen.pid)
+        assert popen.pid not in [one["pid"] for one in covattach("status", "--json").facts]
+        assert liar.end() == ""
+        popen.communicate(b"\n")
 
 
 def test_a_mount_is_no_session(users: Users) -> None:
