@@ -66,13 +66,13 @@ def test_what_only_others_may_read(first: str, users: Users, covattach: Covattac
     assert lines_of(covattach.folder / "coverage.json", "shop.py") == {1}
 
 
-@pytest.mark.parametrize("order", ["the owner first", "the owner last"])
-def test_what_both_have_named(order: str, users: Users, covattach: Covattach) -> None:
+def test_what_both_have_named(users: Users, covattach: Covattach) -> None:
     """It is shown on the word of the one that may read it, whoever comes first."""
-    secret = users.private(THIRD, "settings.py")
-    for uid in (THIRD, OTHER) if order == "the owner first" else (OTHER, THIRD):
-        lying(users, uid, [secret])
-    assert f"{SECRET} of {THIRD}" in dumped(users, covattach)
+    secrets = {uid: users.private(uid, f"of_{uid}.py") for uid in (OTHER, THIRD)}
+    for uid in secrets:
+        lying(users, uid, list(secrets.values()))
+    found = dumped(users, covattach)
+    assert all(f"{SECRET} of {uid}" in found for uid in secrets)
 
 
 def test_further_groups(users: Users, covattach: Covattach) -> None:
