@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
+import time
+
 from covattach.errors import NotNow
 from covattach.target.process import Process
 
+MOMENT = 1.0  # seconds for a sampling profiler, such as py-spy, to let go of what it looks at
 DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
 
 
-def check_state(process: Process) -> None:
-    """Raise NotNow, or NoTarget, for a process in a state in which nothing can be begun."""
-    state = process.state
+def check_state(process: Process, patience: float = MOMENT) -> None:
+    """Raise NotNow, or NoTarget, for a process in a state in which nothing can be begun.
+
+    A tracer that is there now may be gone in a moment: it is looked again for `patience` seconds.
+    """
+    until = time.monotonic() + patience
+    while True:
+        status = process.status
+        state, tracer = status["State"][0], int(status["TracerPid"])
+        if (not tracer and state != "t") or time.monotonic() > until:
+            break
+        time.sleep(0.001)
     if state in "ZX":
         raise NotNow(
             f"Process {process.pid} has ended and only waits to be collected by its parent.",
             "Look for its successor with `covattach ps`.",
         )
-    if process.tracer:
+    if tracer:
         raise NotNow(
-            f"Process {process.pid} is being debugged by process {process.tracer}.",
+            f"Process {process.pid} is being debugged by process {tracer}.",
             "Detach that debugger first.",
         )
     if state in "Tt":

@@ -21,6 +21,7 @@ from covattach.target.runtime import check_python
 
 PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*$")  # a program's name, where nothing else is known
 OURS = re.compile(r"(^|/)covattach$")
+LOOKING = 0.05  # seconds that a debugger is given to be a profiler that only looks
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ def described(process: Process, listing: folders.Listing) -> Python:
     try:
         interpreter = find_interpreter(process)
         version = interpreter.dotted
-        preconditions.check_state(process)
+        preconditions.check_state(process, LOOKING)
         check_python(process, interpreter)
         check_way(process, interpreter)
     except CovattachError as error:

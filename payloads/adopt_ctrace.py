@@ -11,20 +11,19 @@ from __future__ import annotations
 
 import sys
 from functools import partial
-from itertools import chain, repeat
-from operator import attrgetter
+from itertools import chain
 from types import FrameType
 from typing import Any
 
-from . import frames, gil, greenlets, tracers
+from . import frames, greenlets, tracers
 from .every_thread import CannotAdopt, EveryThread
+from .frame_functions import FrameFunctions
 from .green_tracers import GreenTracers
+from .rivals import Rivals
+from .stacks import STALE, Stacks
 from .tracing_flags import SAVED_WITH_STACK, TracingFlags, UnknownGreenlet
 
 __all__ = ["CannotAdopt", "CtraceAdoption"]
-# Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
-# when it was given the function in Python: in C, coverage's tracer would leave it at the `def`.
-STALE = sys.version_info[:2] < (3, 10)
 PASSES = 2  # over all stacks, the second for what moved during the first
 
 
@@ -35,19 +34,19 @@ class CtraceAdoption:
         self.collector = collector
         self.note = note
         self.threads: EveryThread | None = None
-        self.ident = 0
-        self.lines: dict[FrameType, int] = {}  # where each running frame was at the start
-        self.stopped = False
+        self.has_ended = False
         self.hook: Any = self.on_event  # one object, however many threads and frames have it
-        self.green: Any = GreenTracers(collector, self.tell_frame)
+        self.stacks: Any = Stacks(collector, self.hook)
+        self.green: Any = GreenTracers(collector, self.stacks.tell_frame)
         self.flags: TracingFlags | None = None
+        self.functions: Any = FrameFunctions(self.hook, self.is_ours)
+        self.rivals = Rivals()
 
     def start(self, ident: int) -> None:
         """Adopt what runs, in all threads but `ident`, the caller; it is 0 if all begins here.
 
         Raises CannotAdopt; then only threads that start later are measured.
         """
-        self.ident = ident
         started, self.collector.tracers = self.collector.tracers, tracers.Tracers()
         self.collector.tracers.extend(started)
         if not ident:
@@ -58,7 +57,7 @@ class CtraceAdoption:
         self.flags = self.flags_of_greenlets()
         # What can be done here is not done in the application's threads.
         known = self.collector.should_trace_cache
-        for frame in frames.all_running(but=ident):
+        for frame in frames.all_running(ident):
             name = frame.f_code.co_filename
             if name not in known:
                 known[name] = self.collector.should_trace(name, frame)
@@ -87,42 +86,71 @@ class CtraceAdoption:
 
         In this order nothing needs to stand still: what is called from now on is an event in a
         thread that has the function, and what was called before is on the stack until it ends.
+        A thread that has one of somebody else's is left to that, as far as can be known.
         """
         assert self.threads is not None
+        own = frames.own_ident()
         look = self.look(on=True)
         self.green.suspended = look.suspended  # is filled before another thread runs
-        self.threads.set(self.hook, *look.calls)
+        settled: set[int] = set()
+        if self.threads.is_seen:
+            had = self.threads.functions()
+            settled = {ident for ident, one in had.items() if not tracers.is_inert(one)}
+            self.rivals.see(filter(self.is_somebodys, had.values()))
+            free = filter(tracers.is_inert, had.values())
+            self.threads.give_where_none(self.hook, free, *look.calls)
+        else:
+            self.threads.set(self.hook, *look.calls)
         if not look.instrument():
             self.note("greenlets that are suspended now are not measured: no tool id is free")
         for _ in range(PASSES):
-            every = chain(frames.all_running(but=self.ident), look.of_greenlets())
+            green = [frame for frame in look.of_greenlets() if tracers.is_inert(frame.f_trace)]
+            every = chain(frames.all_running(own, *settled), green)
             running = [frame for frame in every if not frames.is_inside(frame)]
-            missing = [frame for frame in running if tracers.is_free(frame)]
-            given = gil.exhausting(map(setattr, missing, repeat("f_trace"), repeat(self.hook)))
-            known = partial(self.lines.update, zip(missing, map(attrgetter("f_lineno"), missing)))
-            if self.collector.branch:
-                gil.at_once(known, given)
-            else:
-                gil.at_once(given)
+            self.functions.give(running, self.stacks.lines if self.collector.branch else None)
         # What ended in the meantime must not be kept alive, nor what it refers to.
-        for ended in set(self.lines).difference(running):
-            self.lines.pop(ended, None)
+        self.stacks.keep_only(running)
+
+    def tend(self) -> None:
+        """Measure again what others have had, and are done with; for the agent's thread only."""
+        threads = None if self.has_ended else self.reachable()
+        if threads is None:
+            return
+        hook = self.collector._installation_trace
+        is_taken = not hook.is_set()
+        if is_taken and hook.set_where_free():
+            self.rivals.see_trace()
+        if threads.is_seen:
+            found = threads.functions().values()
+            self.rivals.see(filter(self.is_somebodys, (*found, hook.current())))
+            is_lost = any(map(tracers.is_inert, found))
+        else:
+            self.rivals.see(filter(self.is_somebodys, (hook.current(),)))
+            is_lost = is_taken and hook.is_set() and not self.others()
+        if is_lost:
+            self.install()
+
+    def told(self) -> list[str]:
+        """Return what is to be said of those who have had threads of ours."""
+        return self.rivals.told()
 
     def on_event(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Start coverage's tracer in this thread of the application, at its next event.
 
-        A fault of ours must not reach the application.  But what its own signal handlers raise,
-        which can happen in here, is the application's.
+        A fault of ours must not reach the application; what its own signal handlers raise must.
         """
         try:
+            if sys.gettrace() != self.hook and not self.has_ended:
+                frame.f_trace = None  # somebody else's thread, and that one calls it
+                return None
             sys.settrace(None)
-            if not self.stopped:
+            if not self.has_ended:
                 self.adopt(frame, event, arg)
         except BaseException as error:
             if not frames.is_fault_of_ours(error):
                 self.again()
                 raise
-            if isinstance(error, (RecursionError, MemoryError)) and not self.stopped:
+            if isinstance(error, (RecursionError, MemoryError)) and not self.has_ended:
                 sys.settrace(self.hook)  # try again where there is more room
                 return self.hook
             self.note(f"a thread is not measured: {error!r}")
@@ -138,50 +166,18 @@ class CtraceAdoption:
         import _thread
 
         def readopt() -> None:
-            if not self.stopped:
+            if not self.has_ended:
                 self.install()
 
         _thread.start_new_thread(readopt, ())
 
     def adopt(self, frame: FrameType, event: str, arg: Any) -> None:
         """Start coverage's tracer in this thread, which is at an event."""
+        if frames.is_inside(list(frames.stack(frame))[-1]):
+            return  # a thread of ours
         tracer = self.green.start(greenlets.root())
         if tracer is not None:
-            self.tell(tracer, frame, event, arg)
-
-    def tell(self, tracer: Any, frame: FrameType, event: str, arg: Any) -> None:
-        """Tell `tracer` of the frames on the stack, then of the event itself."""
-        running = list(frames.stack(frame))
-        if event == "call":
-            running.pop(0)  # this one it is about to see
-        before = self.lines.get(frame)
-        tracer.should_start_context = None  # they are not entered now, see `entries`
-        for outer in reversed(running):
-            self.tell_frame(tracer, outer)
-        tracer.should_start_context = self.collector.should_start_context
-        if self.collector.branch and event == "line":
-            if before is not None:
-                shift = tracers.bits(self.collector)
-                self.held_for(frame).add(before | frame.f_lineno << shift)
-        else:
-            tracer(frame, event, arg)
-
-    def tell_frame(self, tracer: Any, frame: FrameType) -> None:
-        """Tell `tracer` of one frame that is on a stack."""
-        if STALE and frame.f_trace is None:
-            frame.f_trace = self.hook
-        tracer(frame, "call", None)
-        if self.collector.branch:
-            tracers.set_last_line(tracer, frame, self.held_for(frame))
-        self.lines.pop(frame, None)
-
-    def held_for(self, frame: FrameType) -> set[int]:
-        """Return the set that coverage fills for the frame's file; one of no use if it is none."""
-        disposition = self.collector.should_trace_cache.get(frame.f_code.co_filename)
-        if disposition is None or not disposition.trace:
-            return set()
-        held: set[int] = self.collector.data[disposition.source_filename]
-        return held
+            self.stacks.tell(tracer, frame, event, arg)
 
     def rearm(self, taken: dict[str, Any]) -> None:
         """Do nothing: the C tracer reports every line each time."""
@@ -192,7 +188,7 @@ class CtraceAdoption:
         Called after coverage has stopped.  A frame's own trace function goes too: left behind,
         it would disturb a debugger that comes later.
         """
-        self.stopped = True
+        self.has_ended = True
         # A thread may be about to start one, here or in coverage's own function for new threads.
         self.collector._start_tracer = tuple
         frames.wait_for_others()
@@ -203,19 +199,21 @@ class CtraceAdoption:
             self.flags = None  # that profiler needs them
         look = self.look(on=False)
         threads = self.reachable()
-        if threads is not None and not self.others():
+        if threads is not None and threads.is_seen:
+            threads.take_where([self.hook, *self.collector.tracers], *look.calls)
+        elif threads is not None and not self.others():
             threads.set(None, *look.calls)
             look.instrument()
+        if self.is_ours(sys.gettrace()):
+            sys.settrace(None)
         for _ in range(PASSES):
-            every = chain(frames.all_running(), look.of_greenlets())
-            traced = [frame for frame in every if self.is_ours(frame.f_trace)]
-            gil.at_once(gil.exhausting(map(setattr, traced, repeat("f_trace"), repeat(None))))
-        self.lines.clear()
+            self.functions.take(chain(frames.all_running(), look.of_greenlets()))
+        self.stacks.lines.clear()
         self.let_go()
 
     def forget(self) -> None:
         """Refer no more to what refers to this, once no thread is in it."""
-        self.hook = self.green = None
+        self.hook = self.green = self.stacks = self.functions = None
 
     def reachable(self) -> EveryThread | None:
         """Return the threads; None where each has to take its tracer off at its next event."""
@@ -226,13 +224,19 @@ class CtraceAdoption:
         return self.threads
 
     def is_ours(self, function: Any) -> bool:
-        """Tell whether a trace function is ours or one of coverage's tracers."""
-        return function is self.hook or isinstance(function, self.collector.core.tracer_class)
+        """Tell whether a trace function is ours or one of our coverage's tracers."""
+        if isinstance(function, self.collector.core.tracer_class):
+            return function.data is self.collector.data
+        ours = (self.hook, self.collector._installation_trace)
+        return function is not None and function in ours
+
+    def is_somebodys(self, function: Any) -> bool:
+        """Tell whether a trace function is one of others, who are at work."""
+        return not tracers.is_inert(function) and not self.is_ours(function)
 
     def others(self) -> bool:
         """Tell whether somebody, a debugger say, has set a trace function since the start."""
-        functions = [frame.f_trace for frame in frames.all_running()]
-        return any(one is not None and not self.is_ours(one) for one in functions)
+        return any(self.is_somebodys(frame.f_trace) for frame in frames.all_running())
 
     def let_go(self) -> None:
         """Empty the tracers, which suspended generators may refer to for long."""

@@ -14,6 +14,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from . import frames, greenlets
+from .apart import NAME
 from .codes import Codes
 from .entries import Entries
 from .quiet import Quiet, is_quiet
@@ -26,11 +27,9 @@ REPORTS = {
     "sysmon_branch_either": ("code", "instruction_offset", "destination_offset"),
 }
 
-NAME = "coverage.py"  # by which coverage takes a tool id
 
-
-def tools_of_coverage() -> list[int]:
-    """Return the tool ids of sys.monitoring that are taken by a coverage; [] below 3.12."""
+def own_tools() -> list[int]:
+    """Return the tool ids of sys.monitoring that a coverage of ours has taken; [] below 3.12."""
     monitoring: Any = getattr(sys, "monitoring", None)
     return [tool for tool in range(6) if monitoring and monitoring.get_tool(tool) == NAME]
 
@@ -47,14 +46,10 @@ def release(tool: int) -> None:
     monitoring.free_tool_id(tool)
 
 
-def give_back(others: list[int]) -> None:
-    """Undo a start of coverage's that has failed half-way: it keeps the tool id.
-
-    `others` are the ids that a coverage had before.
-    """
-    for tool in tools_of_coverage():
-        if tool not in others:
-            release(tool)
+def give_back() -> None:
+    """Undo a start of coverage's that has failed half-way: it keeps the tool id."""
+    for tool in own_tools():
+        release(tool)
 
 
 class SysmonAdoption:
@@ -184,6 +179,17 @@ class SysmonAdoption:
         else:
             getattr(self.tracer, name)(code, *rest)
 
+    def tend(self) -> None:
+        """Do nothing: nobody is in the way of a tool of sys.monitoring."""
+
+    def told(self) -> list[str]:
+        """Return what is to be said of others: of one who has taken the tool id away."""
+        holder = self.monitoring.get_tool(self.tool)
+        if holder == NAME:
+            return []
+        taken = f"the tool id {self.tool} of sys.monitoring was taken away, by {holder}"
+        return [f"{taken}: nothing is measured since"]
+
     def forget(self) -> None:
         """Refer no more to what refers to this, once no thread is in it."""
         self.quiet.listener = None
@@ -197,7 +203,7 @@ class SysmonAdoption:
         with self.tracer.lock:
             # From here on a thread that is just entering a function sets no more events.
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
-        if not was_on:
+        if not was_on or self.monitoring.get_tool(self.tool) != NAME:
             return
         for code in list(self.tracer.code_objects):
             self.monitoring.set_local_events(self.tracer.myid, code, 0)

@@ -34,7 +34,7 @@ def after_fork(act: Any, forking: FrameType | None, tool: int | None) -> None:
 def free_tool() -> int | None:
     """Return a tool id that nobody has, and take it; None if there is none."""
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-    for tool in (3, 4, 5, 2, 1):  # the last of them have names: profiler, coverage, debugger
+    for tool in (3, 4, 5, 1, 2):  # the last of them have names: coverage and profiler
         if monitoring.get_tool(tool) is None:
             monitoring.use_tool_id(tool, NAME)
             return tool

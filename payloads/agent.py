@@ -98,6 +98,7 @@ class Agent:
             self.session.is_over = True  # it has been stopped while we could not be asked
         else:
             self.session.on_time()
+            self.sigterm.tend()
 
     def on_sigterm(self) -> None:
         """Save and die, if the signal was for this process."""
@@ -164,6 +165,7 @@ class Agent:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
             if self.sigterm.receiver is None and self.sigterm.take():
                 self.door.watch_sigterm(self.sigterm.receiver)
+            self.sigterm.tend()
             self.session.last.then = self.at_exit
         if cov or self.tracing.is_on:
             self.watch_forks()

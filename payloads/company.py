@@ -6,8 +6,11 @@ import sys
 from typing import Any
 
 from . import frames, tracers
+from .every_thread import CannotAdopt, EveryThread
 
-TOOLS = range(1, 6)  # the ids of sys.monitoring among which coverage looks for a free one
+# The ids of sys.monitoring, the best one first, that ours may take.  Debuggers want 0 and profilers
+# 2: they raise where that is taken.  SlipCover wants 1, from which coverage also looks for its own.
+TOOLS = (3, 4, 5, 1)
 LEGACY = 1 << 7  # the bit by which CPython itself listens for `sys.settrace` from 3.12 on
 
 
@@ -43,29 +46,59 @@ def refuse_coverage(current: Any) -> None:
 
 
 def refuse_tracers() -> None:
-    """Raise Refused where a trace function is set, which a trace function of ours would replace."""
+    """Raise Refused where a trace function is set, which a trace function of ours would replace.
+
+    Below 3.12 a thread that has one can be left to it; there must be others to measure.
+    """
     hook = getattr(sys.modules.get("threading"), "_trace_hook", None)
-    if hook is not None:
+    if not tracers.is_inert(hook):
         raise Refused(f"the application has set a trace function for its threads: {name_of(hook)}")
-    for frame in frames.all_running(but=frames.own_ident()):
-        if not tracers.is_free(frame):
+    monitoring: Any = getattr(sys, "monitoring", None)
+    if monitoring is None:
+        refuse_if_all_are_traced()
+    elif any(tools & LEGACY for tools in monitoring._all_events().values()):
+        refuse_traced_frames()
+        raise Refused("a thread has set a trace function, by sys.settrace; which is not known")
+
+
+def refuse_if_all_are_traced() -> None:
+    """Raise Refused where each thread that runs Python has a trace function of somebody's."""
+    try:
+        functions = EveryThread().functions()
+    except CannotAdopt:
+        refuse_traced_frames()
+        return
+    running = set(sys._current_frames()) - {frames.own_ident()}
+    theirs = [functions[ident] for ident in running & set(functions)]
+    if theirs and not any(map(tracers.is_inert, theirs)):
+        raise Refused(
+            "a debugger or another trace function is active in all threads of this process: "
+            f"{name_of(theirs[0])}"
+        )
+
+
+def refuse_traced_frames() -> None:
+    """Raise Refused where a frame that runs has a trace function of somebody's."""
+    for frame in frames.all_running(frames.own_ident()):
+        if not tracers.is_inert(frame.f_trace):
             raise Refused(
                 "a debugger or another trace function is active in this process: "
                 f"{name_of(frame.f_trace)}, in {frame.f_code.co_name} of {frame.f_code.co_filename}"
             )
-    monitoring: Any = getattr(sys, "monitoring", None)
-    if monitoring is not None and any(
-        tools & LEGACY for tools in monitoring._all_events().values()
-    ):
-        raise Refused("a thread has set a trace function, by sys.settrace; which is not known")
+
+
+def free_tool() -> int | None:
+    """Return a tool id of sys.monitoring that is free and that no other tool counts on, or None."""
+    monitoring: Any = getattr(sys, "monitoring", None)  # from 3.12 on
+    return next((one for one in TOOLS if monitoring and monitoring.get_tool(one) is None), None)
 
 
 def refuse_full_house() -> None:
     """Raise Refused if no tool id of sys.monitoring is free."""
-    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-    holders = [monitoring.get_tool(tool) for tool in TOOLS]
-    if None not in holders:
-        named = ", ".join(map(str, holders))
+    if free_tool() is None:
+        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        named = ", ".join(str(monitoring.get_tool(tool)) for tool in sorted(TOOLS))
         raise Refused(
-            f"all sys.monitoring tool ids are taken, by {named}; --core ctrace needs none"
+            f"the tool ids 1, 3, 4 and 5 of sys.monitoring are taken, by {named}, and 0 and 2 are "
+            "for debuggers and profilers; --core ctrace needs none"
         )

@@ -154,6 +154,7 @@ class Cost:
         ours = min(running * (1 - 1 / self.factor) + reports, 0.99)
         self.percent = 100 * ours / (1 - ours)
 
-    def is_too_high(self) -> bool:
-        """Tell whether the target has been slowed down by more than the limit, for long enough."""
+    def is_too_high(self, points: int) -> bool:
+        """Look; tell whether the target is slowed down beyond the limit, for long enough."""
+        self.look(points)
         return len(self.looks) > PERIODS and self.percent > self.limit

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import accumulate, chain, compress, repeat, takewhile
-from operator import eq, itemgetter, not_
+from operator import itemgetter
 from types import FrameType
 from typing import Any
 
-from . import gil, native
+from . import frames, gil, native
 
 WORDS = 24  # of a PyThreadState, in which the function's object is looked for: fewer than it has
 NATIVE = {"trace": "_PyEval_SetTrace", "profile": "_PyEval_SetProfile"}
@@ -75,7 +75,17 @@ class EveryThread:
         if not found or not address or self.words[found] == id(marker):
             raise CannotAdopt("the thread state of this interpreter has an unknown layout")
         self.place = found
+        own = frames.own_ident()
+        idents = (place for place in range(found + 1, WORDS) if self.words[place] == own)
+        self.ident_place = next(idents, 0)
+        if not self.ident_place:
+            raise CannotAdopt("the thread state of this interpreter has an unknown layout")
         return address
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it can be told which function a thread has."""
+        return self.set_all is None
 
     def set(self, function: Any, *also: Callable[[], Any]) -> None:
         """Make `function` (or None) the one of all threads; this one has none after.
@@ -119,19 +129,31 @@ class EveryThread:
         self.do(partial(functions.extend, map(itemgetter(self.place - 3), states)))
         return any(functions)
 
-    def give_where_none(self, function: Any) -> None:
-        """Give a function to each thread that has none, and leave the others what they have."""
-        self.do(self.giving(compress(self.others(), map(not_, self.held())), function))
+    def give_where_none(self, function: Any, free: Iterable[Any] = (), *also: Any) -> None:
+        """Give a function to each thread that has none, or one of `free`; `also` as for `set`."""
+        is_free = {None, *map(id, free)}.__contains__
+        self.do(self.giving(compress(self.others(), map(is_free, self.held())), function), *also)
 
-    def take_where(self, function: Any) -> None:
-        """Take a function away from each thread that has this one."""
-        self.do(self.taking(compress(self.others(), map(partial(eq, id(function)), self.held()))))
+    def take_where(self, functions: Iterable[Any], *also: Any) -> None:
+        """Take these functions away from the threads that have them; `also` as for `set`."""
+        is_one = set(map(id, functions)).__contains__
+        self.do(self.taking(compress(self.others(), map(is_one, self.held()))), *also)
+
+    def functions(self) -> dict[int, Any]:
+        """Return the function, or None, of each other thread, by the thread's identifier."""
+        pairs: list[tuple[int, int | None]] = []
+        found: list[Any] = []
+        states = map(type(self.words).from_address, self.others())
+        self.do(
+            partial(pairs.extend, map(itemgetter(self.ident_place, self.place), states)),
+            partial(found.extend, map(native.object_at, filter(None, map(itemgetter(1), pairs)))),
+        )
+        each = iter(found)
+        return {ident: next(each) if address else None for ident, address in pairs}
 
     def somebodys(self) -> list[Any]:
         """Return the functions that other threads have."""
-        found: list[Any] = []
-        self.do(partial(found.extend, map(native.object_at, filter(None, self.held()))))
-        return found
+        return [one for one in self.functions().values() if one is not None]
 
     def do(self, *calls: Any) -> None:
         """Call each in turn, while no other thread runs."""

@@ -25,6 +25,7 @@ def stack(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
+<<<<<<< HEAD
 def of_threads() -> Callable[[], dict[int, FrameType]]:
     """Return the C function that returns the innermost frame of each thread, by its identifier.
 
@@ -38,6 +39,12 @@ def all_running(but: int = 0) -> Iterator[FrameType]:
     """Yield the running frames of all threads but the one with the identifier `but`."""
     for ident, frame in of_threads()().items():
         if ident != but:
+=======
+def all_running(*but: int) -> Iterator[FrameType]:
+    """Yield the running frames of all threads but those with the identifiers `but`."""
+    for ident, frame in sys._current_frames().items():
+        if ident not in but:
+>>>>>>> ed1bb86 (Tell what is ours from what is theirs, in every order of coming and going)
             yield from stack(frame)
 
 
@@ -83,7 +90,7 @@ def is_inside(frame: FrameType) -> bool:
 
 def is_alone() -> bool:
     """Tell whether no other thread is in our code or coverage's."""
-    return not any(map(is_inside, all_running(but=own_ident())))
+    return not any(map(is_inside, all_running(own_ident())))
 
 
 def is_fault_of_ours(error: BaseException) -> bool:
@@ -117,7 +124,7 @@ def wait_for_others(is_there: Callable[[FrameType], bool] = is_inside) -> bool:
     until = time.monotonic() + PATIENCE
     pause = _queue.SimpleQueue[None]()  # gevent has replaced `time.sleep`
     own = own_ident()  # not always the agent's: a forked child has only its own
-    while any(map(is_there, all_running(but=own))):
+    while any(map(is_there, all_running(own))):
         if time.monotonic() > until:
             return False
         try:

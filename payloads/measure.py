@@ -11,12 +11,22 @@ from typing import Any
 from . import (
     adopt_ctrace,
     adopt_sysmon,
+<<<<<<< HEAD
     company,
     frames,
     greenlets,
     isolated,
     later,
     library,
+=======
+    apart,
+    company,
+    frames,
+    greenlets,
+    later,
+    library,
+    new_threads,
+>>>>>>> ed1bb86 (Tell what is ours from what is theirs, in every order of coming and going)
     tracers,
 )
 from .cores import CORES, best_core
@@ -38,6 +48,7 @@ class Measurement:
         """
         self.warnings: list[str] = []
         self.adoption: Any = None
+        self.uses: Any = None
         self.is_on = True
         self.is_first = bool(options.get("here"))
         self.package, self.put_aside = library.bring(options.get("brought"))
@@ -103,23 +114,25 @@ class Measurement:
 
     def note(self, message: str, slug: str | None = None, once: bool = False) -> None:
         """Keep a warning of coverage's for the user; the target's stderr is not ours."""
-        self.warnings.append(message)
+        if message not in self.warnings:
+            self.warnings.append(message)
 
     def start(self) -> None:
         """Measure every thread and every frame, those that are running too."""
-        others = adopt_sysmon.tools_of_coverage()
         try:
             self.prepare()
-            tracers.remove_locks(self.cov._collector)
-            with tracers.without_lock():
+            collector = self.cov._collector
+            tracers.remove_locks(collector)
+            apart.have_own_stacks(self.cov)
+            collector._installation_trace = new_threads.Hook(collector, self.note)
+            with apart.beginning(self.cov):
                 self.cov.start()
         except BaseException:
-            adopt_sysmon.give_back(others)
+            adopt_sysmon.give_back()
             self.leave()
             raise
         finally:
             atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
-        collector = self.cov._collector
         self.core = CORES[collector.tracer_name()]
         try:
             self.snapshots: Any = Snapshots(collector)
@@ -140,6 +153,7 @@ class Measurement:
             self.stop()
             raise
         sys.covattach = self.cov  # type: ignore[attr-defined]
+        self.uses = apart.Uses(self.package)
 
     def prepare(self) -> None:
         """Do what `Coverage.start` would do first: so the collector is there before it measures."""
@@ -166,8 +180,16 @@ class Measurement:
             "coverage": self.package.__version__,
             "core": self.core,
             "branch": bool(self.cov.get_option("run:branch")),
-            "warnings": self.warnings,
+            "warnings": [*self.warnings, *self.missed()],
         }
+
+    def missed(self) -> list[str]:
+        """Return what is to be said of others, who have had what ours should have; looks again."""
+        if self.adoption is None or not self.is_on:
+            return []
+        self.adoption.tend()
+        told: list[str] = self.adoption.told()
+        return told
 
     def renew_lock(self) -> None:
         """Replace coverage's lock in a forked child: a thread that is gone may hold it."""
@@ -214,12 +236,10 @@ class Measurement:
 
     def leave_threads_to_others(self) -> None:
         """Keep coverage's `stop` from removing a trace function that is somebody else's."""
-        collector = self.cov._collector
-        hook = getattr(collector.threading, "_trace_hook", None)
-        if hook != collector._installation_trace:
-            collector.threading = None
+        self.cov._collector._installation_trace.end()
+        self.cov._collector.threading = None
 
     def leave(self) -> None:
-        """Put coverage aside where we brought it in."""
-        if self.put_aside:
+        """Put coverage aside where we brought it in, unless the application has come to use it."""
+        if self.put_aside and (self.uses is None or not self.uses.has_grown()):
             library.put_aside()

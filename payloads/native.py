@@ -1,8 +1,9 @@
-"""Calling functions of the interpreter, by `_ctypes` alone; for Python below 3.12 only.
+"""Calling functions of the interpreter, by `_ctypes` alone; below Python 3.12, or where it is used.
 
 The module `ctypes` on top of it makes a callback when it is imported, for which libffi opens its
 own file and never closes it: a descriptor that would be left in the target.  From libffi 3.5 on
-`_ctypes` itself does so; the Pythons that come with that one need no native calls.
+`_ctypes` itself does so; the Pythons that come with that one need no native calls, and have them
+only if the application has imported it.
 
 Its classes are made once for all sessions: each refers to itself, and would wait for the garbage
 collector.
@@ -26,6 +27,13 @@ CDECL, PYTHONAPI = 1, 4  # flags of Modules/_ctypes/ctypes.h; PYTHONAPI keeps th
 
 class NoNativeCalls(Exception):
     """The target's Python has no `_ctypes`, or the function is not exported."""
+
+
+def is_there() -> bool:
+    """Tell whether native calls can be made."""
+    global _ctypes
+    _ctypes = _ctypes or sys.modules.get("_ctypes")
+    return _ctypes is not None
 
 
 @lru_cache(None)

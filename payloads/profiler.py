@@ -10,7 +10,7 @@ import sys
 from types import FrameType
 from typing import Any
 
-from . import company, cost, frames
+from . import company, cost, frames, tracers
 from .calls import CALL, RAISE, RESUME, RETURN, YIELD, Calls, clock
 from .every_thread import CannotAdopt, EveryThread
 
@@ -43,7 +43,7 @@ class ProfileHook:
         """Raise company.Refused where there is a profiler, which ours would replace."""
         there = [self.threading._profile_hook, *self.threads.somebodys()]
         for found in there:
-            if found is not None:
+            if not tracers.is_inert(found):
                 raise company.Refused(f"a profiler is active: {company.name_of(found)}")
 
     def install(self) -> None:
@@ -138,9 +138,9 @@ class ProfileHook:
         self.is_on, self.has_ended = False, True
         if self.threading._profile_hook is self.hook:
             self.threading._profile_hook = None
-        self.threads.take_where(self.hook)
+        self.threads.take_where([self.hook])
         if sys.getprofile() is self.hook:
             sys.setprofile(None)  # in a forked child this thread is the application's
         # One that is just starting, or in the hook, takes it off itself.
         frames.wait_for_others(frames.in_file_of(self.see))
-        self.threads.take_where(self.hook)
+        self.threads.take_where([self.hook])

@@ -93,7 +93,7 @@ class Session:
             now = time.monotonic()
             self.every = float(request.get("every") or 0)
             self.next_save = now + self.every if self.every else NEVER
-            self.next_look = now if self.cost is not None else NEVER
+            self.next_look = now
             self.ends = tree.until(request, now)
             if request.get("tree"):
                 self.join(request)
@@ -106,10 +106,9 @@ class Session:
             tree.announce(request, self.ends)
 
     def look(self) -> None:
-        """Take measuring off if it costs too much: save, be rid of it, and go on answering."""
-        snapshots = self.measurement.snapshots
-        self.cost.look(snapshots.held())
-        if not self.cost.is_too_high():
+        """See to others; take measuring off if it costs too much: save it, and go on answering."""
+        self.measurement.missed()
+        if self.cost is None or not self.cost.is_too_high(self.measurement.snapshots.held()):
             return
         self.take_off(
             f"it slowed the target down by about {self.cost.percent:.0f} %, "

@@ -6,6 +6,9 @@ faulthandler, whose handler is C, needs no thread of ours, and writes a tracebac
 (Modules/faulthandler.c).  What it writes is of no interest: the descriptor is a socket, which wakes
 the agent.  Python's own table of signals goes on saying what is true for the application: default.
 
+That handler is shared with the application, which may register it for the same signal.  As long as
+the registration is ours, faulthandler refers to our file, and nobody else does.
+
 A child that C code forks has the same handler and the same socket until it is another program.  The
 kernel notes who has written (unix(7), SO_PASSCRED): what was meant for a child is sent on to it.
 """
@@ -17,8 +20,13 @@ import _socket
 import os
 import struct
 import sys
+from functools import partial
 from typing import Any
+from weakref import ref
 
+from . import gil, native
+
+SIGACTION = 19  # machine words of a `struct sigaction`, of which the first is the handler
 TRIES = 10  # to send a signal on to a child that is about to be another program
 SO_PASSCRED, SCM_CREDENTIALS = 16, 2  # include/linux/socket.h
 
@@ -31,11 +39,13 @@ class Sigterm:
         self.sender: Any = None
         self.has_come = False
         self.sent_on: dict[int, int] = {}
+        self.output: ref[Output] | None = None
+        self.handler: int | None = None
 
     def take(self) -> bool:
         """Take the signal if the application has not; tell whether it is taken."""
         self.has_come = False
-        if _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL or is_caught_in_c():
+        if not is_free():
             return False
         kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
         self.receiver, self.sender = _socket.socketpair(_socket.AF_UNIX, kind)
@@ -44,21 +54,57 @@ class Sigterm:
         return True
 
     def catch(self) -> None:
-        """Have faulthandler catch it; also again, after `let`."""
-        if self.sender is not None:
+        """Have faulthandler catch it; also again, after `let`.  Not if somebody else does."""
+        if self.sender is not None and is_free():
             import faulthandler
 
-            faulthandler.register(_signal.SIGTERM, self.sender.fileno(), all_threads=False)
+            output = Output(self.sender.fileno())
+            faulthandler.register(_signal.SIGTERM, output, all_threads=False)
+            self.output = ref(output)
+            self.handler = handler()
+
+    def is_registered(self) -> bool:
+        """Tell whether what faulthandler has registered is ours."""
+        return self.output is not None and self.output() is not None
+
+    def is_handling(self) -> bool:
+        """Tell whether faulthandler's handler is the one in force, as far as can be known."""
+        if _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL or not is_caught_in_c():
+            return False
+        now = handler()
+        if self.handler is None:
+            return now is None or is_of_interpreter(now)
+        return now == self.handler
+
+    def tend(self) -> None:
+        """Catch it again if the application has left it to the default anew."""
+        if self.sender is not None and is_free():
+            self.unregister()
+            self.catch()
 
     def let(self) -> None:
         """Leave it to the default, unless the application has taken it meanwhile: that stays so."""
-        free = _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL
-        if self.sender is not None and free and "faulthandler" in sys.modules:
-            sys.modules["faulthandler"].unregister(_signal.SIGTERM)
+        if self.is_registered() and self.is_handling():
+            self.unregister()
+
+    def unregister(self) -> None:
+        """Take our registration back; whatever handles the signal besides goes on to."""
+        module = sys.modules.get("faulthandler")
+        if module is None or not self.is_registered():
+            return
+        take_back = partial(module.unregister, _signal.SIGTERM)
+        if is_free() or self.is_handling():
+            take_back()
+        elif native.is_there():
+            # It makes the default the handler: so theirs is put back in the same breath.
+            theirs = native.array("P", SIGACTION)()
+            place = native.where(theirs)
+            sigaction()(_signal.SIGTERM, None, place)
+            gil.at_once(take_back, partial(sigaction(), _signal.SIGTERM, place, None))
 
     def give_back(self) -> None:
         """Make everything what it was; does nothing the second time."""
-        self.let()
+        self.unregister()
         for end in (self.receiver, self.sender):
             if end is not None:
                 end.close()
@@ -95,6 +141,51 @@ class Sigterm:
                 os.kill(pid, _signal.SIGTERM)
         except OSError:
             return  # it has ended, or is another user now
+
+
+class Output:
+    """The file that faulthandler writes to, and alone refers to."""
+
+    def __init__(self, descriptor: int) -> None:
+        self.descriptor = descriptor
+
+    def fileno(self) -> int:
+        """Return the descriptor."""
+        return self.descriptor
+
+    def flush(self) -> None:
+        """Do nothing: it is asked for this once, when it is registered."""
+
+
+def sigaction() -> Any:
+    """Return the function of the C library."""
+    return native.function("sigaction", "i", "iPP")
+
+
+def handler() -> int | None:
+    """Return the address of what handles the signal; None where native calls cannot be made."""
+    if not native.is_there():
+        return None
+    now = native.array("P", SIGACTION)()
+    sigaction()(_signal.SIGTERM, None, native.where(now))
+    address: int | None = now[0]
+    return address
+
+
+def is_of_interpreter(address: int) -> bool:
+    """Tell whether a function is in the file that has the interpreter's."""
+    places = (address, native.address("PyErr_SetInterrupt"))
+    files = []
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            begin, end = (int(part, 16) for part in line.split()[0].split("-"))
+            files += [line.split(maxsplit=5)[5:] for place in places if begin <= place < end]
+    return len(files) == len(places) and files[0] == files[1]
+
+
+def is_free() -> bool:
+    """Tell whether the signal is left to the default, by Python and by C."""
+    return _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL and not is_caught_in_c()
 
 
 def is_caught_in_c() -> bool:

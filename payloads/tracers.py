@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from itertools import compress
-from types import FrameType, SimpleNamespace
+from types import FrameType
 from typing import Any
 
 from . import gil
@@ -74,39 +72,6 @@ def remove_locks(collector: Any) -> None:
     collector.data = FirstStays()
 
 
-class NoLock:
-    """Takes the place of the lock of sysmon's tracer, which can hang the target.
-
-    From 3.14 on a signal handler may have its turn between `__enter__` and the block of a `with`
-    statement.  What is guarded (coverage/sysmon.py: `if self.sysmon_on: set_local_events(...)`)
-    has no place at which another thread could have its turn.
-    """
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing."""
-
-
-@contextmanager
-def without_lock() -> Iterator[None]:
-    """Have sysmon's tracer made without its lock; and its `threading` only for that.
-
-    It might be gevent's or eventlet's, too: who waits for one of those runs other greenlets
-    meanwhile, in our thread as well, and may wait for ever.
-    """
-    module: Any = sys.modules.get("coverage.sysmon")
-    if module is None:
-        yield  # below 3.12
-        return
-    usual, module.threading = module.threading, SimpleNamespace(Lock=NoLock)
-    try:
-        yield
-    finally:
-        module.threading = usual
-
-
 def bits(collector: Any) -> int:
     """Return by how many bits the second line of a packed arc is shifted: 20 or 28.
 
@@ -139,15 +104,18 @@ def empty(tracer: Any) -> None:
             setattr(tracer, name, None)
 
 
-def is_free(frame: FrameType) -> bool:
-    """Tell whether a frame has no trace function, or only what an earlier session has left.
+def is_inert(function: Any) -> bool:
+    """Tell whether a trace function, or profiler, is none or what an earlier session has left.
 
-    It was suspended at the end of that, and nothing but a look at all objects would have found it.
+    A frame that was suspended at its end has one, which nothing but a look at all objects would
+    have found; or another tool has kept it and put it back.
     """
-    function: Any = frame.f_trace
     if function is None:
         return True
-    kind = type(function)
+    holder = getattr(function, "__self__", function)
+    kind = type(holder)
+    if kind.__module__.startswith("_covattach."):
+        return bool(getattr(holder, "has_ended", False))
     if (kind.__module__, kind.__name__) != ("coverage", "CTracer"):
         return False
     return function.data is None or type(function.warn) is list

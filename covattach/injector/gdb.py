@@ -34,6 +34,7 @@ AMD64_SSE = Path(__file__).with_name("amd64_sse.xml")
 # Of a tree, for which many are attached to side by side: a gdb that has no processor to itself is
 # slow, and its target is stopped meanwhile.
 TURNS = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
+MOMENT = 1.0  # seconds in which a sampling profiler has let go of the process
 STUCK = 2.0  # seconds after which a thread that waits for the lock of pending calls never gets it
 
 
@@ -93,7 +94,7 @@ def by_detour(
         gdb.prepare(deadline)
         tid = to_send(process, interpreter, before)
         began = time.monotonic()
-        gdb.attach(process.pid, deadline)
+        attach(gdb, process.pid, deadline)
         sent = send(gdb, process, interpreter, way, text, deadline, tid)
         pause = time.monotonic() - began
         pause += bring_back(gdb, process, interpreter, way, deadline)
@@ -108,6 +109,23 @@ def by_detour(
         ) from None
     keeps_gil = sent.idle and how.startswith("armed")
     return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel, keeps_gil)
+
+
+def attach(gdb: Gdb, pid: int, deadline: float) -> None:
+    """Attach to `pid`, between two looks of a sampling profiler if need be; raises GdbError.
+
+    Whoever comes while another has the process is refused by the kernel, as without the right.
+    """
+    until = min(deadline, time.monotonic() + MOMENT)
+    while True:
+        try:
+            gdb.attach(pid, deadline)
+        except GdbError as error:
+            if "Operation not permitted" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(0.001)
+        else:
+            return
 
 
 def send(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,3 +91,20 @@ def test_at_exit(
     covattach.run("dump", target.pid, "--no-html")
     for folder in target.folders:
         shutil.rmtree(folder)
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_sampled_by_a_profiler(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """A target that a sampling profiler stops again and again is attached to in between."""
+    # GIVEN a target that is stopped and let go, a hundred times a second
+    target = launch(interpreter, "idle.py", "event")
+    words = [sys.executable, TARGETS / "sampler.py", str(target.pid)]
+    with subprocess.Popen(words, stdin=subprocess.PIPE) as sampler:
+        wait_for(lambda: target.status("TracerPid") == str(sampler.pid), "it is sampled")
+        # WHEN it is attached to and left, THEN that works each time
+        for _ in range(3):
+            covattach("start", target.pid)
+            covattach("stop", target.pid, "--no-dump")
+        covattach("doctor", target.pid)

@@ -31,11 +31,20 @@ def measures(agent: Inside, target: Target) -> None:
 
 
 @EACH
-@pytest.mark.parametrize("how", ["frame", "hook"])
-def test_a_trace_function_is_named(interpreter: Interpreter, how: str, launch: Launch) -> None:
+def test_a_trace_function_is_named(interpreter: Interpreter, launch: Launch) -> None:
     """The C tracer would replace the application's trace function: it is named, and goes on."""
-    # GIVEN a target that traces a thread of its own, or all its new threads
-    target = launch(interpreter, "company.py", how)
+    is_named(launch(interpreter, "company.py", "hook"))
+
+
+@SYSMON
+def test_that_of_a_thread_is_named(interpreter: Interpreter, launch: Launch) -> None:
+    """From 3.12 on a thread cannot be left alone, so that is refused too."""
+    is_named(launch(interpreter, "company.py", "frame"))
+
+
+def is_named(target: Target) -> None:
+    """Fail unless a target that traces new threads, or one thread, is refused with the name."""
+    # GIVEN what it is before
     before = target.residue()
     # WHEN it is to be measured by trace functions, THEN that is refused with the name
     with Inside(target) as agent, pytest.raises(NotNow, match=r"__main__\.follow"):
@@ -75,19 +84,24 @@ def test_a_trace_function_that_shows_nowhere(interpreter: Interpreter, launch: L
     assert target.ask("traced_on()") is True
 
 
-@pytest.mark.pythons("3.9", "3.10", "3.11")
-def test_a_trace_function_that_is_not_found(interpreter: Interpreter, launch: Launch) -> None:
-    """Below 3.12 nothing tells of one that wants no lines, as docs/limits.md says: it is lost."""
-    # GIVEN a target that traces calls only, WHEN it is measured
-    target = launch(interpreter, "company.py", "silent")
-    assert target.ask("traced_on()") is True
+@pytest.mark.pythons("3.9", "3.11", stress=("3.10",))
+@pytest.mark.parametrize("how", ["frame", "silent"])
+def test_a_traced_thread_is_left_alone(interpreter: Interpreter, how: str, launch: Launch) -> None:
+    """Below 3.12 a thread that a debugger has is left to it, and told of; others are measured."""
+    # GIVEN a target with a trace function in one thread, WHEN it is measured
+    target = launch(interpreter, "company.py", how)
+    before = target.residue()
     with Inside(target) as agent:
-        agent.start("ctrace")
+        facts = agent.start("ctrace")
+        # THEN the function is named, and still called
+        assert "__main__." in "".join(facts["warnings"])
         measures(agent, target)
-
-        # THEN its function is not called any more
-        assert target.ask("traced_on()") is False
+        assert target.ask("traced_on()") is True
         agent.stop()
+
+    # AND so it is afterwards
+    untouched(target, before)
+    assert target.ask("traced_on()") is True
 
 
 @EACH
@@ -126,13 +140,13 @@ def test_a_debugger_that_comes_later(interpreter: Interpreter, launch: Launch) -
 @SYSMON
 @pytest.mark.parametrize("free", range(6))
 def test_one_tool_id_is_enough(interpreter: Interpreter, free: int, launch: Launch) -> None:
-    """With one tool id left, whichever, everything is measured."""
+    """With one tool id left, that nobody insists on, everything is measured."""
     # GIVEN a target in which others have taken all tool ids but one
     target = launch(interpreter, "company.py", "none")
     target.ask(f"[sys.monitoring.use_tool_id(n, 'other') for n in range(6) if n != {free}]")
     with Inside(target) as agent:
-        # WHEN it is measured, THEN it works, if coverage finds the id: it looks from 1 on
-        if free == 0:
+        # WHEN it is measured, THEN it works, but for the ids that debuggers and profilers insist on
+        if free in (0, 2):
             with pytest.raises(NotNow, match="by other, other"):
                 agent.start("sysmon")
         else:
@@ -143,13 +157,30 @@ def test_one_tool_id_is_enough(interpreter: Interpreter, free: int, launch: Laun
 
 
 @SYSMON
+def test_the_ids_that_others_count_on(interpreter: Interpreter, launch: Launch) -> None:
+    """Debuggers, coverage, SlipCover and profilers find the ids that they want."""
+    # GIVEN a target of which 1 is taken, WHEN it is measured
+    target = launch(interpreter, "company.py", "none")
+    target.ask("sys.monitoring.use_tool_id(1, 'other')")
+    with Inside(target) as agent:
+        agent.start("sysmon")
+        # THEN the ids 0 and 2 are free
+        assert target.ask("[sys.monitoring.get_tool(n) for n in (0, 1, 2)]") == [
+            None,
+            "other",
+            None,
+        ]
+        agent.stop()
+
+
+@SYSMON
 def test_no_tool_id_is_left(interpreter: Interpreter, launch: Launch) -> None:
     """Without any, the holders are named, and nothing is touched."""
     # GIVEN a target in which all tool ids are taken
     target = launch(interpreter, "company.py", "none")
     target.ask("[sys.monitoring.use_tool_id(n, f'tool{n}') for n in range(6)]")
     before = target.residue()
-    with Inside(target) as agent, pytest.raises(NotNow, match=r"tool1, tool2, .*tool5"):
+    with Inside(target) as agent, pytest.raises(NotNow, match=r"tool1, tool3, .*tool5"):
         agent.start("sysmon")
     untouched(target, before)
 

@@ -1,0 +1,69 @@
+"""The hook by which threads that start later are measured, where trace functions measure.
+
+It is `threading`'s, and shared with every debugger.  Other tools keep what they find there and put
+it back when they are done, which may be long after our session: then the hook does nothing.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import FrameType
+from typing import Any
+
+from . import frames, tracers
+
+
+class Hook:
+    """Takes the place of a collector's `_installation_trace`; inert once `has_ended`.
+
+    `note` takes warnings.
+    """
+
+    def __init__(self, collector: Any, note: Any) -> None:
+        self.collector = collector
+        self.note = note
+        self.has_ended = False
+
+    def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
+        """Start coverage's tracer in this thread of the application, at its first event."""
+        try:
+            sys.settrace(None)
+            if self.has_ended:
+                self.leave()
+                self.collector = None
+                return
+            tracer = self.collector._start_tracer()
+            if tracer:
+                tracer(frame, event, arg)
+        except BaseException as error:
+            if not frames.is_fault_of_ours(error):
+                raise
+            self.note(f"a thread is not measured: {error!r}")
+
+    @staticmethod
+    def current() -> Any:
+        """Return what `threading` sets in new threads now."""
+        return getattr(sys.modules.get("threading"), "_trace_hook", None)
+
+    def is_set(self) -> bool:
+        """Tell whether it is this."""
+        return self.current() is self
+
+    def set_where_free(self) -> bool:
+        """Be it again, if it is nobody's; tell whether it was."""
+        threading: Any = sys.modules["threading"]
+        is_free = tracers.is_inert(threading._trace_hook)
+        if is_free:
+            threading._trace_hook = self
+        return is_free
+
+    def leave(self) -> None:
+        """Be it no longer."""
+        if self.is_set():
+            threading: Any = sys.modules["threading"]
+            threading._trace_hook = None
+
+    def end(self) -> None:
+        """Do nothing from now on, whoever puts it back."""
+        self.has_ended = True
+        self.leave()

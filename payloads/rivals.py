@@ -1,0 +1,61 @@
+"""Trace functions of others that come while ours measure: a thread can have one only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from .company import name_of
+
+UNSEEN = "somebody"  # who came and went between two looks
+
+
+class Rivals:
+    """Who has had threads that we measure, since when and until when; times are those of a clock.
+
+    What such threads run meanwhile is not measured: `told` says so.
+    """
+
+    def __init__(self) -> None:
+        self.since: dict[str, float] = {}
+        self.until: dict[str, float] = {}
+
+    def see(self, functions: Iterable[Any]) -> None:
+        """Note that these, and no others, are there now."""
+        now = time.time()
+        names = set(map(name_of, functions))
+        for name in names:
+            self.since.setdefault(name, now)
+            self.until.pop(name, None)
+        for name in self.since:
+            if name not in names:
+                self.until.setdefault(name, now)
+
+    def see_trace(self) -> None:
+        """Note that somebody has been there; unless it is known who was."""
+        if not self.since:
+            self.since[UNSEEN] = self.until[UNSEEN] = time.time()
+
+    def told(self) -> list[str]:
+        """Return a sentence for each."""
+        return [self.sentence(name) for name in self.since]
+
+    def sentence(self, name: str) -> str:
+        """Return what there is to be said of one."""
+        if name not in self.until:
+            since = clock(self.since[name])
+            return (
+                f"another trace function, such as a debugger's, has threads since {since}: {name}; "
+                "what they run meanwhile is not measured"
+            )
+        until = clock(self.until[name])
+        return (
+            f"another trace function, such as a debugger's, has had threads until {until}: {name}; "
+            "what they ran meanwhile is not measured"
+        )
+
+
+def clock(moment: float) -> str:
+    """Return a time of day."""
+    return time.strftime("%H:%M:%S", time.localtime(moment))

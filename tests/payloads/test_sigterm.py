@@ -1,0 +1,86 @@
+"""SIGTERM, which the application may take or leave at any time: ours is told from theirs."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from inside import Inside
+from running import Target, wait_for
+
+Launch = Callable[..., Target]
+FORK = "[os.waitpid(one, 0)[1] if one else os._exit(0) for one in [os.fork()]]"
+C_SIGNAL = "__import__('ctypes').CDLL(None).signal(15, {})"
+ABS = "__import__('ctypes').CDLL(None).abs"  # takes a number, and does nothing with it
+
+
+def told(target: Target) -> int:
+    """Return how much the target's own traces have."""
+    return int(target.ask("os.path.getsize('traces')"))
+
+
+def writes_traces(target: Target) -> None:
+    """Fail unless SIGTERM has the target write its traces, and go on."""
+    before = told(target)
+    os.kill(target.pid, signal.SIGTERM)
+    wait_for(lambda: told(target) > before, "the target's own traces")
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14")
+def test_one_that_registers_it_with_faulthandler(interpreter: Interpreter, launch: Launch) -> None:
+    """What the application has registered meanwhile stays, through forks and the end."""
+    # GIVEN a target that is measured, and has its traces written at SIGTERM then
+    target = launch(interpreter, "idle.py", "event")
+    threads = len(target.traces()["threads"])
+    with Inside(target) as agent:
+        agent.start()
+        target.ask("__import__('faulthandler').register(15, open('traces', 'a'), chain=False)")
+        writes_traces(target)
+        # WHEN it forks, and when the session ends, THEN it is still so
+        assert target.ask(FORK) == [0]
+        agent.dump()
+        writes_traces(target)
+        agent.stop()
+    wait_for(lambda: len(target.traces()["threads"]) == threads, "the end")
+    writes_traces(target)
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_one_that_handles_it_in_c(interpreter: Interpreter, launch: Launch) -> None:
+    """A handler that C code has set meanwhile stays, through forks and the end."""
+    # GIVEN a target that is measured, and in which C code handles SIGTERM then
+    target = launch(interpreter, "idle.py", "event")
+    threads = len(target.traces()["threads"])
+    with Inside(target) as agent:
+        agent.start()
+        target.ask(C_SIGNAL.format(ABS))
+        os.kill(target.pid, signal.SIGTERM)
+        # WHEN it forks, and when the session ends
+        assert target.ask(FORK) == [0]
+        os.kill(target.pid, signal.SIGTERM)
+        agent.stop()
+    wait_for(lambda: len(target.traces()["threads"]) == threads, "the end")
+
+    # THEN it goes on handling it
+    os.kill(target.pid, signal.SIGTERM)
+    assert target.ask("1 + 1") == 2
+    # AND faulthandler is there for the application, as it was
+    assert target.ask("__import__('faulthandler').unregister(15)") is False
+
+
+@pytest.mark.pythons("3.9", "3.14")
+def test_one_that_leaves_it_to_the_default_anew(interpreter: Interpreter, launch: Launch) -> None:
+    """SIGTERM that is given back to the default is caught again: the last lines are saved."""
+    # GIVEN a target that is measured, and sets the default then
+    target = launch(interpreter, "idle.py", "event")
+    with Inside(target) as agent:
+        agent.start()
+        target.ask(C_SIGNAL.format("None"))
+        # WHEN a moment later it comes, THEN it ends by it, and what was measured is saved
+        wait_for(lambda: int(target.status("SigCgt"), 16) >> 14 & 1, "it is caught again")
+        os.kill(target.pid, signal.SIGTERM)
+        assert target.wait() == -signal.SIGTERM
+        assert (agent.path / "snapshot").exists()
