@@ -15,7 +15,7 @@ from itertools import chain
 from types import FrameType
 from typing import Any
 
-from . import frames, greenlets, tracers
+from . import frames, gil, greenlets, tracers
 from .every_thread import CannotAdopt, EveryThread
 from .frame_functions import FrameFunctions
 from .green_tracers import GreenTracers
@@ -143,9 +143,10 @@ class CtraceAdoption:
             if sys.gettrace() != self.hook and not self.has_ended:
                 frame.f_trace = None  # somebody else's thread, and that one calls it
                 return None
-            sys.settrace(None)
-            if not self.has_ended:
-                self.adopt(frame, event, arg)
+            with gil.one_setter():
+                sys.settrace(None)
+                if not self.has_ended:
+                    self.adopt(frame, event, arg)
         except BaseException as error:
             if not frames.is_fault_of_ours(error):
                 self.again()

@@ -17,6 +17,7 @@ from . import frames, greenlets
 from .apart import NAME
 from .codes import Codes
 from .entries import Entries
+from .guard import Guard
 from .quiet import Quiet, is_quiet
 
 # coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
@@ -53,11 +54,11 @@ def give_back() -> None:
 
 
 class SysmonAdoption:
-    """Adoption for one collector whose core is sysmon; needs 3.12.  `note` takes warnings."""
+    """Adoption for one collector whose core is sysmon, with its guard; needs 3.12."""
 
-    def __init__(self, collector: Any, note: Any) -> None:
+    def __init__(self, collector: Any, guard: Guard) -> None:
         self.collector = collector
-        self.note = note
+        self.guard = guard
         self.tracer = collector.tracers[0]
         self.tool = self.tracer.myid
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
@@ -91,36 +92,36 @@ class SysmonAdoption:
 
     def on_start(self, code: CodeType, offset: int) -> Any:
         """Do coverage's work for a function that is entered, in a way that is safe for threads."""
-        self.adopt_safely(code, sys._getframe(1))
+        self.adopt(code, sys._getframe(2))  # the guard is between
         return self.monitoring.DISABLE
 
     def on_resume(self, code: CodeType, offset: int) -> Any:
         """Adopt the code of a generator that is resumed; once for each place is enough."""
-        self.adopt_safely(code, sys._getframe(1))
+        self.adopt(code, sys._getframe(2))  # the guard is between
         return self.monitoring.DISABLE
 
     def on_throw(self, code: CodeType, offset: int, exception: BaseException) -> None:
         """Adopt the code of a generator whose first resumption is a throw() or a close()."""
-        self.adopt_safely(code, sys._getframe(1))
-
-    def adopt_safely(self, code: CodeType, frame: FrameType) -> None:
-        """Adopt in a thread of the application, which a fault of ours must not reach."""
-        try:
-            self.adopt(code, frame)
-        except BaseException as error:
-            if not frames.is_fault_of_ours(error):
-                raise
-            self.note(f"{code.co_qualname} is not measured: {error!r}")
+        self.adopt(code, sys._getframe(2))  # the guard is between
 
     def start(self, ident: int) -> None:
         """Adopt what runs, in all threads but `ident`; it is 0 if all begins here."""
         events = self.monitoring.events
         tool = self.tracer.myid
         self.report_lines_to(self.quiet.on_line)
-        self.monitoring.register_callback(tool, events.INSTRUCTION, self.quiet.on_instruction)
-        self.monitoring.register_callback(tool, events.PY_START, self.on_start)
-        self.monitoring.register_callback(tool, events.PY_RESUME, self.on_resume)
-        self.monitoring.register_callback(tool, events.PY_THROW, self.on_throw)
+        callbacks = {
+            "INSTRUCTION": self.quiet.on_instruction,
+            "PY_START": self.on_start,
+            "PY_RESUME": self.on_resume,
+        }
+        if self.tracer.trace_arcs:
+            callbacks["PY_RETURN"] = self.tracer.sysmon_py_return
+            callbacks["BRANCH_LEFT"] = callbacks["BRANCH_RIGHT"] = self.tracer.sysmon_branch_either
+        for name, callback in callbacks.items():
+            safe = self.guard.guarded(callback, self.monitoring.DISABLE)
+            self.monitoring.register_callback(tool, getattr(events, name), safe)
+        throw = self.guard.guarded(self.on_throw, None)  # such events cannot be disabled
+        self.monitoring.register_callback(tool, events.PY_THROW, throw)
         self.monitoring.set_events(tool, events.PY_START | events.PY_RESUME | events.PY_THROW)
         # Listening first: a generator is either suspended now and resumed later, or it is running.
         for frame in list(greenlets.look().frames()) if ident else ():
@@ -129,7 +130,8 @@ class SysmonAdoption:
     def report_lines_to(self, listener: Any) -> None:
         """Have `listener` called for each line that is reported."""
         self.quiet.listener = listener
-        self.monitoring.register_callback(self.tracer.myid, self.monitoring.events.LINE, listener)
+        safe = self.guard.guarded(listener, self.monitoring.DISABLE)
+        self.monitoring.register_callback(self.tracer.myid, self.monitoring.events.LINE, safe)
 
     def rearm(self, taken: dict[str, Any]) -> None:
         """Have every line reported once more, now that `taken` is out of coverage's sets.

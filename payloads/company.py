@@ -68,7 +68,7 @@ def refuse_if_all_are_traced() -> None:
     except CannotAdopt:
         refuse_traced_frames()
         return
-    running = set(sys._current_frames()) - {frames.own_ident()}
+    running = set(frames.of_threads()()) - {frames.own_ident()}
     theirs = [functions[ident] for ident in running & set(functions)]
     if theirs and not any(map(tracers.is_inert, theirs)):
         raise Refused(

@@ -159,7 +159,7 @@ class EveryThread:
         """Call each in turn, while no other thread runs."""
         if gil.audited():
             # Setting a trace function or a profiler is an event that is audited.
-            with gil.kept():
+            with gil.one_setter(), gil.kept():
                 gil.at_once(*calls)
         else:
             gil.at_once(*calls)

@@ -25,7 +25,6 @@ def stack(frame: FrameType | None) -> Iterator[FrameType]:
         frame = frame.f_back
 
 
-<<<<<<< HEAD
 def of_threads() -> Callable[[], dict[int, FrameType]]:
     """Return the C function that returns the innermost frame of each thread, by its identifier.
 
@@ -35,16 +34,10 @@ def of_threads() -> Callable[[], dict[int, FrameType]]:
     return dict if isolated.are_there() else sys._current_frames
 
 
-def all_running(but: int = 0) -> Iterator[FrameType]:
-    """Yield the running frames of all threads but the one with the identifier `but`."""
-    for ident, frame in of_threads()().items():
-        if ident != but:
-=======
 def all_running(*but: int) -> Iterator[FrameType]:
     """Yield the running frames of all threads but those with the identifiers `but`."""
-    for ident, frame in sys._current_frames().items():
+    for ident, frame in of_threads()().items():
         if ident not in but:
->>>>>>> ed1bb86 (Tell what is ours from what is theirs, in every order of coming and going)
             yield from stack(frame)
 
 
@@ -96,16 +89,40 @@ def is_alone() -> bool:
 def is_fault_of_ours(error: BaseException) -> bool:
     """Tell whether an exception that came up in our code is a fault of ours, or of coverage's.
 
-    Not if a signal handler of the application's raised it, nor if another thread has sent it by
-    `PyThreadState_SetAsyncExc`: that was raised nowhere, but is no builtin error either.
+    That may be in a module of the library that we have called.  Not if a signal handler, a trace
+    function or a profiler of the application's raised it, which the interpreter calls in the middle
+    of ours; nor if another thread has sent it by `PyThreadState_SetAsyncExc`: that was raised
+    nowhere, but is no builtin error either.
     """
-    traceback = error.__traceback__
-    while traceback is not None and traceback.tb_next is not None:
-        traceback = traceback.tb_next
-    if traceback is None or not isinstance(error, Exception) or not is_inside(traceback.tb_frame):
+    chain = raised_in(error)
+    inside = [number for number, frame in enumerate(chain) if is_inside(frame)]
+    if not inside or not isinstance(error, Exception):
         return False
-    module = type(error).__module__
-    return module == "builtins" or module.startswith("coverage.")
+    rest = chain[inside[-1] :]
+    if len(rest) == 1:
+        module = type(error).__module__
+        return module == "builtins" or module.startswith("coverage.")
+    return not any(map(is_interrupted_by, rest, rest[1:]))
+
+
+def raised_in(error: BaseException) -> list[FrameType]:
+    """Return the frames that an exception went through, outermost first."""
+    found = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        found.append(traceback.tb_frame)
+        traceback = traceback.tb_next
+    return found
+
+
+def is_interrupted_by(frame: FrameType, called: FrameType) -> bool:
+    """Tell whether the interpreter has called a function by itself while it was at `frame`.
+
+    It gives the frame, or its code, to whom it calls; nobody else does.
+    """
+    given = [*called.f_locals.values()]
+    given += [one for several in given if type(several) is tuple for one in several]
+    return any(one is frame or one is frame.f_code for one in given)
 
 
 def in_file_of(function: Any) -> Callable[[FrameType], bool]:

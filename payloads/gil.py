@@ -7,6 +7,7 @@ objects and iterators, and then driven by one call that executes no bytecode.
 
 from __future__ import annotations
 
+import _queue
 import gc
 import sys
 import time
@@ -18,6 +19,10 @@ from operator import methodcaller
 from typing import Any
 
 CALL = methodcaller("__call__")
+FAILS_AT_TWO = (3, 10) <= sys.version_info[:2] <= (3, 11)
+PATIENCE = 0.2  # seconds for another thread to have set its trace function
+SETTING = _queue.SimpleQueue[None]()  # what has one item is a lock that gevent does not replace
+SETTING.put(None)
 
 
 def exhausting(items: Iterable[Any]) -> Callable[[], Any]:
@@ -51,6 +56,27 @@ def audited() -> bool:
     except TypeError:
         return True
     return False
+
+
+@contextmanager
+def one_setter() -> Iterator[None]:
+    """Have no two threads of ours set a trace function at a time, where a second one would fail.
+
+    On 3.10 and 3.11 it raises RuntimeError while an audit hook in Python runs in the first one
+    (Python/ceval.c, _PyEval_SetTrace); and with a trace function for new threads each sets one.
+    """
+    if not (FAILS_AT_TWO and audited()):
+        yield
+        return
+    try:
+        SETTING.get(timeout=PATIENCE)
+    except _queue.Empty:
+        yield  # a fork, or a handler of this very thread, has left it: then by good luck
+        return
+    try:
+        yield
+    finally:
+        SETTING.put(None)
 
 
 @contextmanager

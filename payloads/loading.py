@@ -30,6 +30,8 @@ MODULES = (
     "stacks",
     "frame_functions",
     "new_threads",
+    "sources",
+    "guard",
     "windows",
     "batches",
     "snapshot",

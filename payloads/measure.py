@@ -11,22 +11,16 @@ from typing import Any
 from . import (
     adopt_ctrace,
     adopt_sysmon,
-<<<<<<< HEAD
-    company,
-    frames,
-    greenlets,
-    isolated,
-    later,
-    library,
-=======
     apart,
     company,
     frames,
     greenlets,
+    guard,
+    isolated,
     later,
     library,
     new_threads,
->>>>>>> ed1bb86 (Tell what is ours from what is theirs, in every order of coming and going)
+    sources,
     tracers,
 )
 from .cores import CORES, best_core
@@ -53,6 +47,7 @@ class Measurement:
         self.is_first = bool(options.get("here"))
         self.package, self.put_aside = library.bring(options.get("brought"))
         frames.know(self.package)
+        self.looking = sources.Looking()
         try:
             settings = dict(options.get("settings", {}))
             best = best_core(bool(settings.get("run:branch")))
@@ -124,6 +119,7 @@ class Measurement:
             collector = self.cov._collector
             tracers.remove_locks(collector)
             apart.have_own_stacks(self.cov)
+            self.guard: Any = guard.Guard(self.cov, self.note)
             collector._installation_trace = new_threads.Hook(collector, self.note)
             with apart.beginning(self.cov):
                 self.cov.start()
@@ -138,7 +134,7 @@ class Measurement:
             self.snapshots: Any = Snapshots(collector)
             self.snapshots.make_flush_lossless()
             if self.core == "sysmon":
-                self.adoption = adopt_sysmon.SysmonAdoption(collector, self.note)
+                self.adoption = adopt_sysmon.SysmonAdoption(collector, self.guard)
             else:
                 self.adoption = adopt_ctrace.CtraceAdoption(collector, self.note)
             self.adoption.start(0 if self.is_first else frames.own_ident())
@@ -187,6 +183,7 @@ class Measurement:
         """Return what is to be said of others, who have had what ours should have; looks again."""
         if self.adoption is None or not self.is_on:
             return []
+        self.guard.retry()
         self.adoption.tend()
         told: list[str] = self.adoption.told()
         return told
@@ -232,7 +229,8 @@ class Measurement:
         cov._collector = cov._data = None
         if self.adoption is not None:
             self.adoption.forget()
-        self.cov = self.snapshots = self.adoption = None
+        self.guard.forget()
+        self.cov = self.snapshots = self.adoption = self.guard = None
 
     def leave_threads_to_others(self) -> None:
         """Keep coverage's `stop` from removing a trace function that is somebody else's."""
@@ -241,5 +239,6 @@ class Measurement:
 
     def leave(self) -> None:
         """Put coverage aside where we brought it in, unless the application has come to use it."""
+        self.looking.end()
         if self.put_aside and (self.uses is None or not self.uses.has_grown()):
             library.put_aside()

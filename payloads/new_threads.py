@@ -10,7 +10,9 @@ import sys
 from types import FrameType
 from typing import Any
 
-from . import frames, tracers
+from . import frames, gil, tracers
+
+STARTING = "_bootstrap_inner"  # in which a thread begins (Lib/threading.py)
 
 
 class Hook:
@@ -22,23 +24,49 @@ class Hook:
     def __init__(self, collector: Any, note: Any) -> None:
         self.collector = collector
         self.note = note
-        self.has_ended = False
 
     def __call__(self, frame: FrameType, event: str, arg: Any) -> None:
         """Start coverage's tracer in this thread of the application, at its first event."""
         try:
-            sys.settrace(None)
-            if self.has_ended:
-                self.leave()
-                self.collector = None
-                return
-            tracer = self.collector._start_tracer()
-            if tracer:
-                tracer(frame, event, arg)
+            with gil.one_setter():
+                sys.settrace(None)
+                collector = self.collector
+                if collector is None:
+                    self.leave()
+                    return
+                tracer = collector._start_tracer()
+                if tracer:
+                    tracer(frame, event, arg)
         except BaseException as error:
             if not frames.is_fault_of_ours(error):
                 raise
             self.note(f"a thread is not measured: {error!r}")
+
+    def __bool__(self) -> bool:
+        """Tell `threading`, which asks in each new thread, whether it is to set this there.
+
+        Where that might fail (see `gil.one_setter`), and the thread with it, it is done here.
+        """
+        if sys._getframe(1).f_code.co_name != STARTING:
+            return True  # somebody else asks
+        if self.has_ended:
+            self.leave()
+            return False
+        if not gil.FAILS_AT_TWO or not gil.audited():
+            return True
+        try:
+            with gil.one_setter():
+                sys.settrace(self)
+        except BaseException as error:
+            if not frames.is_fault_of_ours(error):
+                raise
+            self.note(f"a thread is not measured: {error!r}")
+        return False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it does nothing any more, whoever puts it back."""
+        return self.collector is None
 
     @staticmethod
     def current() -> Any:
@@ -65,5 +93,5 @@ class Hook:
 
     def end(self) -> None:
         """Do nothing from now on, whoever puts it back."""
-        self.has_ended = True
+        self.collector = None
         self.leave()

@@ -62,6 +62,19 @@ def in_new(job):
     return raised
 
 
+def crowd(count):
+    """Have many threads begin side by side; return what any of them has raised."""
+    raised = []
+    usual, threading.excepthook = threading.excepthook, lambda what: raised.append(repr(what))
+    many = [threading.Thread(target=new_runs, args=(n,)) for n in range(count)]
+    for one in many:
+        one.start()
+    for one in many:
+        one.join()
+    threading.excepthook = usual
+    return raised
+
+
 def come():
     """Be a debugger that traces new threads, and the one that is there."""
     threading.settrace(tool)
