@@ -66,7 +66,7 @@ def events():
     import sys
 
     monitoring = sys.monitoring
-    tool = next(tool for tool in range(6) if monitoring.get_tool(tool) == "coverage.py")
+    tool = next(tool for tool in range(6) if monitoring.get_tool(tool) == "covattach coverage")
     functions = whole, one_line, generator, half, defines
     listening = [
         function.__name__
