@@ -26,12 +26,18 @@ class LastSave:
         self.begun = 0
         self.fault = ""
         self.then: Any = tuple  # what is to be done after the last save, at exit
+        self.stop: Any = tuple  # what ends the measuring
 
     def at_exit(self) -> None:
-        """Save, and see whether the process is to end in another way than by its exit."""
+        """Save, see whether the process is to end in another way than by its exit, and stop.
+
+        The interpreter takes itself apart now, with the modules that ours relies on: what raises in
+        the `__del__` of an object has that lost.
+        """
         self.save()
         if os.getpid() == self.pid:
             self.then()
+            self.stop()
 
     def save(self) -> None:
         """Write a snapshot; a fault is kept for the user, the application never sees it."""

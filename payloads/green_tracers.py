@@ -165,10 +165,11 @@ class GreenTracers:
             tracer.concur_id_func = usual
 
     def stop(self) -> None:
-        """Forget the tracers; each thread is left at its next switch."""
+        """Forget the tracers; this thread is left now, and each other one at its next switch."""
         self.of_threads.clear()
         self.suspended = []
         for one in self.followers:
             follower = one()
             if follower is not None:
                 follower.tracer = None
+                follower.leave()

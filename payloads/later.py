@@ -134,9 +134,21 @@ def import_package(folder: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
         give_when_asked(module)
+        drop_copy_of_sys()
     finally:
         sys.path_importer_cache.pop(folder, None)
     return module
+
+
+def drop_copy_of_sys() -> None:
+    """Empty the copy of `sys` that coverage has made by the way, and uses nowhere.
+
+    It makes one of `os`, with all modules in that (coverage/misc.py, isolate_module).  What an
+    application has put into `sys` would outlive the real one, and be ended too late or never.
+    """
+    copies = vars(sys.modules["coverage.misc"]).get("ISOLATED_MODULES", {})
+    if sys in copies:
+        vars(copies[sys]).clear()
 
 
 def import_parsers() -> None:

@@ -88,6 +88,7 @@ class Session:
             self.measurement = measurement
             self.note_imports()
             self.last = ending.LastSave(self.take, self.place, self.turn)
+            self.last.stop = measurement.stop
             self.last.arm()
             self.since = time.time()
             now = time.monotonic()

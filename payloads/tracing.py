@@ -7,6 +7,7 @@ The request may have `include`, `omit`, `function`, `thread` (lists, see `select
 
 from __future__ import annotations
 
+import atexit
 import sys
 import time
 from typing import Any
@@ -68,6 +69,7 @@ class Tracing:
             self.why = ""
             self.is_told = False  # why it ends
             self.looked_at = 0
+            atexit.register(self.end)
             self.hook.install()
             self.resume()
         except BaseException:
@@ -177,6 +179,7 @@ class Tracing:
         """Take the hook off at once; the last message may linger.  Can be called at any time."""
         hook, self.hook = self.hook, None
         if hook is not None:
+            atexit.unregister(self.end)
             self.has_ended = True
             self.ends = time.monotonic() + LINGER
             hook.remove()

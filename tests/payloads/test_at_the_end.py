@@ -1,0 +1,57 @@
+"""The end of a process that is measured or traced: nothing of ours acts after the last save."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from inside import Inside
+from running import PATIENCE, Target
+
+from covattach import client
+from covattach.folder import Folder
+
+Launch = Callable[..., Target]
+GREEN = pytest.mark.pythons("3.11", "3.12", "3.14", stress=("3.9", "3.13"))
+
+
+def last_words(target: Target) -> tuple[int, list[str], str]:
+    """Return how a target ends, and what it says then, on both outputs."""
+    target.tell("over.set()")
+    status = target.wait()
+    target.catch_up()
+    said = [line for line in target.said if not line.startswith("answer")]
+    return status, said, target.log.read_text()
+
+
+@GREEN
+@pytest.mark.parametrize("how", ["plain", "gevent"])
+@pytest.mark.parametrize("core", ["ctrace", "default"])
+def test_as_without(interpreter: Interpreter, how: str, core: str, launch: Launch) -> None:
+    """What closes itself at the end does so, and nothing is said that would not be."""
+    # GIVEN how it ends without us
+    alone = last_words(launch(interpreter, "at_the_end.py", how))
+    assert "closed well" in alone[1]
+    # WHEN it is measured until its end
+    target = launch(interpreter, "at_the_end.py", how)
+    with Inside(target) as agent:
+        agent.start("ctrace" if core == "ctrace" else None)
+        # THEN that is the same, and what it did before was saved
+        assert last_words(target) == alone
+        assert (agent.path / "snapshot").exists()
+
+
+@pytest.mark.pythons("3.11", "3.14")
+def test_while_it_is_traced(interpreter: Interpreter, launch: Launch) -> None:
+    """So it is at the end of a process whose calls are streamed."""
+    # GIVEN how it ends without us
+    alone = last_words(launch(interpreter, "at_the_end.py", "plain"))
+    # WHEN it is traced until its end, THEN that is the same
+    target = launch(interpreter, "at_the_end.py", "plain")
+    with Inside(target) as agent:
+        place = Folder(agent.path, str(agent.path))
+        connection = client.asked(place, "trace", time.monotonic() + PATIENCE)
+        assert last_words(target) == alone
+        connection.close()
