@@ -13,20 +13,16 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
+from .replaced import Replaced
+
 TREE = "COVATTACH_TREE"  # names the folder of the tree in the environment of a new program
-ENDING = ("_exit", "execve")
-# Which functions start a program, and which of their arguments is the environment: a mapping or,
-# for those of `_posixsubprocess`, a list of bytes; None where it is the application's own.
-LISTED = 5
-STARTING = (
-    ("os", "execve", 2),
-    ("os", "posix_spawn", 2),
-    ("os", "posix_spawnp", 2),
-    ("_posixsubprocess", "fork_exec", LISTED),
-    ("subprocess", "_fork_exec", LISTED),  # the same, by the name under which it was imported
-)
+MODULES = ("os", "posix", "_posixsubprocess", "subprocess")  # that have the functions, by any name
+LISTED = 5  # which argument of `fork_exec` is the environment: a list of bytes, or None for its own
+NONE_IS_OWN = sys.version_info >= (3, 13)  # for `os.posix_spawn` too
 
 
 class Children:
@@ -35,109 +31,140 @@ class Children:
     def __init__(self, tree: str, save: Any) -> None:
         self.tree = tree
         self.save = save
-        self.changed: list[tuple[Any, str, Any, Any]] = []
+        self.changed: list[tuple[Any, Any]] = []  # the usual one, and what is in its place
 
     def follow(self) -> None:
         """Change the functions, until `let_go`."""
-        import _posixsubprocess  # noqa: F401  before `subprocess` takes its function from it
+        import _posixsubprocess
 
-        for module, name, place in STARTING:
-            if module in sys.modules:
-                self.change(sys.modules[module], name, self.telling, place)
-        self.change(os, "execv", self.execv)
-        for name in ENDING:
-            self.change(os, name, self.saving)
-
-    def change(self, module: Any, name: str, wrap: Any, *how: Any) -> None:
-        """Put `wrap` of a function, if there is one of that name, in its place."""
-        usual = getattr(module, name, None)
-        if usual is not None:
-            changed = wrap(usual, *how)
-            for attribute in ("__name__", "__qualname__", "__doc__", "__module__"):
-                setattr(changed, attribute, getattr(usual, attribute, None))
-            setattr(module, name, changed)
-            self.changed.append((module, name, usual, changed))
+        doing = {
+            "_exit": self.exit,
+            "execv": self.execv,
+            "execve": self.execve,
+            "posix_spawn": self.spawn,
+            "posix_spawnp": self.spawn,
+        }
+        known = [(getattr(os, name, None), do) for name, do in doing.items()]
+        for usual, do in (*known, (_posixsubprocess.fork_exec, self.fork_exec)):
+            if usual is not None:
+                self.changed.append((usual, Replaced(usual, do)))
+        for usual, changed in self.changed:
+            exchange(usual, changed)
 
     def let_go(self) -> None:
-        """Put the functions back, unless somebody has changed them again; ours are inert then."""
-        for module, name, usual, changed in reversed(self.changed):
-            if getattr(module, name, None) is changed:
-                setattr(module, name, usual)
-        # `subprocess` may have been imported, and taken the function, since.
-        late = sys.modules.get("subprocess")
-        for _, name, usual, changed in self.changed:
-            if name == "fork_exec" and getattr(late, "_fork_exec", None) is changed:
-                late._fork_exec = usual  # type: ignore[union-attr]
+        """Put the functions back, wherever they have come to be; ours are inert from now on."""
+        for usual, changed in self.changed:
+            exchange(changed, usual)
         self.changed.clear()
         self.tree = ""
         self.save = tuple
 
-    def telling(self, usual: Any, place: int) -> Any:
-        """Return a function that starts a program and tells it of the tree."""
+    def exit(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Save, and do what is the last of this process."""
+        self.save()
+        return usual(*arguments, **keywords)
 
-        def start(*arguments: Any, **keywords: Any) -> Any:
-            return usual(*self.told(arguments, place), **keywords)
-
-        return start
-
-    def told(self, arguments: tuple[Any, ...], place: int) -> tuple[Any, ...]:
-        """Return the arguments with the tree in their environment, or as they are."""
-        if not self.tree or len(arguments) <= place:
-            return arguments
-        given = arguments[place]
+    def execv(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Save, and become a program, which is told by what it inherits."""
+        self.save()
+        before = {name: os.environ.get(name) for name in self.added(os.environ)}
+        self.inherit(self.added(os.environ))
         try:
-            known = known_from(given)
-            added: Any = {**known, **additions(self.tree, known)}
-        except (TypeError, ValueError, LookupError):
-            return arguments  # not an environment: the function will say so
-        if place == LISTED:
-            added = [os.fsencode(f"{name}={value}") for name, value in added.items()]
-            # The only function among them is `preexec_fn`, which runs in the child; C code ends it.
-            arguments = tuple(self.saved(one) if callable(one) else one for one in arguments)
-        return (*arguments[:place], added, *arguments[place + 1 :])
-
-    def saved(self, function: Any) -> Any:
-        """Return a function that does the same, and then saves."""
-
-        def do(*arguments: Any) -> Any:
-            try:
-                return function(*arguments)
-            finally:
-                self.save()
-
-        return do
-
-    def execv(self, usual: Any) -> Any:
-        """Return an `execv` that tells the program of the tree."""
-
-        def execv(path: Any, arguments: Any, /) -> Any:
-            if not self.tree:
-                return usual(path, arguments)
-            return os.execve(path, arguments, os.environ)  # noqa: S606  as the application wants
-
-        return execv
-
-    def saving(self, usual: Any) -> Any:
-        """Return a function that saves, and then does what is the last of this process."""
-
-        def leave(*arguments: Any, **keywords: Any) -> Any:
-            self.save()
             return usual(*arguments, **keywords)
+        finally:
+            self.inherit(before)  # it has failed
 
-        return leave
+    def execve(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Save, and become a program, which is told by its environment."""
+        self.save()
+        if "env" in keywords:
+            keywords["env"] = self.mapped(keywords["env"])
+        return usual(*self.changed_at(2, self.mapped, arguments), **keywords)
+
+    def spawn(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Start a program, which is told by its environment."""
+
+        def told(given: Any) -> Any:
+            return self.mapped(dict(os.environ) if given is None and NONE_IS_OWN else given)
+
+        return usual(*self.changed_at(2, told, arguments), **keywords)
+
+    def fork_exec(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
+        """Start a program, which is told by its environment, or by what it inherits."""
+        if not self.tree or len(arguments) <= LISTED:
+            return usual(*arguments, **keywords)
+        # Behind it, from 3.11 on, it is said whether it may be done by `vfork`.
+        place = len(arguments) - (2 if isinstance(arguments[-1], bool) else 1)
+        prepare = arguments[place]
+        inherits = arguments[LISTED] is None and callable(prepare)
+        if callable(prepare):
+            prepared = partial(self.prepared, prepare, inherits)
+            arguments = (*arguments[:place], prepared, *arguments[place + 1 :])
+        if not inherits:
+            arguments = self.changed_at(LISTED, self.listed, arguments)
+        return usual(*arguments, **keywords)
+
+    def prepared(self, prepare: Any, inherits: bool) -> Any:
+        """Do what a `preexec_fn` does, and save: in the child, which C code is about to end."""
+        try:
+            return prepare()
+        finally:
+            self.save()
+            if inherits:
+                self.inherit(self.added(os.environ))
+
+    @staticmethod
+    def changed_at(place: int, change: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Return the arguments with one of them changed, if it is there."""
+        if len(arguments) <= place:
+            return arguments
+        return (*arguments[:place], change(arguments[place]), *arguments[place + 1 :])
+
+    def mapped(self, given: Any) -> Any:
+        """Return a mapping with the tree in it; what is none as it is: the function will say so."""
+        try:
+            known = dict(zip(map(os.fsdecode, given.keys()), map(os.fsdecode, given.values())))
+        except Exception:
+            return given
+        return {**known, **self.added(known)}
+
+    def listed(self, given: Any) -> Any:
+        """Return a list of bytes with the tree in it; None stands for our own environment."""
+        try:
+            items: Iterable[Any] = own_list() if given is None else given
+            known = dict(os.fsdecode(item).split("=", 1) for item in items)
+        except Exception:
+            return given
+        known.update(self.added(known))
+        return [os.fsencode(f"{name}={value}") for name, value in known.items()]
+
+    def added(self, known: Any) -> dict[str, str]:
+        """Return what is to be in a new program's environment, of which the rest is known."""
+        return additions(self.tree, known) if self.tree else {}
+
+    @staticmethod
+    def inherit(values: Any) -> None:
+        """Have programs inherit these from now on, or nothing where it is None."""
+        for name, value in values.items():
+            if value is None:
+                os.unsetenv(name)
+            else:
+                os.putenv(name, value)
 
 
-def known_from(given: Any) -> dict[str, str]:
-    """Return an environment that was given as a mapping or a list; None stands for our own."""
-    if given is None:
-        return dict(os.environ)
-    if isinstance(given, list):
-        items = [os.fsdecode(item).partition("=") for item in given]
-        return {name: value for name, _, value in items}
-    return {os.fsdecode(name): os.fsdecode(given[name]) for name in given}
+def exchange(one: Any, other: Any) -> None:
+    """Put `other` in the place of `one`, wherever the standard library has that."""
+    for module in filter(None, map(sys.modules.get, MODULES)):
+        for name in [name for name, value in list(vars(module).items()) if value is one]:
+            setattr(module, name, other)
 
 
-def additions(tree: str, environment: dict[str, str]) -> dict[str, str]:
+def own_list() -> list[bytes]:
+    """Return our own environment, as programs inherit it."""
+    return [os.fsencode(f"{name}={value}") for name, value in os.environ.items()]
+
+
+def additions(tree: str, environment: Any) -> dict[str, str]:
     """Return what a new program's environment must have to be measured from its first line on.
 
     Python imports `sitecustomize` from PYTHONPATH before anything of the program's.

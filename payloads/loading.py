@@ -48,6 +48,7 @@ MODULES = (
     "ending",
     "place",
     "sigterm",
+    "replaced",
     "children",
     "uwsgi",
     "tree",
