@@ -122,6 +122,8 @@ class Children:
 
     def mapped(self, given: Any) -> Any:
         """Return a mapping with the tree in it; what is none as it is: the function will say so."""
+        if not self.tree:
+            return given
         try:
             known = dict(zip(map(os.fsdecode, given.keys()), map(os.fsdecode, given.values())))
         except Exception:

@@ -169,6 +169,8 @@ class Threads:
         thread = threading._active.get(self.ident())  # type: ignore[attr-defined]
         if thread is None:
             return ""
-        held = threading.Thread.__dict__["__dict__"].__get__(thread)
+        # gevent has put a subclass in the place of the class itself.
+        kinds = [kind for kind in threading.Thread.__mro__ if "__dict__" in vars(kind)]
+        held = vars(kinds[0])["__dict__"].__get__(thread)
         name = held.get("_name")
         return name if type(name) is str else ""

@@ -161,6 +161,9 @@ class Process:
             theirs, ours = (os.stat(f"/proc/{who}/root/.") for who in (self.pid, "self"))
         except PermissionError:
             raise may_not(self) from None
+        except (FileNotFoundError, ProcessLookupError):
+            self.read_start_time()  # says so if it has been collected
+            return Path("/")  # it has ended, and only waits for that: what it left is found there
         same = (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
         return Path("/") if same and self.shares("mnt") else self.proc / "root"
 

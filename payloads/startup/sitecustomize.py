@@ -4,6 +4,7 @@
 # that of all of them.  What was added to the environment and to `sys.path` is taken out again, and
 # the `sitecustomize` that would have been imported is imported after all.
 
+import io
 import os
 import sys
 
@@ -24,10 +25,12 @@ def covattach_startup():
     unfit = covattach_unfit()
     try:
         if unfit:
-            with open(os.path.join(tree, "fault-of-%d" % os.getpid()), "w") as file:
+            with io.open(
+                os.path.join(tree, "fault-of-%d" % os.getpid()), "w", encoding="utf-8"
+            ) as file:
                 file.write("Unfit: " + unfit)
             return
-        with open(os.path.join(tree, "payloads", "begin.py")) as file:
+        with io.open(os.path.join(tree, "payloads", "begin.py"), encoding="utf-8") as file:
             source = file.read()
     except (IOError, OSError):
         return  # another user's, or not measured any more

@@ -184,3 +184,24 @@ def test_the_last_save_of_a_target_that_was_killed_is_whole_and_recent(
 def since(folder: Path) -> float:
     """Return when measuring began, by the target's clock."""
     return float(json.loads((folder / "session.json").read_text())["since"])
+
+
+@pytest.mark.pythons("3.11")
+def test_one_that_nobody_has_collected(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """Of a zombie that was measured there is a report, and what cannot be done is said."""
+    # GIVEN a target that has ended, for which its parent has not waited
+    target = launch(interpreter, "ending.py", "normal")
+    covattach("start", target.pid)
+    target.tell("go.set()")
+    wait_for(lambda: target.status("State").startswith("Z"), "a zombie")
+    # WHEN it is asked for, THEN what it saved is there, and the rest is refused
+    covattach("status", target.pid)
+    covattach.fails(8, "mark", target.pid, "window")
+    covattach.fails(5, "record", target.pid, "--for", "1s")
+    covattach.fails(5, "start", target.pid)
+    covattach("dump", target.pid, "--no-html")
+    assert lines_of(covattach.folder / ".coverage") >= last_lines("normal")
+    covattach("stop", target.pid, "--no-html")
+    assert target.wait() == 0
