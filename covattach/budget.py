@@ -26,7 +26,7 @@ from types import FrameType
 
 from covattach.errors import CovattachError
 
-RESERVE = 6.0  # seconds of CPU, of a whole command
+RESERVE = 4.0  # seconds of CPU, of a whole command
 ROOM = 300 << 20  # bytes of address space, beyond what is honest
 TICK = 0.05  # seconds between two looks at the clock
 AGAIN = 0.5  # seconds after which work that goes on all the same is interrupted again
@@ -56,6 +56,7 @@ class Budget:
         self.reserve = RESERVE
         self.silent = 0  # agents that have not answered in time
         self.ends: list[float] = []  # where honest work is done, of `time.process_time`
+        self.given = resource.getrlimit(resource.RLIMIT_AS)  # by whoever has started us
         self.is_deaf = False  # while a piece of work is being ended
 
     def renew(self) -> None:
@@ -92,14 +93,26 @@ class Budget:
     def begin(self, end: float, room: int) -> None:
         """Begin a piece of work, honest until `end`, with `room` bytes more than are in use."""
         used = int(Path("/proc/self/statm").read_bytes().split()[0]) * os.sysconf("SC_PAGE_SIZE")
-        limits = resource.getrlimit(resource.RLIMIT_AS)
-        known = [limit for limit in (*limits, used + room) if limit != resource.RLIM_INFINITY]
-        resource.setrlimit(resource.RLIMIT_AS, (min(known), limits[1]))
+        if not self.ends:
+            self.given = resource.getrlimit(resource.RLIMIT_AS)
+        # What is honest of this work is not taken from the work that it is a part of.
+        self.confine(used + room)
         self.ends.append(end)
         if len(self.ends) == 1:
             # It stays ours: a signal that is on its way would end us otherwise.
             signal.signal(signal.SIGPROF, self.look)
             signal.setitimer(signal.ITIMER_PROF, TICK, TICK)
+
+    def confine(self, most: int) -> None:
+        """Have at most so many bytes of address space; no more than we were started with."""
+        known = [limit for limit in (*self.given, most) if limit != resource.RLIM_INFINITY]
+        resource.setrlimit(resource.RLIMIT_AS, (min(known), self.given[1]))
+
+    def earn(self, seconds: float, memory: int) -> None:
+        """Add to what is honest of the work in progress: it has turned out to be larger."""
+        if self.ends and threading.current_thread() is threading.main_thread():
+            self.ends[-1] += seconds
+            self.confine(resource.getrlimit(resource.RLIMIT_AS)[0] + memory)
 
     def end(self, used: float) -> None:
         """End the innermost piece of work, which took `used` seconds: no time of the outer ones."""

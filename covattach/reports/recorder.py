@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from coverage import Coverage
 from coverage.exceptions import NoSource, NotPython
 
-from covattach.budget import TooMuch, limited
+from covattach.budget import BUDGET, TooMuch, limited
 from covattach.facts import printable
 from covattach.reports import costs, formats, lines
 from covattach.reports.loads import Loads
@@ -109,10 +109,13 @@ class Recorder(Coverage):
         size = costs.size_of(str(morf))
         try:
             with limited(f"The source {morf}", costs.ANALYSIS * size, costs.TREE * size):
-                return self._analyze_within(morf, file_reporter)
+                analysis = self._analyze_within(morf, file_reporter)
         except Exception as error:
             self.note_fault(str(morf), error, file_reporter)
             raise
+        # Reports go on with it: the pages that list functions parse it once more.
+        BUDGET.earn(costs.ANALYSIS * size, costs.TREE * size)
+        return analysis
 
     def _analyze_within(self, morf: TMorf, file_reporter: FileReporter | None) -> Analysis:
         """Analyze one file within what an honest one takes, and note its numbers."""

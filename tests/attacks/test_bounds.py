@@ -7,6 +7,7 @@ forward, so that a test need not wait for the reserve of a command.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import json
 import os
 import re
@@ -194,11 +195,34 @@ def test_sources_and_settings(tmp_path: Path, attack: str) -> None:
     assert functions.functions([functions.Part({str(bad): {1}}, [])], tmp_path)
 
 
-def test_memory(tmp_path: Path) -> None:
+def test_an_honest_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A large source that is honest has its page, though the reserve is small."""
+    monkeypatch.setattr(budget, "ROOM", 24 << 20)
+    path = tmp_path / "large.py"
+    function = (
+        "def f{0}(one, two):\n    if one > {0}:\n        return [two, 'x']\n    return two\n\n"
+    )
+    path.write_text("".join(map(function.format, range(1500))))
+    data = tmp_path / ".coverage"
+    datafile.write(Snapshot("lines", {str(path): {1}}, {}, 1.0), data, {})
+
+    with contextlib.chdir(tmp_path):
+        made = render.render(data, html=tmp_path / "html", formats=set(), settings={}, cwd=tmp_path)
+
+    assert made.warnings == []
+    assert [row.name for row in made.rows] == ["large.py"]
+
+
+def test_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """A piece of work gets as much memory as is honest, and the rest of the command goes on."""
-    with pytest.raises(TooMuch, match="too much memory"), limited("It", 1.0):
-        bytearray(budget.ROOM + (64 << 20))
-    assert len(bytearray(budget.ROOM + (64 << 20)))
+    monkeypatch.setattr(budget, "ROOM", 16 << 20)
+    much = 48 << 20
+    with limited("A report", 1.0):
+        with pytest.raises(TooMuch, match="too much memory"), limited("A source", 1.0):
+            bytearray(much)
+        with limited("A large source", 1.0, much):
+            assert len(bytearray(much))
+    assert len(bytearray(2 * much))
 
 
 @pytest.mark.parametrize("deep", [1_100, 200])
@@ -423,7 +447,7 @@ def test_a_chain_of_processes() -> None:
     """Descendants are found however long the chain of them is."""
     script = (
         "import os, sys\n"
-        "for number in range(300):\n"
+        "for number in range(150):\n"
         "    if os.fork(): os.wait(); os._exit(0)\n"
         "print('ready', flush=True); sys.stdin.read()"
     )
@@ -433,8 +457,8 @@ def test_a_chain_of_processes() -> None:
         assert popen.stdout.readline() == b"ready\n"
         limit = sys.getrecursionlimit()
         try:
-            sys.setrecursionlimit(250)
-            assert len(list(births.descendants(popen.pid))) == 300
+            sys.setrecursionlimit(len(inspect.stack()) + 100)
+            assert len(list(births.descendants(popen.pid))) == 150
         finally:
             sys.setrecursionlimit(limit)
         popen.communicate()
