@@ -104,7 +104,7 @@ def test_aimed(minor: str, state: str, place: str, launch: Callable[..., Target]
             gdb.place = place
             with pytest.raises(NotNow):
                 by_gdb.by_detour(
-                    gdb, process, interpreter, way, b"0", deadline, way_back(process, way)
+                    gdb, process, interpreter, way, lambda _: b"0", deadline, way_back(process, way)
                 )
         left = time.monotonic()
 

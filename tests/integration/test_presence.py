@@ -1,0 +1,112 @@
+"""Processes in which there is no Python, though its library is loaded: refused, and unharmed."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import Interpreter, interpreters
+from running import TARGETS, Covattach, Target
+
+from covattach.errors import NotNow
+from covattach.injector import gdb
+from covattach.target.interpreter import find_interpreter
+from covattach.target.process import Process
+
+ASK = "print(next(w for w in open('/proc/self/maps').read().split() if '/libpython3.' in w))"
+SHARED = {"3.9": "3.9-pyenv", "3.11": "3.11-pyenv", "3.13": "3.13-pyenv"}
+Start = Callable[[str, str], Target]
+
+
+@pytest.fixture
+def start(launch: Callable[..., Target], tmp_path: Path) -> Start:
+    """Return what builds tests/targets/loading.c, and starts it with a version's library."""
+
+    def build_and_start(minor: str, how: str) -> Target:
+        interpreter = next(one for one in interpreters() if one.id == SHARED[minor])
+        asked = subprocess.run([interpreter.python, "-c", ASK], capture_output=True, check=True)
+        program = tmp_path / "application"
+        words = ["cc", str(TARGETS / "loading.c"), "-o", str(program), "-ldl"]
+        subprocess.run(words, check=True, capture_output=True)
+        prefix = str(Path(interpreter.python).parent.parent)
+        host = replace(interpreter, python=str(program))
+        library = asked.stdout.decode().strip()
+        return launch(host, how, library, bare=True, env={"PYTHONHOME": prefix})
+
+    return build_and_start
+
+
+@pytest.mark.parametrize("minor", ["3.9", "3.13"])
+@pytest.mark.parametrize("how", ["never", "finalised"])
+def test_no_python(minor: str, how: str, start: Start, covattach: Covattach) -> None:
+    """Every command says so, nothing is done, and Python can be used afterwards, and measured."""
+    # GIVEN a program that has a libpython, and no Python
+    target = start(minor, how)
+    word = "yet" if how == "never" else "any more"
+
+    # WHEN it is attached to, THEN that is refused
+    assert f"There is no Python in process {target.pid} {word}" in covattach.fails(
+        5, "start", target.pid
+    )
+    if how == "never" and minor == "3.13":
+        covattach.fails(5, "start", target.pid, "--method", "pyrasite")
+        covattach.fails(5, "trace", target.pid, "--for", "1s")
+        covattach.fails(5, "record", target.pid, "--for", "1s")
+        (row,) = [one for one in covattach("ps", "--json").facts if one["pid"] == target.pid]
+        assert not row["can_attach"]
+        assert "no Python" in row["why_not"]
+    assert covattach.run("doctor", target.pid).code == 5
+
+    # AND also where that is not known beforehand, the detour calls nothing
+    process = Process(target.pid)
+    interpreter = find_interpreter(process)
+    with pytest.raises(NotNow, match="no Python"):
+        gdb.inject(process, interpreter, lambda _: b"", time.monotonic() + 30)
+
+    # AND the program goes on: it begins to use Python
+    target.tell("")
+    target.line("answer")
+
+
+def test_ends_meanwhile(launch: Callable[..., Target], covattach: Covattach) -> None:
+    """A target that dies during the attach is a sentence, whenever that is."""
+    interpreter = next(one for one in interpreters() if one.id == "3.11-debian")
+    for turn in range(3):
+        target = launch(interpreter, "idle.py", "event")
+        running = covattach.begin("start", target.pid)
+        time_out = time.monotonic() + 0.2 * turn + 0.25
+        while time.monotonic() < time_out and running.poll() is None:
+            continue
+        target.popen.kill()
+        target.wait()
+        done = covattach.end(running)
+        assert "Traceback" not in done.err
+        assert done.code in (0, 3, 5, 8), done.err
+
+
+@pytest.mark.pythons("3.12", "3.13", stress=("3.14",))
+def test_main_thread_in_a_subinterpreter(
+    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+) -> None:
+    """The line runs in the main interpreter; that the other is not measured is said."""
+    # GIVEN a main thread that works in a subinterpreter
+    target = launch(interpreter, "interpreters.py")
+    known = f"Process {target.pid} has a subinterpreter: what runs in it is not measured."
+
+    # WHEN it is attached to, THEN everybody says it
+    assert known in covattach("start", target.pid).err
+    assert known in covattach("status", target.pid).err
+    assert known in covattach("dump", target.pid, "--no-html").err
+    (row,) = [
+        one for one in covattach("doctor", target.pid, "--json").facts if known in one["found"]
+    ]
+    assert row["ok"], "it is no obstacle"
+
+    # AND the subinterpreter ends as it would have, and so does the program
+    target.tell("")
+    assert target.wait() == 5
+    covattach("stop", target.pid, "--no-dump")

@@ -1,0 +1,15 @@
+"""The main thread works in a subinterpreter until standard input ends; then that is ended."""
+
+import sys
+
+try:
+    import _interpreters as interpreters  # 3.13
+except ImportError:
+    import _xxsubinterpreters as interpreters
+
+WORK = "import os\nos.write(1, b'ready\\n')\nos.read(0, 1)"
+
+one = interpreters.create()
+getattr(interpreters, "exec", None or getattr(interpreters, "run_string", None))(one, WORK)
+interpreters.destroy(one)
+sys.exit(5)

@@ -1,0 +1,45 @@
+"""A time limit of its own: a signal handler that raises, very often, in the main thread.
+
+Each exception that the handler raises is to arrive where the main thread waits for it.
+"""
+
+import signal
+
+import answering
+
+count = {"raised": 0, "arrived": 0}
+is_armed = False
+
+
+class Limit(Exception):
+    """What the handler raises."""
+
+
+def handler(number, frame):
+    global is_armed
+    if is_armed:
+        is_armed = False
+        count["raised"] += 1
+        raise Limit
+
+
+def turn():
+    """Wait for one exception."""
+    global is_armed
+    is_armed = True
+    while is_armed:
+        for _ in range(10):
+            pass
+    for _ in range(1000):
+        pass
+
+
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+answering.in_thread(globals())
+while True:
+    try:
+        turn()
+        count["lost"] = count["raised"]
+    except Limit:
+        count["arrived"] += 1

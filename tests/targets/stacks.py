@@ -1,0 +1,59 @@
+"""Threads with small stacks, or a main thread that waits on an alternate one: as the argument says.
+
+A number is the size of the threads' stacks; "alternate": the main thread waits in a signal handler
+of C, on a stack of 8 KB.
+"""
+
+import ctypes
+import os
+import signal
+import sys
+import threading
+import time
+
+import answering
+
+lines = []
+
+
+class Action(ctypes.Structure):
+    """struct sigaction of glibc."""
+
+    _fields_ = (
+        ("handler", ctypes.c_void_p),
+        ("mask", ctypes.c_ulong * 16),
+        ("flags", ctypes.c_int),
+        ("restorer", ctypes.c_void_p),
+    )
+
+
+class Stack(ctypes.Structure):
+    """stack_t."""
+
+    _fields_ = (("start", ctypes.c_void_p), ("flags", ctypes.c_int), ("size", ctypes.c_size_t))
+
+
+def later():
+    """Do something that had not been done before."""
+    lines.append("later")  # later
+    return len(lines)
+
+
+def wait_on_alternate_stack():
+    """Have `pause` called as a signal handler."""
+    libc = ctypes.CDLL(None)
+    memory = ctypes.create_string_buffer(8192)
+    stack = Stack(ctypes.addressof(memory), 0, len(memory))
+    assert libc.sigaltstack(ctypes.byref(stack), None) == 0
+    action = Action(handler=ctypes.cast(libc.pause, ctypes.c_void_p), flags=0x08000000)  # ONSTACK
+    assert libc.sigaction(signal.SIGUSR1, ctypes.byref(action), None) == 0
+    getattr(libc, "raise")(signal.SIGUSR1)  # without the GIL
+
+
+answering.in_thread(globals())
+if sys.argv[1] == "alternate":
+    wait_on_alternate_stack()
+threading.stack_size(int(sys.argv[1]))
+threading.Thread(target=lambda: os.read(os.pipe()[0], 1), daemon=True).start()
+while True:
+    time.sleep(0.02)
