@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from covattach.errors import CovattachError
-from covattach.target.process import Process, children_of
+from covattach.target.children import children_of
+from covattach.target.process import Process
 
 if TYPE_CHECKING:
     from covattach.tree import Tree

@@ -11,8 +11,8 @@ import time
 from functools import cached_property
 from pathlib import Path
 
-from covattach.errors import CovattachError, NoTarget, NotPossible
-from covattach.target import files, permission, proc
+from covattach.errors import CovattachError, NoTarget
+from covattach.target import faults, files, permission, proc
 from covattach.target.mapping import Mapping, parse_mapping
 from covattach.target.rights import Owner
 
@@ -52,7 +52,7 @@ class Process:
         try:
             return proc.parse_start_time(stat)
         except ValueError as error:
-            raise damaged(self, "stat", error) from None
+            raise faults.damaged(self.proc, "stat", error) from None
 
     def age(self) -> float:
         """Return for how many seconds the process has been there."""
@@ -77,7 +77,7 @@ class Process:
         try:
             return proc.parse_status(text)
         except ValueError as error:
-            raise damaged(self, "status", error) from None
+            raise faults.damaged(self.proc, "status", error) from None
 
     @property
     def state(self) -> str:
@@ -223,13 +223,13 @@ class Process:
         except OSError as error:
             self.read_start_time()
             if error.errno == errno.EFBIG:
-                raise too_long(self, "maps") from None
+                raise faults.too_long(self.proc, "maps") from None
             raise
         lines = content.decode(errors="surrogateescape").split("\n")
         try:
             return [parse_mapping(line) for line in lines if line]
         except ValueError as error:
-            raise damaged(self, "maps", error) from None
+            raise faults.damaged(self.proc, "maps", error) from None
 
     def open_mapped(self, mapping: Mapping) -> Path:
         """Return a path by which we can read the file behind a mapping, also a deleted one."""
@@ -238,32 +238,6 @@ class Process:
         if not mapping.deleted and path.is_file():
             return path
         return self.proc / "map_files" / f"{mapping.start:x}-{mapping.end:x}"
-
-
-def children_of(pid: int) -> list[int]:
-    """Return the children of a process, by whichever of its threads; [] for one that has ended."""
-    found: list[int] = []
-    with contextlib.suppress(OSError):  # it may end while the list is read, too
-        for path in Path(f"/proc/{pid}/task").glob("*/children"):
-            with contextlib.suppress(OSError):  # a thread may end at any time
-                found += map(int, path.read_text().split())
-    return found
-
-
-def damaged(process: Process, name: str, error: ValueError) -> NotPossible:
-    """Return the error for a file of /proc that says something that we do not know."""
-    return NotPossible(
-        f"What {process.proc}/{name} says is not understood ({error}).",
-        "Please report it, with that file and the version of the kernel: `uname -r`.",
-    )
-
-
-def too_long(process: Process, name: str) -> NotPossible:
-    """Return the error for a file of /proc that is longer than that of any honest process."""
-    return NotPossible(
-        f"{process.proc}/{name} is longer than that of any program covattach was made for.",
-        "Look at what that process does.",
-    )
 
 
 def may_not(process: Process, details: str = "") -> CovattachError:

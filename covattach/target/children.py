@@ -1,0 +1,16 @@
+"""The children of a process, as /proc shows them (proc(5))."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+
+def children_of(pid: int) -> list[int]:
+    """Return the children of a process, by whichever of its threads; [] for one that has ended."""
+    found: list[int] = []
+    with contextlib.suppress(OSError):  # it may end while the list is read, too
+        for path in Path(f"/proc/{pid}/task").glob("*/children"):
+            with contextlib.suppress(OSError):  # a thread may end at any time
+                found += map(int, path.read_text().split())
+    return found
