@@ -94,6 +94,7 @@ class Walk:
         self.ended = starts | scope.proven(load) | (set() if load.standing else at)
         self.evidence = sorted(self.ended | at)
         self.found = Judgement()
+        self.loops = 0  # that the statement is in
 
     def follow(self, tree: ast.Module) -> Judgement:
         """Return what is known of the module."""
@@ -115,7 +116,9 @@ class Walk:
         for statement in block:
             later = reached > (statement.end_lineno or statement.lineno)
             is_done = done or later or first_line(statement) in self.ended
-            self.statement(statement, is_done)
+            # In a loop that may be so of one turn only, and what is inside have run in another.
+            is_sure = done or not self.loops or isinstance(statement, Definition)
+            self.statement(statement, is_done and is_sure)
             if not is_done or ((leaves(statement) or may_exit(statement)) and not later):
                 return
 
@@ -171,8 +174,10 @@ class Walk:
         """Follow a loop; all of its body only if every turn of it came to its end."""
         left = any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(statement))
         turns = done or not isinstance(statement, ast.For)
+        self.loops += 1
         if (turns and self.conditions.turns(statement)) or self.reached(statement.body):
             self.block(statement.body, done and not left)
+        self.loops -= 1
         if statement.orelse and ((done and not left) or self.reached(statement.orelse)):
             self.block(statement.orelse, done and not left)
 

@@ -299,6 +299,35 @@ def test_a_function_that_runs_tells_its_branch() -> None:
     assert judged(BRANCHES, ran=ran)["+"] == {1, 2, 5, 6, 7, 9, 10, 11, 12}
 
 
+TURNS = """\
+try:
+    for number in numbers:
+        if number == 1:
+            continue
+        try:
+            work(number)
+        except ValueError:
+            FAILED = number
+            report()
+            raise
+        except TypeError:
+            raise
+        DONE = number
+except ValueError:
+    pass
+LAST = 1
+"""
+
+
+def test_turns_of_a_loop_are_told_apart() -> None:
+    """One turn may have come to its end, and another to a handler: of neither more is claimed."""
+    load = Load(False, 0, False, (3, 11), 0, "number FAILED DONE LAST")
+    found = judged(TURNS, load)
+    assert found["-"] == set()
+    assert found["+"] >= {1, 2, 3, 5, 6, 7, 8, 9, 13, 16}
+    assert not found["+"] & {4, 10, 11, 12, 14, 15}
+
+
 def test_nothing_is_claimed_of_what_was_not_loaded() -> None:
     """A file that was imported while measured, or never, has nothing that ran before."""
     code = "a = 1\ndef f():\n    return 1\n"
@@ -317,7 +346,9 @@ def test_what_is_no_code_is_not_claimed(python: tuple[int, int]) -> None:
     assert {3, 4} <= claimed
 
 
-@pytest.mark.parametrize("options", [(), ("-O",)], ids=["", "O"])
+@pytest.mark.parametrize(
+    "options", [(), pytest.param(("-O",), marks=pytest.mark.stress)], ids=["", "O"]
+)
 def test_no_claim_is_false(options: tuple[str, ...]) -> None:
     """Differential: whatever is claimed of modules of the standard library, stock coverage saw."""
     # GIVEN what stock coverage says of the import of a hundred modules
