@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from covattach import __version__, interruption, terminal
-from covattach.budget import BUDGET
+from covattach.budget import BUDGET, Overrun, TooMuch
 from covattach.commands.common import say, say_as_it_is
 from covattach.commands.demo import demo
 from covattach.commands.doctor import doctor
@@ -66,6 +66,10 @@ class Commands(click.Group):
         except CovattachError as error:
             show(error, verbose=bool(context.params.get("verbose")))
             context.exit(error.exit_code)
+        except Overrun:  # it came between a piece of work and its end
+            too_much = TooMuch("The command", "time")
+            show(too_much, verbose=False)
+            context.exit(too_much.exit_code)
         except FileNotFoundError:
             if is_somewhere():
                 raise
