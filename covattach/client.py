@@ -16,6 +16,7 @@ from covattach.budget import BUDGET
 from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
 from covattach.folder import Folder
 from covattach.payloads.wire import PROTOCOL
+from covattach.repairs import REPAIRS
 
 LONGEST_HEAD = 1 << 25  # bytes; 100,000 files with long names are 20 MB
 LONGEST_BLOB = 80 << 20  # bytes; ten million executed lines are 50 MB, or 80 as words
@@ -41,28 +42,29 @@ class NobodyThere(NoAnswer):
     """Nobody listens at the socket, or no longer, or it is not there."""
 
 
+class Unheard(NobodyThere):
+    """Nobody listens, or has listened to the end, at a socket that is there."""
+
+
 def ask(
     folder: Folder, verb: str, deadline: float, **arguments: Any
 ) -> tuple[dict[str, Any], bytes]:
     """Send a request and return the reply's header and blob.
 
-    Of the header's fields `said_by` and `sender` are the kernel's: user and group of who has sent
-    it, and the PID, or 0 if that is not known here.
-    `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and the error that the agent
-    reports: PayloadFailed, NotPossible, NotNow.
+    Its fields `said_by` and `sender` are the kernel's: user and group of who has sent it, and the
+    PID, or 0 if that is not known here.  `deadline` is a time of `time.monotonic`.  Raises
+    NoAnswer, and the error that the agent reports: PayloadFailed, NotPossible, NotNow.
     """
     if BUDGET.silent >= MOST_SILENT:
         deadline = min(deadline, time.monotonic() + IMPATIENT)
-    try:
-        with asked(folder, verb, deadline, **arguments) as connection:
-            header, blob = receive(connection, deadline)
-    except BlockingIOError as error:
-        raise NoAnswer("too many wait at the door") from error
-    except TimeoutError as error:
-        BUDGET.silent += 1
-        raise NoAnswer("timed out") from error
-    except (OSError, ValueError, NotPossible) as error:
-        raise NobodyThere(str(error)) from error  # it ended in the middle of it
+    began = time.monotonic()
+    while True:
+        try:
+            header, blob = answered(folder, verb, deadline, **arguments)
+            break
+        except Unheard:
+            if not REPAIRS.is_likely(folder, began, deadline):
+                raise
     if "error" in header:
         raise reported(header)
     for name in NEEDED[verb if header.get("measuring") or verb != "status" else ""]:
@@ -72,6 +74,26 @@ def ask(
                 "Something in the target has changed what covattach put there: restart it.",
             )
     return header, blob
+
+
+def answered(
+    folder: Folder, verb: str, deadline: float, **arguments: Any
+) -> tuple[dict[str, Any], bytes]:
+    """Send a request once, and return header and blob of the reply; raises NoAnswer."""
+    try:
+        with asked(folder, verb, deadline, **arguments) as connection:
+            return receive(connection, deadline)
+    except BlockingIOError as error:
+        raise NoAnswer("too many wait at the door") from error
+    except TimeoutError as error:
+        BUDGET.silent += 1
+        raise NoAnswer("timed out") from error
+    except ConnectionError as error:
+        safe = verb in ("status", "dump") and not arguments.get("reset")
+        kind = Unheard if safe or isinstance(error, ConnectionRefusedError) else NobodyThere
+        raise kind(str(error)) from error
+    except (OSError, ValueError, NotPossible) as error:
+        raise NobodyThere(str(error)) from error  # it ended in the middle of it
 
 
 def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
@@ -164,7 +186,7 @@ class Incoming:
         self.connection.settimeout(max(deadline - now, 0.001))
         part, more, _, _ = self.connection.recvmsg(PART, socket.CMSG_SPACE(CREDENTIALS.size))
         if not part:
-            raise ValueError("the reply was cut off")
+            raise ConnectionResetError("the reply was cut off")
         for _, kind, content in more:
             if kind == socket.SCM_CREDENTIALS:
                 self.senders.add(CREDENTIALS.unpack(content))

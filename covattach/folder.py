@@ -149,6 +149,15 @@ class Folder:
         """Whether it was made for a tree, by `covattach run`, and no process has it for its own."""
         return bool(self.facts.get("method") == "run")
 
+    def has_living_process(self) -> bool:
+        """Whether the process that it says that it belongs to goes on."""
+        facts = self.facts
+        try:
+            process = Process(facts["pid"])
+            return process.start_time == facts["start_time"] and process.is_alive()
+        except (LookupError, TypeError, ValueError, NoTarget):
+            return False
+
     def is_being_made(self) -> bool:
         """Whether whoever made the folder is still at work on the session's beginning."""
         facts = self.facts

@@ -112,6 +112,14 @@ class Listing:
         return bool(same_pid and facts.get("start_time") == process.start_time)
 
 
+def of(pid: int) -> list[Folder]:
+    """Return the folders of sessions of process `pid`; none where there is no such process."""
+    try:
+        return find(Process(pid))
+    except CovattachError:
+        return []
+
+
 def find_ended(pid: int) -> Folder | None:
     """Return the newest folder of a session whose process `pid` has ended, or None.
 

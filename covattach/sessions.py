@@ -28,12 +28,14 @@ def find(pid: int) -> Session:
         if ended is None:
             raise
         return of_ended(pid, ended)
-    faults = [place.fault for place in folders.find(process) if place.fault]
+    faults = [(place, place.fault) for place in folders.find(process) if place.fault]
     running = already(process)
     if running is not None:
         return running
-    if faults:
-        raise payload_failed(faults[0])
+    for place, fault in faults:
+        if not place.has("snapshot"):
+            raise payload_failed(fault)
+        return of_failed(pid, place, fault)
     ended = folders.find_ended(pid)
     if ended is None:
         raise client.no_session(pid)
@@ -50,6 +52,17 @@ def of_ended(pid: int, place: Folder) -> Session:
             f"{word}, whose session it is.",
         ]
     return found
+
+
+def of_failed(pid: int, place: Folder, fault: str) -> Session:
+    """Return a session that has ended by a fault of ours, with what it had saved."""
+    off = f"It is not measured any more, by a fault of covattach's: {last_line(fault)}"
+    return Session(pid, place, {**place.facts, "off": off}, alive=False)
+
+
+def last_line(traceback: str) -> str:
+    """Return what a traceback ends with: the kind of the fault, and its reason."""
+    return (traceback.strip().splitlines() or ["it could not be told which"])[-1]
 
 
 def everywhere() -> list[Session]:
@@ -88,6 +101,8 @@ def looked_at(place: Folder, patience: Patience | None = None) -> Session | None
         facts = {"silent": True}
     if facts is None and folders.is_dead(place):
         place.remove()
+    elif facts is None and place.has("snapshot") and place.fault:
+        return of_failed(pid, place, place.fault)
     elif facts is not None or place.has("snapshot"):
         return Session(pid, place, {**place.facts, **(facts or {})}, facts is not None)
     return None

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from covattach import session, tree
+from covattach import folders, session, sessions, tree
 from covattach.errors import CovattachError
 from covattach.folder import Folder
 from covattach.target.interpreter import find_interpreter
@@ -31,11 +31,25 @@ def warnings(place: Folder) -> list[str]:
 
 
 def warnings_of(pid: int) -> list[str]:
-    """Return these sentences for the tree that `pid` is the first of; none if it is of no tree."""
+    """Return these sentences for the tree that `pid` is the first of, or for that process alone."""
     whole = tree.find(pid)
     if whole is None:
-        return []
-    return [*warnings(whole.place), *map(of_stopped, filter(session.is_stopped, whole.pids))]
+        return of_failed([(pid, place) for place in folders.of(pid)])
+    return [
+        *warnings(whole.place),
+        *of_failed([(one.pid, one.folder) for one in whole.members()]),
+        *map(of_stopped, filter(session.is_stopped, whole.pids)),
+    ]
+
+
+def of_failed(members: list[tuple[int, Folder]]) -> list[str]:
+    """Return a sentence for each process whose measuring has ended by a fault of ours."""
+    return [
+        f"Measuring process {pid} ended by a fault of covattach's: the report has what it had saved"
+        f" by then ({sessions.last_line(place.fault)})."
+        for pid, place in members
+        if place.has("snapshot") and place.fault
+    ]
 
 
 def of_subinterpreters(pid: int) -> list[str]:

@@ -15,7 +15,7 @@ from itertools import chain
 from types import FrameType
 from typing import Any
 
-from . import frames, gil, greenlets, tracers
+from . import faults, frames, gil, greenlets, tracers
 from .every_thread import CannotAdopt, EveryThread
 from .frame_functions import FrameFunctions
 from .green_tracers import GreenTracers
@@ -186,16 +186,16 @@ class CtraceAdoption:
     def stop(self) -> None:
         """Take the tracers out of threads that may never wake to do it themselves.
 
-        Called after coverage has stopped.  A frame's own trace function goes too: left behind,
-        it would disturb a debugger that comes later.
+        Called after coverage has stopped.  A frame's trace function would disturb a later debugger.
         """
         self.has_ended = True
-        # A thread may be about to start one, here or in coverage's own function for new threads.
-        self.collector._start_tracer = tuple
+        self.collector._start_tracer = tuple  # which a thread may be about to call
         frames.wait_for_others()
-        for tracer in self.collector.tracers:
-            tracer.stop()
-        self.green.stop()
+        steps = (self.green.stop, self.untrace, self.stacks.lines.clear, self.let_go)
+        faults.do_all(*(tracer.stop for tracer in self.collector.tracers), *steps)
+
+    def untrace(self) -> None:
+        """Take our trace functions off threads and frames."""
         if self.flags is not None and self.threads is not None and self.threads.is_profiled():
             self.flags = None  # that profiler needs them
         look = self.look(on=False)
@@ -209,8 +209,6 @@ class CtraceAdoption:
             sys.settrace(None)
         for _ in range(PASSES):
             self.functions.take(chain(frames.all_running(), look.of_greenlets()))
-        self.stacks.lines.clear()
-        self.let_go()
 
     def forget(self) -> None:
         """Refer no more to what refers to this, once no thread is in it."""

@@ -10,10 +10,13 @@ import sys
 import time
 from typing import Any
 
-from . import faults, tree, uwsgi, wire
+from . import door, faults, uwsgi, wire
+from .closing import Closing
 from .dumping import Dumping
+from .forking import Forking
 from .place import Place
 from .recording import Recording
+from .repair import Repair
 from .session import NEVER, Session
 from .sigterm import Sigterm, die
 from .thread import Thread
@@ -21,7 +24,6 @@ from .tracing import Tracing
 
 HURRYING = 1.0  # seconds in which the first request should have come
 BEGINNING = ("start", "trace")
-SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
 
 
 class Agent:
@@ -49,34 +51,50 @@ class Agent:
         self.interval = interval
         self.session = Session(place, original("_thread", "RLock")())
         self.sigterm = Sigterm()
-        self.door = wire.Door(original("select", "poll"))
+        self.door = door.Door(original("select", "poll"))
         Dumping(self.session)
         self.recording = Recording(self.session, self.door)
         self.tracing = Tracing(self.session, self.door, original)
+        self.repair: Any = Repair(self)
+        self.forking: Any = Forking(self)
+        self.closing: Any = Closing(self)
         self.master = uwsgi.Master()
         self.opens = NEVER
         self.keeps_folder = False
-        self.thread = Thread(self.serve, start_thread, original)
+        self.thread = Thread(self.serve, start_thread, original, self.end)
 
     def serve(self) -> None:
         """Answer requests until the session is over, or until the process is about to fork."""
         self.thread.note_own()
+        fault: BaseException | None = None
         try:
             while not self.session.is_over:
                 connection = self.door.next(self.patience())
                 self.tracing.tend()
-                if connection is None:
-                    self.calm_down()  # whoever had us started may have been killed
-                    self.on_time()
-                elif connection is wire.TERMINATED:
-                    self.on_sigterm()
-                elif connection is not wire.SENT_AWAY:
-                    self.answer(connection)
-                elif self.thread.leaves():
+                if connection in (door.SENT_AWAY, door.LOST) and self.thread.leaves():
                     return
-        except Exception as error:
-            self.tell_fault(error)
-        self.end()
+                self.attend(connection)
+        except BaseException as error:
+            fault = error
+        self.end(fault)
+
+    def attend(self, connection: Any) -> None:
+        """Do what the door has told: a connection with a request, or what else it returns."""
+        if connection is door.TERMINATED:
+            self.on_sigterm()
+        elif connection is door.LOST:
+            self.on_loss()  # what is due may need descriptors, and waits
+        elif connection is None:
+            self.calm_down()  # whoever had us started may have been killed
+            self.on_time()
+        elif connection is not door.SENT_AWAY:
+            self.answer(connection)
+
+    def on_loss(self) -> None:
+        """Open again what the application has closed, once it has opened its own."""
+        self.repair.note()
+        if self.repair.is_due():
+            self.repair.make()
 
     def patience(self) -> float | None:
         """Return for how many seconds nothing is to be done unless asked; None for ever."""
@@ -117,7 +135,7 @@ class Agent:
         """Be gone before the interpreter is: a thread that wakes in its end may not survive it."""
         self.die_if_told()
         self.sigterm.let()
-        self.thread.rest(self.door.send_away)
+        self.thread.rest(self.door.bell.ring)
 
     def open(self) -> None:
         """Open the door; where the tree has been stopped meanwhile, end instead."""
@@ -160,21 +178,30 @@ class Agent:
         if request["verb"] in BEGINNING:
             self.master.begin()
         reply = verb(request)
+        try:
+            self.look_after()
+        except BaseException:
+            # Half a beginning is none; what has begun before goes on.
+            self.session.is_over = self.session.is_over or request["verb"] in BEGINNING
+            raise
+        return reply
+
+    def look_after(self) -> None:
+        """Have what is measured now saved at its end, and forks wait for us."""
         cov = self.session.measurement and self.session.measurement.cov
         if cov:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
             if self.sigterm.receiver is None and self.sigterm.take():
-                self.door.watch_sigterm(self.sigterm.receiver)
+                self.door.receiver = self.sigterm.receiver
             self.sigterm.tend()
             self.session.last.then = self.at_exit
         if cov or self.tracing.is_on:
             self.watch_forks()
             self.calm_down()
-        return reply
 
     def watch_forks(self) -> None:
         """Have forks wait until we are out of the way, from now on."""
-        self.forks.agent = self
+        self.forks.agent = self.forking
 
     def calm_down(self) -> None:
         """Give the GIL's switch interval back, which `launch` had made shorter."""
@@ -182,74 +209,6 @@ class Agent:
             sys.setswitchinterval(self.interval)
         self.interval = 0.0
 
-    def tell_fault(self, error: BaseException) -> None:
-        """Leave a traceback in the session's folder, for want of anybody who listens."""
-        self.keeps_folder = True
-        try:
-            with open(self.place.make() + "/fault", "w", encoding="utf-8") as file:
-                file.write(faults.text(error, self.payloads))
-        except OSError:
-            return  # the folder has been removed: somebody has given up on us
-
-    def end(self) -> None:
-        """End the session; its folder goes too, unless something in it is still to be read."""
-        if self.forks.agent is self:
-            self.forks.agent = None
-        self.master.end()
-        self.tracing.end()
-        self.tracing.close()
-        self.sigterm.give_back()
-        self.recording.give_back()
-        self.door.close()
-        self.calm_down()
-        self.session.end()
-        self.session.verbs.clear()  # they refer to it, as `serve` does to this
-        self.thread.serve = tuple
-        is_trees = self.session.tree is not None and self.session.tree.folder == self.place.path
-        keeps = is_trees or self.keeps_folder or self.session.has_saved
-        if self.place.is_made and not keeps:
-            self.place.remove()
-
-    def rest(self) -> None:
-        """Have the agent's thread end, so that the process can fork; called by who forks."""
-        self.sigterm.let()  # it would come to us, who are to be gone, and from the child too
-        self.thread.rest(self.door.send_away)
-
-    def resume(self, forking: Any) -> None:
-        """Serve on in a new thread, after the fork, in the parent; `forking` is its frame.
-
-        It has none in uWSGI's master: what called that does not go on.
-        """
-        self.sigterm.catch()
-        self.thread.resume(None if uwsgi.is_master() else forking, self.session.tool())
-
-    def goes_on_in_child(self) -> bool:
-        """Go on in a child that was forked, or leave no trace in it; tell whether it goes on.
-
-        Called in the child's only thread, before the fork returns there.
-        """
-        self.tracing.close()
-        self.tracing.end()
-        self.door.close(at_once=True)
-        self.sigterm.give_back()
-        if not self.session.goes_on_in_child():
-            self.session.leave_child()
-            self.master.end()
-            self.calm_down()
-            return False
-        self.recording.end_in_child()
-        self.thread.begin_anew()
-        self.keeps_folder = False
-        self.place = tree.place(self.session.tree.folder, self.session.tree.key, self.original)
-        self.session.go_on(self.place, self.original("_thread", "RLock")())
-        self.settle()
-        return True
-
-    def settle(self) -> None:
-        """Have a thread that serves, and opens the door unless we become another program first."""
-        self.door = wire.Door(self.original("select", "poll"))
-        if self.sigterm.receiver is not None or self.sigterm.take():
-            self.door.watch_sigterm(self.sigterm.receiver)
-        self.recording.door = self.tracing.door = self.door
-        self.opens = time.monotonic() + SETTLING
-        self.thread.start()
+    def end(self, fault: BaseException | None = None) -> None:
+        """End the session; a `fault` for which it ends is told."""
+        self.closing.end(fault)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import json_text, tree
+from . import descriptors, json_text, tree
 from .agent import Agent
 from .place import Place
 
@@ -36,14 +36,13 @@ def run(folder: str, start_thread: Any, original: Any, interval: float, forks: A
 def begin_as_told(agent: Agent) -> None:
     """Begin at once where the session's folder says what to measure, as `start.py` does."""
     try:
-        with open(agent.place.path + "/request.json", encoding="utf-8") as file:
-            request = json_text.load(file)
+        request = json_text.loads(descriptors.read(agent.place.path + "/request.json"))
     except OSError:
         return
     try:
         agent.do(request)
     except Exception as error:
-        agent.tell_fault(error)
+        agent.closing.tell_fault(error)
 
 
 def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
@@ -51,8 +50,7 @@ def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
 
     Raises what keeps it from being measured.
     """
-    with open(f"{folder}/{tree.ROLLED}", encoding="utf-8") as file:
-        request = json_text.load(file)
+    request = json_text.loads(descriptors.read(f"{folder}/{tree.ROLLED}"))
     place = tree.place(folder, request.get("key"), original)
     agent = Agent(place, folder + "/payloads", start_thread, original, forks)
     try:
@@ -61,4 +59,4 @@ def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
         agent.end()
         raise
     agent.door.close()
-    agent.settle()
+    agent.forking.settle()

@@ -16,6 +16,8 @@ import time
 from _thread import get_native_id
 from typing import Any
 
+from . import descriptors
+
 PERIOD = 1.0  # seconds between two looks
 PERIODS = 5  # so many are looked at together: a short burst is not a slow-down
 ROUNDS = 300
@@ -71,8 +73,7 @@ def on_processors(but: int) -> tuple[float, float]:
     ran = waited = 0
     for name in os.listdir("/proc/self/task"):
         try:
-            with open(f"/proc/self/task/{name}/schedstat", encoding="utf-8") as file:
-                running, waiting = file.read().split()[:2]
+            running, waiting = descriptors.text(f"/proc/self/task/{name}/schedstat").split()[:2]
         except OSError:
             continue
         if int(name) != but:

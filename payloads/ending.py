@@ -6,7 +6,7 @@ import atexit
 import os
 from typing import Any
 
-from . import json_text
+from . import descriptors, json_text
 
 PATIENCE = 5.0  # seconds for another save to be done
 
@@ -65,9 +65,7 @@ class LastSave:
         header, blob = self.take()
         beside = f"{path}.{number}"  # no two saves write to one file
         try:
-            with open(beside, "wb") as file:
-                file.write(json_text.dumps(header).encode() + b"\n")
-                file.writelines(blob)
+            descriptors.write(beside, [json_text.dumps(header).encode() + b"\n", *blob])
             if number == self.begun:  # otherwise one that was begun later has been made
                 os.replace(beside, path)
         finally:

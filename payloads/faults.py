@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from typing import Any
 
+from . import descriptors
+
 KINDS = {"Refused": "refused", "NoCoverage": "no-coverage"}
+
+
+def do_all(*steps: Any) -> None:
+    """Call each of the steps, in turn, whatever the others raise; raise that when all are done."""
+    with contextlib.ExitStack() as stack:
+        for step in reversed(steps):
+            stack.callback(step)
 
 
 def sources(error: BaseException, folder: str) -> dict[str, str]:
@@ -19,8 +29,7 @@ def sources(error: BaseException, folder: str) -> dict[str, str]:
         name = here.tb_frame.f_code.co_filename
         if name.startswith("<covattach "):
             try:
-                with open(folder + "/" + name[11:-1] + ".py", encoding="utf-8") as file:
-                    found[name] = file.read()
+                found[name] = descriptors.text(folder + "/" + name[11:-1] + ".py")
             except OSError:
                 found[name] = ""  # the folder has been removed: the line numbers must do
         here = here.tb_next
@@ -62,6 +71,23 @@ def with_lines(error: BaseException, folder: str) -> str:
     finally:
         for name in lent:
             linecache.cache.pop(name, None)
+
+
+def write(path: str, error: BaseException, folder: str) -> None:
+    """Write the traceback of `error` to a file: nobody is there to raise to."""
+    try:
+        descriptors.write(path, [text(error, folder).encode(errors="replace")])
+    except OSError:
+        return  # the folder has been removed: somebody has given up on us
+
+
+def both(first: BaseException, second: BaseException) -> BaseException:
+    """Return the second of two faults, as one that was raised while the first was handled."""
+    last = second
+    while last.__context__ is not None and last.__context__ is not first:
+        last = last.__context__
+    last.__context__ = first
+    return second
 
 
 def words(error: BaseException, folder: str) -> str:

@@ -15,7 +15,7 @@ import time
 from types import FunctionType, ModuleType
 from typing import Any
 
-from . import frames
+from . import descriptors, frames
 
 BEGUN = 0  # instead of a line: the module has begun, and it is not known how far it has got
 SPEC = type(sys.__spec__)
@@ -184,5 +184,4 @@ def began() -> float:
 
 def stat(pid: int) -> list[bytes]:
     """Return the fields of /proc/PID/stat, counted from 0; raises OSError for one that is gone."""
-    with open(f"/proc/{pid}/stat", "rb") as file:
-        return [b"", b"", *file.read().rpartition(b")")[2].split()]
+    return [b"", b"", *descriptors.read(f"/proc/{pid}/stat").rpartition(b")")[2].split()]

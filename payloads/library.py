@@ -16,7 +16,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
-from . import later
+from . import descriptors, later
 
 KEEP = "covattach.kept"
 under_way: list[str] = []  # the folder that coverage is being imported from, meanwhile
@@ -64,8 +64,7 @@ def version_of(folder: str) -> tuple[int, ...]:
     import re
 
     try:
-        with open(folder + "/version.py", encoding="utf-8") as file:
-            text = file.read()
+        text = descriptors.text(folder + "/version.py")
     except OSError:
         return (0,)  # it is in a zip file, or has been compiled and has no sources
     found = re.search(r"^version_info\b.*?=\s*\((\d+), (\d+), (\d+)", text, re.M)

@@ -20,6 +20,8 @@ from importlib.machinery import (
 from types import CodeType, ModuleType
 from typing import Any
 
+from . import descriptors
+
 LARGEST = 1 << 18  # bytes of compiled code that are read at once
 HEADER = 16  # bytes: magic number, flags, time and size of the source (importlib's _pyc_header)
 
@@ -42,7 +44,7 @@ class Loader(SourceFileLoader):
     def get_code(self, fullname: str) -> CodeType | None:
         """Return its code, as it was compiled by whoever imported it last, or else compiled now."""
         try:
-            content = read(importlib.util.cache_from_source(self.path))
+            content = descriptors.read(importlib.util.cache_from_source(self.path), LARGEST)
             facts = os.stat(self.path)
         except (OSError, NotImplementedError):
             return super().get_code(fullname)
@@ -55,15 +57,6 @@ class Loader(SourceFileLoader):
         named: Any = _imp
         named._fix_co_filename(code, self.path)  # pip compiles in another folder
         return code
-
-
-def read(path: str) -> bytes:
-    """Return the first `LARGEST` bytes of a file."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        return os.read(descriptor, LARGEST)
-    finally:
-        os.close(descriptor)
 
 
 class ExtensionLoader(ExtensionFileLoader):
@@ -79,17 +72,16 @@ class ExtensionLoader(ExtensionFileLoader):
         except ImportError:
             if not os.statvfs(self.path).f_flag & os.ST_NOEXEC:
                 raise
-        with open(self.path, "rb") as file:
-            content = file.read()
-        descriptor = os.memfd_create("coverage")  # type: ignore[attr-defined,unused-ignore]
+        content = descriptors.read(self.path)
+        in_memory: Any = os.memfd_create  # type: ignore[attr-defined,unused-ignore]
+        file = descriptors.Descriptor(in_memory("coverage"))
         try:
-            with open(descriptor, "wb", closefd=False) as file:
-                file.write(content)
-            spec.origin = f"/proc/self/fd/{descriptor}"
+            descriptors.write_to(file, [content])
+            spec.origin = f"/proc/self/fd/{file.checked()}"
             return super().create_module(spec)
         finally:
             spec.origin = self.path
-            os.close(descriptor)
+            file.close()
 
 
 class Finder(FileFinder):

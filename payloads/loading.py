@@ -11,6 +11,8 @@ from typing import Any
 # Dependencies first: each module finds the ones before it when it is executed.
 MODULES = (
     "json_text",
+    "descriptors",
+    "faults",
     "native",
     "main_thread",
     "gil",
@@ -54,7 +56,8 @@ MODULES = (
     "tree",
     "lobby",
     "wire",
-    "faults",
+    "pipes",
+    "door",
     "afterwards",
     "thread",
     "imported",
@@ -70,6 +73,9 @@ MODULES = (
     "share",
     "stream",
     "tracing",
+    "repair",
+    "forking",
+    "closing",
     "agent",
     "beginnings",
 )

@@ -4,6 +4,8 @@ The agent has one thread, and whoever is slow must not keep it from others: nobo
 A caller's request is collected bit by bit, and only a whole one is looked at; what they do not
 take of a reply is sent on when they do.  Everybody has only so much time, and there are only so
 many at a time.
+
+The raw `_socket` is used, because gevent and eventlet replace `socket.socket`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,8 @@ import select
 import struct
 import time
 from typing import Any
+
+from .descriptors import Descriptor, Socket, behind
 
 LONGEST_REQUEST = 1 << 20
 PATIENCE = 5.0  # seconds for a caller to ask, or to take the next part of the reply
@@ -30,7 +34,7 @@ ROOM = 1 << 18
 class Guest:
     """A caller: what has come from them, what is still to go to them, and until when they stay."""
 
-    def __init__(self, connection: Any, rest: list[Any] | None = None) -> None:
+    def __init__(self, connection: Socket, rest: list[Any] | None = None) -> None:
         self.connection = connection
         self.came = b""
         self.rest = rest or []
@@ -40,7 +44,7 @@ class Guest:
     def pull(self) -> None:
         """Take what has come; a request ends with its line, with its caller, or when too long."""
         try:
-            part = self.connection.recv(PART)
+            part = self.connection.checked().recv(PART)
         except BlockingIOError:
             return
         self.came += part
@@ -54,14 +58,16 @@ class Guest:
 
 
 class Lobby:
-    """Those who wait; `poll` is what they are waited for with, together with others.
+    """Those who wait; `new_poll` is `select.poll`, unpatched.
 
-    `spare` is a descriptor that is given up to let a caller in where the target has none left.
+    `source` is a descriptor of which a copy is kept, to be given up to let a caller in where the
+    target has none left.
     """
 
-    def __init__(self, poll: Any, spare: int) -> None:
-        self.poll = poll
-        self.spare = self.kept = spare
+    def __init__(self, new_poll: Any, source: Descriptor) -> None:
+        self.new_poll = new_poll
+        self.source = source
+        self.spare: Descriptor | None = Descriptor(os.dup(source.checked()))
         self.guests: dict[int, Guest] = {}
 
     def patience(self) -> float | None:
@@ -70,54 +76,64 @@ class Lobby:
             return None
         return max(min(guest.until for guest in self.guests.values()) - time.monotonic(), 0.0)
 
-    def admit(self, listener: Any) -> int:
+    def admit(self, listener: Socket) -> int:
         """Let in who is first at the door, if it is somebody who may come in; return who it is.
 
         Raises OSError where that needs a descriptor and there is none.
         """
         try:
-            descriptor = listener._accept()[0]
+            connection = accepted(listener)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
                 return -1  # they have gone already
-            if error.errno not in (errno.EMFILE, errno.ENFILE) or self.kept < 0:
+            spare, self.spare = self.spare, None
+            if error.errno not in (errno.EMFILE, errno.ENFILE) or spare is None:
                 raise
-            os.close(self.kept)
-            self.kept = -1
-            descriptor = listener._accept()[0]
-        os.set_inheritable(descriptor, False)
-        connection = _socket.socket(fileno=descriptor)
-        connection.setblocking(False)
-        connection.setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, ROOM)
+            spare.close()
+            connection = accepted(listener)
+        connection.checked().setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, ROOM)
         if not peer_is_allowed(connection):
             self.leave(connection)
             return -1
         while len(self.guests) >= MOST:
             self.dismiss(min(self.guests, key=lambda one: self.guests[one].until))
-        self.keep(Guest(connection), select.POLLIN)
-        return int(descriptor)
+        self.keep(Guest(connection))
+        return connection.number
 
-    def keep(self, guest: Guest, events: int) -> None:
+    def keep(self, guest: Guest) -> None:
         """Wait for a caller."""
-        descriptor = guest.connection.fileno()
-        self.guests[descriptor] = guest
-        self.poll.register(descriptor, events)
+        before = self.guests.get(guest.connection.number)
+        self.guests[guest.connection.number] = guest
+        if before is not None:
+            before.connection.close()  # the application has done that: not what has its number
 
-    def let_go(self, descriptor: int) -> Any:
+    def awaited(self) -> list[tuple[int, int]]:
+        """Return the numbers to wait at, and for which events."""
+        for number in [one for one in self.guests if not self.guests[one].connection.is_ours()]:
+            self.dismiss(number)
+        return [
+            (number, select.POLLOUT if guest.rest else select.POLLIN)
+            for number, guest in self.guests.items()
+        ]
+
+    def let_go(self, number: int) -> Socket:
         """Wait for a caller no more; return the connection."""
-        self.poll.unregister(descriptor)
-        return self.guests.pop(descriptor).connection
+        return self.guests.pop(number).connection
 
-    def dismiss(self, descriptor: int) -> None:
+    def dismiss(self, number: int) -> None:
         """Send a caller away."""
-        self.leave(self.let_go(descriptor))
+        self.leave(self.let_go(number))
 
-    def leave(self, connection: Any) -> None:
+    def leave(self, connection: Socket) -> None:
         """Close a connection, and have something to spare again."""
         connection.close()
-        if self.kept < 0:
+        self.renew()
+
+    def renew(self) -> None:
+        """Have something to spare, unless it is there."""
+        if self.spare is None or not self.spare.is_ours():
             try:
-                self.kept = os.dup(self.spare)
+                self.spare = Descriptor(os.dup(self.source.checked()))
             except OSError:
                 return  # the target has taken it; it may come back
 
@@ -142,42 +158,44 @@ class Lobby:
             self.dismiss(descriptor)
         return None
 
-    def see_off(self, connection: Any, rest: list[Any]) -> None:
+    def see_off(self, connection: Socket, rest: list[Any]) -> None:
         """Send the rest of a reply when it is taken, and close the connection then."""
-        self.keep(Guest(connection, rest), select.POLLOUT)
+        self.keep(Guest(connection, rest))
 
     def empty(self) -> None:
         """Send everybody away who does not wait for the rest of a reply; wait for those."""
         for descriptor in [one for one, guest in self.guests.items() if not guest.rest]:
             self.dismiss(descriptor)
         while self.guests:
-            ready = self.poll.poll(1000 * (self.patience() or 0.0))
+            poll = self.new_poll()
+            for number, events in self.awaited():
+                poll.register(number, events)
+            ready = poll.poll(1000 * (self.patience() or 0.0))
             self.asked({descriptor for descriptor, _ in ready})
 
     def close(self) -> None:
         """Close all descriptors."""
         for descriptor in list(self.guests):
             self.let_go(descriptor).close()
-        if self.kept >= 0:
-            os.close(self.kept)
-            self.kept = -1
+        if self.spare is not None:
+            self.spare.close()
 
 
-def send(connection: Any, parts: list[Any]) -> list[Any]:
+def accepted(listener: Socket) -> Socket:
+    """Return the next connection; raises OSError."""
+    return Socket(_socket.socket(fileno=listener.checked()._accept()[0]))
+
+
+def send(connection: Socket, parts: list[Any]) -> list[Any]:
     """Send as much as is taken at once; return what is left.  Raises OSError.
 
     The application may not ignore SIGPIPE.
     """
-    sent = connection.sendmsg(parts[:PARTS], [], _socket.MSG_NOSIGNAL)
-    for at, part in enumerate(parts):
-        if sent < len(part):
-            return [memoryview(part)[sent:], *parts[at + 1 :]]
-        sent -= len(part)
-    return []
+    return behind(parts, connection.checked().sendmsg(parts[:PARTS], [], _socket.MSG_NOSIGNAL))
 
 
-def peer_is_allowed(connection: Any) -> bool:
+def peer_is_allowed(connection: Socket) -> bool:
     """Tell whether the other end is the target's own user or root (unix(7), SO_PEERCRED)."""
-    credentials = connection.getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
+    credentials = connection.checked().getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     uid = struct.unpack("3i", credentials)[1]
     return uid in (0, os.geteuid())

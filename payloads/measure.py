@@ -13,6 +13,7 @@ from . import (
     adopt_sysmon,
     apart,
     company,
+    faults,
     frames,
     greenlets,
     guard,
@@ -197,20 +198,25 @@ class Measurement:
     def stop(self) -> None:
         """Stop measuring, and undo everything that was done; does nothing the second time.
 
-        What was measured stays, for snapshots.
+        What was measured stays, for snapshots.  Every step is done, whatever the others raise.
         """
         was_on, self.is_on = self.is_on, False
         if not was_on:
             return
+        adoption = [] if self.adoption is None else [self.adoption.stop]
+        faults.do_all(
+            self.leave_sys,
+            self.leave_threads_to_others,
+            *(adoption if self.core == "sysmon" else ()),
+            self.cov.stop,
+            *(adoption if self.core != "sysmon" else ()),
+            self.leave,
+        )
+
+    def leave_sys(self) -> None:
+        """Take our name out of `sys`, unless somebody else has it now."""
         if getattr(sys, "covattach", None) is self.cov:
             del sys.covattach  # type: ignore[attr-defined]
-        self.leave_threads_to_others()
-        if self.core == "sysmon" and self.adoption is not None:
-            self.adoption.stop()
-        self.cov.stop()
-        if self.core != "sysmon" and self.adoption is not None:
-            self.adoption.stop()
-        self.leave()
 
     def forget(self) -> None:
         """Let go of what was measured, which may be megabytes, once nobody can ask for it.

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from . import json_text
+from . import descriptors, json_text
 
 
 class Place:
@@ -53,8 +53,8 @@ class Place:
         """Make a folder and return its path; nobody can know its name beforehand."""
         path = f"{self.stem}-{os.urandom(4).hex()}"
         os.mkdir(path, 0o700)
-        with open(path + "/session.json", "w", encoding="utf-8") as file:
-            json_text.dump({**own_facts(), **self.facts}, file)
+        content = json_text.dumps({**own_facts(), **self.facts})
+        descriptors.write(path + "/session.json", [content.encode()])
         self.path = path
         self.is_made = True
         return path
@@ -82,10 +82,8 @@ def remove_tree(folder: str) -> None:
 
 def own_facts() -> dict[str, Any]:
     """Return what tells this process from others, as `covattach.attach.first_facts` does."""
-    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
-        fields = file.read().rpartition(")")[2].split()
-    with open("/proc/self/cmdline", "rb") as binary:
-        command = binary.read().replace(b"\0", b" ").decode(errors="replace")
+    fields = descriptors.text("/proc/self/stat").rpartition(")")[2].split()
+    command = descriptors.text("/proc/self/cmdline").replace("\0", " ")
     return {
         "pid": os.getpid(),
         "parent": os.getppid(),

@@ -6,7 +6,7 @@ import os
 import time
 from typing import Any
 
-from . import ending, imported, library, tree, wire
+from . import ending, faults, imported, library, tree, wire
 from .company import Refused
 from .cost import PERIOD, Cost
 from .measure import Measurement
@@ -41,7 +41,7 @@ class Session:
         self.verbs = {"start": self.start, "mark": self.mark, "stop": self.stop}
 
     def patience(self) -> float | None:
-        """Return for how many seconds nothing is to be done unless asked; None for ever."""
+        """Return for how many seconds nothing is due; None for ever."""
         due = min(self.ends, self.next_save, self.next_look)
         return None if due == NEVER else max(due - time.monotonic(), 0.0)
 
@@ -122,10 +122,7 @@ class Session:
         self.off = f"Measuring was taken off at {when}: {why}"
         self.last.save()
         self.next_save = self.next_look = NEVER
-        try:
-            self.last.disarm()
-        finally:
-            self.measurement.stop()
+        faults.do_all(self.last.disarm, self.measurement.stop)
         self.last.save()  # with what ran until now
 
     def facts(self) -> dict[str, Any]:
@@ -178,10 +175,11 @@ class Session:
     def stop(self, request: dict[str, Any]) -> wire.Reply:
         """Stop measuring and undo everything; the reply carries the last snapshot.
 
-        Without one where nothing was measured yet: somebody has given up in the middle of a start.
+        Without one where nothing was measured yet: somebody gave up in the middle of a start.
         """
-        facts = self.facts()
+        self.is_over = True  # whatever comes
         try:
+            facts = self.facts()
             header, blob = ({}, []) if self.measurement is None else self.take()
         finally:
             self.end()
@@ -200,18 +198,20 @@ class Session:
         return self.must_measure()
 
     def end(self) -> None:
-        """Stop measuring and give everything back; does nothing the second time."""
+        """Stop measuring and give everything back, whatever goes wrong; does nothing twice."""
         self.is_over = True
         measurement, self.measurement = self.measurement, None
-        if self.tree is not None:
-            self.tree.leave()
+        last, self.last = self.last, None
+        steps = [self.tree.leave] if self.tree is not None else []
         if measurement is not None:
-            last, self.last = self.last, None
-            try:
-                last.disarm()
-            finally:
-                measurement.stop()
-            measurement.forget()
+            steps += [last.disarm, measurement.stop, measurement.forget]
+        faults.do_all(*steps)
+
+    def save_last(self) -> None:
+        """Save what was measured, where the session ends by a fault."""
+        if self.measurement is not None:
+            self.last.save()
+            self.has_saved = not self.last.fault
 
     def tool(self) -> int | None:
         """Return the tool id of sys.monitoring by which is measured, or None."""
@@ -245,5 +245,4 @@ class Session:
         measurement, self.measurement = self.measurement, None
         if measurement is not None:
             measurement.renew_lock()
-            self.last.disarm()
-            measurement.stop()
+            faults.do_all(self.last.disarm, measurement.stop)

@@ -24,7 +24,8 @@ from functools import partial
 from typing import Any
 from weakref import ref
 
-from . import gil, native
+from . import descriptors, gil, native
+from .descriptors import Socket
 
 SIGACTION = 19  # machine words of a `struct sigaction`, of which the first is the handler
 TRIES = 10  # to send a signal on to a child that is about to be another program
@@ -35,8 +36,8 @@ class Sigterm:
     """The signal from `take` to `give_back`; `receiver` is ready to be read when it has come."""
 
     def __init__(self) -> None:
-        self.receiver: Any = None
-        self.sender: Any = None
+        self.receiver: Socket | None = None
+        self.sender: Socket | None = None
         self.has_come = False
         self.sent_on: dict[int, int] = {}
         self.output: ref[Output] | None = None
@@ -47,18 +48,28 @@ class Sigterm:
         self.has_come = False
         if not is_free():
             return False
-        kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
-        self.receiver, self.sender = _socket.socketpair(_socket.AF_UNIX, kind)
-        self.receiver.setsockopt(_socket.SOL_SOCKET, SO_PASSCRED, 1)
-        self.catch()
+        self.renew()
         return True
 
+    def renew(self) -> None:
+        """Have a socket, also where the application has closed it; raises OSError."""
+        self.drop()
+        kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
+        receiver, sender = _socket.socketpair(_socket.AF_UNIX, kind)
+        self.receiver = Socket(receiver, descriptors.far())
+        self.sender = Socket(sender, descriptors.far())
+        self.receiver.checked().setsockopt(_socket.SOL_SOCKET, SO_PASSCRED, 1)
+        self.catch()
+
     def catch(self) -> None:
-        """Have faulthandler catch it; also again, after `let`.  Not if somebody else does."""
-        if self.sender is not None and is_free():
+        """Have faulthandler catch it; also again, after `let`.  Not if somebody else does.
+
+        Nor if the application has closed our socket.
+        """
+        if self.sender is not None and self.sender.is_ours() and is_free():
             import faulthandler
 
-            output = Output(self.sender.fileno())
+            output = Output(self.sender.number)
             faulthandler.register(_signal.SIGTERM, output, all_threads=False)
             self.output = ref(output)
             self.handler = handler()
@@ -105,6 +116,10 @@ class Sigterm:
     def give_back(self) -> None:
         """Make everything what it was; does nothing the second time."""
         self.unregister()
+        self.drop()
+
+    def drop(self) -> None:
+        """Close the socket."""
         for end in (self.receiver, self.sender):
             if end is not None:
                 end.close()
@@ -125,7 +140,7 @@ class Sigterm:
         receiver = self.receiver
         while receiver is not None:
             try:
-                _, notes, _, _ = receiver.recvmsg(4096, _socket.CMSG_SPACE(12))
+                _, notes, _, _ = receiver.checked().recvmsg(4096, _socket.CMSG_SPACE(12))
             except OSError:
                 return found
             for level, kind, data in notes:
@@ -176,10 +191,9 @@ def is_of_interpreter(address: int) -> bool:
     """Tell whether a function is in the file that has the interpreter's."""
     places = (address, native.address("PyErr_SetInterrupt"))
     files = []
-    with open("/proc/self/maps", encoding="utf-8", errors="replace") as file:
-        for line in file:
-            begin, end = (int(part, 16) for part in line.split()[0].split("-"))
-            files += [line.split(maxsplit=5)[5:] for place in places if begin <= place < end]
+    for line in descriptors.text("/proc/self/maps").splitlines():
+        begin, end = (int(part, 16) for part in line.split()[0].split("-"))
+        files += [line.split(maxsplit=5)[5:] for place in places if begin <= place < end]
     return len(files) == len(places) and files[0] == files[1]
 
 
@@ -189,9 +203,11 @@ def is_free() -> bool:
 
 
 def is_caught_in_c() -> bool:
-    """Tell whether C code handles the signal, of which Python does not know."""
-    with open("/proc/self/status", encoding="utf-8", errors="replace") as file:
-        caught = file.read().partition("SigCgt:")[2].split()[0]
+    """Tell whether C code handles the signal, of which Python does not know; or may handle it."""
+    try:
+        caught = descriptors.text("/proc/self/status").partition("SigCgt:")[2].split()[0]
+    except OSError:
+        return True  # no descriptor is left to look with
     return bool(int(caught, 16) >> (_signal.SIGTERM - 1) & 1)
 
 

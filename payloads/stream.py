@@ -13,30 +13,29 @@ from typing import Any
 
 from . import json_text, wire
 from .calls import COLUMNS
+from .descriptors import Socket
 
 NO_SIGNAL = _socket.MSG_NOSIGNAL  # the application may not ignore SIGPIPE
 
 
 class Stream:
-    """One connection that is only written to, as far as it takes it; `poll` is the agent's."""
+    """One connection that is only written to, as far as it takes it; the agent waits at `door`."""
 
-    def __init__(self, connection: Any, poll: Any) -> None:
-        connection.setblocking(False)
+    def __init__(self, connection: Socket, door: Any) -> None:
         self.connection = connection
-        self.descriptor = connection.fileno()
-        self.poll = poll
+        self.door = door
         self.pending = memoryview(b"")
         self.is_gone = False
-        self.listen()
+        door.streams.append(self)
 
-    def listen(self) -> None:
-        """Have the agent's poll wake up for an end, and for room if there is something to send."""
-        self.poll.register(self.descriptor, select.POLLIN | (select.POLLOUT if self.pending else 0))
+    def events(self) -> int:
+        """Return for what the agent is to wake up: for an end, and for room to send something."""
+        return select.POLLIN | (select.POLLOUT if self.pending else 0)
 
     def is_asked_to_end(self) -> bool:
         """Tell whether the client has closed its half: it never sends anything."""
         try:
-            self.connection.recv(1)
+            self.connection.checked().recv(1)
         except BlockingIOError:
             return False
         except OSError:
@@ -57,18 +56,16 @@ class Stream:
         """Send of what is pending as much as the client takes."""
         try:
             while self.pending:
-                self.pending = self.pending[self.connection.send(self.pending, NO_SIGNAL) :]
+                sent = self.connection.checked().send(self.pending, NO_SIGNAL)
+                self.pending = self.pending[sent:]
         except BlockingIOError:
-            self.listen()
             return
         except OSError:
             self.is_gone = True
             self.pending = memoryview(b"")
-        self.listen()
 
     def close(self) -> None:
         """Close the connection; does nothing the second time."""
-        if self.descriptor >= 0:
-            self.poll.unregister(self.descriptor)
-            self.descriptor = -1
-            self.connection.close()
+        if self in self.door.streams:
+            self.door.streams.remove(self)
+        self.connection.close()

@@ -9,6 +9,7 @@ from typing import Any
 
 from . import afterwards
 
+GONE = -1
 LEAVING = 1.0  # seconds that a fork waits for the thread to be gone
 
 
@@ -16,11 +17,13 @@ class Thread:
     """Runs `serve` in a thread, which ends for a fork when `leaves` tells it so.
 
     `start_thread` calls a function in a thread that gets no signals; `original` returns functions
-    as they were before gevent or eventlet replaced them.
+    as they were before gevent or eventlet replaced them.  `fail` is called with the reason where
+    the thread cannot be started again.
     """
 
-    def __init__(self, serve: Any, start_thread: Any, original: Any) -> None:
+    def __init__(self, serve: Any, start_thread: Any, original: Any, fail: Any) -> None:
         self.serve = serve
+        self.fail = fail
         self.start_thread = start_thread
         self.sleep = original("time", "sleep")  # gevent's would run other greenlets in a fork
         self.new_lock = original("_thread", "allocate_lock")
@@ -44,7 +47,7 @@ class Thread:
 
     def is_there(self) -> bool:
         """Tell whether it is there, or is about to be."""
-        return not self.native_id or is_there(self.native_id)
+        return not self.native_id or (self.native_id != GONE and is_there(self.native_id))
 
     def rest(self, send_away: Any) -> None:
         """Have it end, so that the process can fork; called by the thread that forks.
@@ -87,7 +90,15 @@ class Thread:
         """Start it, unless this is a child, which has inherited what its parent was about to do."""
         owed, self.owed = self.owed, False
         if owed:
-            self.start()
+            try:
+                self.start()
+            except Exception as error:
+                self.native_id = GONE
+                self.fail(error)
+
+    def forget(self) -> None:
+        """Refer no more to who refers to this."""
+        self.serve = self.fail = tuple
 
 
 def is_there(thread: int) -> bool:

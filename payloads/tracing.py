@@ -87,7 +87,7 @@ class Tracing:
 
     def follow(self, connection: Any) -> None:
         """Stream to this connection from now on."""
-        self.stream = Stream(connection, self.door.poll)
+        self.stream = Stream(connection, self.door)
 
     def patience(self) -> float:
         """Return for how many seconds there is nothing to do."""

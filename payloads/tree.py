@@ -10,7 +10,7 @@ import os
 import sys
 from typing import Any
 
-from . import json_text, uwsgi
+from . import descriptors, json_text, uwsgi
 from .children import Children
 from .place import Place
 
@@ -94,8 +94,7 @@ def announce(request: dict[str, Any], ends: float) -> None:
     if ends != float("inf"):
         later["until"] = ends
     beside = f"{request['tree']}/{ROLLED}.new"
-    with open(beside, "w", encoding="utf-8") as file:
-        json_text.dump(later, file)
+    descriptors.write(beside, [json_text.dumps(later).encode()])
     os.replace(beside, f"{request['tree']}/{ROLLED}")
 
 

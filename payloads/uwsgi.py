@@ -16,8 +16,11 @@ import struct
 import sys
 from typing import Any
 
+from . import descriptors
 from .company import Refused
+from .descriptors import Descriptor
 
+MEMORY = "/proc/self/mem"
 OPTION = "py-call-uwsgi-fork-hooks"
 # Name, type and shortcut, help, function, what it sets.
 ENTRY = struct.Struct("=QiiQQQ")
@@ -37,9 +40,12 @@ class Master:
         try:
             if has_subinterpreters():
                 raise LookupError("it has subinterpreters")
-            with open("/proc/self/mem", "r+b", buffering=0) as memory:
+            memory = descriptors.opened(MEMORY, os.O_RDWR)
+            try:
                 place = find(memory)
                 write(memory, place, 1)
+            finally:
+                memory.close()
         except (OSError, ImportError, LookupError, struct.error) as error:
             raise Refused(
                 "this is the master of uWSGI, whose workers are born without Python being told, "
@@ -52,8 +58,11 @@ class Master:
         place, self.place = self.place, 0
         if place:
             try:
-                with open("/proc/self/mem", "r+b", buffering=0) as memory:
+                memory = descriptors.opened(MEMORY, os.O_RDWR)
+                try:
                     write(memory, place, 0)
+                finally:
+                    memory.close()
             except OSError:
                 return  # it is another user now; the hooks do no harm
 
@@ -83,7 +92,7 @@ def has_subinterpreters() -> bool:
     return len(listing.list_all()) > 1
 
 
-def find(memory: Any) -> int:
+def find(memory: Descriptor) -> int:
     """Return the address of what the option sets; raises LookupError, OSError."""
     regions = mapped()
     for path in sorted({one[3] for one in regions}, key=lambda path: "uwsgi" not in path):
@@ -99,18 +108,17 @@ def mapped() -> list[tuple[int, int, str, str]]:
     """Return the regions of memory that may have the plugin: start, end, permissions and path."""
     found = []
     own = os.path.realpath("/proc/self/exe")
-    with open("/proc/self/maps", encoding="utf-8", errors="surrogateescape") as file:
-        for line in file:
-            words = line.rstrip("\n").split(None, 5)
-            path = words[5] if len(words) > 5 else ""
-            if path.startswith("/") and (path == own or "uwsgi" in path or "python" in path):
-                start, _, end = words[0].partition("-")
-                if words[1].startswith("r"):
-                    found.append((int(start, 16), int(end, 16), words[1], path))
+    for line in os.fsdecode(descriptors.read("/proc/self/maps")).splitlines():
+        words = line.split(None, 5)
+        path = words[5] if len(words) > 5 else ""
+        if path.startswith("/") and (path == own or "uwsgi" in path or "python" in path):
+            start, _, end = words[0].partition("-")
+            if words[1].startswith("r"):
+                found.append((int(start, 16), int(end, 16), words[1], path))
     return found
 
 
-def named(memory: Any, name: int, regions: list[tuple[int, int, str, str]]) -> int:
+def named(memory: Descriptor, name: int, regions: list[tuple[int, int, str, str]]) -> int:
     """Return what the entry of the table sets whose name is at this address; raises LookupError."""
     wanted = struct.pack("=Q", name)
     for start, end, _, _ in regions:
@@ -125,16 +133,14 @@ def named(memory: Any, name: int, regions: list[tuple[int, int, str, str]]) -> i
     raise LookupError("its table of options is not known")
 
 
-def read(memory: Any, start: int, size: int) -> bytes:
+def read(memory: Descriptor, start: int, size: int) -> bytes:
     """Return what is there; nothing where nothing can be read."""
     try:
-        memory.seek(start)
-        return bytes(memory.read(size))
+        return os.pread(memory.checked(), size, start)
     except (OSError, OverflowError, ValueError):
         return b""
 
 
-def write(memory: Any, place: int, value: int) -> None:
+def write(memory: Descriptor, place: int, value: int) -> None:
     """Set an `int`; raises OSError."""
-    memory.seek(place)
-    memory.write(struct.pack("=i", value))
+    os.pwrite(memory.checked(), struct.pack("=i", value), place)

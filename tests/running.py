@@ -196,7 +196,9 @@ class Target:
         found = []
         for base in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
             for folder in Path(base).glob("covattach-*"):
-                with contextlib.suppress(OSError, ValueError, KeyError):
+                with contextlib.suppress(
+                    OSError, ValueError, LookupError, TypeError, RecursionError
+                ):
                     facts = json.loads((folder / "session.json").read_text())
                     # A process of long ago may have had the same PID.
                     if (facts["pid"], facts["start_time"]) == (self.pid, self.start_time):

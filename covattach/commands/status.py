@@ -135,6 +135,8 @@ def of_tree(one: Session, found: list[Session]) -> list[str]:
 def doing(one: Session) -> str:
     """Return whether it is being measured, for how long, and how much has run."""
     facts = one.facts
+    if not one.alive and facts.get("off"):
+        return f"{facts['off']}; what was saved is there: covattach dump {one.pid}"
     if not one.alive:
         return f"it has ended; what was saved last is there: covattach dump {one.pid}"
     if facts.get("off"):

@@ -6,6 +6,7 @@ the thread that answers the tests.
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
@@ -65,6 +66,8 @@ class Inside:
         """Make its folder what the launcher expects."""
         if not (self.path / "payloads").exists():
             (self.path / "payloads").symlink_to(PAYLOADS)
+        facts = {"pid": self.target.pid, "start_time": self.target.start_time}
+        (self.path / "session.json").write_text(json.dumps(facts))
         (self.path / "token").touch()
         prepare(self.path)
 

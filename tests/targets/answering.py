@@ -25,12 +25,17 @@ def answer(main):
 
 def respond(expression, main):
     """Evaluate one expression, and print its value."""
+    os.write(1, b"answer " + value_of(expression, main) + b"\n")
+
+
+def value_of(expression, main):
+    """Evaluate one expression, and return its value as JSON."""
     names = {"answering": sys.modules[__name__], "sys": sys, **main}
     try:
         value = eval(expression, names)  # noqa: S307  what it is for
     except BaseException as error:
         value = repr(error)
-    os.write(1, b"answer " + json.dumps(value, default=repr).encode() + b"\n")
+    return json.dumps(value, default=repr).encode()
 
 
 def in_thread(main):

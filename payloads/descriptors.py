@@ -1,0 +1,200 @@
+"""Descriptors of ours, in a process that may close them and have others by the same numbers.
+
+A daemon closes all that it has not opened itself, and what is opened next gets the lowest number
+that is free.  So before each use a descriptor is compared with what was opened (fstat(2)).  Another
+thread might still come in between the look and the use: for that it has to be given the GIL just
+there, and to open so much at once that it comes to a number of ours, most of which are far above.
+
+None of ours is ever 0, 1 or 2, where these are not there.
+"""
+
+from __future__ import annotations
+
+import _socket
+import errno
+import fcntl
+import os
+import sys
+from typing import Any
+
+STANDARD = 3  # how many numbers are for what a program reads, writes and complains to
+USUAL = 1024  # how many numbers there are mostly; a larger table of them costs memory
+APART = 64  # how many of these are left to us and to whoever does the same
+PART = 1 << 16  # bytes to read at once
+PARTS = 64  # to write at once
+TRIES = 3  # to read or write a file whose descriptor the application closes meanwhile
+
+
+class Lost(OSError):
+    """The application has closed a descriptor of ours."""
+
+    def __init__(self) -> None:
+        super().__init__(errno.EBADF, "the application has closed a descriptor of covattach's")
+
+
+def far() -> int:
+    """Return a number above all that an application opens, as long as it has not very many."""
+    return max(min(os.sysconf("SC_OPEN_MAX"), USUAL) - APART, STANDARD)
+
+
+def moved(number: int, least: int = STANDARD) -> int:
+    """Return another number of at least `least`, if that can be had, for what has just been opened.
+
+    Raises OSError, and closes it, where there are only those of a program's own streams.
+    """
+    fault: OSError | None = None
+    for floor in (least, STANDARD):
+        if number >= floor:
+            return number
+        try:
+            other: int = fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, floor)
+        except OSError as error:
+            fault = error
+        else:
+            os.close(number)
+            return other
+    os.close(number)
+    raise fault or Lost()
+
+
+def identity(number: int) -> tuple[int, int]:
+    """Return what tells an open file from all others; raises OSError."""
+    found = os.fstat(number)
+    return found.st_dev, found.st_ino
+
+
+class Descriptor:
+    """One that has just been opened, and is to have a number of at least `least`.
+
+    Raises OSError where none is left.
+    """
+
+    number = -1
+
+    def __init__(self, number: int, least: int = STANDARD) -> None:
+        self.number = moved(number, least)
+        self.identity = identity(self.number)
+
+    def is_ours(self) -> bool:
+        """Tell whether it is still what was opened."""
+        try:
+            return self.number >= 0 and identity(self.number) == self.identity
+        except OSError:
+            return False
+
+    def checked(self) -> Any:
+        """Return the number, to be used at once; raises Lost."""
+        if not self.is_ours():
+            raise Lost
+        return self.number
+
+    def close(self) -> None:
+        """Close it, if it is ours; does nothing the second time."""
+        ours, number = self.is_ours(), self.number
+        self.number = -1
+        if ours:
+            os.close(number)
+
+    def __del__(self, is_over: Any = sys.is_finalizing) -> None:
+        if not is_over():  # `os` may be empty then
+            self.close()  # in time for a socket: its object would close whatever has the number
+
+
+class Socket(Descriptor):
+    """A socket that waits for nobody; `connection` is one of `_socket`'s, and used up."""
+
+    connection: Any = None
+
+    def __init__(self, connection: Any, least: int = STANDARD) -> None:
+        super().__init__(connection.detach(), least)
+        self.connection = _socket.socket(fileno=self.number)
+        self.connection.setblocking(False)
+
+    def checked(self) -> Any:
+        """Return the socket, to be used at once; raises Lost."""
+        super().checked()
+        return self.connection
+
+    def close(self) -> None:
+        """Close it, if it is ours, or else forget its number."""
+        if self.connection is not None:
+            if not self.is_ours():
+                self.connection.detach()
+            self.number = -1
+            self.connection.close()
+
+
+def pipe() -> tuple[Descriptor, Descriptor]:
+    """Return the end to read from and the end to write to; neither waits.  Raises OSError."""
+    reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        first = Descriptor(reading, far())
+    except OSError:
+        os.close(writing)
+        raise
+    return first, Descriptor(writing, far())
+
+
+def opened(path: str, flags: int = os.O_RDONLY, least: int = STANDARD) -> Descriptor:
+    """Open a file; a new one is only its user's.  Raises OSError."""
+    return Descriptor(os.open(path, flags | os.O_CLOEXEC, 0o600), least)
+
+
+def read(path: str, most: int = 1 << 40) -> bytes:
+    """Return the beginning of a file, up to `most` bytes; raises OSError."""
+    for _ in range(TRIES):
+        file = opened(path)
+        try:
+            return read_from(file, most)
+        except Lost:
+            continue
+        finally:
+            file.close()
+    raise Lost
+
+
+def read_from(file: Descriptor, most: int) -> bytes:
+    """Return what an open file has from here on, up to `most` bytes."""
+    parts: list[bytes] = []
+    while most > 0:
+        part = os.read(file.checked(), min(most, PART))
+        if not part:
+            break
+        parts.append(part)
+        most -= len(part)
+    return b"".join(parts)
+
+
+def text(path: str) -> str:
+    """Return the text of a file; raises OSError."""
+    return read(path).decode(errors="replace")
+
+
+def write(path: str, parts: list[bytes]) -> None:
+    """Write a file of these parts anew; raises OSError."""
+    for _ in range(TRIES):
+        file = opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+        try:
+            write_to(file, parts)
+            return
+        except Lost:
+            continue
+        finally:
+            file.close()
+    raise Lost
+
+
+def write_to(file: Descriptor, parts: list[bytes]) -> None:
+    """Write all of the parts."""
+    rest: list[Any] = [part for part in parts if part]
+    while rest:
+        rest = behind(rest, os.writev(file.checked(), rest[:PARTS]))
+
+
+def behind(parts: list[Any], done: int) -> list[Any]:
+    """Return what is left of the parts when so many bytes of them are done."""
+    for at, part in enumerate(parts):
+        if done < len(part):
+            return [memoryview(part)[done:], *parts[at + 1 :]]
+        done -= len(part)
+    return []

@@ -1,0 +1,149 @@
+"""Targets that close descriptors of ours, and have others by these numbers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+from collections.abc import Callable
+
+import pytest
+from conftest import Interpreter
+from inside import Inside, marked
+from running import Target, wait_for
+
+Launch = Callable[..., Target]
+
+
+def is_measured_on(agent: Inside) -> None:
+    """Fail unless later lines are in a dump, forks go on, and nothing is harmed."""
+    target = agent.target
+    assert target.ask("later()")
+    expected = marked("closing.py", "# later")
+    assert agent.points_until("closing.py", expected) >= expected
+    assert [target.ask("fork()") for _ in range(3)] == [0, 0, 0]
+    assert agent.ask("status")[0]["measuring"]
+    assert target.ask("harm()") == []
+
+
+@pytest.mark.parametrize(
+    "closing",
+    ["close('range')", "close('half')", pytest.param("close('listed')", marks=pytest.mark.stress)],
+)
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
+def test_all_is_closed(interpreter: Interpreter, closing: str, launch: Launch) -> None:
+    """Of a target that closes what it has not opened, all is measured on, and nothing touched."""
+    # GIVEN a measured target with an autosave
+    target = launch(interpreter, "closing.py", "with")
+    before = target.traces()
+    with Inside(target) as agent:
+        agent.ask("start", options={}, every=0.1)
+
+        # WHEN it closes all that is not its own, and opens files / THEN its lines are in a dump
+        target.ask(closing)
+        is_measured_on(agent)
+
+        # AND again, and in the next autosave
+        target.ask(closing)
+        is_measured_on(agent)
+        (agent.path / "snapshot").unlink(missing_ok=True)
+        wait_for((agent.path / "snapshot").exists, "an autosave")
+
+        # AND nothing of ours is left
+        agent.stop()
+        assert target.ask("harm()") == []
+    wait_for(lambda: target.traces()["threads"] == before["threads"], "the end")
+    target.ask("[file.close() for file in files]")
+    assert target.traces()["descriptors"] == before["descriptors"]
+    assert not target.log.read_text()
+
+
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
+def test_others_have_our_numbers(interpreter: Interpreter, launch: Launch) -> None:
+    """What the target has by the very numbers that were ours is not read, written or closed."""
+    # GIVEN a measured target
+    target = launch(interpreter, "closing.py", "with")
+    with Inside(target) as agent:
+        agent.start()
+
+        # WHEN it puts a file in the place of each of ours, also where we have begun anew
+        for _ in range(2):
+            target.ask("take_over()")
+            is_measured_on(agent)
+        assert len(target.ask("taken")) >= 10
+
+        # THEN it has them after the end, untouched
+        agent.stop()
+        assert target.ask("harm()") == []
+    assert not target.log.read_text()
+
+
+@pytest.mark.pythons("3.9", "3.14")
+def test_sigterm_still_saves(interpreter: Interpreter, launch: Launch) -> None:
+    """SIGTERM, by which our socket is written to, writes into no file of the target's."""
+    # GIVEN a measured target that has put files of its own in the place of our descriptors
+    target = launch(interpreter, "closing.py", "with")
+    with Inside(target) as agent:
+        agent.start()
+        target.ask("take_over()")
+        is_measured_on(agent)
+
+        # WHEN it gets the signal, THEN it ends by that, with a last snapshot and its files whole
+        os.kill(target.pid, signal.SIGTERM)
+        assert target.wait() == -signal.SIGTERM
+        assert (agent.path / "snapshot").exists()
+    data = target.log.parent / "data0"
+    assert data.read_bytes() == b"A" * 5000
+
+
+@pytest.mark.pythons("3.9", "3.14")
+def test_without_standard_streams(interpreter: Interpreter, launch: Launch) -> None:
+    """Where 0, 1 and 2 are not there, none of ours is there instead."""
+    # GIVEN a target without them
+    target = launch(interpreter, "closing.py", "without")
+    before = target.traces()["descriptors"]
+    assert not {0, 1, 2}.intersection(before)
+    with Inside(target) as agent:
+        # WHEN it is measured, saved and dumped / THEN they stay free
+        agent.ask("start", options={}, every=0.1)
+        wait_for((agent.path / "snapshot").exists, "an autosave")
+        is_measured_on(agent)
+        assert not {0, 1, 2}.intersection(target.traces()["descriptors"])
+
+        # AND also when we begin anew, which does not wait for them for ever
+        target.ask("close('range')")
+        is_measured_on(agent)
+        assert target.ask("[file.fileno() for file in files][:4]") == [0, 1, 2, 3]
+        agent.stop()
+
+
+@pytest.mark.pythons("3.9", "3.14")
+def test_no_way_back(interpreter: Interpreter, launch: Launch) -> None:
+    """Where the agent cannot listen any more, it tries on, or ends the session wholly."""
+    # GIVEN a measured target
+    target = launch(interpreter, "closing.py", "with")
+    before = target.traces()
+    with Inside(target) as agent:
+        agent.start()
+
+        # WHEN it closes all, and has no descriptor to give / THEN it is measured on once it has
+        target.ask("close('range')")
+        limit = "__import__('resource').setrlimit(7, ({0}, 4096))"
+        target.ask(limit.format("files[-1].fileno() + 1"))
+        target.ask("close('listed')")
+        target.ask(limit.format("1024"))
+        is_measured_on(agent)
+
+        # WHEN the folder is gone too / THEN nothing is measured, and nothing of ours is there
+        shutil.rmtree(agent.path)
+        target.ask("close('range')")
+        wait_for(lambda: target.traces()["threads"] == before["threads"], "the end")
+        assert not target.ask("hasattr(sys, 'covattach') or bool(sys.gettrace())")
+        assert target.ask("[fork(), harm()]") == [0, []]
+
+    # AND another session can begin
+    with Inside(target) as agent:
+        agent.start()
+        is_measured_on(agent)
+        agent.stop()
+    assert not target.log.read_text()
