@@ -87,6 +87,7 @@ def own_builtins(left_out: frozenset[str]) -> dict[str, Any]:
     usual = globals()["__builtins__"]  # ours, whose functions nobody has replaced
     own = {**(usual if isinstance(usual, dict) else vars(usual)), "__import__": importer(left_out)}
     own["__build_class__"] = stand_ins.make_class
+    own["__lazy_import__"] = own["__import__"]  # from 3.15 on, under `-X lazy_imports`
     return own
 
 

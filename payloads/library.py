@@ -11,6 +11,7 @@ sees nor a module, and where the next session finds them again.
 from __future__ import annotations
 
 import codecs
+import importlib
 import importlib.util
 import sys
 from types import ModuleType
@@ -20,6 +21,8 @@ from . import descriptors, later
 
 KEEP = "covattach.kept"
 under_way: list[str] = []  # the folder that coverage is being imported from, meanwhile
+NEEDED = ("coverage.control", "coverage.collector", "coverage.core", "coverage.inorout")
+FROM_3_12 = ("coverage.sysmon",) if sys.version_info >= (3, 12) else ()
 OLDEST = (7, 10)  # the oldest coverage whose collectors the payloads have been tested with
 
 
@@ -117,8 +120,8 @@ def bring(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:
         if getattr(present, "version_info", (0,)) < OLDEST:
             version = getattr(present, "__version__", "?")
             raise NoCoverage("the application has imported coverage " + version)
-        import coverage.control  # noqa: F401  a half-imported one is completed here
-
+        for name in NEEDED + FROM_3_12:
+            importlib.import_module(name)  # it may be half-imported, or have all imports wait
         return present, False
     again = kept()
     if again:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from inside import PAYLOADS, Inside, compile_for, prepare
+from inside import PAYLOADS, Inside, compile_for, marked, prepare
 from running import Target, wait_for
 
 from covattach.errors import PayloadFailed
@@ -226,4 +226,20 @@ def test_a_coverage_that_cannot_be_read(
         brought = f"{interpreter.site}/coverage"
         agent.ask("start", options={"brought": brought, "settings": {}})
         assert target.ask("__import__('coverage').__file__") == f"{brought}/__init__.py"
+        agent.stop()
+
+
+@pytest.mark.pythons("3.15")
+@pytest.mark.parametrize("first", ["None", "__import__('coverage')"])
+def test_where_all_imports_wait(interpreter: Interpreter, first: str, launch: Launch) -> None:
+    """A program of which all imports wait until they are used is measured like others (PEP 810)."""
+    # GIVEN such a program, which may have imported coverage
+    target = launch(interpreter, "company.py", "none", options=("-X", "lazy_imports=all"))
+    target.ask(f"{first} and None")
+    # WHEN it is measured, THEN what it does is in a dump
+    with Inside(target) as agent:
+        agent.start()
+        target.ask("later()")
+        expected = marked("company.py", "# later")
+        assert agent.points_until("company.py", expected) >= expected
         agent.stop()
