@@ -38,6 +38,7 @@ class LastSave:
         if os.getpid() == self.pid:
             self.then()
             self.stop()
+            self.place.shrink()
 
     def save(self) -> None:
         """Write a snapshot; a fault is kept for the user, the application never sees it."""

@@ -63,6 +63,16 @@ class Place:
         """Remove the folder and all that is in it."""
         remove_tree(self.path)
 
+    def shrink(self) -> None:
+        """Remove what nobody needs once the process has ended: all but the snapshot and the facts.
+
+        Not in the folder of a tree, with which processes that are born later begin.
+        """
+        if self.is_made and not os.path.exists(self.path + "/children.json"):
+            for name in ("payloads", "coverage"):
+                if not os.path.islink(f"{self.path}/{name}"):
+                    remove_tree(f"{self.path}/{name}")
+
 
 def remove_tree(folder: str) -> None:
     """Remove a folder and all that is in it, if nobody else has.

@@ -61,8 +61,9 @@ def test_report_of_a_target_that_has_ended(
     assert lines_of(covattach.folder / ".coverage") >= last_lines(how)
     covattach("dump", target.pid, "--no-html")
 
-    # AND `stop` makes the last one, and removes the session
+    # AND little is left of it, until `stop` makes the last one, and removes the session
     assert target.folders
+    assert how == "default" or not (target.folders[0] / "payloads").exists()
     covattach("stop", target.pid, "--no-html")
     assert lines_of(covattach.folder / ".coverage") >= last_lines(how)
     assert not target.folders
