@@ -346,6 +346,7 @@ def test_what_is_no_code_is_not_claimed(python: tuple[int, int]) -> None:
     assert {3, 4} <= claimed
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize(
     "options", [(), pytest.param(("-O",), marks=pytest.mark.stress)], ids=["", "O"]
 )
@@ -358,10 +359,12 @@ def test_no_claim_is_false(options: tuple[str, ...]) -> None:
 
     # WHEN each is judged
     compared = blue.Comparison()
+    named = {f"{library}/{name.replace('.', '/')}.py" for name in MODULES}
+    recorded["lines"] = {name: recorded["lines"][name] for name in named & {*recorded["lines"]}}
     compared.add(recorded)
 
     # THEN no claim is false, and most of what ran is claimed
     print(f"{compared.files} modules: {compared.percent:.1f} % of {compared.seen} lines")
-    assert compared.files > 90
+    assert compared.files > 80
     assert compared.false == []
     assert compared.percent > 95
