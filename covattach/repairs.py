@@ -12,7 +12,7 @@ import time
 from covattach.folder import Folder
 
 PATIENCE = 2.5  # seconds for one agent
-TOTAL = 10.0  # seconds for all, in a while
+TOTAL = 5.0  # seconds for all, in a while
 WHILE = 60.0  # seconds
 PAUSE = 0.02  # seconds between two tries
 
