@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 
 from covattach import client
-from covattach.errors import CovattachError, NoSafePoint, NotNow
+from covattach.deadline import Deadline
+from covattach.errors import CovattachError, NoSafePoint, NotNow, PayloadFailed
 from covattach.folder import Folder
 from covattach.injector.injection import Injection
-from covattach.session import ENDING, payload_failed
+from covattach.interruption import Interrupted
+from covattach.session import payload_failed
 from covattach.target.process import Process
 
+ASKING = 2.0  # seconds for an agent to say that it is there
+UNDOING = 3.0  # seconds after the deadline, for nothing to be left of what was begun
 
-def wait_for_agent(process: Process, place: Folder, injection: Injection, deadline: float) -> None:
+
+def wait_for_agent(
+    process: Process, place: Folder, injection: Injection, deadline: Deadline
+) -> None:
     """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow."""
-    while not listens(place):
+    while not listens(place, deadline):
         if place.fault:
             raise payload_failed(place.fault)
         if not process.is_alive():
@@ -24,13 +30,13 @@ def wait_for_agent(process: Process, place: Folder, injection: Injection, deadli
                 "Look for its successor with `covattach ps`.",
                 "\n".join(injection.transcript),
             )
-        if time.monotonic() > deadline and injection.method == "pyrasite":
+        if deadline.is_over and injection.method == "pyrasite":
             raise NoSafePoint(
                 f"pyrasite ended, but has injected nothing into process {process.pid}.",
                 "Use the default method.",
                 "\n".join(injection.transcript),
             )
-        if time.monotonic() > deadline and injection.keeps_gil:
+        if deadline.is_over and injection.keeps_gil:
             raise NoSafePoint(
                 f"Process {process.pid} keeps the GIL while it waits in C code, so that no Python"
                 " can run in it.",
@@ -38,7 +44,7 @@ def wait_for_agent(process: Process, place: Folder, injection: Injection, deadli
                 " `--enable-threads`.",
                 "\n".join(injection.transcript),
             )
-        if time.monotonic() > deadline:
+        if deadline.is_over:
             raise NoSafePoint(
                 f"Process {process.pid} reached no safe point in time; it runs on untouched.",
                 "It is busy in C code or blocked: try again, or give it longer: `--timeout 60`.",
@@ -47,25 +53,60 @@ def wait_for_agent(process: Process, place: Folder, injection: Injection, deadli
         time.sleep(0.005)
 
 
-def listens(place: Folder) -> bool:
+def listens(place: Folder, deadline: Deadline) -> bool:
     """Whether the agent is there."""
     try:
-        return client.answers(place) is not None
+        return client.answers(place, deadline.within(ASKING).left) is not None
     except client.NoAnswer:
         return False
 
 
-def give_up(place: Folder, injection: Injection | None) -> None:
-    """Leave the target as it was: nothing armed, nothing measured, no file."""
+def give_up(process: Process, place: Folder, injection: Injection | None) -> bool:
+    """Leave the target as it was: nothing armed, nothing measured, no file.
+
+    Returns whether it is known to be so; else what is left ends by itself once it can run: it finds
+    its folder gone, and nobody at the other end.
+    """
     claimed = not place.withdraw()
     if injection is not None:
         injection.cancel()
-    deadline = time.monotonic() + ENDING
-    while claimed and not place.fault and place.path.exists() and time.monotonic() < deadline:
+    deadline = Deadline.after(UNDOING)
+    is_over = not claimed
+    while not is_over and not deadline.is_over:
         # The line has run, so there is an agent, or there will be one in a moment.
-        if listens(place):
-            with contextlib.suppress(client.NoAnswer, CovattachError):  # it may have ended itself
-                client.ask(place, "stop", deadline)
-            break
+        is_over = bool(place.fault) or not place.path.exists() or not process.is_alive()
+        if not is_over and listens(place, deadline):
+            is_over = stopped(process, place, deadline)
         time.sleep(0.005)
     place.remove()
+    return is_over
+
+
+def stopped(process: Process, place: Folder, deadline: Deadline) -> bool:
+    """Have the agent stop; return whether it has, and its thread is gone."""
+    try:
+        thread = int(client.ask(place, "stop", deadline.at)[0].get("thread", 0))
+    except client.NobodyThere:
+        return True  # it has ended itself
+    except (client.NoAnswer, CovattachError):
+        return False
+    while thread in process.inner_threads and not deadline.is_over:
+        time.sleep(0.002)
+    return thread not in process.inner_threads
+
+
+def not_undone(process: Process, error: BaseException) -> BaseException:
+    """Return what is raised instead of `error` where it is not known that nothing is left."""
+    left = (
+        f"The agent in process {process.pid} does not answer: it measures nothing, and ends by"
+        " itself as soon as Python can run there."
+    )
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted(f"Interrupted. {left}")
+    if isinstance(error, PayloadFailed):
+        return error  # it has been undone there, or tells that it could not be
+    return NotNow(
+        left,
+        f"Look with `covattach status {process.pid}`, or give it longer: `--timeout 2m`.",
+        getattr(error, "details", "") or str(error),
+    )

@@ -20,7 +20,8 @@ from covattach import (
     settings,
     slowdown,
 )
-from covattach.arrival import give_up, wait_for_agent
+from covattach.arrival import give_up, not_undone, wait_for_agent
+from covattach.deadline import COMMAND, Deadline
 from covattach.errors import NoSafePoint, NotNow
 from covattach.facts import checked
 from covattach.folder import Folder
@@ -29,7 +30,7 @@ from covattach.injector.injection import Injection
 from covattach.injector.launcher import BEGIN
 from covattach.lease import Lease
 from covattach.payloads.cores import best_core
-from covattach.session import BRINGING_IN, Session
+from covattach.session import Session
 from covattach.sessions import already
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.process import Process, may_not
@@ -52,7 +53,8 @@ class Options:
     `max_overhead` in per cent.  `tree` is the folder of the tree to belong to, as the target sees
     it, or "" for the first process of a new one, and `key` what its members know; `wanted` are all
     settings, read already.  With a `lease`, the session ends when that is no longer held.  With
-    `trust_seccomp`, filters that cannot be read are taken for harmless.
+    `trust_seccomp`, filters that cannot be read are taken for harmless.  `timeout` is in seconds,
+    `deadline` when they are over.
     """
 
     method: str = "auto"
@@ -68,6 +70,17 @@ class Options:
     wanted: dict[str, Any] | None = None
     lease: Lease | None = None
     trust_seccomp: bool = False
+    deadline: Deadline | None = None
+
+    def begun(self) -> Options:
+        """Return them with the deadline that all waiting of an attach has, unless there is one."""
+        whole = COMMAND.deadline
+        begun = whole.within(self.timeout) if whole else Deadline.after(self.timeout)
+        return self if self.deadline else replace(self, deadline=begun)
+
+    def until(self) -> Deadline:
+        """Return that deadline."""
+        return self.deadline or Deadline.after(self.timeout)
 
 
 def start(
@@ -79,6 +92,7 @@ def start(
     going to cost, if that will be felt.  Whatever is raised, also KeyboardInterrupt,
     leaves the target as it was.  A target that is measured already stays so: `already` is true.
     """
+    options = options.begun()
     process = Process(pid)
     preconditions.check_state(process)
     preconditions.check_descriptors(process)
@@ -145,13 +159,14 @@ def agent_in(
     """
     check_python(process, interpreter)
     check_seccomp(process, interpreter, options.trust_seccomp)
-    code = precompile.payloads(process)
+    options = options.begun()
+    deadline = options.until()
+    code = precompile.payloads(process, deadline)
     if not options.tree:  # once for a whole tree: it looks into all folders that there are
         folders.clear(process)
     place = folders.create(process, options.tree or None)
     injection: Injection | None = None
     began = time.monotonic()
-    deadline = began + options.timeout
     try:
         first = {**first_facts(process, wanted), **tree_of(options, place)}
         place.write_facts(first)
@@ -161,12 +176,13 @@ def agent_in(
         if code is not None:
             place.add_file("payloads/compiled", code)
         tell(f"attaching (method {options.method})")
-        injection = inject(process, interpreter, place, options.method, deadline)
+        injection = inject(process, interpreter, place, options.method, deadline.at)
         wait_for_agent(process, place, injection, deadline)
         yield place, first, injection, began
-    except BaseException:
-        give_up(place, injection)
-        raise
+    except BaseException as error:
+        if give_up(process, place, injection):
+            raise
+        raise not_undone(process, error) from None
 
 
 def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpreter) -> str:
@@ -248,11 +264,12 @@ def begin(
         "max_overhead": options.max_overhead,
     }
     try:
-        facts = client.ask(place, "start", time.monotonic() + BRINGING_IN, **request)[0]
+        facts = client.ask(place, "start", options.until().at, **request)[0]
         said = [*settings.warnings(wanted), *not_measured(process, interpreter)]
         return {**facts, "warnings": [*said, *facts["warnings"]]}
     except client.NoAnswer as reason:
         raise NoSafePoint(
-            f"The agent in process {process.pid} did not begin in time ({reason}); it gives up.",
-            "The target has very many busy threads: try again when it is quieter.",
+            f"Process {process.pid} did not begin to be measured in time ({reason}); it runs on"
+            " untouched.",
+            "It has many busy threads, or keeps the GIL: give it longer: `--timeout 2m`.",
         ) from None

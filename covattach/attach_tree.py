@@ -51,7 +51,7 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
     `attach.start` does for the first; that others fail is in the result.  An interruption leaves
     all of them as they were.
     """
-    options = replace(options, every=options.every or EVERY)
+    options = replace(options, every=options.every or EVERY).begun()
 
     def told(words: str) -> None:
         if words != DONE:

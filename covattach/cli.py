@@ -26,6 +26,7 @@ from covattach.commands.start import start
 from covattach.commands.status import status
 from covattach.commands.stop import stop
 from covattach.commands.trace import trace
+from covattach.deadline import COMMAND
 from covattach.errors import BadUsage, CovattachError, PayloadFailed
 
 NOWHERE = BadUsage(
@@ -48,6 +49,9 @@ Examples:
   covattach doctor 4711             what could be in the way of an attach
   covattach demo                    see it work on a sample server
 """
+
+
+UNDOING = ("start", "record", "trace", "run", "demo")  # which begin something, and end it too
 
 
 class Commands(click.Group):
@@ -75,9 +79,13 @@ class Commands(click.Group):
                 raise
             show(NOWHERE, verbose=False)
             context.exit(NOWHERE.exit_code)
-        except KeyboardInterrupt:
-            say("Interrupted: what was begun has been undone.")
+        except KeyboardInterrupt as error:
+            undoes = context.invoked_subcommand in UNDOING
+            usual = interruption.UNDONE if undoes else "Interrupted."
+            say(str(error) or usual)
             context.exit(INTERRUPTED)
+        finally:
+            COMMAND.end()
 
 
 def is_somewhere() -> bool:

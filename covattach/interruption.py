@@ -5,6 +5,13 @@ from __future__ import annotations
 import signal
 from types import FrameType
 
+UNDONE = "Interrupted: what was begun has been undone."
+
+
+class Interrupted(KeyboardInterrupt):
+    """A Ctrl-C of which it is known what has come of it: the words are for the user."""
+
+
 ignored: set[signal.Signals] = set()  # those that we were started to ignore, as by `nohup … &`
 
 

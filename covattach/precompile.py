@@ -18,6 +18,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from covattach import cache
+from covattach.deadline import Deadline
 from covattach.payloads.loading import MODULES
 from covattach.target.files import opened
 from covattach.target.process import Process
@@ -47,10 +48,11 @@ sys.stdout.buffer.write(hashlib.sha256(content).digest() + content)
 """
 
 
-def payloads(process: Process) -> bytes | None:
+def payloads(process: Process, deadline: Deadline | None = None) -> bytes | None:
     """Return the payload modules compiled for `process`, or None where that cannot be had."""
     program = trusted_program(process)
-    return None if program is None else payloads_by(program)
+    seconds = PATIENCE if deadline is None else deadline.within(PATIENCE).left
+    return None if program is None else payloads_by(program, seconds)
 
 
 def payloads_for(command: str) -> bytes | None:
@@ -86,7 +88,7 @@ def interpreter_of(script: Path) -> str | None:
     return words[0] if words else None
 
 
-def payloads_by(program: Path) -> bytes | None:
+def payloads_by(program: Path, seconds: float = PATIENCE) -> bytes | None:
     """Return the payload modules compiled by a program, or None where it will not."""
     folder = files("covattach.payloads")
     names = (*FIRST, *MODULES)
@@ -95,7 +97,7 @@ def payloads_by(program: Path) -> bytes | None:
     if cached is not None:
         with contextlib.suppress(OSError):
             return cached.read_bytes()
-    compiled = compiled_by(program, sources)
+    compiled = compiled_by(program, sources, seconds)
     if compiled is not None and cached is not None:
         keep(cached, compiled)
     return compiled
@@ -137,14 +139,14 @@ def kept(program: Path, sources: dict[str, str]) -> Path | None:
     return folder and folder / hashlib.sha256(key.encode()).hexdigest()[:32]
 
 
-def compiled_by(program: Path, sources: dict[str, str]) -> bytes | None:
-    """Return the code that `program` makes of `sources`, or None where it will not."""
+def compiled_by(program: Path, sources: dict[str, str], seconds: float = PATIENCE) -> bytes | None:
+    """Return the code that `program` makes of `sources`, or None where it will not in time."""
     try:
         done = subprocess.run(
             [program, "-I", "-S", "-c", COMPILER],
             input=marshal.dumps(sources, 2),
             capture_output=True,
-            timeout=PATIENCE,
+            timeout=seconds,
             env={"PATH": "/usr/bin:/bin"},
             cwd="/",
             start_new_session=True,

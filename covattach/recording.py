@@ -18,11 +18,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from covattach import attach, births, client, session, sessions
+from covattach.deadline import COMMAND
 from covattach.errors import BadUsage, CovattachError
 from covattach.lease import Lease
 from covattach.reports.functions import Entry, Part, check_entries, lines_of
 from covattach.reports.snapshot import Snapshot
-from covattach.session import BRINGING_IN, Session
+from covattach.session import Session
 from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
 
@@ -74,8 +75,9 @@ class Recording:
         """
         one = self.found.session
         reply, warnings = {}, []
+        COMMAND.renew()  # what ran meanwhile took as long as it took
         try:
-            reply = client.ask(one.folder, "recorded", time.monotonic() + BRINGING_IN)[0]
+            reply = client.ask(one.folder, "recorded", session.patience(one.pid))[0]
         except client.NoAnswer:
             one.alive = False
             warnings.append(ENDED)
@@ -169,7 +171,7 @@ def window(found: Found, name: str | None = None) -> Iterator[Recording]:
 def ask(one: Session, **request: Any) -> None:
     """Have the agent begin to record; raises NoSession."""
     try:
-        client.ask(one.folder, "record", time.monotonic() + BRINGING_IN, **request)
+        client.ask(one.folder, "record", session.patience(one.pid), **request)
     except client.NobodyThere:
         raise client.no_session(one.pid) from None
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from covattach import client, records, settings
+from covattach.deadline import COMMAND
 from covattach.errors import NoSession, NoTarget, NotNow, PayloadFailed
 from covattach.facts import said
 from covattach.folder import Folder
+from covattach.interruption import Interrupted
 from covattach.payloads.recording import LEASE
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
@@ -22,9 +24,15 @@ from covattach.target.process import Process
 from covattach.target.rights import Owner
 from covattach.witness import Witness
 
-BRINGING_IN = 180.0  # seconds for a target with many busy threads to answer
 STOPPED = 1.0  # seconds for one that is stopped: it does what it is asked once it goes on
-ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered
+ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered, at most
+# What a Ctrl-C leaves behind while an answer is waited for.
+ASKED = "process {pid} is measured on."
+DUMPED = "process {pid} is measured on; whether from anew, its next dump tells."
+MARKED = "process {pid} is measured on; `covattach status {pid}` tells in which window."
+STOPPING = (
+    "process {pid} was told to stop measuring; `covattach status {pid}` tells whether it has."
+)
 
 
 @dataclass
@@ -121,7 +129,7 @@ def silent(process: Process) -> NotNow:
         )
     return NotNow(
         f"Process {process.pid} is measured, but does not answer in time.",
-        "It is very busy, or holds the GIL in C code: try again.",
+        "It is very busy, or holds the GIL in C code: try again, or with `--timeout 2m`.",
     )
 
 
@@ -141,12 +149,15 @@ def snapshot(session: Session, reset: bool = False) -> tuple[Snapshot, float]:
     """
     if session.alive:
         try:
-            header, blob = client.ask(
-                session.folder, "dump", time.monotonic() + BRINGING_IN, reset=reset
-            )
+            with interruptible(session.pid, DUMPED if reset else ASKED):
+                header, blob = client.ask(
+                    session.folder, "dump", patience(session.pid), reset=reset
+                )
             return told(session, header, blob), float(header.get("snapshot_ms", 0.0))
-        except client.NoAnswer:
+        except client.NobodyThere:
             session.alive = False
+        except client.NoAnswer:
+            raise silent(Process(session.pid)) from None
     return saved(session), 0.0
 
 
@@ -163,15 +174,24 @@ def mark(session: Session, name: str) -> dict[str, Any]:
     The empty name ends a window without beginning another.  Raises NoSession.
     """
     if session.alive:
-        with contextlib.suppress(client.NobodyThere):
-            deadline = time.monotonic() + patience(session.pid)
-            return client.ask(session.folder, "mark", deadline, window=name)[0]
+        with contextlib.suppress(client.NobodyThere), interruptible(session.pid, MARKED):
+            return client.ask(session.folder, "mark", patience(session.pid), window=name)[0]
     raise client.no_session(session.pid)
 
 
 def patience(pid: int) -> float:
-    """Return for how many seconds a process is waited for."""
-    return STOPPED if is_stopped(pid) else BRINGING_IN
+    """Return until when a process is waited for, as a time of `time.monotonic`."""
+    deadline = COMMAND.current()
+    return (deadline.within(STOPPED) if is_stopped(pid) else deadline).at
+
+
+@contextlib.contextmanager
+def interruptible(pid: int, words: str) -> Iterator[None]:
+    """Ask a process for something, and say of a Ctrl-C meanwhile what is known of it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Interrupted(f"Interrupted: {words.format(pid=pid)}") from None
 
 
 def is_stopped(pid: int) -> bool:
@@ -224,8 +244,8 @@ def end(session: Session) -> Snapshot:
     if not session.alive:
         return saved(session)
     try:
-        deadline = time.monotonic() + patience(session.pid)
-        header, blob = client.ask(session.folder, "stop", deadline)
+        with interruptible(session.pid, STOPPING):
+            header, blob = client.ask(session.folder, "stop", patience(session.pid))
     except client.NobodyThere:
         if session.folder.has("snapshot"):
             return saved(session)  # the target has ended meanwhile
@@ -239,6 +259,6 @@ def end(session: Session) -> Snapshot:
 
 def wait_for_end(process: Process, thread: int) -> None:
     """Wait until the agent's thread is gone, so that no trace is left when `stop` returns."""
-    deadline = time.monotonic() + ENDING
-    while thread in process.inner_threads and time.monotonic() < deadline:
+    deadline = COMMAND.current().within(ENDING)
+    while thread in process.inner_threads and not deadline.is_over:
         time.sleep(0.002)

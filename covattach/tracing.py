@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +11,12 @@ from typing import Any
 from covattach import attach, client, preconditions, session, sessions
 from covattach.attach import Options, Tell
 from covattach.calls import Stream
+from covattach.deadline import COMMAND
 from covattach.errors import NoSafePoint, NotNow
 from covattach.folder import Folder
 from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
 
-BEGINNING = 30.0  # seconds for a target with many busy threads to begin
 FILES = ("include", "omit")
 
 
@@ -59,14 +58,14 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
 @contextmanager
 def streamed(process: Process, place: Folder, request: dict[str, Any]) -> Iterator[Trace]:
     """Ask the agent in `place` for a trace, which ends with the body."""
-    deadline = time.monotonic() + BEGINNING
+    deadline = COMMAND.current().at
     try:
         stream = Stream(client.asked(place, "trace", deadline, **request))
         reply = stream.message(deadline)
     except TimeoutError:
         raise NoSafePoint(
             f"The agent in process {process.pid} did not begin in time; it gives up.",
-            "The target has very many busy threads: try again when it is quieter.",
+            "It has many busy threads, or keeps the GIL: give it longer: `--timeout 2m`.",
         ) from None
     except OSError:
         reply = None

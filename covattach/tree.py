@@ -20,7 +20,7 @@ from covattach import births, client, ended, folders, records, session
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
 from covattach.folder import Folder
 from covattach.reports.snapshot import Snapshot, SnapshotError
-from covattach.session import BRINGING_IN, Session
+from covattach.session import Session
 from covattach.sessions import looked_at
 from covattach.target.process import Process
 
@@ -159,7 +159,7 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
     if session.is_stopped(member.pid):
         return of_ended(member)
     try:
-        deadline = time.monotonic() + BRINGING_IN
+        deadline = session.patience(member.pid)
         header, blob = client.ask(member.folder, "dump", deadline, reset=reset, imports=False)
         member.facts = {**member.facts, **header}
         member.pid = header["sender"] or member.pid

@@ -102,10 +102,14 @@ class Agent:
         due = min(
             self.opens - time.monotonic(),
             self.tracing.patience(),
-            HURRYING if self.interval else NEVER,
+            HURRYING if self.interval or self.is_idle() else NEVER,
             NEVER if patience is None else patience,
         )
         return None if due == NEVER else max(due, 0.0)
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing has been begun yet."""
+        return self.session.measurement is None and not self.tracing.is_on
 
     def on_time(self) -> None:
         """Do what is due."""
@@ -114,6 +118,8 @@ class Agent:
             self.open()
         elif self.session.tree is not None and self.session.tree.is_over():
             self.session.is_over = True  # it has been stopped while we could not be asked
+        elif self.is_idle() and self.place.is_made and not self.place.exists():
+            self.session.is_over = True  # so it has before it began: the target was busy
         else:
             self.session.on_time()
             self.sigterm.tend()

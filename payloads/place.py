@@ -59,6 +59,10 @@ class Place:
         self.is_made = True
         return path
 
+    def exists(self) -> bool:
+        """Tell whether the folder is still there."""
+        return os.path.isdir(self.path)
+
     def remove(self) -> None:
         """Remove the folder and all that is in it."""
         remove_tree(self.path)

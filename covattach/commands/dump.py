@@ -11,7 +11,7 @@ import click
 
 from covattach.commands.common import asking, console, print_json, say
 from covattach.commands.making import make
-from covattach.commands.options import json_option, output_options
+from covattach.commands.options import json_option, output_options, waiting_option
 from covattach.commands.targets import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ Examples:
     is_flag=True,
     help="Let the target make the HTML report itself: slow, and it feels it.",
 )
+@waiting_option
 @json_option
 @click.pass_obj
 def dump(

@@ -131,8 +131,6 @@ def with_windows(
 
 def make_html_in_target(found: Session, directory: Path) -> Path:
     """Have coverage's own reporter run inside the target; return the report's first page."""
-    import time
-
     from covattach import client, session
     from covattach.errors import BadUsage
     from covattach.private import private_folder
@@ -145,7 +143,7 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
             f"Process {found.pid} is another user's, or in a container: it cannot write here.",
             "Leave --in-target out: the report is the same.",
         )
-    deadline = time.monotonic() + session.BRINGING_IN
+    deadline = session.patience(found.pid)
     with HtmlFolder(directory, make=True) as folder, private_folder("report-") as private:
         folder.lend(private)
         client.ask(found.folder, "html", deadline, directory=str(private))

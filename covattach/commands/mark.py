@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from covattach.commands.common import print_json, say
-from covattach.commands.options import json_option
+from covattach.commands.options import json_option, waiting_option
 from covattach.commands.targets import ForTargets, each_target
 
 EPILOG = """
@@ -40,6 +40,7 @@ class WindowName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 @each_target(measured=True)
 @click.argument("name", type=WindowName(), required=False)
 @click.option("--end", is_flag=True, help="End the window without beginning another.")
+@waiting_option
 @json_option
 def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     """Begin the window NAME in process PID, and end the one before.

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from covattach.deadline import COMMAND
+
 WAYS = ("missing", "executed", "excluded")  # as covattach.reports.formats has them
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -51,13 +53,28 @@ class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         return patterns
 
 
-timeout_option = click.option(
-    "--timeout",
-    type=Duration(),
-    default="30s",
-    show_default=True,
-    help="How long to wait for a safe point in the target.",
-)
+def begun(context: click.Context, param: click.Parameter, value: float) -> float:
+    """Begin the time that the command has for all that it waits for."""
+    if not context.resilient_parsing:
+        COMMAND.begin(value)
+    return value
+
+
+def time_out(what: str, exposed: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option --timeout, which the command gets as `timeout` if it is `exposed`."""
+    return click.option(
+        "--timeout",
+        type=Duration(),
+        default="30s",
+        show_default=True,
+        callback=begun,
+        expose_value=exposed,
+        help=what,
+    )
+
+
+timeout_option = time_out("How long to wait for the target, all in all.", exposed=True)
+waiting_option = time_out("How long to wait for the target's answers, all in all.", exposed=False)
 
 
 trust_option = click.option(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from covattach.commands.common import console, cut, print_json, say
-from covattach.commands.options import json_option
+from covattach.commands.options import json_option, waiting_option
 from covattach.commands.targets import ForTargets, target_options
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ Examples:
 
 @click.command(cls=ForTargets, epilog=EPILOG)
 @target_options(measured=True, required=False)
+@waiting_option
 @json_option
 def status(pids: list[int], is_many: bool, as_json: bool) -> None:
     """Show what is being measured: the process PID, or every session on this host.

@@ -10,8 +10,9 @@ import click
 from covattach.commands.common import asking, print_json, say
 from covattach.commands.dump import check, report, snapshots_of
 from covattach.commands.making import write_first
-from covattach.commands.options import json_option, output_options
+from covattach.commands.options import json_option, output_options, waiting_option
 from covattach.commands.targets import Failures, ForTargets, target_options
+from covattach.deadline import COMMAND
 
 if TYPE_CHECKING:
     from covattach.commands.dump import Taken
@@ -31,6 +32,7 @@ Examples:
 @target_options(measured=True)
 @output_options
 @click.option("--no-dump", is_flag=True, help="Throw away what was measured since the last dump.")
+@waiting_option
 @json_option
 @click.pass_obj
 def stop(
@@ -49,6 +51,7 @@ def stop(
         with failures.kept(), asking(verbose) as count:
             if not no_dump:
                 write_first(snapshots_of(pid, False, count), where)
+                COMMAND.renew()  # that took as long as it took
             warnings += unmeasured.warnings_of(pid)
             taken += stop_one(pid, count)
             stopped.append(pid)

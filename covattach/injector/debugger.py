@@ -69,6 +69,7 @@ class Gdb:
                 "Install it: `apt install gdb`, or `dnf install gdb`.",
             )
         self.transcript: list[str] = []
+        self.warmed_up: list[subprocess.Popen[bytes]] = []
         self.token = 0
         self.pending = b""
         self.attached = 0
@@ -120,7 +121,7 @@ class Gdb:
         finally:
             self.attached = 0
             process.kill()
-            process.wait()
+            self.warmed_up.append(process)
 
     def command(self, text: str, deadline: float) -> list[str]:
         """Send one command, or lines of several, and return what is printed.
@@ -213,8 +214,12 @@ class Gdb:
             self.transcript.append("(gdb had ended before it was told to)")
         if not self.ends_within(GRACE):
             os.killpg(self.popen.pid, signal.SIGKILL)
-            self.popen.wait()
-        if stopped and self.popen.returncode < 0:
+            self.reap(self.popen)
+        for (
+            process
+        ) in self.warmed_up:  # not before: of what gdb traces, it is told of the end first
+            self.reap(process)
+        if stopped and self.popen.returncode != 0:
             wake(stopped)
         for pipe in (self.popen.stdin, self.popen.stdout):
             assert pipe is not None
@@ -232,5 +237,13 @@ class Gdb:
         except GdbTimeout:
             return False
         except GdbError:
-            self.popen.wait()
-            return True
+            return self.reap(self.popen)
+
+    @staticmethod
+    def reap(process: subprocess.Popen[bytes]) -> bool:
+        """Wait for the end of a process that is ending; return whether it has come."""
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
