@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 import codecs
 import marshal
 import sys
@@ -147,17 +146,12 @@ def execute(content: Any, main: int) -> Any:
     package.main = main  # for `main_thread`
     sys.modules[PACKAGE] = package
     module: Any = package
-    # From 3.15 on an application may have all imports wait until their names are used: for ours
-    # that would be in its own threads.
-    own = {**vars(builtins), "__lazy_import__": builtins.__import__}
     try:
         for name, code in zip(MODULES, content):
             if isinstance(code, str):
                 code = compile(code, "<covattach " + name + ">", "exec")
             module = ModuleType(PACKAGE + "." + name)
             module.__package__ = PACKAGE
-            if sys.version_info >= (3, 15):
-                module.__dict__["__builtins__"] = own
             sys.modules[module.__name__] = module
             exec(code, module.__dict__)
             setattr(package, name, module)

@@ -52,6 +52,9 @@ class Originals:
         if not is_original(self.usual, "__import__", "builtins"):
             self.usual = space["_bootstrap"].__import__
         self.builtins = {**space["__builtins__"], "__import__": self.importing}
+        # From 3.15 on an application may have all imports wait until their names are used: for ours
+        # that would be in its own threads.
+        self.builtins["__lazy_import__"] = self.importing
         self.builtins["open"] = self.opening(space["__builtins__"].get("open"))
         if not is_original(self.builtins.get("exec"), "exec", "builtins"):
             self.builtins["exec"] = self.run

@@ -8,22 +8,23 @@ from typing import Any
 
 from .company import name_of
 
+CLOCK = "%H:%M:%S"
 UNSEEN = "somebody"  # who came and went between two looks
 
 
 class Rivals:
-    """Who has had threads that we measure, since when and until when; times are those of a clock.
+    """Who has had threads that we measure, since when and until when, as times of day.
 
     What such threads run meanwhile is not measured: `told` says so.
     """
 
     def __init__(self) -> None:
-        self.since: dict[str, float] = {}
-        self.until: dict[str, float] = {}
+        self.since: dict[str, str] = {}
+        self.until: dict[str, str] = {}
 
     def see(self, functions: Iterable[Any]) -> None:
         """Note that these, and no others, are there now."""
-        now = time.time()
+        now = time.strftime(CLOCK)
         names = set(map(name_of, functions))
         for name in names:
             self.since.setdefault(name, now)
@@ -35,7 +36,7 @@ class Rivals:
     def see_trace(self) -> None:
         """Note that somebody has been there; unless it is known who was."""
         if not self.since:
-            self.since[UNSEEN] = self.until[UNSEEN] = time.time()
+            self.since[UNSEEN] = self.until[UNSEEN] = time.strftime(CLOCK)
 
     def told(self) -> list[str]:
         """Return a sentence for each."""
@@ -44,18 +45,13 @@ class Rivals:
     def sentence(self, name: str) -> str:
         """Return what there is to be said of one."""
         if name not in self.until:
-            since = clock(self.since[name])
+            since = self.since[name]
             return (
                 f"another trace function, such as a debugger's, has threads since {since}: {name}; "
                 "what they run meanwhile is not measured"
             )
-        until = clock(self.until[name])
+        until = self.until[name]
         return (
             f"another trace function, such as a debugger's, has had threads until {until}: {name}; "
             "what they ran meanwhile is not measured"
         )
-
-
-def clock(moment: float) -> str:
-    """Return a time of day."""
-    return time.strftime("%H:%M:%S", time.localtime(moment))
