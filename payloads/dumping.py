@@ -45,7 +45,9 @@ class Dumping:
 
     def html(self, request: dict[str, Any]) -> wire.Reply:
         """Make coverage's own HTML report here, in the target, in `directory`."""
-        percent = self.session.must_be_on().cov.html_report(directory=request["directory"])
+        measurement = self.session.must_be_on()
+        with measurement.uses.of_ours():
+            percent = measurement.cov.html_report(directory=request["directory"])
         return {**self.session.facts(), "percent": percent}, []
 
     def save(self, request: dict[str, Any]) -> wire.Reply:
@@ -53,7 +55,8 @@ class Dumping:
         measurement = self.session.must_be_on()
         os.makedirs(request["directory"], exist_ok=True)
         path = os.path.join(request["directory"], ".coverage")
-        data = measurement.package.CoverageData(basename=path)
-        data.update(measurement.cov.get_data())
-        data.close()
+        with measurement.uses.of_ours():
+            data = measurement.package.CoverageData(basename=path)
+            data.update(measurement.cov.get_data())
+            data.close()
         return self.html({"directory": os.path.join(request["directory"], "htmlcov")})
