@@ -17,7 +17,7 @@ from covattach.folder import Folder
 from covattach.injector import gdb, pyrasite, remote_exec
 from covattach.injector.injection import Injection
 from covattach.injector.launcher import launcher
-from covattach.injector.signals import has_handlers
+from covattach.injector.signals import handles_timers
 from covattach.target.interpreter import Interpreter
 from covattach.target.process import Process
 from covattach.target.runtime import check_python
@@ -64,15 +64,15 @@ def least_intrusive(
     """Inject without stopping the target where that is possible, else by gdb.
 
     A signal handler of the application's that raises while PEP 768's script runs, on top of what
-    the main thread is executing, would raise in that script, and nowhere else.  So where there may
-    be such handlers, a thread of our own executes the line, which only gdb can start.
+    the main thread is executing, would raise in that script, and nowhere else.  So where a timer
+    may send signals, a thread of our own executes the line, which only gdb can start.
 
     PEP 768 waits for a thread that runs.  Where all of them sleep, none of them would look for
     as long as they do, and gdb has to let one run the line.
     """
     if not remote_exec.is_available(process, interpreter):
         return gdb.inject(process, interpreter, text, deadline)
-    if has_handlers(process) and shutil.which("gdb") and interpreter.machine == "EM_X86_64":
+    if handles_timers(process) and shutil.which("gdb") and interpreter.machine == "EM_X86_64":
         with contextlib.suppress(NotPossible):  # where gdb has no way in, there is still the other
             return gdb.inject(process, interpreter, text, deadline)
     injection = by_remote_exec(process, interpreter, folder, text, deadline)

@@ -9,22 +9,20 @@ from collections.abc import Iterator
 
 from covattach.target.process import Process
 
-# What a program that has handlers catches; the others Python itself and `faulthandler` do.
-OTHERS = {
-    signal.SIGINT,
-    signal.SIGSEGV,
-    signal.SIGFPE,
-    signal.SIGABRT,
-    signal.SIGBUS,
-    signal.SIGILL,
+# What timers send, and what comes as often as data does: setitimer(2), timer_create(2), fcntl(2).
+FREQUENT = {
+    signal.SIGALRM,
+    signal.SIGVTALRM,
+    signal.SIGPROF,
+    signal.SIGIO,
+    *range(signal.SIGRTMIN, signal.SIGRTMAX + 1),
 }
-HANDLED = signal.valid_signals() - OTHERS
 
 
-def has_handlers(process: Process) -> bool:
-    """Whether a process catches signals that Python by itself does not."""
+def handles_timers(process: Process) -> bool:
+    """Whether a process catches signals that are likely to come in any millisecond."""
     caught = int(process.status.get("SigCgt", "0"), 16)
-    return any(caught >> number - 1 & 1 for number in HANDLED)
+    return any(caught >> number - 1 & 1 for number in FREQUENT)
 
 
 def wake(pid: int) -> None:

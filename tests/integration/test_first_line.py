@@ -52,3 +52,13 @@ def test_handler_that_raises(
     assert "lost" not in count
     assert 0 <= count["raised"] - count["arrived"] <= 1
     assert count["raised"] > 100
+
+
+@pytest.mark.pythons("3.14")
+def test_signals_that_are_rare(
+    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+) -> None:
+    """A program that handles SIGTERM, as servers do, is attached to without being stopped."""
+    target = launch(interpreter, "ending.py", "handler")
+    assert covattach("start", target.pid, "--json").facts["method"] == "remote-exec"
+    covattach("stop", target.pid, "--no-dump")
