@@ -327,6 +327,35 @@ SOURCES = {
         def function():
             return 1
         """,
+    "bound_elsewhere": """
+        import os  # +
+        FIRST = 1  # +
+        if os.environ.get("NEVER"):  # +
+            print("never")
+            EARLY = 1
+        try:  # +
+            print("ran")  # +
+            OWN = 1  # +
+        except OSError:
+            pass
+        LAST = 1  # +
+        if os.environ.get("NEVER"):  # +
+            print("never")
+            LATE = 1
+        """,
+    "folded": """
+        if not __debug__:
+            never = 1
+        if __debug__ and True:
+            pass
+        while not __debug__:
+            break
+        if 60 * 60:
+            pass
+        60 * 60
+        "a" % ()
+        last = 1  # +
+        """,
     "liar": """
         FIRST = 1
         __file__ = __file__.replace("liar", "victim")
@@ -368,6 +397,8 @@ for name in ("lazy", "lazy_half"):
     sys.modules[name] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(sys.modules[name])
 tried(getattr, sys.modules["lazy_half"], "FIRST")
+import bound_elsewhere
+bound_elsewhere.EARLY = bound_elsewhere.LATE = 1
 module = types.ModuleType("alias")
 module.__file__ = os.path.join(here, "victim.py")
 exec("FIRST = 1\\ndef function(): return 2", vars(module))

@@ -155,6 +155,8 @@ class Conditions:
             return self.load.optimize == 0 and not isinstance(tested, ast.Constant | ast.Tuple)
         if isinstance(statement, ast.Global | ast.Nonlocal):
             return False
+        if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.BinOp):
+            return not is_constant(statement)  # not even 3.14 sees each that it folds
         # PEP 626: since 3.10 every line is seen, also those that do nothing.
         return python >= (3, 10) or not is_constant(statement)
 
@@ -169,9 +171,10 @@ def is_constant(statement: ast.stmt) -> bool:
         tested = statement.test
     else:
         return False
-    does = (ast.Name, ast.Call, ast.Attribute, ast.Await, ast.BinOp)
-    return dotted(tested) == "__debug__" or not any(
-        isinstance(node, does) for node in ast.walk(tested)
+    does = (ast.Name, ast.Call, ast.Attribute, ast.Await)
+    # What is left may be folded into a constant, `not __debug__` and `60 * 60` too.
+    return not any(
+        isinstance(node, does) and dotted(node) != "__debug__" for node in ast.walk(tested)
     )
 
 

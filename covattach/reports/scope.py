@@ -88,19 +88,40 @@ class Scope:
 
         A name behind one that is missing proves nothing: somebody else may have put it there.
         """
-        there = load.names.split()
-        names, present = set(there), {name.lstrip(".") for name in there}
+        present = {name.lstrip(".") for name in load.names.split()}
         certain = [one for one in self.tree.body if self.certain(one)]
         missing = [one for one in certain if not present.issuperset(self.certain(one))]
         end = missing[0].lineno if missing else float("inf")
         found = {int(line) for line in load.lines.split()}
         found &= {first_line(one) for one in functions(self.tree.body)}
         if not self.is_open:
-            sites = [one for name in names for one in self.sole(name) if last_name(one) == name]
-            found |= {first_line(one) for one in sites if one.lineno < end}
+            found |= {first_line(one) for one in self.bound_here(load) if one.lineno < end}
         if load.reached is None and not missing:
             found |= {first_line(one) for one in certain}  # if the import system has executed it
         return found
+
+    def bound_here(self, load: Load) -> Iterator[ast.stmt]:
+        """Yield the statements that alone bind a name which is there.
+
+        Other modules bind names as well, as `settings.VERBOSE = True` does.  One that is bound in a
+        block, which may not have been entered, must have come after those that stand before the
+        block, and before at least one that stands behind it.  Nobody sets those of a main program.
+        """
+        names = dict.fromkeys(load.names.split())
+        sites = [one for name in names for one in self.sole(name) if last_name(one) == name]
+        straight = {id(one) for one in self.tree.body}
+        before: list[int] = []  # for each, the highest line that came before it
+        after: list[float] = []  # and the lowest that came after it, from the last on
+        highest, lowest = 0, float("inf")
+        for one, last in zip(sites, reversed(sites), strict=True):
+            before.append(highest)
+            after.append(lowest)
+            highest = max(highest, one.lineno if id(one) in straight else 0)
+            lowest = min(lowest, last.lineno if id(last) in straight else float("inf"))
+        for one, above, below in zip(sites, before, reversed(after), strict=True):
+            is_between = above < one.lineno < below and (load.main or below < float("inf"))
+            if id(one) in straight or is_between:
+                yield one
 
     def sole(self, name: str) -> list[ast.stmt]:
         """Return the statement that alone binds a name; none if there are others."""

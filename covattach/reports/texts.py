@@ -101,18 +101,22 @@ def state_of(
     newest = max(facts.st_mtime, facts.st_ctime)
     if oldest is None or newest <= oldest:
         return SAME
+    noted = float("inf") if loads.noted is None else loads.noted
+    is_late = newest > noted
     for compiled in compiled_names(name, pythons, loads.prefix):
         try:
             files = eyes().of(name)
             header = struct.unpack("<4sI8s", files.read(compiled, 16))
-            is_newer = files.stat(compiled).st_mtime >= int(oldest)
+            compiled_at = files.stat(compiled).st_mtime
         except (OSError, ValueError, struct.error):
             continue
+        is_newer = compiled_at >= int(oldest)
+        if held and is_late and compiled_at > noted:
+            continue  # by somebody else: the target had loaded it before
         if is_of(header, facts, content):
             return PERHAPS if is_newer and held else SAME
         if is_newer:
             return CHANGED  # since it was compiled
-    is_late = loads.noted is not None and newest > loads.noted
     return CHANGED if held and is_late else PERHAPS
 
 
