@@ -157,6 +157,7 @@ def agent_in(
 
     Yields the session's folder, its first facts, how the agent came in, since when (monotonic).
     """
+    preconditions.check_rights(process)
     check_python(process, interpreter)
     check_seccomp(process, interpreter, options.trust_seccomp)
     options = options.begun()

@@ -37,7 +37,7 @@ def create(process: Process, tree: str | None = None) -> Folder:
     for base in bases:
         name = f"{tree}-{os.urandom(4).hex()}" if tree else PREFIX + os.urandom(6).hex()
         inside = f"{base}/{name.rpartition('/')[2]}"
-        folder = Folder(process.path_of(inside), inside, process.owner)
+        folder = Folder(process.path_of(inside), inside, process.standing.owner)
         try:
             with opened(process.root, base, folder.owner) as above:
                 os.mkdir(inside.rpartition("/")[2], 0o700, dir_fd=above)

@@ -6,6 +6,7 @@ import time
 
 from covattach.errors import NotNow
 from covattach.target.process import Process
+from covattach.target.standing import check_whole
 
 MOMENT = 1.0  # seconds for a sampling profiler, such as py-spy, to let go of what it looks at
 DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
@@ -38,6 +39,19 @@ def check_state(process: Process, patience: float = MOMENT) -> None:
             f"Process {process.pid} is suspended, by Ctrl-Z or SIGSTOP.",
             f"Let it run first: `kill -CONT {process.pid}`.",
         )
+
+
+def check_rights(process: Process) -> None:
+    """Raise NotNow, NotPossible for a process that has more rights than its user has.
+
+    Capabilities in another user namespace are over nothing that is ours.
+    """
+    try:
+        is_far = not process.shares("user")
+    except OSError:
+        process.read_start_time()  # says so if it has ended
+        raise
+    check_whole(process.pid, process.standing, is_far)
 
 
 def check_descriptors(process: Process) -> None:

@@ -195,7 +195,10 @@ def send(connection: Socket, parts: list[Any]) -> list[Any]:
 
 
 def peer_is_allowed(connection: Socket) -> bool:
-    """Tell whether the other end is the target's own user or root (unix(7), SO_PEERCRED)."""
+    """Tell whether the other end is the target's own user or root (unix(7), SO_PEERCRED).
+
+    Who is that user for a while only, and could be another again, has that one's rights too.
+    """
     credentials = connection.checked().getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     uid = struct.unpack("3i", credentials)[1]
-    return uid in (0, os.geteuid())
+    return uid == 0 or {uid} == set(os.getresuid())

@@ -149,7 +149,7 @@ def send(
     else:
         sent = activity(process, interpreter, process.pid)
     back = gdb.value("(unsigned long)$rip", deadline)
-    with open_memory(process) as memory:
+    with open_memory(process, to_inject=True) as memory:
         if way.has(back) or way.state(memory) == detour.INSIDE:
             raise detour.still_inside(process)
         way.place(memory, text(main), back, run=sent.idle)

@@ -21,6 +21,7 @@ from covattach.private import private_folder
 from covattach.target.interpreter import Interpreter
 from covattach.target.process import Process
 from covattach.target.runtime import subinterpreters
+from covattach.target.standing import is_somebody_elses
 
 
 def program() -> str:
@@ -45,6 +46,12 @@ def inject(process: Process, interpreter: Interpreter, script: str, deadline: fl
         raise NotPossible(
             f"Process {process.pid} has subinterpreters: pyrasite might run in one of them.",
             "Use the default method.",
+        )
+    if is_somebody_elses(process.standing):
+        raise NotPossible(
+            f"pyrasite cannot tell whether process {process.pid} is still the same program, and its"
+            f" user's, when it gets in: that is user {process.uid}'s to change.",
+            "Use the default method, or run the same command as that user.",
         )
     began = time.monotonic()
     with private_folder("gdb-") as configuration:

@@ -132,7 +132,7 @@ def inject(
     Raises NotPossible, NotNow.
     """
     path = script.encode() + b"\0"
-    with open_memory(process) as memory:
+    with open_memory(process, to_inject=True) as memory:
         try:
             support = read_support(memory, interpreter)
         except Disabled as reason:

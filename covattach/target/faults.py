@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from covattach.errors import NotPossible
+from covattach.errors import NoTarget, NotPossible
+
+
+def nobody(pid: int) -> NoTarget:
+    """Return the error for a process that is not there, or not any more."""
+    return NoTarget(f"There is no process {pid}.", "Look for the PID with `covattach ps`.")
 
 
 def damaged(folder: Path, name: str, error: ValueError) -> NotPossible:

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from covattach.errors import NoTarget, NotNow
 from covattach.target.process import Process, may_not
+from covattach.target.standing import check_same
 
 
 class Memory:
@@ -42,11 +43,12 @@ class Memory:
 
 
 @contextmanager
-def open_memory(process: Process) -> Iterator[Memory]:
+def open_memory(process: Process, to_inject: bool = False) -> Iterator[Memory]:
     """Open the memory of `process` for reading and writing; raises NotPossible without rights.
 
-    Raises NotNow or NoTarget where it has ended, also if another process has its PID now: what is
-    open then belongs to one process for good, so it is looked at afterwards whose it is.
+    Raises NotNow or NoTarget where it has ended, or is another program, also if another process has
+    its PID now; and `to_inject`, where its rights have changed.  What is open then belongs to one
+    program for good, so it is looked at afterwards whose it is.
     """
     try:
         fd = os.open(process.proc / "mem", os.O_RDWR | os.O_CLOEXEC)
@@ -61,6 +63,7 @@ def open_memory(process: Process) -> Iterator[Memory]:
                 f"Process {process.pid} has ended, and another one has its PID now.",
                 "Look for its successor with `covattach ps`.",
             )
+        check_same(process.pid, process.standing, process.read_standing(), rights=to_inject)
         yield Memory(fd)
     finally:
         os.close(fd)

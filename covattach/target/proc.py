@@ -27,6 +27,14 @@ def parse_start_time(text: str) -> int:
     return int(fields[19])
 
 
+def parse_start_stack(text: str) -> int:
+    """Return field 28 of /proc/PID/stat, 0 where we may not see it; raises ValueError."""
+    fields = text.rpartition(")")[2].split()
+    if len(fields) < 26:
+        raise ValueError(f"only {len(fields)} fields")
+    return int(fields[25])
+
+
 def parse_status(text: str) -> dict[str, str]:
     """Return the fields of /proc/PID/status; raises ValueError where one is not what it is."""
     lines = (line.partition(":") for line in text.split("\n"))

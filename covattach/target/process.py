@@ -15,6 +15,7 @@ from covattach.errors import CovattachError, NoTarget
 from covattach.target import faults, files, permission, proc
 from covattach.target.mapping import Mapping, parse_mapping
 from covattach.target.rights import Owner
+from covattach.target.standing import Standing
 
 # Bytes.  A command line is cut off there: a program can have one of any length (prctl(2)).  The
 # environment of a program has at most 6 MB (execve(2)).
@@ -33,6 +34,7 @@ class Process:
         self.pid = pid
         self.proc = Path(f"/proc/{pid}")
         self.start_time = self.read_start_time()
+        self.standing = self.read_standing()
         leader = int(self.status["Tgid"])
         if leader != pid:
             raise NoTarget(
@@ -45,12 +47,18 @@ class Process:
         try:
             stat = (self.proc / "stat").read_text(errors="replace")
         except OSError:
-            raise NoTarget(
-                f"There is no process {self.pid}.",
-                "Look for the PID with `covattach ps`.",
-            ) from None
+            raise faults.nobody(self.pid) from None
         try:
             return proc.parse_start_time(stat)
+        except ValueError as error:
+            raise faults.damaged(self.proc, "stat", error) from None
+
+    def read_standing(self) -> Standing:
+        """Return whose it is and which program it runs, now; raises NoTarget."""
+        try:
+            return Standing.of(self.proc, self.status)
+        except (FileNotFoundError, ProcessLookupError):
+            raise faults.nobody(self.pid) from None
         except ValueError as error:
             raise faults.damaged(self.proc, "stat", error) from None
 
@@ -100,15 +108,9 @@ class Process:
         return int(self.status["Uid"].split()[1])
 
     @property
-    def gid(self) -> int:
-        """The effective group id."""
-        return int(self.status["Gid"].split()[1])
-
-    @property
     def owner(self) -> Owner:
         """Its user with all groups, whose rights are all that its files are looked at with."""
-        groups = map(int, self.status.get("Groups", "").split())
-        return Owner(self.uid, self.gid, tuple(groups))
+        return self.read_standing().owner
 
     @property
     def sees_as_we_do(self) -> bool:
