@@ -27,7 +27,7 @@ def drop(uid, saved=None):
 
 def door():
     """Return the agent's door, which it has no longer."""
-    for number in range(3, 200):
+    for number in sorted(map(int, os.listdir("/proc/self/fd"))):
         try:
             found = socket.socket(fileno=os.dup(number))
         except OSError:
