@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -13,7 +14,9 @@ from covattach import cache
 from covattach.errors import NotPossible
 from covattach.folder import Folder
 from covattach.payloads.cores import best_core
+from covattach.private import private_folder
 from covattach.target.process import Process
+from covattach.way import is_private
 
 VERSIONS = [(3, minor) for minor in range(9, 16)]
 # The last release for each Python that is older than the newest release supports.
@@ -93,11 +96,14 @@ def fill(version: tuple[int, int]) -> Path:
     beside = target.parent.with_name(target.parent.name + ".new")
     shutil.rmtree(beside, ignore_errors=True)
     pin = LAST.get(version)
-    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
+    # -P: not the pip of the current directory, which may be somebody else's.
+    command = [sys.executable, "-P", "-m", "pip", "install", "--quiet", "--no-deps", "--no-compile"]
     command += ["--only-binary=:all:", "--implementation=cp", f"--target={beside}"]
     command += ["--python-version={}.{}".format(*version)]
     command += [f"coverage=={pin}" if pin else "coverage"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with private_folder("provision-") as temporary:
+        environment = {**own_environment(), "TMPDIR": str(temporary)}
+        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
     if done.returncode != 0:
         shutil.rmtree(beside, ignore_errors=True)
         raise NotPossible(
@@ -108,3 +114,18 @@ def fill(version: tuple[int, int]) -> Path:
     shutil.rmtree(target.parent, ignore_errors=True)
     beside.rename(target.parent)
     return target
+
+
+def own_environment() -> dict[str, str]:
+    """Return our environment; for root without folders of settings that others can change.
+
+    pip reads there which index to trust.  With `sudo`, $HOME may still be another user's.
+    """
+    found = dict(os.environ)
+    if os.geteuid() == 0:
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
+            for folder in filter(None, found.get(name, "").split(":")):
+                if not is_private(Path(os.path.abspath(folder))):
+                    found.pop(name, None)
+        found.setdefault("HOME", pwd.getpwuid(0).pw_dir)
+    return found

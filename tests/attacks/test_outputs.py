@@ -424,6 +424,32 @@ def test_a_cache_of_theirs(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         provision.fill((3, 9))
 
 
+def test_a_pip_of_theirs(theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In their folder root executes root's pip, with no settings or temporary folder of theirs."""
+    # GIVEN a pip of theirs in the current directory, and settings of theirs in the home folder
+    (theirs / "pip.py").write_text("open('executed', 'w').close()\n")
+    (theirs / ".pip").mkdir()
+    (theirs / ".pip" / "pip.conf").write_text("[global]\nindex-url = file:///of-theirs\n")
+    give(theirs)
+    monkeypatch.chdir(theirs)
+    monkeypatch.setenv("HOME", str(theirs))
+    monkeypatch.setenv("TMPDIR", str(theirs))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    # Root's own word, which keeps pip from asking anybody.
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setattr(provision, "kept", lambda version: tmp_path / "kept" / "coverage")
+
+    # WHEN root wants a coverage / THEN it is root's pip that says that there is none
+    with pytest.raises(NotPossible) as failed:
+        provision.fill((3, 9))
+    assert "No matching distribution" in failed.value.details
+    assert not (theirs / "executed").exists()
+
+    # THEN nothing of theirs is in what it was told
+    told = provision.own_environment()
+    assert not Path(told["HOME"]).is_relative_to(theirs)
+
+
 def test_a_temporary_folder_of_theirs(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A TMPDIR in which they could exchange root's files is not used."""
     from covattach.private import private_folder
