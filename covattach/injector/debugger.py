@@ -19,6 +19,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
+from covattach.budget import confine_program
 from covattach.errors import NotPossible
 from covattach.injector.signals import blocked_signals, wake
 
@@ -105,6 +106,7 @@ class Gdb:
         if self.description is not None:
             self.command(f"set tdesc filename {self.description}", deadline)
         self.warm_up(deadline)
+        confine_program(self.popen.pid)  # the target says how long the lists are that it reads
 
     def warm_up(self, deadline: float) -> None:
         """Attach to a process of ours: gdb does much only once, and else with the target stopped.
@@ -215,9 +217,8 @@ class Gdb:
         if not self.ends_within(GRACE):
             os.killpg(self.popen.pid, signal.SIGKILL)
             self.reap(self.popen)
-        for (
-            process
-        ) in self.warmed_up:  # not before: of what gdb traces, it is told of the end first
+        # Not before: of what gdb traces, it is told of the end first.
+        for process in self.warmed_up:
             self.reap(process)
         if stopped and self.popen.returncode != 0:
             wake(stopped)
