@@ -33,7 +33,9 @@ interpreters: venv ## Provide the interpreters that the tests attach to (3.9 to 
 	@tools/bootstrap.sh test
 	@$(BIN)/python tools/interpreters.py get $(if $(PARTIAL),--partial)
 
+# Compiled once: where PYTHONDONTWRITEBYTECODE is set, thousands of commands would do so each.
 test: venv interpreters ## Run the tests on every interpreter
+	@$(BIN)/python -m compileall -q covattach payloads
 	$(BIN)/python -m pytest -q -m "not stress" -n auto --dist worksteal $(ARGS)
 
 stress: venv interpreters ## Run the long tests (in parts: ARGS="--minutes 45 --resume")
