@@ -10,11 +10,14 @@ None of ours is ever 0, 1 or 2, where these are not there.
 
 from __future__ import annotations
 
+import _signal
 import _socket
+import contextlib
 import errno
 import fcntl
 import os
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 STANDARD = 3  # how many numbers are for what a program reads, writes and complains to
@@ -175,13 +178,30 @@ def write(path: str, parts: list[bytes]) -> None:
     for _ in range(TRIES):
         file = opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         try:
-            write_to(file, parts)
+            with no_signal_of_size():
+                write_to(file, parts)
             return
         except Lost:
             continue
         finally:
             file.close()
     raise Lost
+
+
+@contextlib.contextmanager
+def no_signal_of_size() -> Iterator[None]:
+    """Have a limit of files' sizes (setrlimit(2)) tell by an error alone.
+
+    SIGXFSZ, which comes with it, would end the application, or call its handler.
+    """
+    own = {_signal.SIGXFSZ}
+    before = _signal.pthread_sigmask(_signal.SIG_BLOCK, own)
+    try:
+        yield
+    finally:
+        if _signal.SIGXFSZ not in before:
+            _signal.sigtimedwait(own, 0)
+            _signal.pthread_sigmask(_signal.SIG_UNBLOCK, own)
 
 
 def write_to(file: Descriptor, parts: list[bytes]) -> None:

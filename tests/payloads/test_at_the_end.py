@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import time
 from collections.abc import Callable
 
@@ -55,3 +56,19 @@ def test_while_it_is_traced(interpreter: Interpreter, launch: Launch) -> None:
         connection = client.asked(place, "trace", time.monotonic() + PATIENCE)
         assert last_words(target) == alone
         connection.close()
+
+
+@pytest.mark.pythons("3.9", "3.14")
+def test_where_files_may_not_grow(interpreter: Interpreter, launch: Launch) -> None:
+    """A last snapshot that is larger than files may be is left out, and nobody hears of SIGXFSZ."""
+    # GIVEN how it ends without us
+    alone = last_words(launch(interpreter, "at_the_end.py", "plain"))
+    # AND a target that is measured, and may not write a file of that size then
+    target = launch(interpreter, "at_the_end.py", "plain")
+    with Inside(target) as agent:
+        agent.start()
+        target.ask(f"__import__('ctypes').CDLL(None).signal({int(signal.SIGXFSZ)}, None)")
+        target.ask("__import__('resource').setrlimit(1, (10, -1))")
+        # WHEN it ends, THEN it does so as it would, without a snapshot
+        assert last_words(target) == alone
+        assert not (agent.path / "snapshot").exists()
