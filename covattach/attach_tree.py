@@ -72,6 +72,9 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
     others = replace(options, tree=session.folder.inside, key=key, wanted=whole)
     try:
         while left := [one for one in births.descendants(pid) if is_left(one, found)]:
+            if others.until().is_over:  # a server may start others all the time
+                found.failed.update({one: too_late(one) for one in left})
+                break
             attach_to(left, others, found, count)
     except BaseException:
         if not facts["already"]:
@@ -79,6 +82,14 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
         raise
     tell(DONE)
     return found
+
+
+def too_late(pid: int) -> NotNow:
+    """Return the error for a descendant for which no time was left."""
+    return NotNow(
+        f"Process {pid} was found when the time for the tree was up.",
+        "Give it longer: `--timeout 2m`.",
+    )
 
 
 def with_descendant(pid: int, error: NoTarget) -> NoTarget:

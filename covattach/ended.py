@@ -74,8 +74,8 @@ def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
     gone = [(one, taken) for one, taken in gone if one.folder != place]
     if len(gone) <= FEW:
         return
-    with alone(place):
-        for one, taken in gone:
+    with alone(place) as is_alone:
+        for one, taken in gone if is_alone else []:
             if one.folder.has("snapshot"):  # otherwise somebody else has been here
                 add(first, str(taken.facts.get("role") or "process"), taken)
                 one.folder.remove()
@@ -114,12 +114,20 @@ def union(into: dict[str, set[Any]], files: Any) -> None:
 
 
 @contextlib.contextmanager
-def alone(place: Folder) -> Iterator[None]:
-    """Be the only one who gathers in this folder (flock(2), which ends with its holder)."""
+def alone(place: Folder) -> Iterator[bool]:
+    """Be the only one who gathers in this folder (flock(2), which ends with its holder).
+
+    Yields whether that is so.  Nobody is waited for: the target's user can hold the lock for ever,
+    and what is not gathered now is there the next time.
+    """
     with place.opened() as folder:
         descriptor = os.open(".", places.LIST, dir_fd=folder)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
     finally:
         os.close(descriptor)

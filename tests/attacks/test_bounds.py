@@ -7,6 +7,7 @@ forward, so that a test need not wait for the reserve of a command.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import inspect
 import json
 import os
@@ -26,7 +27,7 @@ import pytest
 from running import TRACEBACK, Covattach, wait_for
 from users import PYTHON
 
-from covattach import births, budget, client, facts, folders, settings, tree
+from covattach import births, budget, client, ended, facts, folders, settings, tree
 from covattach.budget import BUDGET, TooMuch, limited
 from covattach.errors import CovattachError
 from covattach.folder import Folder
@@ -430,6 +431,18 @@ def test_folders_that_cannot_be_removed(name: str) -> None:
         popen.kill()
     assert not first.path.exists()
     assert member.path.exists()
+
+
+def test_a_lock_of_theirs(name: str) -> None:
+    """Nobody waits for a lock that the target's user can hold for ever."""
+    place = made(name)
+    lock = os.open(place.path, os.O_RDONLY)
+    fcntl.flock(lock, fcntl.LOCK_EX)
+    with ended.alone(place) as is_alone:
+        assert not is_alone
+    os.close(lock)
+    with ended.alone(place) as is_alone:
+        assert is_alone
 
 
 def test_many_files_in_a_session(name: str, monkeypatch: pytest.MonkeyPatch) -> None:

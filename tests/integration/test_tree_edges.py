@@ -233,6 +233,17 @@ def check_births(target: Target, covattach: Covattach) -> None:
     assert all(found[pid] >= ACT for pid in pids)
 
 
+@pytest.mark.pythons("3.11")
+def test_births_without_an_end(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """`start` comes to its end, and names those for which no time was left."""
+    target = launch(interpreter, "spawning.py")
+    done = covattach.run("start", target.pid, "--tree", "--timeout", "4")
+    assert "was found when the time for the tree was up" in done.err
+    covattach("stop", target.pid, "--no-dump")
+
+
 @pytest.mark.stress
 @pytest.mark.timeout(300)
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
