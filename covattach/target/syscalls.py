@@ -29,6 +29,7 @@ NUMBERS = {
     "getdents64": (217, 61),
     "geteuid": (107, 175),
     "getpid": (39, 172),
+    "getresuid": (118, 148),
     "getsockname": (51, 204),
     "getsockopt": (55, 209),
     "gettid": (186, 178),
@@ -50,6 +51,7 @@ NUMBERS = {
     "pipe2": (293, 59),
     "poll": (7, 0),
     "ppoll": (271, 73),
+    "prlimit64": (302, 261),
     "pselect6": (270, 72),
     "read": (0, 63),
     "readlink": (89, 0),
@@ -61,6 +63,7 @@ NUMBERS = {
     "rseq": (334, 293),
     "rt_sigaction": (13, 134),
     "rt_sigprocmask": (14, 135),
+    "rt_sigtimedwait": (128, 137),
     "sched_getaffinity": (204, 123),
     "sched_yield": (24, 124),
     "sendmsg": (46, 211),
@@ -76,6 +79,7 @@ NUMBERS = {
     "unlink": (87, 0),
     "unlinkat": (0, 35),
     "write": (1, 64),
+    "writev": (20, 66),
 }
 # Of some calls, filters look at the arguments; these are all that we make.
 NONE, READ, WRITE, EXECUTE = 0, 1, 3, 5  # PROT_*, to be read also where written or executed
