@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 ANEW = {"posix", "time"}
 ANEW_LATER = {"select", "_thread"}  # since 3.10; before, there is only one of each in a process
 PRIVATE = ("posix", "time", "select", "_thread", "_signal", "_socket")
+ANCHORED = 10.0  # seconds for which a look at the time of day holds, by the monotonic clock
 DATA = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset, type(None))
 REPLACING = "_covattach.children"  # our module that changes functions of the application's
 EXECUTED = ("posixpath", "genericpath", "sysconfig")  # each time that they are used: not by others
@@ -187,16 +188,27 @@ class Originals:
         posix = self.private("posix")
         local, strftime = time.localtime, time.strftime
 
-        def wall() -> float:
+        def told() -> float:
             try:
                 ends = posix.pipe2(posix.O_CLOEXEC)
-            except OSError:  # there is no descriptor left
+                known = posix.fstat(ends[0])
+            except OSError:  # there is no descriptor left, or the application has closed it
                 return float(time.clock_gettime(time.CLOCK_REALTIME))
-            try:
-                return float(posix.fstat(ends[0]).st_mtime)
-            finally:
-                for end in ends:
-                    posix.close(end)
+            for end in ends:  # unless the application has closed it, and has another by its number
+                try:
+                    if posix.fstat(end)[1:3] == known[1:3]:
+                        posix.close(end)
+                except OSError:
+                    continue
+            return float(known.st_mtime)
+
+        last = [0.0, -ANCHORED]
+
+        def wall() -> float:
+            now = time.perf_counter()
+            if now - last[1] >= ANCHORED:
+                last[:] = told(), now
+            return float(last[0] + now - last[1])
 
         time.monotonic, time.time = time.perf_counter, wall
         time.strftime = lambda words: strftime(words, local(wall()))
