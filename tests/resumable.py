@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -133,8 +133,3 @@ def pytest_configure(config: pytest.Config) -> None:
     ledger = Ledger(config.rootpath / LEDGER)
     minutes, resume = config.getoption("--minutes"), config.getoption("--resume")
     config.pluginmanager.register(Part(ledger, minutes, resume, head(config.rootpath)))
-
-
-def figures(entries: Iterable[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-    """Return the figures of the tests in the module `name` that have recorded some."""
-    return [e["figures"] for e in entries if f"/{name}.py::" in e["test"] and e["figures"]]
