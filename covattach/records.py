@@ -53,7 +53,9 @@ def of(folder: Folder) -> dict[str, Any]:
 def forget(folder: Folder) -> None:
     """Remove what is kept of a session that is over, and our place with the last."""
     with contextlib.suppress(OSError), opened() as place:
-        os.unlink(name_of(folder), dir_fd=place)
+        # Another session's folder, elsewhere, may have the same name.
+        if read(place, name_of(folder)).get("path") == str(folder.path):
+            os.unlink(name_of(folder), dir_fd=place)
         os.rmdir(os.readlink(f"/proc/self/fd/{place}"))
 
 

@@ -102,6 +102,7 @@ class Agent:
         due = min(
             self.opens - time.monotonic(),
             self.tracing.patience(),
+            self.sigterm.patience(),
             HURRYING if self.interval or self.is_idle() else NEVER,
             NEVER if patience is None else patience,
         )
@@ -122,6 +123,7 @@ class Agent:
             self.session.is_over = True  # so it has before it began: the target was busy
         else:
             self.session.on_time()
+            self.sigterm.end_children()
             self.sigterm.tend()
 
     def on_sigterm(self) -> None:

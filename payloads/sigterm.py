@@ -11,6 +11,7 @@ the registration is ours, faulthandler refers to our file, and nobody else does.
 
 A child that C code forks has the same handler and the same socket until it is another program.  The
 kernel notes who has written (unix(7), SO_PASSCRED): what was meant for a child is sent on to it.
+One that then goes on with our handler, which cannot end it, is killed a second later.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import _socket
 import os
 import struct
 import sys
+import time
 from functools import partial
 from typing import Any
 from weakref import ref
@@ -29,6 +31,7 @@ from .descriptors import Socket
 
 SIGACTION = 19  # machine words of a `struct sigaction`, of which the first is the handler
 TRIES = 10  # to send a signal on to a child that is about to be another program
+LAST_WAIT = 1.0  # seconds for such a child to be one, or to end
 SO_PASSCRED, SCM_CREDENTIALS = 16, 2  # include/linux/socket.h
 
 
@@ -39,7 +42,7 @@ class Sigterm:
         self.receiver: Socket | None = None
         self.sender: Socket | None = None
         self.has_come = False
-        self.sent_on: dict[int, int] = {}
+        self.children: dict[int, Child] = {}
         self.output: ref[Output] | None = None
         self.handler: int | None = None
 
@@ -149,13 +152,49 @@ class Sigterm:
         return found
 
     def send_on(self, pid: int) -> None:
-        """Send the signal to a child of ours that has caught it by our handler."""
-        self.sent_on[pid] = self.sent_on.get(pid, 0) + 1
+        """Send the signal to a child of ours that has just caught it by our handler."""
+        child = self.children.setdefault(pid, Child(pid))
+        child.is_to_end = True
+        if child.is_late():
+            child.signal(_signal.SIGKILL)
+        elif child.tries < TRIES:
+            child.signal(_signal.SIGTERM)
+
+    def end_children(self) -> None:
+        """Try once more to end those that have caught our last signal too, now that it is late."""
+        for pid, child in list(self.children.items()):
+            if child.is_late():
+                if child.is_to_end and child.tries <= TRIES:
+                    child.signal(_signal.SIGTERM)
+                else:
+                    del self.children[pid]
+
+    def patience(self) -> float:
+        """Return for how many seconds no child is to be looked at; infinite without one."""
+        return LAST_WAIT if self.children else float("inf")
+
+
+class Child:
+    """A process that C code has forked from this one, and that has been told to end."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self.tries = 0
+        self.is_to_end = True  # as it has caught the last signal by our handler
+        self.began = time.monotonic()
+
+    def is_late(self) -> bool:
+        """Tell whether it has had time enough to be another program."""
+        return time.monotonic() - self.began >= LAST_WAIT
+
+    def signal(self, number: int) -> None:
+        """Send it a signal, unless it has ended or is another user now."""
+        self.tries += 1
+        self.is_to_end = False
         try:
-            if self.sent_on[pid] <= TRIES:
-                os.kill(pid, _signal.SIGTERM)
+            os.kill(self.pid, number)
         except OSError:
-            return  # it has ended, or is another user now
+            return
 
 
 class Output:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import pwd
 import shlex
 import subprocess
 import sys
@@ -36,7 +37,7 @@ def paged() -> Iterator[Console]:
 def page(text: str) -> bool:
     """Show text with the user's pager; False if there is none."""
     words = shlex.split(os.environ.get("PAGER") or PAGER)
-    environment = {"LESS": LESS, **os.environ}
+    environment = {"LESS": LESS, **os.environ, **own_home()}
     with meanwhile.deaf():  # a Ctrl-C is the pager's
         try:
             popen = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, env=environment)
@@ -45,3 +46,18 @@ def page(text: str) -> bool:
         with contextlib.suppress(BrokenPipeError):
             popen.communicate(text)
     return True
+
+
+def own_home() -> dict[str, str]:
+    """Return our own HOME where sudo has left us that of another user.
+
+    A pager obeys the files there: less's can name commands to be executed (lesskey(1)).
+    """
+    uid = os.geteuid()
+    with contextlib.suppress(OSError, KeyError):
+        if os.stat(os.environ["HOME"]).st_uid == uid:
+            return {}
+    try:
+        return {"HOME": pwd.getpwuid(uid).pw_dir}
+    except KeyError:
+        return {"HOME": "/"}

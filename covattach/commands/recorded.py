@@ -109,16 +109,16 @@ def compare(pids: list[int], given: dict[str, Any]) -> None:
 
     first, second = given["diff"]
     members = [sessions.find(pid) for pid in pids]
-    taken = {
-        name: [recording.window_of(one, name).snapshot for one in members]
-        for name in (first, second)
-    }
     of_first, of_second = (
-        found.union(found.lines_of(one.files) for one in several) for several in taken.values()
+        [recording.window_of(one, name).snapshot for one in members] for name in (first, second)
+    )
+    ran_in_first, ran_in_second = (
+        found.union(found.lines_of(one.files) for one in several)
+        for several in (of_first, of_second)
     )
     cwd = members[0].cwd
-    with looking(members[0].leader.witness(), [*taken[first], *taken[second]]):
-        different = found.functions([found.difference(of_first, of_second)], cwd)
+    with looking(members[0].leader.witness(), [*of_first, *of_second]):
+        different = found.functions([found.difference(ran_in_first, ran_in_second)], cwd)
     if given["as_json"]:
         rows = [
             {

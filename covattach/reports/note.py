@@ -35,7 +35,7 @@ def read_note(path: Path, is_ours: bool = True) -> dict[str, Any] | None:
         with reading(path, is_ours) as database:
             row = database.execute("select value from meta where key = ?", (KEY,)).fetchone()
             note = json.loads(row[0]) if row else None
-    except (sqlite3.Error, OSError, ValueError, TypeError, RecursionError):
+    except (sqlite3.Error, OSError, ValueError, TypeError, RecursionError, MemoryError):
         return None
     return note if isinstance(note, dict) else None
 

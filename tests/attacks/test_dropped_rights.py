@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -19,6 +20,7 @@ from running import TARGETS, Covattach, Target, wait_for
 from users import OTHER, PYTHON, SECRET, THIRD, Users, several_users, shown
 
 from covattach import records
+from covattach.commands import paging
 from covattach.folder import Folder
 from covattach.target import credentials
 from covattach.target.process import Process
@@ -182,7 +184,9 @@ def test_what_root_has_asked_for(theirs: Target, users: Users, covattach: Covatt
     covattach("stop", theirs.pid, "--no-dump")
 
 
-@pytest.mark.parametrize("trick", ["another folder", "a place of somebody else's"])
+@pytest.mark.parametrize(
+    "trick", ["another folder", "a folder of its name", "a place of somebody else's"]
+)
 def test_records_are_roots_own(
     trick: str, users: Users, covattach: Covattach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +205,24 @@ def test_records_are_roots_own(
         liar.path.rename(liar.path.with_name(liar.path.name + "-aside"))
         liar.path.mkdir()
         os.chown(liar.path, OTHER, OTHER)
+    elif trick == "a folder of its name":
+        path = tmp_path / liar.path.name
+        path.mkdir()
+        records.forget(Folder(path, str(path), Owner(OTHER, OTHER)))
+        assert records.of(folder)["settings"] == {"html:title": "kept"}
+        return
     else:
         os.chown(place, OTHER, OTHER)
     assert records.of(folder) == {}
+
+
+def test_the_pager_is_roots_own(
+    users: Users, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's pager follows no file in the HOME of another user, which sudo may have left."""
+    home, told = users.folder, tmp_path / "told"
+    os.chown(home, OTHER, OTHER)
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("PAGER", f"sh -c 'echo $HOME >{told}'")
+    assert paging.page("text\n")
+    assert told.read_text() == f"{pwd.getpwuid(os.geteuid()).pw_dir}\n"

@@ -13,6 +13,8 @@ from running import Target, wait_for
 
 Launch = Callable[..., Target]
 FORK = "[os.waitpid(one, 0)[1] if one else os._exit(0) for one in [os.fork()]]"
+PAUSE = "[__import__('signal').pause() for _ in iter(int, 1)]"
+C_FORK = f"[one or {PAUSE} for one in [__import__('ctypes').CDLL(None).fork()]][0]"
 C_SIGNAL = "__import__('ctypes').CDLL(None).signal(15, {})"
 ABS = "__import__('ctypes').CDLL(None).abs"  # takes a number, and does nothing with it
 
@@ -85,3 +87,19 @@ def test_one_that_leaves_it_to_the_default_anew(interpreter: Interpreter, launch
         os.kill(target.pid, signal.SIGTERM)
         assert target.wait() == -signal.SIGTERM
         assert (agent.path / "snapshot").exists()
+
+
+@pytest.mark.pythons("3.9", "3.11", "3.14")
+def test_a_child_that_c_code_has_forked(interpreter: Interpreter, launch: Launch) -> None:
+    """A child that Python does not know of ends when it is told to, and the parent goes on."""
+    # GIVEN a target that is measured, and of which C code has forked a child
+    target = launch(interpreter, "idle.py", "event")
+    with Inside(target) as agent:
+        agent.start()
+        child = int(target.ask(C_FORK))
+        # WHEN the child is told to end, THEN it does
+        os.kill(child, signal.SIGTERM)
+        assert target.ask(f"os.waitpid({child}, 0)[1]") in (signal.SIGTERM, signal.SIGKILL)
+        # AND the session goes on
+        agent.dump()
+        agent.stop()
