@@ -215,7 +215,8 @@ def alone(process: Process) -> Iterator[None]:
                 f"Process {process.pid} is being attached to by another covattach.",
                 "Wait for it to end.",
             ) from None
-        yield
+        with process.watched():
+            yield
     finally:
         os.close(lock)
 

@@ -28,6 +28,7 @@ from covattach.commands.stop import stop
 from covattach.commands.trace import trace
 from covattach.deadline import COMMAND
 from covattach.errors import BadUsage, CovattachError, PayloadFailed
+from covattach.target import faults
 
 NOWHERE = BadUsage(
     "The current directory has been removed, and that is where the results would go.",
@@ -66,7 +67,8 @@ class Commands(click.Group):
         """Run the command; print an error as one sentence and one remedy, and exit."""
         BUDGET.renew()
         try:
-            return super().invoke(context)
+            with faults.ends_told():
+                return super().invoke(context)
         except CovattachError as error:
             show(error, verbose=bool(context.params.get("verbose")))
             context.exit(error.exit_code)

@@ -20,6 +20,7 @@ import click
 
 from covattach.commands.common import ROWS, cut, print_json, say
 from covattach.errors import CovattachError, NoSession
+from covattach.target import faults
 
 Command = Callable[..., Any]
 EXPLAINED = 70  # columns for a command line, as what a PID means
@@ -144,7 +145,8 @@ class Failures:
     def kept(self) -> Iterator[None]:
         """Keep an error until all have had their turn."""
         try:
-            yield
+            with faults.ends_told():
+                yield
         except CovattachError as error:
             self.errors.append(error)
 

@@ -1,7 +1,10 @@
-"""Errors for files of /proc that are not what they are for any honest process."""
+"""Errors for files of /proc that are not there, or not what they are for any honest process."""
 
 from __future__ import annotations
 
+import contextlib
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 from covattach.errors import NoTarget, NotPossible
@@ -10,6 +13,34 @@ from covattach.errors import NoTarget, NotPossible
 def nobody(pid: int) -> NoTarget:
     """Return the error for a process that is not there, or not any more."""
     return NoTarget(f"There is no process {pid}.", "Look for the PID with `covattach ps`.")
+
+
+def ended(pid: int) -> NoTarget:
+    """Return the error for a process that has ended while we were at it."""
+    return NoTarget(
+        f"Process {pid} has ended meanwhile.", "Look for its successor with `covattach ps`."
+    )
+
+
+@contextlib.contextmanager
+def ends_told() -> Iterator[None]:
+    """Raise NoTarget in the place of an OSError about a process that has just ended (proc(5))."""
+    try:
+        yield
+    except OSError as error:
+        found = re.match(r"/proc/(\d+)/", str(error.filename))
+        if found is None or is_running(int(found[1])):
+            raise
+        raise ended(int(found[1])) from error
+
+
+def is_running(pid: int) -> bool:
+    """Tell whether there is such a process, which has not ended."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_bytes()
+    except OSError:
+        return False
+    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
 
 
 def damaged(folder: Path, name: str, error: ValueError) -> NotPossible:

@@ -8,10 +8,11 @@ import os
 import re
 import sys
 import time
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from covattach.errors import CovattachError, NoTarget
+from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.target import faults, files, permission, proc
 from covattach.target.mapping import Mapping, parse_mapping
 from covattach.target.rights import Owner
@@ -73,6 +74,16 @@ class Process:
             return self.read_start_time() == self.start_time and self.state not in "ZX"
         except NoTarget:
             return False
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Have what cannot be done because the process has ended meanwhile told as just that."""
+        try:
+            yield
+        except (OSError, NotPossible) as error:
+            if self.is_alive():
+                raise
+            raise faults.ended(self.pid) from error
 
     @property
     def status(self) -> dict[str, str]:

@@ -75,15 +75,17 @@ def test_no_python(minor: str, how: str, start: Start, covattach: Covattach) -> 
 def test_ends_meanwhile(launch: Callable[..., Target], covattach: Covattach) -> None:
     """A target that dies during the attach is a sentence, whenever that is."""
     interpreter = next(one for one in interpreters() if one.id == "3.11-debian")
-    for turn in range(3):
+    for turn in range(6):
         target = launch(interpreter, "idle.py", "event")
         running = covattach.begin("start", target.pid)
-        time_out = time.monotonic() + 0.2 * turn + 0.25
+        time_out = time.monotonic() + 0.1 * turn + 0.4
         while time.monotonic() < time_out and running.poll() is None:
             continue
         target.popen.kill()
-        target.wait()
+        if turn % 2:  # else it is a zombie
+            target.wait()
         done = covattach.end(running)
+        target.wait()
         assert "Traceback" not in done.err
         assert done.code in (0, 3, 5, 8), done.err
 
