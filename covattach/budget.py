@@ -147,7 +147,7 @@ def confine_program(pid: int) -> None:
     What is only reserved, for each of its threads, does not count (RLIMIT_DATA of getrlimit(2)).
     """
     with contextlib.suppress(OSError, IndexError):  # it has ended
-        status = Path(f"/proc/{pid}/status").read_text()
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
         now = 1024 * int(status.partition("VmData:")[2].split()[0])
         given = resource.prlimit(pid, resource.RLIMIT_DATA)
         known = [limit for limit in given if limit != resource.RLIM_INFINITY]

@@ -160,8 +160,12 @@ def nameless() -> tuple[int, ...]:
     That is in a user namespace only, and if nobody has that number (user_namespaces(7)).
     """
     try:
-        lines = Path("/proc/self/uid_map").read_text().splitlines()
-        user = int(Path("/proc/sys/kernel/overflowuid").read_text())
+        lines = (
+            Path("/proc/self/uid_map").read_text(encoding="utf-8", errors="replace").splitlines()
+        )
+        user = int(
+            Path("/proc/sys/kernel/overflowuid").read_text(encoding="utf-8", errors="replace")
+        )
         mapped = [
             range(int(first), int(first) + int(count)) for first, _, count in map(str.split, lines)
         ]

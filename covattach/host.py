@@ -33,7 +33,9 @@ def machine() -> str:
     where = "in a container" if permission.is_in_container() else "not in a container"
     scope = "this kernel has no Yama (ptrace_scope) to restrict debugging"
     if permission.SCOPE.exists():
-        scope = f"ptrace_scope {permission.SCOPE.read_text().strip()}"
+        scope = (
+            f"ptrace_scope {permission.SCOPE.read_text(encoding='utf-8', errors='replace').strip()}"
+        )
     return f"{system.sysname} {system.release}, {system.machine}, {where}; {scope}"
 
 
@@ -66,7 +68,7 @@ def debugger() -> str:
 
 def registers(version: str) -> str:
     """Tell of what is wrong with this gdb on this processor, and harmless here."""
-    flags = Path("/proc/cpuinfo").read_text(errors="replace")
+    flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     if not version[:1].isdigit() or int(version.partition(".")[0]) >= SOUND:
         return ""
     if " amx_tile " in flags:

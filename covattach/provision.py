@@ -103,7 +103,14 @@ def fill(version: tuple[int, int]) -> Path:
     command += [f"coverage=={pin}" if pin else "coverage"]
     with private_folder("provision-") as temporary:
         environment = {**own_environment(), "TMPDIR": str(temporary)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            check=False,
+            env=environment,
+        )
     if done.returncode != 0:
         shutil.rmtree(beside, ignore_errors=True)
         raise NotPossible(

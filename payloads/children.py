@@ -11,8 +11,10 @@ of its `atexit` functions; so it saves here what it has measured.
 
 from __future__ import annotations
 
+import _imp
 import os
 import sys
+from _frozen_importlib import ModuleSpec
 from collections.abc import Iterable
 from functools import partial
 from typing import Any
@@ -67,8 +69,10 @@ class Children:
     def execv(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
         """Save, and become a program, which is told by what it inherits."""
         self.save()
-        before = {name: os.environ.get(name) for name in self.added(os.environ)}
-        self.inherit(self.added(os.environ))
+        known = inherited()
+        added = self.added(known)
+        before = {name: known.get(name) for name in added}
+        self.inherit(added)
         try:
             return usual(*arguments, **keywords)
         finally:
@@ -85,7 +89,7 @@ class Children:
         """Start a program, which is told by its environment."""
 
         def told(given: Any) -> Any:
-            return self.mapped(dict(os.environ) if given is None and NONE_IS_OWN else given)
+            return self.mapped(inherited() if given is None and NONE_IS_OWN else given)
 
         return usual(*self.changed_at(2, told, arguments), **keywords)
 
@@ -111,7 +115,7 @@ class Children:
         finally:
             self.save()
             if inherits:
-                self.inherit(self.added(os.environ))
+                self.inherit(self.added(inherited()))
 
     @staticmethod
     def changed_at(place: int, change: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -133,8 +137,7 @@ class Children:
     def listed(self, given: Any) -> Any:
         """Return a list of bytes with the tree in it; None stands for our own environment."""
         try:
-            items: Iterable[Any] = own_list() if given is None else given
-            known = dict(os.fsdecode(item).split("=", 1) for item in items)
+            known = inherited() if given is None else split(given)
         except Exception:
             return given
         known.update(self.added(known))
@@ -161,9 +164,24 @@ def exchange(one: Any, other: Any) -> None:
             setattr(module, name, other)
 
 
-def own_list() -> list[bytes]:
-    """Return our own environment, as programs inherit it."""
-    return [os.fsencode(f"{name}={value}") for name, value in os.environ.items()]
+def inherited() -> dict[str, str]:
+    """Return the environment that programs inherit, which `os.environ` need not be.
+
+    `os.putenv` and C libraries change it behind the back of that.  Python reads it when the module
+    `posix` is made; one that is made anew, and that nobody else has, knows what it is now.
+    """
+    try:
+        anew = _imp.create_builtin(ModuleSpec("posix", None))
+        _imp.exec_builtin(anew)
+        found = {os.fsdecode(name): os.fsdecode(value) for name, value in anew.environ.items()}
+    except Exception:
+        return dict(os.environ)
+    return found
+
+
+def split(items: Iterable[Any]) -> dict[str, str]:
+    """Return a list of bytes as a mapping; raises an error for what is none."""
+    return dict(os.fsdecode(item).split("=", 1) for item in items)
 
 
 def additions(tree: str, environment: Any) -> dict[str, str]:

@@ -24,7 +24,7 @@ def covattach_start() -> None:
     session = "/tmp/covattach-" + os.urandom(6).hex()  # noqa: S108  random, and of mode 0700
     os.mkdir(session, 0o700)
     os.symlink(folder, session + "/payloads")
-    with open("/proc/self/stat") as file:
+    with open("/proc/self/stat", encoding="utf-8", errors="replace") as file:
         start_time = int(file.read().rpartition(")")[2].split()[19])
     with open("/proc/self/cmdline", "rb") as file:
         command = file.read().replace(b"\0", b" ").decode(errors="replace")
@@ -36,11 +36,12 @@ def covattach_start() -> None:
         "created": time.time(),
         "method": "payload",
     }
-    with open(session + "/session.json", "w") as file:
+    with open(session + "/session.json", "w", encoding="utf-8") as file:
         json.dump(facts, file)
-    with open(session + "/request.json", "w") as file:
+    with open(session + "/request.json", "w", encoding="utf-8") as file:
         json.dump({"verb": "start", "options": {}}, file)
-    with open(session + "/token", "w"), open(folder + "/begin.py") as file:
+    os.close(os.open(session + "/token", os.O_CREAT | os.O_CLOEXEC, 0o600))
+    with open(folder + "/begin.py", encoding="utf-8") as file:
         exec(file.read(), {"SESSION": session})
 
 

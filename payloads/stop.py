@@ -15,13 +15,13 @@ def covattach_stop() -> None:
         if len(sys.path) > place and os.path.exists(os.path.join(sys.path[place], "launch.py")):
             del sys.path[: place + 1]
             break
-    measured = getattr(sys, "covattach", None)
-    if measured is None:
-        return
+    agent = getattr(getattr(sys, "covattach", None), "covattach", None)
+    if agent is None:
+        return  # it is not measured, or not yet
     request = {"protocol": 1, "verb": "stop"}
     # The agent does it in its own thread: this one belongs to the application.
     client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    client.connect(measured.covattach.place.path + "/agent.sock")
+    client.connect(agent.place.path + "/agent.sock")
     client.sendall(json.dumps(request).encode() + b"\n")
     client.close()
 

@@ -137,7 +137,7 @@ class Target:
                 **how,
             )
         self.pid = self.popen.pid
-        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        stat = Path(f"/proc/{self.pid}/stat").read_text(errors="replace")
         self.start_time = int(stat.rpartition(")")[2].split()[19])
         self.expected_end: int | None = None
 
@@ -184,7 +184,7 @@ class Target:
     def status(self, name: str) -> str:
         """Return a field of /proc/PID/status; "" where there is none any more."""
         with contextlib.suppress(OSError):
-            for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            for line in Path(f"/proc/{self.pid}/status").read_text(errors="replace").splitlines():
                 key, _, value = line.partition(":")
                 if key == name:
                     return value.strip()
@@ -199,7 +199,7 @@ class Target:
                 with contextlib.suppress(
                     OSError, ValueError, LookupError, TypeError, RecursionError
                 ):
-                    facts = json.loads((folder / "session.json").read_text())
+                    facts = json.loads((folder / "session.json").read_text(errors="replace"))
                     # A process of long ago may have had the same PID.
                     if (facts["pid"], facts["start_time"]) == (self.pid, self.start_time):
                         found.append(folder)
@@ -215,7 +215,9 @@ class Target:
         return {
             "descriptors": descriptors,
             "threads": sorted(int(name) for name in os.listdir(f"/proc/{self.pid}/task")),
-            "children": Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(),
+            "children": Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text(
+                errors="replace"
+            ),
             "signals": {name: self.status(name) for name in masks},
             "folders": self.folders,
         }
@@ -299,7 +301,7 @@ class Contained(Target):
         self.line("ready")
         (self.pid,) = descendants(self.popen.pid)
         self.root = Path(f"/proc/{self.pid}/root")
-        stat = Path(f"/proc/{self.pid}/stat").read_text()
+        stat = Path(f"/proc/{self.pid}/stat").read_text(errors="replace")
         self.start_time = int(stat.rpartition(")")[2].split()[19])
 
     @property
@@ -331,7 +333,10 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 def descendants(pid: int) -> list[int]:
     """Return the children of a process, and theirs."""
     try:
-        text = "".join(path.read_text() for path in Path(f"/proc/{pid}/task").glob("*/children"))
+        text = "".join(
+            path.read_text(errors="replace")
+            for path in Path(f"/proc/{pid}/task").glob("*/children")
+        )
     except OSError:
         return []
     children = [int(child) for child in text.split()]

@@ -79,7 +79,7 @@ def sample_server(folder: Path) -> Iterator[tuple[int, int]]:
 
     shutil.copy(Path(__file__).parent.parent / "sample.py", folder / "shop.py")
     command = [sys.executable, "shop.py"]
-    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as popen:
+    with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8") as popen:
         try:
             assert popen.stdout is not None
             yield popen.pid, int(popen.stdout.readline())

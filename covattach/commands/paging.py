@@ -40,7 +40,13 @@ def page(text: str) -> bool:
     environment = {"LESS": LESS, **os.environ, **own_home()}
     with meanwhile.deaf():  # a Ctrl-C is the pager's
         try:
-            popen = subprocess.Popen(words, stdin=subprocess.PIPE, text=True, env=environment)
+            popen = subprocess.Popen(
+                words,
+                stdin=subprocess.PIPE,
+                encoding="locale",
+                errors="backslashreplace",
+                env=environment,
+            )
         except OSError:
             return False
         with contextlib.suppress(BrokenPipeError):

@@ -162,7 +162,7 @@ def refuse_unfit(process: Process) -> None:
             f"Process {process.pid} runs with a shadow stack, which gdb's way in would violate.",
             "Start it without: GLIBC_TUNABLES=glibc.cpu.x86_shstk=off.",
         )
-    if " xsave " not in Path("/proc/cpuinfo").read_text():
+    if " xsave " not in Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace"):
         raise NotPossible(
             "The processor has no instruction to save all registers (xsave).",
             "On Python 3.14 and later use `--method remote-exec`.",

@@ -74,7 +74,9 @@ def environment(configuration: Path) -> dict[str, str]:
     gdb before 14 cannot even write registers where the CPU has AMX: the target may then abort.
     """
     (configuration / "gdb").mkdir()
-    (configuration / "gdb" / "gdbinit").write_text(f"set tdesc filename {AMD64_SSE}\n")
+    (configuration / "gdb" / "gdbinit").write_text(
+        f"set tdesc filename {AMD64_SSE}\n", encoding="utf-8"
+    )
     return {**os.environ, "XDG_CONFIG_HOME": str(configuration)}
 
 

@@ -12,5 +12,5 @@ def children_of(pid: int) -> list[int]:
     with contextlib.suppress(OSError):  # it may end while the list is read, too
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
             with contextlib.suppress(OSError):  # a thread may end at any time
-                found += map(int, path.read_text().split())
+                found += map(int, path.read_text(encoding="utf-8", errors="replace").split())
     return found

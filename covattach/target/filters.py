@@ -25,7 +25,7 @@ class Unreadable(Exception):
 
 def may_read() -> bool:
     """Whether the kernel would show them to us: root, in no container and under no filter."""
-    status = Path("/proc/self/status").read_text()
+    status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     fields = dict(line.partition(":")[::2] for line in status.splitlines())
     return bool(int(fields["CapEff"], 16) >> SYS_ADMIN & 1) and int(fields["Seccomp"]) == 0
 

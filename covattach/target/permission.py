@@ -20,7 +20,7 @@ CONTAINERS = ("/.dockerenv", "/run/.containerenv", "/var/run/secrets/kubernetes.
 
 def own_status() -> dict[str, str]:
     """Return the fields of our own /proc/self/status."""
-    lines = Path("/proc/self/status").read_text(errors="replace").splitlines()
+    lines = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace").splitlines()
     return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
 
 
@@ -32,7 +32,7 @@ def has_sys_ptrace() -> bool:
 def ptrace_scope() -> int:
     """Return Yama's setting (Documentation/admin-guide/LSM/Yama.rst); 0 where there is no Yama."""
     try:
-        return int(SCOPE.read_text())
+        return int(SCOPE.read_text(encoding="utf-8", errors="replace"))
     except (OSError, ValueError):
         return 0
 

@@ -46,7 +46,7 @@ class Process:
     def read_start_time(self) -> int:
         """Return when the process was started, in clock ticks since boot: field 22 of stat."""
         try:
-            stat = (self.proc / "stat").read_text(errors="replace")
+            stat = (self.proc / "stat").read_text(encoding="utf-8", errors="replace")
         except OSError:
             raise faults.nobody(self.pid) from None
         try:
@@ -89,7 +89,7 @@ class Process:
     def status(self) -> dict[str, str]:
         """The fields of /proc/PID/status, read now."""
         try:
-            text = (self.proc / "status").read_text(errors="replace")
+            text = (self.proc / "status").read_text(encoding="utf-8", errors="replace")
         except OSError:
             self.read_start_time()  # says so if it has ended
             raise
@@ -139,7 +139,9 @@ class Process:
         found = {}
         for status in self.proc.glob("task/*/status"):
             with contextlib.suppress(OSError):  # a thread may end at any time
-                ids = re.search(r"^NSpid:.*?(\d+)$", status.read_text(), re.M)
+                ids = re.search(
+                    r"^NSpid:.*?(\d+)$", status.read_text(encoding="utf-8", errors="replace"), re.M
+                )
                 found[int(ids[1] if ids else status.parent.name)] = status.parent
         return found
 
@@ -148,7 +150,11 @@ class Process:
         """How many files it has open, and how many it may have; raises NotPossible."""
         try:
             used = len(os.listdir(self.proc / "fd"))
-            found = re.search(r"^Max open files +(\d+)", (self.proc / "limits").read_text(), re.M)
+            found = re.search(
+                r"^Max open files +(\d+)",
+                (self.proc / "limits").read_text(encoding="utf-8", errors="replace"),
+                re.M,
+            )
         except PermissionError:
             raise may_not(self) from None
         except OSError:
@@ -165,7 +171,7 @@ class Process:
     @property
     def name(self) -> str:
         """The short name of the program."""
-        return (self.proc / "comm").read_text().strip()
+        return (self.proc / "comm").read_text(encoding="utf-8", errors="replace").strip()
 
     @cached_property
     def root(self) -> Path:

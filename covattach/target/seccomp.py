@@ -73,7 +73,9 @@ def modes(process: Process) -> Iterator[tuple[int, int]]:
     """Yield the threads and their modes."""
     for tid in threads(process):
         with contextlib.suppress(OSError):  # it may end at any time
-            status = (process.proc / "task" / str(tid) / "status").read_text()
+            status = (process.proc / "task" / str(tid) / "status").read_text(
+                encoding="utf-8", errors="replace"
+            )
             yield tid, int(field(status, "Seccomp") or NONE)
 
 
@@ -102,14 +104,16 @@ def has_our_filters(process: Process, filtered: dict[int, int]) -> bool:
     A filter is inherited, and never taken away.  Where both have as many of them, and are in the
     same namespace of PIDs, both have those of the container that they are in.
     """
-    own = Path("/proc/self/status").read_text()
+    own = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     names = ("Seccomp", "Seccomp_filters", "NoNewPrivs")
     wanted = [field(own, name) for name in names]
     if wanted[0] != str(FILTER) or not process.shares("pid"):
         return False
     for tid in filtered:
         with contextlib.suppress(OSError):
-            status = (process.proc / "task" / str(tid) / "status").read_text()
+            status = (process.proc / "task" / str(tid) / "status").read_text(
+                encoding="utf-8", errors="replace"
+            )
             if [field(status, name) for name in names] != wanted:
                 return False
     return True

@@ -45,7 +45,7 @@ class Standing:
         users, groups, further = (
             tuple(map(int, status.get(name, "").split())) for name in ("Uid", "Gid", "Groups")
         )
-        stack = parse_start_stack((folder / "stat").read_text(errors="replace"))
+        stack = parse_start_stack((folder / "stat").read_text(encoding="utf-8", errors="replace"))
         return cls(users, groups, further, capabilities.parsed(status, "CapPrm"), stack)
 
     @property

@@ -63,7 +63,11 @@ def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
     forced switch waits on (Python/ceval_gil.h, drop_gil).
     """
     try:
-        fields = (process.proc / "task" / str(tid) / "syscall").read_text().split()
+        fields = (
+            (process.proc / "task" / str(tid) / "syscall")
+            .read_text(encoding="utf-8", errors="replace")
+            .split()
+        )
     except OSError:
         return Activity(tid, ENDED, idle=False)
     if fields[:1] in (["running"], ["-1"]):
@@ -103,8 +107,10 @@ def traces_of_moving(process: Process, tid: int) -> tuple[str, ...]:
     """Return what changes when the thread moves: where it is, and how often it began to wait."""
     try:
         task = process.proc / "task" / str(tid)
-        status = (task / "status").read_text()
-        return (task / "syscall").read_text(), *re.findall(r"^.*ctxt_switches.*$", status, re.M)
+        status = (task / "status").read_text(encoding="utf-8", errors="replace")
+        return (task / "syscall").read_text(encoding="utf-8", errors="replace"), *re.findall(
+            r"^.*ctxt_switches.*$", status, re.M
+        )
     except OSError:
         return ()
 
@@ -128,7 +134,12 @@ def to_send(process: Process, interpreter: Interpreter, before: tuple[str, ...])
 def room_on_stack(process: Process, tid: int) -> int:
     """Return how many bytes lie between a waiting thread's stack pointer and its stack's end."""
     try:
-        pointer = int((process.proc / "task" / str(tid) / "syscall").read_text().split()[-2], 16)
+        pointer = int(
+            (process.proc / "task" / str(tid) / "syscall")
+            .read_text(encoding="utf-8", errors="replace")
+            .split()[-2],
+            16,
+        )
         maps = files.whole(process.proc / "maps", LONGEST_MAPS).decode(errors="surrogateescape")
     except (OSError, IndexError):
         return 0

@@ -67,6 +67,37 @@ def test_pyrasite(
     assert left <= {"__warningregistry__"}, "pyrasite leaves its file open, which Python notes"
 
 
+@pytest.mark.pythons("3.11", "3.14")
+def test_no_warning(interpreter: Interpreter) -> None:
+    """The payloads by themselves leave no encoding to the locale, of which Python can warn."""
+    # GIVEN a program that makes errors of such warnings, and executes all three in a row
+    folder = ROOT / "payloads"
+    program = f"""
+import sys, time
+for name in ("start", "dump", "stop"):
+    if name == "start":
+        sys.path[:0] = ["pyrasite's", {str(folder)!r}]
+    exec(open({str(folder)!r} + "/" + name + ".py", encoding="utf-8").read())
+    deadline = time.monotonic() + 20
+    wanted = name != "stop"
+    while hasattr(getattr(sys, "covattach", 0), "covattach") != wanted:
+        time.sleep(0.01 / (time.monotonic() < deadline))
+    print(name, hasattr(sys, "covattach"))
+"""
+    words = ("-X", "warn_default_encoding", "-W", "error::EncodingWarning", "-c", program)
+
+    # WHEN it is run, THEN it begins and ends
+    done = subprocess.run(
+        [interpreter.python, *words],
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": interpreter.site},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stderr, done.stdout) == ("", "start True\ndump True\nstop False\n")
+
+
 def with_symbols() -> Path:
     """Return an interpreter that was not stripped: pyrasite's gdb needs to know its functions."""
     from conftest import interpreters

@@ -39,6 +39,26 @@ def test_rare_state(interpreter: Interpreter, state: str, launch: Callable[..., 
     )
 
 
+@pytest.mark.pythons("3.11", "3.14")
+def test_odd_name(
+    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+) -> None:
+    """A target whose threads have names that are no text in any encoding is like any other."""
+    # GIVEN a target with such names
+    target = launch(interpreter, "idle.py", "event")
+    odd = r"[open(t + '/comm', 'wb', 0).write(b'\xff \xfe)\n')"
+    target.ask(odd + r" for t in __import__('glob').glob('/proc/self/task/*')]")
+    assert b"\xff \xfe)" in Path(f"/proc/{target.pid}/comm").read_bytes()
+
+    # WHEN it is measured, THEN it is as ever
+    for command in ("doctor", "start", "status"):
+        covattach(command, target.pid)
+    covattach("ps", "--json")
+    target.ask("later()")
+    assert covattach("dump", target.pid, "--json", "--no-html").facts["lines"] > 0
+    covattach("stop", target.pid, "--no-dump")
+
+
 @pytest.mark.parametrize("minor", [(3, 9), (3, 11), (3, 13)])
 def test_upgraded_on_disk(
     minor: tuple[int, int], covattach: Covattach, launch: Callable[..., Target], tmp_path: Path

@@ -91,6 +91,13 @@ print(subprocess.run(["/bin/pwd"], cwd=Folder(), capture_output=True))
 print(subprocess.run(["/bin/sh", "-c", "echo $GIVEN"], capture_output=True,
                      preexec_fn=lambda: os.putenv("GIVEN", "by preexec_fn")))  # fmt: skip
 words = [sys.executable, "-c", CHILD]
+os.environ["GIVEN"] = "by os.environ"
+os.putenv("GIVEN", "by os.putenv")
+print(subprocess.run(["/bin/sh", "-c", "echo $GIVEN"], capture_output=True))
+print(subprocess.run(words, capture_output=True, preexec_fn=lambda: os.putenv("GIVEN", "later")))
+print(in_child(lambda: os.execv(sys.executable, words)))  # noqa: S606
+os.unsetenv("GIVEN")
+print(subprocess.run(["/bin/sh", "-c", "echo ${GIVEN-none}"], capture_output=True))
 print(in_child(lambda: os.execve(sys.executable, words, env={"GIVEN": "by keyword"})))  # noqa: S606
 os.environ["GIVEN"] = "inherited"
 print(in_child(lambda: os.execv(sys.executable, words)))  # noqa: S606
