@@ -33,7 +33,7 @@ def last_lines(how: str) -> set[int]:
     return set(marked if how == "handler" else marked[:2])
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14", "3.15")
+@pytest.mark.pythons("3.9", "3.12", "3.14", stress=("3.11", "3.13", "3.15"))
 @pytest.mark.parametrize(
     ("how", "status"),
     [("normal", 0), ("status", 3), ("raises", 1), ("default", SIGTERM), ("handler", 7)],

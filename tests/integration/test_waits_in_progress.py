@@ -20,7 +20,7 @@ GRAIN = 0.05  # poll's milliseconds, and the clock of another process that ends
 LATE = 10.0  # seconds that a machine with much to do may add
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14", "3.15")
+@pytest.mark.pythons("3.9", "3.11", "3.14", stress=("3.13", "3.15"))
 @pytest.mark.parametrize("way", WAYS)
 def test_ends_when_and_as_it_would(
     interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]

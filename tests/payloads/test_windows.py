@@ -82,7 +82,7 @@ def test_what_runs_is_in_its_window(
         assert not any(snapshot.windows[""].values())
 
 
-@pytest.mark.pythons("3.11", "3.12", "3.13", "3.14", "3.15")
+@pytest.mark.pythons("3.11", "3.12", "3.14", stress=("3.13", "3.15"))
 @pytest.mark.parametrize(("core", "branch"), CORES)
 def test_no_line_is_in_no_window(
     interpreter: Interpreter, core: str, branch: bool, launch: Launch, tmp_path: Path
