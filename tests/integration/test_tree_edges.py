@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -217,7 +218,7 @@ def check_births(target: Target, covattach: Covattach) -> None:
     """Attach to a target that has children all the while, and see that each is measured."""
     over = covattach.folder / "over"
     target.tell(f"have_until({str(over)!r})")
-    popen = covattach.begin("start", target.pid, "--tree")
+    popen = covattach.begin("start", target.pid, "--tree", "--timeout", "120")
     assert popen.stderr is not None
     for line in popen.stderr:
         if line.startswith("attached to"):
@@ -240,7 +241,8 @@ def test_births_without_an_end(
     """`start` comes to its end, and names those for which no time was left."""
     target = launch(interpreter, "spawning.py")
     done = covattach.run("start", target.pid, "--tree", "--timeout", "4")
-    assert "was found when the time for the tree was up" in done.err
+    # On a loaded machine the time is up before the first of them.
+    assert re.search("when the time for the tree was up|in time; it runs on untouched", done.err)
     covattach("stop", target.pid, "--no-dump")
 
 

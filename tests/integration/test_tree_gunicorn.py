@@ -78,7 +78,7 @@ def of_functions(lines: set[int]) -> set[int]:
     return {number for number in lines for body in bodies if number in body}
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("minor", "worker"),
     [("3.9", "sync"), ("3.11", "gevent"), ("3.14", UVICORN)],
