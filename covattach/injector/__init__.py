@@ -20,7 +20,7 @@ from covattach.injector.launcher import launcher
 from covattach.injector.signals import handles_timers
 from covattach.target.interpreter import Interpreter
 from covattach.target.process import Process
-from covattach.target.runtime import check_python
+from covattach.target.runtime import check_python, subinterpreters
 from covattach.target.threads import asleep
 
 Text = Callable[..., bytes]
@@ -67,8 +67,9 @@ def least_intrusive(
     the main thread is executing, would raise in that script, and nowhere else.  So where a timer
     may send signals, a thread of our own executes the line, which only gdb can start.
 
-    PEP 768 waits for a thread that runs.  Where all of them sleep, none of them would look for
-    as long as they do, and gdb has to let one run the line.
+    PEP 768 waits for a thread that runs in the main interpreter.  Where all of those sleep, none
+    would look for as long as they do, and gdb has to let one run the line; also where there is
+    another interpreter, in which threads run that have not looked.
     """
     if not remote_exec.is_available(process, interpreter):
         return gdb.inject(process, interpreter, text, deadline)
@@ -79,7 +80,8 @@ def least_intrusive(
     long = min(deadline, time.monotonic() + ASLEEP)
     if remote_exec.waited_for(folder.is_claimed, long, 0.01) or shutil.which("gdb") is None:
         return injection
-    if not asleep(process, interpreter):
+    known = remote_exec.known_threads(process, interpreter)
+    if not asleep(process, interpreter, known) and not subinterpreters(process, interpreter):
         return injection
     injection.cancel()
     return gdb.inject(process, interpreter, text, deadline)

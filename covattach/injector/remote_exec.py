@@ -190,6 +190,18 @@ def existing(memory: Memory, interpreter: Interpreter, support: Support) -> set[
     return found
 
 
+def known_threads(process: Process, interpreter: Interpreter) -> set[int]:
+    """Return the ids of the threads that have a state in the main interpreter."""
+    found, running = set(), process.inner_threads
+    with open_memory(process) as memory, contextlib.suppress(OSError, Disabled):
+        support = read_support(memory, interpreter)
+        for state in threads(memory, interpreter, support):
+            place = running.get(memory.word(state + support.native_id))
+            if place is not None:
+                found.add(int(place.name))
+    return found
+
+
 def arm_others(
     process: Process,
     memory: Memory,

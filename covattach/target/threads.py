@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from covattach.target import files
@@ -97,9 +98,12 @@ def threads(process: Process) -> list[int]:
         raise ended(process) from None
 
 
-def asleep(process: Process, interpreter: Interpreter) -> bool:
-    """Whether no thread runs, or is about to, and one at least waits for the outside world."""
-    found = [activity(process, interpreter, tid) for tid in threads(process)]
+def asleep(process: Process, interpreter: Interpreter, known: Collection[int]) -> bool:
+    """Whether none of Python's threads, those `known`, runs or is about to, and one thread waits.
+
+    What the C code of others does is no sign that Python will run.
+    """
+    found = [activity(process, interpreter, tid) for tid in threads(process) if tid in known]
     return any(one.idle for one in found) and all(one.waits for one in found)
 
 

@@ -59,6 +59,16 @@ def test_odd_name(
     covattach("stop", target.pid, "--no-dump")
 
 
+@pytest.mark.pythons("3.14", stress=("3.9", "3.12", "3.13", "3.15"))
+@pytest.mark.parametrize("state", ["beside_native", "beside_subinterpreter"])
+def test_others_run(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+    """That threads run which are not the main interpreter's does not keep us from getting in."""
+    target = launch(interpreter, "states.py", state)
+    figures = Figures()
+    cycle(target, figures)
+    print(figures)
+
+
 @pytest.mark.parametrize("minor", [(3, 9), (3, 11), (3, 13)])
 def test_upgraded_on_disk(
     minor: tuple[int, int], covattach: Covattach, launch: Callable[..., Target], tmp_path: Path

@@ -173,6 +173,48 @@ def vast():
         sum(range(50))
 
 
+def subinterpreters():
+    """Return the functions that make a subinterpreter, and run a source in one."""
+    try:
+        import _interpreters as module  # 3.13
+    except ImportError:
+        import _xxsubinterpreters as module
+    return module.create, getattr(module, "exec", None) or module.run_string
+
+
+@state
+def subinterpreter():
+    """Wait in a subinterpreter."""
+    create, run = subinterpreters()
+    one = create()
+    ready()
+    run(one, f"import os\nos.read({SILENT}, 1)")
+
+
+@state
+def beside_subinterpreter():
+    """Wait in the main interpreter, while a thread works in another."""
+    create, run = subinterpreters()
+    work = "import time\nwhile True: time.sleep(0.002 + 0 * sum(range(50)))"
+    threading.Thread(target=run, args=(create(), work), daemon=True).start()
+    ready()
+    os.read(SILENT, 1)
+
+
+@state
+def beside_native():
+    """Sleep, while a thread that Python knows nothing of runs C code without end."""
+    import ctypes
+
+    memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
+    memory.write(b"\xf3\x90\xeb\xfc")  # pause, and back to it
+    code = ctypes.c_void_p(ctypes.addressof(ctypes.c_char.from_buffer(memory)))
+    thread = ctypes.c_ulong()
+    assert ctypes.CDLL(None).pthread_create(ctypes.byref(thread), None, code, None) == 0
+    ready()
+    time.sleep(1e6)
+
+
 def blocked(function):
     """Register a state in which the main thread is blocked, `function`, while another runs."""
 
