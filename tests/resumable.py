@@ -3,6 +3,7 @@
     make stress ARGS="--minutes 45"            at most so long; the test that is running is finished
     make stress ARGS="--minutes 45 --resume"   go on: leave out the tests that have passed already
 
+With `-n 2 --dist worksteal` two processes share the tests; so they do as two runs with a `-k` each.
 The outcome of each stress test, and the figures that it records by `record_property`, are added to
 a ledger in the checkout, a line of JSON each.  The last entry of a test counts.  The tables in
 docs/ are made from it (tools/stress_tables.py).
@@ -10,10 +11,12 @@ docs/ are made from it (tools/stress_tables.py).
 
 from __future__ import annotations
 
+import fcntl
 import json
+import os
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +37,7 @@ class Ledger:
             return []
         lines = self.path.read_text(encoding="utf-8").splitlines()
         last: dict[str, dict[str, Any]] = {}
-        for entry in map(json.loads, lines):
+        for entry in whole(lines):
             last.pop(entry["test"], None)
             last[entry["test"]] = entry
         return list(last.values())
@@ -44,21 +47,35 @@ class Ledger:
         return {entry["test"] for entry in self.entries() if entry["outcome"] == "passed"}
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Append an entry, whole: a run that is killed leaves no half of a line that is read."""
+        """Append an entry, whole, and on a line of its own, whoever else adds one now.
+
+        One that was cut off, as by a full disk, may be there, without its end of line.
+        """
         self.path.parent.mkdir(exist_ok=True)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(entry) + "\n")
+        with self.path.open("ab+", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            size = file.seek(0, os.SEEK_END)
+            cut = size and os.pread(file.fileno(), 1, size - 1) != b"\n"
+            file.write(b"\n" * bool(cut) + json.dumps(entry).encode() + b"\n")
+
+
+def whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
+    """Yield the entries of a ledger, without those that were cut off."""
+    for line in lines:
+        try:
+            yield json.loads(line)
+        except ValueError:
+            print(f"{LEDGER}: not an entry: {line[:60]}")
 
 
 class Part:
-    """One part of a long run: which tests are left, when it ends, and what came of them."""
+    """One part of a long run, in a process that runs tests: which are left, and when it ends."""
 
-    def __init__(self, ledger: Ledger, minutes: float | None, resume: bool, commit: str) -> None:
+    def __init__(self, ledger: Ledger, minutes: float | None, resume: bool) -> None:
         self.ledger = ledger
         self.resume = resume
-        self.commit = commit
         self.end = time.monotonic() + 60 * minutes if minutes else float("inf")
-        self.skipped = 0
+        self.left = 0
 
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
@@ -76,19 +93,32 @@ class Part:
     def pytest_runtest_protocol(self, item: pytest.Item) -> bool | None:
         """Run no further test once the time is up."""
         if is_stress(item) and time.monotonic() > self.end:
-            self.skipped += 1
+            self.left += 1
             return True
         return None
 
-    @pytest.hookimpl(wrapper=True)
-    def pytest_runtest_makereport(
-        self, item: pytest.Item, call: pytest.CallInfo[None]
-    ) -> Iterator[None]:
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Tell the process that has started this one, if any, what is left."""
+        if hasattr(session.config, "workeroutput"):
+            session.config.workeroutput["left"] = self.left
+
+
+class Recorder:
+    """Notes what comes of the tests of `part`, and of those that other processes run for it."""
+
+    def __init__(self, ledger: Ledger, part: Part, commit: str) -> None:
+        self.ledger = ledger
+        self.part = part
+        self.commit = commit
+        self.began = time.monotonic()
+        self.attaches = 0
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Note what came of a stress test."""
-        report: pytest.TestReport = yield  # type: ignore[misc, assignment]
-        if is_stress(item) and (call.when == "call" or report.failed):
+        if "stress" in report.keywords and (report.when == "call" or report.failed):
             self.ledger.add(self.entry(report))
-        return report  # type: ignore[return-value]
+        if report.when == "call":
+            self.attaches += int(dict(report.user_properties).get("attaches", 0))  # type: ignore[call-overload]
 
     def entry(self, report: pytest.TestReport) -> dict[str, Any]:
         """Return what the ledger keeps of a test."""
@@ -100,11 +130,21 @@ class Part:
             "figures": dict(report.user_properties),
         }
 
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: Any) -> None:
+        """Add what another process has left."""
+        self.part.left += getattr(node, "workeroutput", {}).get("left", 0)
+
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say what is left for the next part."""
-        if self.skipped:
+        """Say how fast it went, and what is left for the next part."""
+        minutes = (time.monotonic() - self.began) / 60
+        if self.attaches:
+            rate = self.attaches / minutes
+            said = f"{self.attaches} attaches in {minutes:.1f} minutes: {rate:.0f} a minute."
+            terminalreporter.write_line(said)
+        if self.part.left:
             terminalreporter.write_line(
-                f"The time is up: {self.skipped} tests are left. Go on with --resume."
+                f"The time is up: {self.part.left} tests are left. Go on with --resume."
             )
 
 
@@ -127,9 +167,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Keep the ledger, in a run that is not spread over several processes."""
-    if hasattr(config, "workerinput") or config.getoption("markexpr") == "not stress":
+    """Run in parts; of several processes, the one that has started the others keeps the ledger."""
+    if config.getoption("markexpr") == "not stress":
         return
     ledger = Ledger(config.rootpath / LEDGER)
-    minutes, resume = config.getoption("--minutes"), config.getoption("--resume")
-    config.pluginmanager.register(Part(ledger, minutes, resume, head(config.rootpath)))
+    part = Part(ledger, config.getoption("--minutes"), config.getoption("--resume"))
+    config.pluginmanager.register(part)
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Recorder(ledger, part, head(config.rootpath)))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from resumable import Ledger
 
 pytest_plugins = ["pytester"]
 
@@ -61,3 +63,29 @@ def test_a_part_ends(parts: pytest.Pytester) -> None:
     outcome = parts.runpytest_inprocess(*QUICKLY, "--minutes", "1e-9")
     outcome.assert_outcomes()
     outcome.stdout.fnmatch_lines(["The time is up: 2 tests are left.*--resume."])
+
+
+def test_two_processes(parts: pytest.Pytester) -> None:
+    """Spread over two processes, a part keeps one ledger, and obeys --resume and --minutes."""
+    # GIVEN a run by two processes
+    parts.runpytest_subprocess("-n", "2", *QUICKLY[:2]).assert_outcomes(passed=1, failed=1)
+    assert {one["outcome"] for one in ledger(parts)} == {"passed", "failed"}
+
+    # WHEN it goes on, with no time / THEN what has not passed is left
+    again = ("--resume", "--minutes", "1e-9")
+    outcome = parts.runpytest_subprocess("-n", "2", *QUICKLY[:2], *again)
+    outcome.stdout.fnmatch_lines(["The time is up: 1 tests are left.*--resume."])
+
+
+def test_two_writers(tmp_path: Path) -> None:
+    """Entries of several writers stand each on its line, also behind one that was cut off."""
+    path = tmp_path / "ledger" / "ledger.jsonl"
+    entries = [
+        {"test": f"{number}", "outcome": "passed", "text": "x" * 9000} for number in range(60)
+    ]
+    Ledger(path).add(entries[0])
+    with path.open("a") as file:
+        file.write('{"test": "cut o')
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(Ledger(path).add, entries[1:]))
+    assert Ledger(path).passed() == {str(number) for number in range(60)}
