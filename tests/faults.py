@@ -16,7 +16,7 @@ import pytest
 from kills import gdb_of
 from running import Target, wait_for
 
-UNLIMITED = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+ROUNDS = 47  # for each kind and version: 2,021 attaches
 Undo = Callable[[], None]
 Fault = Callable[[Target, "subprocess.Popen[str]"], Undo]
 
@@ -29,6 +29,11 @@ class Kind:
     happen: Fault
     ends: bool = False
     minors: tuple[tuple[int, int], ...] = ((3, 9), (3, 11), (3, 13), (3, 14))
+
+    @property
+    def rounds(self) -> int:
+        """How many attaches there are to be on each version."""
+        return ROUNDS
 
 
 def nothing() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -51,18 +52,34 @@ class Figures:
         )
 
 
-def cycle(target: Target, figures: Figures, timeout: float = 30.0, program: Path = PROGRAM) -> None:
-    """Attach, see that what is executed now is measured, and stop; raises what covattach does.
+def call_later(target: Target) -> None:
+    """Have it execute the line that is to be seen."""
+    target.ask("later()")
 
-    `program` is the target's, whose function `later` is to be seen.
+
+def cycle(target: Target, figures: Figures, timeout: float = 30.0) -> None:
+    """Attach to a target of states.py, see that what is executed now is measured, and stop."""
+    attach_and_leave(target, figures, timeout, PROGRAM)
+    assert target.is_well()
+
+
+def attach_and_leave(
+    target: Target,
+    figures: Figures,
+    timeout: float,
+    program: Path,
+    meanwhile: Callable[[Target], None] = call_later,
+) -> None:
+    """Attach, let something happen meanwhile, and stop; raises what covattach does.
+
+    `program` is the target's, whose function `later` is to be in what was measured.
     """
     found, facts = attach.start(target.pid, attach.Options(timeout=timeout), print)
     try:
-        target.ask("later()")
+        meanwhile(target)
         snapshot, _ = session.snapshot(found)
     finally:
         session.stop(found)
     figures.pauses.append(facts["pause_ms"])
     figures.attaches.append(facts["attach_ms"])
     assert line_of("later", program) in snapshot.files[str(program)], "what ran is not there"
-    assert target.is_well()

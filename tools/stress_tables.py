@@ -16,35 +16,69 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "hazards.md"
 sys.path.insert(0, str(ROOT / "tests"))
 
+from faults import KINDS  # noqa: E402
+from hazard_list import HAZARDS  # noqa: E402
 from resumable import LEDGER, Ledger  # noqa: E402
 
+Entry = dict[str, Any]
 
-def table(entries: Iterable[dict[str, Any]], kind: str) -> list[str]:
-    """Return the rows of a table: a row for each `kind`, a column for each version of Python."""
-    cells: dict[str, dict[str, str]] = defaultdict(dict)
+
+def wanted(kind: str) -> dict[str, int]:
+    """Return how many attaches there are to be in each row of a table."""
+    if kind == "hazard":
+        return {one.name: one.rounds * len(one.interpreters) for one in HAZARDS}
+    return {one.name: one.rounds * len(one.minors) for one in KINDS}
+
+
+def table(entries: Iterable[Entry], kind: str) -> list[str]:
+    """Return the rows of a table: a row for each `kind`, a column for each Python."""
+    rows: dict[str, list[Entry]] = defaultdict(list)
     for entry in entries:
-        figures = entry["figures"]
-        if kind in figures:
-            cells[figures[kind]][figures["python"]] = cell(entry)
-    pythons = sorted({one for row in cells.values() for one in row}, key=minor)
-    head = ["| " + " | ".join((kind, *pythons)) + " |", "|" + " --- |" * (len(pythons) + 1)]
-    rows = [[name, *(row.get(one, "") for one in pythons)] for name, row in cells.items()]
-    return [*head, *("| " + " | ".join(row) + " |" for row in rows)]
+        rows[entry["figures"][kind]].append(entry)
+    columns = sorted({python(one) for row in rows.values() for one in row}, key=order)
+    head = ["| " + " | ".join((kind, *columns, "all")) + " |", "|" + " --- |" * (len(columns) + 2)]
+    lines = [
+        line(name, {python(one): one for one in rows[name]}, columns, most)
+        for name, most in wanted(kind).items()
+    ]
+    return [*head, *lines]
 
 
-def cell(entry: dict[str, Any]) -> str:
+def line(name: str, row: dict[str, Entry], columns: list[str], most: int) -> str:
+    """Return one row; a state in which every attach was refused says so by its name."""
+    done = sum(map(attaches, row.values()))
+    is_refused = bool(done) and all(refused(one) == attaches(one) for one in row.values())
+    cells = [cell(row[one], is_refused) if one in row else "" for one in columns]
+    whole = f"{done}" if done >= most else f"{done} of {most}"
+    return "| " + " | ".join((name + ", refused" * is_refused, *cells, whole)) + " |"
+
+
+def cell(entry: Entry, is_refused: bool) -> str:
     """Return the attaches of one test, how many were refused, and the harm if there was any."""
-    figures = entry["figures"]
-    if not figures.get("attaches"):
-        return ""
-    refused = f" ({figures['refused']} refused)" if figures.get("refused") else ""
+    some = f" ({refused(entry)} refused)" if refused(entry) and not is_refused else ""
     harm = "" if entry["outcome"] == "passed" else " **failed**"
-    return f"{figures['attaches']}{refused}{harm}"
+    return f"{attaches(entry)}{some}{harm}"
 
 
-def minor(python: str) -> int:
-    """Return the number by which versions are ordered."""
-    return int(python.partition(".")[2])
+def attaches(entry: Entry) -> int:
+    """Return how many attaches a test has made."""
+    return int(entry["figures"].get("attaches", 0))
+
+
+def refused(entry: Entry) -> int:
+    """Return how many of them were refused."""
+    return int(entry["figures"].get("refused", 0))
+
+
+def python(entry: Entry) -> str:
+    """Return the Python of a test: a version, or one of several builds of it."""
+    return str(entry["figures"]["python"])
+
+
+def order(name: str) -> tuple[int, str]:
+    """Return by what Pythons are ordered."""
+    version, _, build = name.partition("-")
+    return int(version.partition(".")[2]), build
 
 
 def replaced(text: str, name: str, lines: list[str]) -> str:
@@ -55,17 +89,23 @@ def replaced(text: str, name: str, lines: list[str]) -> str:
     return before + "\n".join([begin, "", *lines, "", end]) + after
 
 
+def summary(entries: list[Entry], kind: str) -> str:
+    """Return a sentence about a whole table."""
+    done, most = sum(map(attaches, entries)), sum(wanted(kind).values())
+    words = f"{done:,} attaches " + ("in all" if done >= most else f"of {most:,} so far")
+    failed = sum(entry["outcome"] != "passed" for entry in entries)
+    commits = ", ".join(sorted({entry["commit"] for entry in entries})) or "no commit"
+    return f"{words}; tests that failed: {failed}; at {commits}."
+
+
 def main() -> None:
-    """Write the page."""
+    """Write the page, without what the ledger has of states that are not there any more."""
     entries = Ledger(ROOT / LEDGER).entries()
     text = PAGE.read_text(encoding="utf-8")
     for kind in ("hazard", "fault"):
-        mine = [entry for entry in entries if kind in entry["figures"]]
-        total = sum(int(entry["figures"].get("attaches", 0)) for entry in mine)
-        failed = sum(entry["outcome"] != "passed" for entry in mine)
-        commits = sorted({entry["commit"] for entry in mine})
-        said = f"{total:,} attaches in all; tests that failed: {failed}; at {', '.join(commits)}."
-        text = replaced(text, kind, [*table(mine, kind), "", said])
+        mine = [entry for entry in entries if entry["figures"].get(kind) in wanted(kind)]
+        text = replaced(text, kind, [*table(mine, kind), "", summary(mine, kind)])
+        print(f"{kind}s: {summary(mine, kind)}")
     PAGE.write_text(text, encoding="utf-8")
 
 

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+import hosts
 import pytest
-from conftest import Interpreter, interpreters, newest
-from running import TARGETS, Covattach, Target
+from conftest import interpreters, newest
+from running import Covattach, Target
 
 from covattach.target.interpreter import find_interpreter
 from covattach.target.memory import open_memory
 from covattach.target.process import Process
 
-ASK = """\
-import json, sys, sysconfig
-names = ("INCLUDEPY", "LIBPL", "LIBRARY", "LIBS", "SYSLIBS")
-print(json.dumps({"prefix": sys.prefix, **{n: sysconfig.get_config_var(n) for n in names}}))
-"""
 Start = Callable[..., Target]
 
 
@@ -31,24 +25,10 @@ def start(launch: Callable[..., Target], tmp_path: Path) -> Start:
     def build_and_start(minor: str, how: str, *options: str) -> Target:
         wanted = tuple(int(part) for part in minor.split("."))
         interpreter = next(one for one in interpreters() if one.minor == wanted)
-        facts = config(interpreter)
-        program = tmp_path / "application"
-        library = Path(facts["LIBPL"]) / facts["LIBRARY"]
-        after = [str(library), *facts["LIBS"].split(), *facts["SYSLIBS"].split()]
-        source = str(TARGETS / "embedding.c")
-        words = ["cc", *options, f"-I{facts['INCLUDEPY']}", source, *after, "-o", str(program)]
-        subprocess.run(words, check=True, capture_output=True)
-        embedding = replace(interpreter, python=str(program))
-        return launch(embedding, how, bare=True, env={"PYTHONHOME": facts["prefix"]})
+        host = hosts.embedding(interpreter, tmp_path, *options)
+        return launch(host, how, bare=True, env=hosts.home(interpreter))
 
     return build_and_start
-
-
-def config(interpreter: Interpreter) -> dict[str, str]:
-    """Return how to link with an interpreter's library."""
-    asked = subprocess.run([interpreter.python, "-c", ASK], capture_output=True, check=True)
-    facts: dict[str, str] = json.loads(asked.stdout)
-    return facts
 
 
 @pytest.mark.parametrize("minor", ["3.9", "3.13"])

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
+import hosts
 import pytest
 from conftest import Interpreter, interpreters
-from running import TARGETS, Covattach, Target
+from running import Covattach, Target
 
 from covattach.errors import NotNow
 from covattach.injector import gdb
 from covattach.target.interpreter import find_interpreter
 from covattach.target.process import Process
 
-ASK = "print(next(w for w in open('/proc/self/maps').read().split() if '/libpython3.' in w))"
 SHARED = {"3.9": "3.9-pyenv", "3.11": "3.11-pyenv", "3.13": "3.13-pyenv"}
 Start = Callable[[str, str], Target]
 
@@ -28,14 +26,9 @@ def start(launch: Callable[..., Target], tmp_path: Path) -> Start:
 
     def build_and_start(minor: str, how: str) -> Target:
         interpreter = next(one for one in interpreters() if one.id == SHARED[minor])
-        asked = subprocess.run([interpreter.python, "-c", ASK], capture_output=True, check=True)
-        program = tmp_path / "application"
-        words = ["cc", str(TARGETS / "loading.c"), "-o", str(program), "-ldl"]
-        subprocess.run(words, check=True, capture_output=True)
-        prefix = str(Path(interpreter.python).parent.parent)
-        host = replace(interpreter, python=str(program))
-        library = asked.stdout.decode().strip()
-        return launch(host, how, library, bare=True, env={"PYTHONHOME": prefix})
+        library = hosts.config(interpreter)["loaded"][0]
+        host = hosts.loading(interpreter, tmp_path)
+        return launch(host, how, library, bare=True, env=hosts.home(interpreter))
 
     return build_and_start
 

@@ -7,20 +7,9 @@ from collections.abc import Callable
 
 import pytest
 from conftest import Interpreter, interpreters, newest
+from filters import MOUNT, SOCKET, allowed
 from running import TARGETS, Covattach, Target
 
-from covattach.target import syscalls
-
-MOUNT, SOCKET = 165, 41
-# What the target needs for itself, to answer and to end.
-OWN = {
-    "brk": 12,
-    "exit_group": 231,
-    "getrandom": 318,
-    "prctl": 157,
-    "rt_sigreturn": 15,
-    "select": 23,
-}
 LESS = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
 
 
@@ -65,11 +54,8 @@ def test_filter_that_allows_what_is_needed(
     interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
 ) -> None:
     """One that kills at all but the calls that are listed does not kill: the list is complete."""
-    needed = syscalls.needed("EM_X86_64", interpreter.minor, is_old_libc=True)
-    names = {name for name, _ in needed} | {"clone3", "newfstatat", "lstat", "stat"}
-    numbers = {syscalls.number(name, "EM_X86_64") for name in names} | set(OWN.values())
     # GIVEN a target that is killed by anything else
-    target = launch(interpreter, "filtered.py", "kill", "allow", ",".join(map(str, numbers)))
+    target = launch(interpreter, "filtered.py", "kill", "allow", allowed(interpreter.minor))
 
     # WHEN it is measured, in all that a session may do, THEN it lives
     covattach("start", target.pid, "--every", "1s")

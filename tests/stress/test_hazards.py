@@ -5,41 +5,46 @@ docs/hazards.md is made of the figures (tools/stress_tables.py).
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from hazards import HAZARDS, Hazard
+from hazard_list import HAZARDS
+from hazards import Hazard
 from running import Target
 from states import Figures
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(1800)]
-ATTACHES = 200  # at least so many for each hazard, over all versions that it can be had on
+CASES = [
+    pytest.param(hazard, python, id=f"{hazard.name.replace(' ', '-')}-{python.id}")
+    for hazard in HAZARDS
+    for python in hazard.interpreters
+]
 
 
-@pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
-@pytest.mark.parametrize("hazard", HAZARDS, ids=lambda hazard: hazard.name)
+@pytest.mark.parametrize(("hazard", "python"), CASES)
 def test_hazard(
-    interpreter: Interpreter,
     hazard: Hazard,
+    python: Interpreter,
     launch: Callable[..., Target],
+    tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     """A target in that state survives attach after attach, each of which measures or refuses."""
     record_property("hazard", hazard.name)
-    record_property("python", "{}.{}".format(*interpreter.minor))
-    if not hazard.is_there(interpreter.minor):
-        return record_property("attaches", 0)
-    target = hazard.launch(launch, interpreter)
+    record_property("python", python.id)
     figures = Figures()
     done = 0
+    target = hazard.launch(launch, python, tmp_path)
     try:
-        for _ in range(math.ceil(ATTACHES / hazard.versions)):
+        for turn in range(hazard.rounds):
+            if turn and not hazard.lasts:
+                target = hazard.launch(launch, python, tmp_path)
             hazard.attach(target, figures)
             done += 1
+        hazard.finish(target)
     finally:
         record_property("attaches", done)
-        record_property("refused", done - len(figures.pauses))
+        record_property("refused", done if hazard.refused else 0)
         record_property("dead", target.popen.poll() is not None)
-    return None

@@ -17,8 +17,15 @@ __warningregistry__ = {}  # what a fork with threads leaves, warned of or not
 during = []  # what is to be done in the middle of the next fork
 present = []  # how many threads there were at each fork
 statuses = []
+lines = []
 held = threading.Event()
 reached = threading.Event()
+
+
+def later():
+    """Execute a line that had not been executed before."""
+    lines.append("later")  # later
+    return len(lines)
 
 
 def before():

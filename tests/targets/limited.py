@@ -9,6 +9,7 @@ import answering
 
 count = {"raised": 0, "arrived": 0}
 is_armed = False
+lines = []
 
 
 class Limit(Exception):
@@ -21,6 +22,12 @@ def handler(number, frame):
         is_armed = False
         count["raised"] += 1
         raise Limit
+
+
+def later():
+    """Execute a line that had not been executed before."""
+    lines.append("later")  # later
+    return len(lines)
 
 
 def turn():

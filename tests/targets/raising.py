@@ -6,6 +6,7 @@ import signal
 import answering
 
 count = [0]
+lines = []
 SOURCE = "def function(): pass\nfunction()\n" * 20
 
 
@@ -16,6 +17,12 @@ class Raised(Exception):
 def handler(number, frame):
     count[0] += 1
     raise Raised
+
+
+def later():
+    """Execute a line that had not been executed before."""
+    lines.append("later")  # later
+    return len(lines)
 
 
 def fresh():

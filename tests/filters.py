@@ -1,0 +1,24 @@
+"""Seccomp filters that targets are given (tests/targets/filtered.py): the calls, by number."""
+
+from __future__ import annotations
+
+from covattach.target import syscalls
+
+MOUNT, SOCKET = 165, 41
+# What the target needs for itself, to answer and to end.
+OWN = {
+    "brk": 12,
+    "exit_group": 231,
+    "getrandom": 318,
+    "prctl": 157,
+    "rt_sigreturn": 15,
+    "select": 23,
+}
+
+
+def allowed(minor: tuple[int, int]) -> str:
+    """Return the calls that a session makes in a target of that version, and the target's own."""
+    needed = syscalls.needed("EM_X86_64", minor, is_old_libc=True)
+    names = {name for name, _ in needed} | {"clone3", "newfstatat", "lstat", "stat"}
+    numbers = {syscalls.number(name, "EM_X86_64") for name in names} | set(OWN.values())
+    return ",".join(map(str, numbers))
