@@ -61,7 +61,11 @@ class Commands(click.Group):
     def main(self, *given: Any, **how: Any) -> Any:
         """Run the command line; nothing but text is printed meanwhile, also by click."""
         with terminal.installed():
-            return super().main(*given, **how)
+            try:
+                return super().main(*given, **how)
+            except CovattachError as error:  # `--help` and `--version` can fail to be written
+                show(error, verbose=False)
+                sys.exit(error.exit_code)
 
     def invoke(self, context: click.Context) -> Any:
         """Run the command; print an error as one sentence and one remedy, and exit."""

@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from covattach import surroundings
 from covattach.errors import BadUsage
 
 ENDING = 5.0  # seconds for a command to end when it is told to
@@ -54,7 +55,9 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
         # Raised while the command is being started, it would leave one that nobody knows of.
         before = signal.signal(signal.SIGTERM, lambda signum, frame: told.append(signum))
         try:
-            popen = subprocess.Popen(command, stdout=sys.stderr if to_stderr else None)
+            popen = subprocess.Popen(
+                command, stdout=sys.stderr if to_stderr else None, env=surroundings.given()
+            )
         except OSError as error:
             signal.signal(signal.SIGTERM, before)
             raise BadUsage(

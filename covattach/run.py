@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from covattach import folders, interruption, precompile, provision, settings
+from covattach import folders, interruption, precompile, provision, settings, surroundings
 from covattach.errors import NoTarget
 from covattach.folder import Folder
 from covattach.payloads.children import TREE, additions
@@ -99,7 +99,7 @@ def start(command: Sequence[str], options: Options) -> Run:
         core = settings.asked_core(wanted, options.core)
         asked = request(here, place, options, wanted, core)
         announce({**asked, "key": facts["key"]}, float("inf"))
-        environment = dict(os.environ)
+        environment = surroundings.given()
         environment.update(additions(place.inside, environment))
         program = Program(command, environment, interruption.ignored)
     except BaseException:

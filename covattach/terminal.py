@@ -14,13 +14,16 @@ a traceback of Python's is made harmless like anything else.
 from __future__ import annotations
 
 import contextlib
+import errno
 import functools
 import io
+import os
 import re
 import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
+from covattach.errors import ReportFailed
 from covattach.facts import printable
 
 if TYPE_CHECKING:
@@ -56,8 +59,9 @@ class Harmless(io.TextIOBase):
     It has no `buffer`, by which click would go around it.
     """
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, is_for_facts: bool = False) -> None:
         self.stream = stream
+        self.is_for_facts = is_for_facts
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
@@ -80,7 +84,27 @@ class Harmless(io.TextIOBase):
 
     def flush(self) -> None:
         """Write what is still to be written."""
-        self.stream.flush()
+        with self.given_up():
+            self.stream.flush()
+
+    @contextlib.contextmanager
+    def given_up(self) -> Iterator[None]:
+        """Write no more to a stream that takes nothing, as on a full disk.
+
+        Of lost facts ReportFailed tells; of lost words nobody can be told.  That a reader has gone
+        (EPIPE) is click's to know.
+        """
+        try:
+            yield
+        except OSError as error:
+            if error.errno == errno.EPIPE:
+                raise
+            self.stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115
+            if self.is_for_facts:
+                raise ReportFailed(
+                    f"Standard output cannot be written ({error.strerror}).",
+                    "Make room, or send it elsewhere.",
+                ) from None
 
     def write(self, text: str | bytes) -> int:
         """Write text, or bytes of text; return their number.
@@ -89,19 +113,53 @@ class Harmless(io.TextIOBase):
         """
         if not text and not isinstance(text, str):
             raise TypeError("this is a stream of text")
-        self.stream.write(harmless(text if isinstance(text, str) else bytes(text).decode()))
+        if not text:
+            return 0  # click tries this too, and swallows what is raised
+        with self.given_up():
+            self.stream.write(harmless(text if isinstance(text, str) else bytes(text).decode()))
         return len(text)
 
     def put(self, text: Painted) -> None:
         """Write text in its styles."""
         for part, code in text.parts:
             assert CODE.fullmatch(code), "a style is no text"
-            self.stream.write(f"{code}{harmless(part)}{PLAIN}" if code else harmless(part))
+            with self.given_up():
+                self.stream.write(f"{code}{harmless(part)}{PLAIN}" if code else harmless(part))
+
+
+class Passing(io.TextIOBase):
+    """A Harmless stream to those who have made harmless themselves what they write, as Screen."""
+
+    def __init__(self, to: Harmless) -> None:
+        self.to = to
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        """The stream's."""
+        return self.to.encoding
+
+    def isatty(self) -> bool:
+        """Tell whether it is a terminal."""
+        return self.to.isatty()
+
+    def fileno(self) -> int:
+        """Return the descriptor, by which rich finds the size of the terminal."""
+        return self.to.fileno()
+
+    def flush(self) -> None:
+        """Write what is still to be written."""
+        self.to.flush()
+
+    def write(self, text: str) -> int:
+        """Write text and styles."""
+        with self.to.given_up():
+            self.to.stream.write(text)
+        return len(text)
 
 
 def out() -> Harmless:
     """Return standard output."""
-    return sys.stdout if isinstance(sys.stdout, Harmless) else Harmless(sys.stdout)
+    return sys.stdout if isinstance(sys.stdout, Harmless) else Harmless(sys.stdout, True)
 
 
 def err() -> Harmless:
@@ -128,7 +186,9 @@ def installed() -> Iterator[None]:
 def screen() -> Console:
     """Return where tables for people's eyes go: standard error."""
     # File names and what targets say are shown as they are: `[id].py` is no markup.
-    return screen_class()(file=err().stream, highlight=False, markup=False, emoji=False)
+    return screen_class()(
+        file=cast(TextIO, Passing(err())), highlight=False, markup=False, emoji=False
+    )
 
 
 def release(shown: Console, captured: Capture) -> None:

@@ -31,10 +31,13 @@ class Closing:
         agent, place, tree = self.agent, self.agent.place, self.agent.session.tree
         if fault is not None:
             self.tell_fault(fault)  # also where one of the steps does not return
+        let_fork = agent.forks.close()
         try:
             faults.do_all(*self.steps(has_failed=fault is not None))
         except BaseException as error:
             self.tell_fault(error if fault is None else faults.both(fault, error))
+        finally:
+            let_fork()
         is_trees = tree is not None and tree.folder == place.path
         if place.is_made and not (is_trees or agent.keeps_folder or agent.session.has_saved):
             place.remove()

@@ -18,6 +18,7 @@ from __future__ import annotations
 import codecs
 import os
 import sys
+from time import sleep  # unpatched: gevent's would run other greenlets in a fork
 
 TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the application's time
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class Forks:
         self.agent: Any = None
         self.lock: Any = None  # held while our thread brings its modules in
         self.interval = 0.0
+        self.leaving = 0  # the thread that has ended a session, until it is known to be gone
         self.under_way: dict[int, Any] = {}  # the agent that each thread has sent away, to fork
         self.waiting: set[int] = set()
         self.postponed: dict[int, Any] = {}
@@ -83,6 +85,30 @@ class Forks:
         if lock is not None:
             lock.release()
 
+    def close(self) -> Any:
+        """Have forks wait from now on while a session ends, in this thread; return what ends that.
+
+        A child that is forked in between would inherit half a session, and no thread to end it.
+        """
+        self.leaving = self.ident()
+        if self.lock is not None:
+            return tuple  # they wait already
+        self.interval = sys.getswitchinterval()
+        self.lock = self.new_lock()
+        self.lock.acquire()
+        return self.end
+
+    def await_leaving(self, own: int) -> None:
+        """Wait, in a thread that is about to fork, until the one that has ended a session is gone.
+
+        Not for long, as its number may be another thread's by now.
+        """
+        leaving, self.leaving = self.leaving, 0
+        for _ in range(int(ARRIVING / PASSING) if leaving not in (0, own) else 0):
+            if not os.path.exists(f"/proc/self/task/{leaving}"):
+                return
+            sleep(PASSING)
+
     def before(self) -> None:
         """Wait, in the thread that is about to fork, and send the agent's thread away.
 
@@ -93,6 +119,7 @@ class Forks:
         lock = self.lock
         if lock is not None:
             self.wait(lock, own)
+        self.await_leaving(own)
         agent = self.under_way[own] = self.agent
         if agent is not None:
             agent.rest()

@@ -23,6 +23,23 @@ def test_sleeps_and_forks(interpreter: Interpreter, covattach: Covattach, launch
     check_forks(launch(interpreter, "forks.py", "sleep"), covattach, 2)
 
 
+@pytest.mark.pythons("3.14", stress=("3.12", "3.13", "3.15"))
+def test_forks_and_ends(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+    """A fork in the midst of a stop waits for it: no thread is there, and no half of a session."""
+    # GIVEN a process that does nothing but fork
+    target = launch(interpreter, "forks.py", "always")
+
+    # WHEN sessions end meanwhile
+    for _ in range(6):
+        covattach("start", target.pid)
+        target.ask("crowds.clear()")  # where gdb got in, it may have done so in a thread
+        covattach("stop", target.pid, "--no-dump")
+
+        # THEN it was alone at each fork, and no child has come to harm
+        assert target.ask("crowds") == []
+    assert target.ask("sum(statuses)") == 0
+
+
 def check_forks(target: Target, covattach: Covattach, attaches: int) -> None:
     """Attach to it so often; fail unless our thread is gone in forks, and back after each."""
     for _ in range(attaches):

@@ -1,7 +1,7 @@
 """Forks now and then, as its first argument says, and notes which threads were there meanwhile.
 
 `answer` forks when it is told to; `often` does so 40 times a second, and `sleep` after each sleep,
-as servers do that fork for each request.  Standard input ends it.
+as servers do that fork for each request; `always` does nothing else.  Standard input ends it.
 """
 
 import os
@@ -16,6 +16,7 @@ import answering
 __warningregistry__ = {}  # what a fork with threads leaves, warned of or not
 during = []  # what is to be done in the middle of the next fork
 present = []  # how many threads there were at each fork
+crowds = []  # how many there were at those forks at which there was more than one
 statuses = []
 lines = []
 held = threading.Event()
@@ -33,6 +34,7 @@ def before():
     while during:
         during.pop()()
     present.append(len(os.listdir("/proc/self/task")))
+    crowds.extend(count for count in present[-1:] if count > 1)
 
 
 def fork(count=1):
@@ -94,4 +96,4 @@ os.register_at_fork(before=before)
 os.write(1, b"ready\n")
 if sys.argv[1] == "answer":
     answering.answer(globals())
-serve(0.025 if sys.argv[1] == "often" else 0.3)
+serve({"always": 0.0, "often": 0.025, "sleep": 0.3}[sys.argv[1]])

@@ -1,0 +1,56 @@
+"""What covattach is started with, made fit for it before it does anything.
+
+complete_streams()      no file of ours gets the number of a stream that was closed, as by `2>&-`
+measure_nothing()       a coverage that was started in us, by the environment, is ended
+given()                 the environment as it was, for commands of the user's
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+STREAMS = (("stdin", "r"), ("stdout", "w"), ("stderr", "w"))
+# Each has coverage measure every Python that inherits it, through a .pth file.
+MEASURING = ("COVERAGE_PROCESS_START", "COVERAGE_PROCESS_CONFIG")
+
+taken: dict[str, str] = {}
+
+
+def complete_streams() -> None:
+    """Have /dev/null in the place of each standard stream that is closed.
+
+    A command of the user's does not inherit it: for that the stream is closed as before.
+    """
+    for number, (name, mode) in enumerate(STREAMS):
+        try:
+            os.fstat(number)
+        except OSError:
+            opened = os.open(os.devnull, os.O_RDWR | os.O_CLOEXEC)
+            if opened != number:
+                os.dup2(opened, number, inheritable=False)
+                os.close(opened)
+        if getattr(sys, name) is None:
+            stream = open(number, mode, encoding="utf-8", closefd=False)  # noqa: SIM115
+            setattr(sys, name, stream)
+
+
+def measure_nothing() -> None:
+    """End a coverage that measures us, and have no Python that we start for ourselves measured.
+
+    It would be of our reports' making, overwrite the user's data, and keep us from attaching to
+    the sample server.
+    """
+    for name in MEASURING:
+        if name in os.environ:
+            taken[name] = os.environ.pop(name)
+    starting = getattr(sys.modules.get("coverage"), "process_startup", None)
+    measuring = getattr(starting, "coverage", None)
+    if measuring is not None:
+        measuring.stop()
+        measuring._auto_save = False  # it has nothing that anybody would want
+
+
+def given() -> dict[str, str]:
+    """Return the environment that we were given."""
+    return {**os.environ, **taken}
