@@ -1,4 +1,4 @@
-"""What reports claim of the top level of modules, beside what stock coverage saw run."""
+"""Comparison of lines claimed for the top level of modules with those stock coverage saw run."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Comparison:
     claims: dict[str, set[int]] = field(default_factory=dict)
 
     def add(self, recorded: dict[str, Any]) -> None:
-        """Compare what one process has recorded."""
+        """Compare the claims for the imports of one process with the lines recorded there."""
         told = loads.check(recorded["imported"])
         for name, lines in recorded["lines"].items():
             held = told.of(name)
@@ -63,20 +63,20 @@ class Comparison:
         self.claims[name] = claims
 
     def include(self, other: Comparison) -> None:
-        """Add what came of other files."""
+        """Add the counts of another comparison."""
         self.files, self.seen = self.files + other.files, self.seen + other.seen
         self.claimed, self.false = self.claimed + other.claimed, self.false + other.false
 
     @property
     def percent(self) -> float:
-        """Return how much of what coverage saw is claimed, 0 to 100."""
+        """Return the share of the lines seen by coverage that is claimed, 0 to 100."""
         return 100 * self.claimed / max(self.seen, 1)
 
 
 def recorded(
     python: Sequence[str], site: str, words: Sequence[str], timeout: float = 300
 ) -> dict[str, Any]:
-    """Return what a Python, with its options, records of the imports that `words` say.
+    """Run a Python, with its options; return its record of the imports that `words` name.
 
     `site` is where its coverage is.
     """

@@ -1,7 +1,7 @@
-"""Modules whose top levels take odd ways, for comparing what is claimed of them with what ran.
+"""Modules with odd top levels, for comparing the claimed lines with those that ran.
 
-Lines that end in `# +` are to be claimed; no line is that stock coverage did not see.  PRELUDE
-brings those that must not come by an `import`, in the folder of all of them.
+Lines that end in `# +` must be claimed; a line that stock coverage did not see must not.  PRELUDE
+loads the modules that must not come by an `import`, in the folder of all of them.
 """
 
 SOURCES = {

@@ -1,4 +1,4 @@
-"""What all tests share: which interpreters there are, and how processes are run and ended."""
+"""Fixtures shared by all tests: interpreters, and processes that are run and ended."""
 
 from __future__ import annotations
 

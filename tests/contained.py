@@ -36,7 +36,7 @@ def mount(source: str | Path, target: Path, kind: str = "", flags: int = 0, data
 
 
 def furnish(root: Path, places: list[str]) -> None:
-    """Make `root` what the program is to see, read-only but for the places."""
+    """Mount `root` as the root of the program, read-only but for the places."""
     mount("none", Path("/"), flags=REC | PRIVATE)
     mount(root, root, flags=BIND)
     mount("proc", root / "proc", "proc")

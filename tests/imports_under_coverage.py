@@ -1,8 +1,8 @@
-"""Import modules under stock coverage; print what it saw, and what the agent tells of it, as JSON.
+"""Imports modules under stock coverage; prints the lines that ran and the agent's account, as JSON.
 
-The arguments are `--include=PATTERN`, of files to be measured, the options `--walk=MOST`, and names
-of modules; with `--walk`, of packages, of each of which at most so many modules are imported.
-Those that coverage has imported already are executed anew.  One that cannot be is left out.
+Arguments: `--include=PATTERN` for the files to be measured, an optional `--walk=MOST`, and names of
+modules.  With `--walk` the names are of packages, and at most so many modules of each are imported.
+A module that coverage has imported already is executed anew; one that cannot be is left out.
 
 With `--prelude=FILE` that program is run first: it may import in other ways.
 """
@@ -40,7 +40,7 @@ def bring(name, anew):
 
 
 def record(words):
-    """Import what the words say, and return the lines that ran, and the agent's description."""
+    """Import the modules named; return the lines that ran, and the agent's description."""
     from coverage import Coverage
 
     given = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))
@@ -62,7 +62,7 @@ def record(words):
     from payloads import imported
 
     sys.modules.update(anew)
-    # Of the others functions may have run, but not what is looked for here.
+    # Of the others functions may have run, but not the top level.
     wanted = [module for name, module in sys.modules.items() if name not in before - set(anew)]
     files = {vars(module).get("__file__") for module in wanted if type(module) is type(sys)}
     data = cov.get_data()

@@ -1,4 +1,4 @@
-"""Work without an end: what a process, its files or its agent make long, large or deep.
+"""Attacks with endless work: a process, its files or its agent make data long, large or deep.
 
 Each attack must come to its end, with an error or a sentence.  The clock of the budget is set
 forward, so that a test need not wait for the reserve of a command.
@@ -132,7 +132,7 @@ def with_an_endless_chain(path: Path, size: int) -> None:
 
 @pytest.mark.parametrize("damage", [with_sections, with_buckets, with_an_endless_chain])
 def test_elf_files(tmp_path: Path, damage: Damage) -> None:
-    """A file that says that it has very much of something has not what is looked for."""
+    """The search for symbols ends in an ELF file with endless sections, buckets or chains."""
     path = tmp_path / "program"
     size = library(path)
     damage(path, size)
@@ -193,7 +193,7 @@ REPORTED = {
 
 @pytest.mark.parametrize("attack", REPORTED)
 def test_sources_and_settings(tmp_path: Path, attack: str) -> None:
-    """Of what takes too much the report says so; whatever else there is, it has."""
+    """A report leaves out a source that takes too much time, with a warning; the others stay."""
     # GIVEN data of a good source and of a bad one
     text, chosen = REPORTED[attack]
     good, bad = tmp_path / "good.py", tmp_path / ("a" * 60 + ".py")
@@ -317,7 +317,7 @@ HEADERS = {
 
 @pytest.mark.parametrize("attack", HEADERS)
 def test_json(attack: str) -> None:
-    """What would take more memory than its size tells is not read."""
+    """JSON that would take far more memory than its size tells is refused."""
     with pytest.raises(ValueError, match=r"."):
         facts.parsed(HEADERS[attack])
 
@@ -345,7 +345,7 @@ def reply(**more: object) -> dict[str, object]:
     ids=["files", "windows", "lines far apart", "imports"],
 )
 def test_snapshots(header: dict[str, object], blob: bytes) -> None:
-    """What no honest target has is not believed."""
+    """A snapshot with too many files, windows or imports, or with absurd lines, is refused."""
     with pytest.raises(SnapshotError):
         decode(header, blob)
 
@@ -446,7 +446,7 @@ def test_a_lock_of_theirs(name: str) -> None:
 
 
 def test_many_files_in_a_session(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What has been put into a session's folder is removed as far as is honest."""
+    """Each removal of a session folder removes a bounded number of files."""
     monkeypatch.setattr(places, "MOST_REMOVED", 50)
     folder = made(name, os.geteuid())
     for number in range(100):
@@ -504,7 +504,7 @@ def test_a_chain_of_processes() -> None:
 
 
 def test_memory_of_gdb() -> None:
-    """What a target has gdb read into its memory is bounded; the target runs on."""
+    """A target can make gdb read a bounded amount of memory only, and runs on."""
     command = [PYTHON, "-c", LONG_VDSO]
     as_nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
     with subprocess.Popen(command, stdout=subprocess.PIPE, **as_nobody) as popen:

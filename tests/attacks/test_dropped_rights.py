@@ -38,7 +38,7 @@ def users() -> Iterator[Users]:
 
 
 def said(users: Users) -> tuple[dict[str, list[int]], dict[str, Any]]:
-    """Return what a taken-over process says: which files ran, and whatever else could be obeyed."""
+    """Return the claims of a taken-over process: the files that ran, and facts to be obeyed."""
     secret = users.private(0, "settings.py")
     (users.folder / "link.py").symlink_to(secret)
     names = (secret, users.folder / "link.py", secret.with_suffix(".pyc"), "/proc/self/environ")
@@ -72,14 +72,14 @@ def assert_nothing_of_roots(users: Users, covattach: Covattach) -> None:
 def test_a_server_that_was_taken_over(
     how: str, launch: Launch, users: Users, covattach: Covattach
 ) -> None:
-    """It began as root, and was attached to as such: what it is now counts."""
-    # GIVEN a server of root's that is measured
+    """A server that began as root, and was taken over since, is not believed as root."""
+    # GIVEN a measured server of root's
     target = launch(newest("3.14"), "dropping.py")
     covattach("start", target.pid)
     (folder,) = target.folders
     files, more = said(users)
 
-    # WHEN it becomes another user, and what answers then is an attacker
+    # WHEN it becomes another user, and an attacker answers in its place
     target.ask(f"drop({OTHER}, {0 if how == 'for a while' else None})")
     if how == "and became root's program":
         program = users.folder / "setpriv"  # as sudo is: whoever starts it makes it root
@@ -91,7 +91,7 @@ def test_a_server_that_was_taken_over(
     else:
         assert target.ask(f"take_over({files}, {more})") is True
 
-    # THEN root is shown nothing on its word, and what its user may read is
+    # THEN root is shown files that its user may read, and no others
     covattach("dump", target.pid, "--format", "html,xml,json,lcov,text")
     assert_nothing_of_roots(users, covattach)
     assert f"{SECRET} of {OTHER}" in shown(covattach.folder)
@@ -146,7 +146,7 @@ def theirs(launch: Launch, users: Users) -> Target:
 
 
 def test_what_root_has_asked_for(theirs: Target, users: Users, covattach: Covattach) -> None:
-    """Settings of root's own count at a later dump; what the user made of them since does not."""
+    """Root's own settings count at a later dump; the user's changes to them do not."""
     # GIVEN root, who measures with a configuration of root's own
     style = users.private(0, "colours.css")
     rcfile = covattach.folder / "rc"
@@ -157,14 +157,14 @@ def test_what_root_has_asked_for(theirs: Target, users: Users, covattach: Covatt
     (folder,) = theirs.folders
     (kept,) = set(RECORDS.glob("*")) - before
 
-    # WHEN the user changes all that is said in the session's folder
+    # WHEN the user changes all facts in the session folder
     more = said(users)[1]
     facts = json.loads((folder / "session.json").read_text())
     facts["settings"] = {**more["settings"], "html:title": "As somebody wants it"}
     facts["cwd"] = more["cwd"]
     (folder / "session.json").write_text(json.dumps(facts))
 
-    # THEN it is as root wants it
+    # THEN the report follows root's configuration
     covattach("dump", theirs.pid, "--format", "html,xml")
     (copied,) = (covattach.folder / "htmlcov").glob("colours*")
     assert copied.read_text() == style.read_text()
@@ -173,7 +173,7 @@ def test_what_root_has_asked_for(theirs: Target, users: Users, covattach: Covatt
     assert "As root wants it" in page
     assert "settings.py" not in shown(covattach.folder)
 
-    # AND where root's own was not kept, only what is harmless counts, and that is said
+    # AND without root's record only harmless settings count, with a warning
     kept.unlink()
     done = covattach("dump", theirs.pid, "--html", "again")
     assert done.line(f"Warning: Not followed, as user {OTHER} could have changed it: ").endswith(
@@ -190,7 +190,7 @@ def test_what_root_has_asked_for(theirs: Target, users: Users, covattach: Covatt
 def test_records_are_roots_own(
     trick: str, users: Users, covattach: Covattach, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What root has kept is for one folder, and believed only from where none but root writes."""
+    """A record of root's counts for one folder, and only from where nobody but root can write."""
     liar = users.lying(OTHER)
     folder = Folder(liar.path, str(liar.path), Owner(OTHER, OTHER))
     place = tmp_path / "records"

@@ -100,7 +100,7 @@ def theirs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def state(folder: Path) -> dict[str, Any]:
-    """Return all that can be said of a folder and what is in it, but for times of reading."""
+    """Return the contents and metadata of a folder and all below it, but for times of reading."""
     found = {}
     for path in [folder, *sorted(folder.rglob("*"))]:
         facts = path.lstat()
@@ -140,7 +140,7 @@ def attempt(source: Path, **how: Any) -> str:
 
 
 def give(folder: Path) -> None:
-    """Let a folder and what is in it be theirs."""
+    """Give a folder and all below it to NOBODY."""
     for path in [folder, *folder.rglob("*")]:
         os.chown(path, NOBODY, NOBODY, follow_symlinks=False)
 
@@ -196,7 +196,7 @@ def test_the_case(
 
 @pytest.mark.parametrize("kind", ["link", "dangling link", "hard link", "pipe", "socket", "folder"])
 def test_things_in_the_place_of_outputs(kind: str, theirs: Path, precious: Path) -> None:
-    """No output is written through what is in its place, and no pipe is waited for."""
+    """No output is written through a link or file in its place, and no pipe is waited for."""
     # GIVEN their folder of a report, which looks like one of ours, with something else in it
     before = state(precious)
     with as_owner(THEM):
@@ -223,7 +223,7 @@ def test_things_in_the_place_of_outputs(kind: str, theirs: Path, precious: Path)
 
 
 def test_a_race_for_everything(theirs: Path, precious: Path) -> None:
-    """Who exchanges everything for ever gets root to write into what they could write to only."""
+    """A user who swaps paths for ever gets root to write only where they could themselves."""
     # GIVEN a report of theirs, and them at work
     report(theirs / "shop.py", formats={"html"})
     give(theirs)
@@ -373,7 +373,7 @@ def test_their_data_file_takes_no_time(how: str, theirs: Path) -> None:
 
 
 def test_their_notes_say_nothing(theirs: Path) -> None:
-    """What they say of pages that are up to date is in no report of root's."""
+    """Another user's `status.json` and pages are in no report of root's."""
     # GIVEN a report of theirs, of the same data, whose notes and page say something else
     report(theirs / "shop.py", formats={"html"})
     notes = theirs / "htmlcov" / "status.json"
@@ -387,7 +387,7 @@ def test_their_notes_say_nothing(theirs: Path) -> None:
     # WHEN root makes its own there
     report(theirs / "shop.py", formats={"html"})
 
-    # THEN it says nothing of that
+    # THEN its pages have nothing of theirs
     pages = "".join(path.read_text() for path in (theirs / "htmlcov").glob("*.html"))
     assert "forged" not in pages
     assert "choose" in pages

@@ -40,8 +40,8 @@ def lying(users: Users, uid: int, files: list[Path | str], **more: Any) -> None:
 
 @pytest.mark.parametrize("first", FIRST)
 def test_what_only_others_may_read(first: str, users: Users, covattach: Covattach) -> None:
-    """A user's process names what others may read: on that word it is not shown, nor listed."""
-    # GIVEN a process that has named nothing of its own, and another's, which names all there is
+    """A process that names files of other users gets none of them shown or listed."""
+    # GIVEN a process that names nothing of its own, and another user's that names every path
     uid = FIRST[first]
     secret = users.private(uid, "settings.py")
     beside = users.private(uid, "beside.py")
@@ -59,7 +59,7 @@ def test_what_only_others_may_read(first: str, users: Users, covattach: Covattac
     # WHEN root reports on both
     found = dumped(users, covattach)
 
-    # THEN each has what it may read itself
+    # THEN the report shows the files that each user may read, and no others
     assert f"{SECRET} of {uid}" not in found
     assert f"{SECRET} of {OTHER}" in found
     assert beside.name not in found
@@ -76,7 +76,7 @@ def test_what_both_have_named(users: Users, covattach: Covattach) -> None:
 
 
 def test_further_groups(users: Users, covattach: Covattach) -> None:
-    """What only a group may read is shown on the word of a process that is in it, and no other."""
+    """A file that only a group may read is shown on the word of a process in that group only."""
     secrets = {uid: users.private(uid, "settings.py") for uid in (0, THIRD)}
     for uid, path in secrets.items():
         for one in (path.parent, path):
@@ -90,7 +90,7 @@ def test_further_groups(users: Users, covattach: Covattach) -> None:
 
 
 def test_windows_of_several(users: Users, covattach: Covattach) -> None:
-    """What `record` shows of windows follows the same rule."""
+    """`record` shows a window's sources only on the word of a user who may read them."""
     secrets = {uid: users.private(uid, "settings.py") for uid in (0, OTHER, THIRD)}
     more = {"window": "now", "windows": [["then", []]]}
     for uid, other in ((OTHER, THIRD), (THIRD, 0)):
@@ -101,7 +101,7 @@ def test_windows_of_several(users: Users, covattach: Covattach) -> None:
 
 
 def test_settings_of_one_do_not_open_for_another(users: Users, covattach: Covattach) -> None:
-    """[paths] of one leads what another has named to a file that neither may read."""
+    """One process's [paths] lead another's file name to no source that neither may read."""
     secret = users.private(0, "settings.py")
     paths = {"paths": {"source": [str(secret.parent), "/srv/app"]}}
     lying(users, OTHER, ["/srv/app/settings.py"], facts={"settings": paths})

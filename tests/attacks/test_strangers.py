@@ -1,4 +1,4 @@
-"""Strangers in a tree: who is no descendant of it is no member, whatever they make and say."""
+"""Strangers in a tree: a process that descends from no member is no member of it."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ def tree(launch: Callable[..., Target], covattach: Covattach) -> Target:
 
 
 def facts_of(folder: Path) -> dict[str, Any]:
-    """Return what a session's folder says."""
+    """Return the facts in a session folder."""
     found: dict[str, Any] = json.loads((folder / "session.json").read_text())
     return found
 
 
 def test_strangers(tree: Target, users: Users, covattach: Covattach) -> None:
-    """Nothing of what they say is in a report, none is asked, and what they made is left alone."""
-    # GIVEN strangers, who know what can be known: the folder's name, PIDs, and how all this works
+    """A stranger's files are in no report; it is asked nothing, and its folder is left alone."""
+    # GIVEN strangers who know the folder's name, the PIDs, and how trees work
     (folder,) = tree.folders
     secret = users.private(0, "settings.py")
     idle = str(TARGETS / "idle.py")
@@ -85,8 +85,8 @@ def test_strangers(tree: Target, users: Users, covattach: Covattach) -> None:
 
 
 def test_a_member_says_nothing_of_others(tree: Target, users: Users, covattach: Covattach) -> None:
-    """A worker that was taken over knows the key, and is believed what its user could know."""
-    # GIVEN what has been a worker of another user, and says to be others
+    """A taken-over worker knows the key, but is believed only on files its user may read."""
+    # GIVEN an attacker that was a worker of another user, and claims to be other processes
     (folder,) = tree.folders
     key = facts_of(folder)["key"]
     secret = users.private(0, "settings.py")
@@ -107,7 +107,7 @@ def test_a_member_says_nothing_of_others(tree: Target, users: Users, covattach: 
         dumped = covattach("dump", tree.pid, "--html", name, "--json")
         pids = [one["pid"] for one in dumped.facts["processes"]]
 
-        # THEN what that user can read is shown, and nothing else is, and nobody is mistaken for him
+        # THEN only files that its user may read are shown, and it is taken for no other process
         assert f"{SECRET} of {OTHER}" in shown(covattach.folder / name)
         assert f"{SECRET} of 0" not in shown(covattach.folder / name)
         assert pids.count(tree.pid) == 1
@@ -118,7 +118,7 @@ def test_a_member_says_nothing_of_others(tree: Target, users: Users, covattach: 
 
 @pytest.mark.parametrize("who", ["another user", "two users"])
 def test_ended_processes(who: str, users: Users, covattach: Covattach) -> None:
-    """What an ended process has left is its user's word; between two users nobody can decide."""
+    """The save of an ended process is its user's word; two users' for one PID are an error."""
     secret = str(users.private(0, "settings.py"))
     own = str(users.private(OTHER, "own.py"))
     told: dict[str, Any] = {"saved": True, "files": {secret: [1], own: [1]}}

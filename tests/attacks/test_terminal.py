@@ -1,7 +1,6 @@
-"""Words of a target on the terminal: whatever it says, nothing of it is for a terminal to obey.
+"""Words of a target on the terminal: none of them reaches it as a control sequence.
 
-A forgotten place cannot exist: nobody but covattach/terminal.py prints, and what it lets through is
-looked at here.
+No place can be forgotten: covattach/terminal.py alone prints, and its output is examined here.
 """
 
 from __future__ import annotations
@@ -49,7 +48,7 @@ STREAMS = {"sys.stdout", "sys.stderr", "sys.__stdout__", "sys.__stderr__"}
 
 
 def assert_harmless(printed: str, is_terminal: bool = False) -> None:
-    """Fail if there is anything in it for a terminal to obey, but what is ours."""
+    """Fail if a text has control characters, but for newlines and our own sequences."""
     text = OURS.sub("", printed) if is_terminal else printed
     found = {letter for letter in text if not letter.isprintable()} - {"\n"}
     assert not found, f"{found} in {printed!r}"
@@ -62,7 +61,7 @@ def sources() -> list[Path]:
 
 
 def prints(node: ast.AST) -> bool:
-    """Tell whether something in a source prints, or gets hold of what prints."""
+    """Tell whether a node of a source prints, or gets hold of a stream."""
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
         return node.func.id in PRINTING or node.func.id == "Console"
     if not isinstance(node, ast.Attribute):
@@ -145,7 +144,7 @@ WAYS = [
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
 @pytest.mark.parametrize("how", WAYS)
 def test_forgotten_places(how: str, encoding: str) -> None:
-    """Whoever prints what a target says, and in whatever way, prints text."""
+    """Every way of printing a target's words prints plain text."""
     streams = [io.TextIOWrapper(io.BytesIO(), encoding, errors="strict") for _ in range(2)]
     with (
         contextlib.redirect_stdout(streams[0]),
@@ -164,7 +163,7 @@ def test_forgotten_places(how: str, encoding: str) -> None:
 
 
 def test_tracebacks_and_warnings_of_python() -> None:
-    """What Python itself prints is made harmless as well."""
+    """Tracebacks and warnings that Python itself prints are made harmless."""
     script = (
         "import sys, warnings\n"
         "from covattach import terminal\n"
@@ -198,7 +197,7 @@ def test_words_of_click() -> None:
 
 
 class Agent:
-    """A session's agent that answers with the same words, whatever it is asked."""
+    """A session's agent that gives the same reply to every request."""
 
     def __init__(self, process: Process, folder: Path) -> None:
         self.process, self.folder = process, folder
@@ -316,7 +315,7 @@ def test_words_of_a_process(
 
 
 def on_a_terminal(arguments: list[str], folder: Path) -> str:
-    """Return what a command shows on a terminal of its own."""
+    """Return the output of a command on a terminal of its own."""
     ours, theirs = pty.openpty()
     command = [sys.executable, "-m", "covattach", *arguments]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "300"}
@@ -334,7 +333,7 @@ def on_a_terminal(arguments: list[str], folder: Path) -> str:
 
 
 def test_a_configuration(covattach: Covattach, tmp_path: Path) -> None:
-    """What coverage says of a configuration is text as well."""
+    """Coverage's error about a configuration is printed as plain text."""
     (tmp_path / ".coveragerc").write_text(
         f"[report]\nexclude_lines =\n    ({EVIL[:30]!r}\n[{EVIL}\n"
     )

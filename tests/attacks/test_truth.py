@@ -1,4 +1,4 @@
-"""What reports say ran: sources that are exchanged after they were loaded."""
+"""Reports of sources that were exchanged after they were loaded."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ Start = Callable[..., Target]
 
 @pytest.fixture
 def start(launch: Callable[..., Target], tmp_path: Path) -> Start:
-    """Return what builds tests/targets/embedding.c with the static library, and starts it."""
+    """Return a function that builds embedding.c with the static library, and starts it."""
 
     def build_and_start(minor: str, how: str, *options: str) -> Target:
         wanted = tuple(int(part) for part in minor.split("."))

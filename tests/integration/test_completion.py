@@ -24,14 +24,14 @@ READS = b"\x1b[?2004h"  # what zsh tells a terminal when it begins to read a lin
 
 
 def run(*words: str) -> str:
-    """Run a shell; return what it prints."""
+    """Run a shell; return its output."""
     done = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True, check=True)
     print(done.stdout, done.stderr)
     return done.stdout
 
 
 def bash(line: str, begun: str) -> str:
-    """Return what bash offers behind a line for a word that is begun, and what it means."""
+    """Return bash's completions of a word begun at the end of a line, with their descriptions."""
     words = line.split()
     return run(
         *("bash", "--norc", "-c"),
@@ -42,13 +42,13 @@ def bash(line: str, begun: str) -> str:
 
 
 def fish(line: str, begun: str) -> str:
-    """Return what fish offers likewise."""
+    """Return fish's completions of such a word, with their descriptions."""
     script = f"_COVATTACH_COMPLETE=fish_source covattach | source; complete -C '{line} {begun}'"
     return run("fish", "--no-config", "-c", script)
 
 
 def zsh(line: str, begun: str) -> str:
-    """Return what zsh shows when somebody types that and the tabulator, on a large terminal."""
+    """Return zsh's output for that line and the Tab key, on a large terminal."""
     pid, terminal = pty.fork()
     if not pid:
         os.execvpe("zsh", ["zsh", "-f", "-i"], ENVIRONMENT)  # noqa: S606
@@ -91,7 +91,7 @@ def zsh(line: str, begun: str) -> str:
 def test_pids_with_their_command_lines(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """A shell offers what can be chosen: what is measured to `dump`, others to `trace`."""
+    """A shell completes `dump` with measured processes, and `trace` with all of them."""
     # GIVEN a target that is measured and one that is not
     measured = launch(interpreter, "idle.py", "event", "its:own")
     other = launch(interpreter, "idle.py", "event", "other:one")
@@ -99,13 +99,13 @@ def test_pids_with_their_command_lines(
 
     begun = str(measured.pid)[:2] if str(measured.pid)[:2] == str(other.pid)[:2] else ""
     for offered in (bash, zsh, fish):
-        # THEN both can be traced, and it says what they are
+        # THEN both are offered to `trace`, with their command lines
         traced = offered("covattach trace", begun)
         assert str(measured.pid) in traced
         assert str(other.pid) in traced
         assert "idle.py event other:one" in traced
 
-        # AND one can be dumped
+        # AND only the measured one is offered to `dump`
         dumped = offered("covattach dump", begun)
         assert str(measured.pid) in dumped
         assert not re.search(rf"\b{other.pid}\b", dumped)

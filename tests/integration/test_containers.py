@@ -44,7 +44,7 @@ def marked(script: str, mark: str) -> set[int]:
 
 
 def lines_of(data_file: Path) -> dict[str, set[int]]:
-    """Return what a data file says was executed, by the target's names."""
+    """Return the executed lines in a data file, by the target's file names."""
     data = coverage.CoverageData(str(data_file))
     data.read()
     return {name: set(data.lines(name) or ()) for name in data.measured_files()}
@@ -110,7 +110,7 @@ def test_no_place_to_write_to(
 def test_a_link_inside_leads_to_no_file_of_ours(
     interpreter: Interpreter, contain: Contain, covattach: Covattach, tmp_path: Path
 ) -> None:
-    """What the target says it has executed is looked for inside, by its own links too."""
+    """Executed files are looked for inside the container, by its own links too."""
     # GIVEN a target in a container whose root is the same user as ours
     secret = tmp_path / "secret.py"
     secret.write_text("password = 'open sesame'\n")
@@ -137,7 +137,7 @@ def test_a_link_inside_leads_to_no_file_of_ours(
 def test_the_first_place_is_full(
     interpreter: Interpreter, contain: Contain, covattach: Covattach
 ) -> None:
-    """What does not fit into one place goes to the next, and nothing stays in the first."""
+    """A session that does not fit into one place goes to the next, and leaves the first clean."""
     # GIVEN a target in a container whose /tmp has no room left
     target = contain(interpreter, "tmp,dev/shm")
     with contextlib.suppress(OSError):
@@ -155,7 +155,7 @@ def test_the_first_place_is_full(
 def test_the_c_tracer_is_brought_along(
     place: str, interpreter: Interpreter, contain: Contain, covattach: Covattach
 ) -> None:
-    """It works also where nothing may be executed, as in what Docker's `--read-only` leaves."""
+    """The C tracer is brought along even where only a noexec folder can be written to."""
     # GIVEN a target that only the C tracer can measure, which it has not
     cache = covattach.folder / "cache"
     provided = cache / "covattach" / "coverage" / "3.9"
@@ -170,7 +170,7 @@ def test_the_c_tracer_is_brought_along(
     target.ask("later()")
     covattach("dump", target.pid, "--no-html")
 
-    # THEN what it executes is there, and nothing is left
+    # THEN the lines it executes are in the data, and nothing is left
     assert lines_of(covattach.folder / ".coverage")[IDLE] >= marked("idle.py", "# later")
     covattach("stop", target.pid, "--no-dump")
     target.assert_untouched(before)

@@ -53,7 +53,7 @@ def test_a_daemon_of_a_tree(interpreter: Interpreter, covattach: Covattach, laun
 def test_a_session_that_fails(
     interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
-    """A session that a fault of ours has ended is told of, with what it had saved."""
+    """A session that a fault of ours has ended is told of, and its last save is reported."""
     # GIVEN a measured target, WHEN the agent fails in it
     target = launch(interpreter, "idle.py", "event")
     covattach("start", target.pid)
@@ -62,7 +62,7 @@ def test_a_session_that_fails(
     covattach.run("dump", target.pid, "--no-html")
     wait_for(lambda: (target.folders[0] / "fault").exists(), "the fault")
 
-    # THEN that is told, and what ran until then is there
+    # THEN the fault is told, and the lines that ran until then are there
     told = covattach("dump", target.pid, "--no-html", "--format", "json")
     assert "by a fault of covattach's" in told.err
     files = json.loads((covattach.folder / "coverage.json").read_text())["files"]

@@ -1,4 +1,4 @@
-"""Every wait is over by --timeout, and what is said of it is so: also after a Ctrl-C."""
+"""Every wait is over by --timeout, and the message about it is true, also after a Ctrl-C."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ def processes(mark: str) -> list[int]:
 
 
 def test_demo_leaves_its_report_only(covattach: Covattach, tmp_path: Path) -> None:
-    """No process and no file is left but the HTML report, which shows what ran and what not."""
+    """The demo leaves no process and no file but the HTML report, with its missing lines."""
     # GIVEN a folder for temporary files of its own
     temporary = tmp_path / "temporary"
     temporary.mkdir()
@@ -31,13 +31,13 @@ def test_demo_leaves_its_report_only(covattach: Covattach, tmp_path: Path) -> No
     # WHEN the demo runs
     done = covattach("demo", env={"TMPDIR": str(temporary), MARK: mark})
 
-    # THEN it says where the report is, and that is all there is
+    # THEN it names the report's path, and nothing else is left
     assert str(covattach.folder / "covattach-demo" / "index.html") in done.err + done.out
     assert [path.name for path in covattach.folder.iterdir()] == ["covattach-demo"]
     assert list(temporary.iterdir()) == []
     wait_for(lambda: not processes(mark), "all processes of the demo to be gone", 5)
 
-    # AND the report shows what ran, and the dead code
+    # AND the report shows executed lines, and the dead code
     (page,) = (covattach.folder / FOLDER).glob("*shop_py.html")
     text = page.read_text()
     assert 'class="run' in text

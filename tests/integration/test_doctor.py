@@ -1,4 +1,4 @@
-"""`doctor` finds what would stop an attach, and `start` ends with that."""
+"""`doctor` finds each obstacle to an attach, and `start` fails with the same."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ Launch = Callable[..., Target]
 
 
 def rows(covattach: Covattach, code: int, *arguments: object, **how: Any) -> dict[str, Any]:
-    """Run `doctor --json`; return its rows by what was tried."""
+    """Run `doctor --json`; return its rows by the name of the check."""
     done = covattach.run("doctor", *arguments, "--json", **how)
     assert done.code == code, done.err
     return {row["check"]: row for row in done.facts}
 
 
 def test_the_machine(covattach: Covattach) -> None:
-    """Without a PID it tells what the machine allows, and attaches gdb to a test process."""
+    """Without a PID `doctor` checks the machine, and attaches gdb to a test process."""
     found = rows(covattach, 0)
     assert "a trial attach to a test process worked" in found["gdb"]["found"]
     assert all(row["ok"] for row in found.values())
@@ -48,7 +48,7 @@ def test_a_good_target(interpreter: Interpreter, launch: Launch, covattach: Cova
 
 
 def test_a_table_with_a_remedy(launch: Launch, covattach: Covattach) -> None:
-    """What is in the way is shown with its remedy; the code is that of `start`."""
+    """An obstacle is shown with its remedy; the exit code is that of `start`."""
     target = launch(interpreters()[-1], "idle.py", "sleep")
     os.kill(target.pid, signal.SIGSTOP)
     wait_for(lambda: target.status("State").startswith("T"), "the target to be stopped")
@@ -61,7 +61,7 @@ def test_a_table_with_a_remedy(launch: Launch, covattach: Covattach) -> None:
 
 @pytest.mark.pythons("3.11")
 def test_no_gdb(interpreter: Interpreter, launch: Launch, covattach: Covattach) -> None:
-    """Where gdb is needed and missing, that is what is in the way."""
+    """A missing gdb is the only obstacle, where the attach needs it."""
     target = launch(interpreter, "idle.py", "sleep")
     found = rows(covattach, 4, target.pid, env={"PATH": "/nowhere"})
     assert [name for name, row in found.items() if not row["ok"]] == ["gdb"]
@@ -78,7 +78,7 @@ def test_no_coverage(interpreter: Interpreter, launch: Launch, covattach: Covatt
 
 
 def test_no_target(covattach: Covattach) -> None:
-    """What is no Python, or nothing at all, is told as `start` tells it."""
+    """A process that is no Python, or is gone, is reported as by `start`."""
     with subprocess.Popen(["sleep", "100"]) as popen:
         assert "not a Python" in rows(covattach, 3, popen.pid)["interpreter"]["found"]
         popen.kill()

@@ -45,7 +45,7 @@ def test_report_of_a_target_that_has_ended(
     covattach: Covattach,
     launch: Callable[..., Target],
 ) -> None:
-    """`dump` has what ran right before the end, and the exit status is the target's own."""
+    """`dump` has the last lines before the end, and the exit status is the target's own."""
     # GIVEN a target that is measured
     target = launch(interpreter, "ending.py", how)
     covattach("start", target.pid)
@@ -54,14 +54,14 @@ def test_report_of_a_target_that_has_ended(
     target.tell("go.set()")
     assert target.wait() == status
 
-    # THEN the lines before the end are in the report, as often as that is asked for
+    # THEN the lines before the end are in the report, at each dump
     facts = covattach("dump", target.pid, "--json").facts
     assert facts["pid"] == target.pid
     assert Path(facts["html"]).is_file()
     assert lines_of(covattach.folder / ".coverage") >= last_lines(how)
     covattach("dump", target.pid, "--no-html")
 
-    # AND little is left of it, until `stop` makes the last one, and removes the session
+    # AND `stop` makes the last report, and removes the session
     assert target.folders
     assert how == "default" or not (target.folders[0] / "payloads").exists()
     covattach("stop", target.pid, "--no-html")
@@ -75,7 +75,7 @@ def test_report_of_a_target_that_has_ended(
 def test_sigterm_for_a_target_whose_main_thread_waits(
     interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """SIGTERM ends a target that is measured, and one that was, whatever its main thread does."""
+    """SIGTERM ends a target during a session and after it, however its main thread waits."""
     # GIVEN a target that is measured
     target = launch(interpreter, "idle.py", way)
     covattach("start", target.pid)
@@ -119,7 +119,7 @@ def test_sigterm_that_the_target_ignores(
 def test_autosave_of_a_target_that_was_killed(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """Of a target that was killed there is what it had saved by itself."""
+    """The report of a killed target has its last autosave."""
     # GIVEN a target that saves by itself, and was killed
     target = launch(interpreter, "idle.py", "sleep")
     covattach("start", target.pid, "--every", "0.05s")
@@ -132,7 +132,7 @@ def test_autosave_of_a_target_that_was_killed(
     os.kill(target.pid, signal.SIGKILL)
     assert target.wait() == -signal.SIGKILL
 
-    # WHEN it is dumped and stopped, THEN that is what was saved
+    # WHEN it is dumped and stopped, THEN the report has its saved lines
     facts = covattach("dump", target.pid, "--json").facts
     assert facts["lines"] > 0
     covattach("stop", target.pid, "--no-dump")
@@ -191,13 +191,13 @@ def since(folder: Path) -> float:
 def test_one_that_nobody_has_collected(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """Of a zombie that was measured there is a report, and what cannot be done is said."""
+    """A measured zombie can be dumped and stopped; `mark`, `record` and `start` refuse it."""
     # GIVEN a target that has ended, for which its parent has not waited
     target = launch(interpreter, "ending.py", "normal")
     covattach("start", target.pid)
     target.tell("go.set()")
     wait_for(lambda: target.status("State").startswith("Z"), "a zombie")
-    # WHEN it is asked for, THEN what it saved is there, and the rest is refused
+    # WHEN commands name it, THEN its saved lines are there, and the rest is refused
     covattach("status", target.pid)
     covattach.fails(8, "mark", target.pid, "window")
     covattach.fails(5, "record", target.pid, "--for", "1s")

@@ -107,7 +107,7 @@ def test_stopped_target(
 def test_stopped_while_it_is_measured(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """What is asked of a measured target while it is stopped fails, and spoils nothing."""
+    """Commands fail for a measured target that is suspended, and spoil nothing of its session."""
     # GIVEN a measured target that was stopped
     target = launch(interpreter, "idle.py", "sleep")
     before = target.residue()
@@ -292,7 +292,7 @@ def test_payload_that_raises(
     launch: Callable[..., Target],
     tmp_path: Path,
 ) -> None:
-    """What goes wrong in the target is shown with its traceback there, and undone."""
+    """An exception of a payload is shown with its traceback in the target, and undone."""
     # GIVEN a target whose coverage raises when it is imported
     package = tmp_path / "site" / "coverage"
     package.mkdir(parents=True)
@@ -338,7 +338,7 @@ def test_plugin_that_raises(
 
 
 def test_no_session(covattach: Covattach, launch: Callable[..., Target]) -> None:
-    """What is asked of a target that is not measured is exit code 8."""
+    """A command for a target that is not measured fails with exit code 8."""
     # GIVEN a target that is not measured, WHEN asked, THEN the remedy is to start
     target = launch(interpreters()[-1], "idle.py", "sleep")
     for command in ("dump", "stop", "status"):
@@ -363,7 +363,7 @@ def test_no_session(covattach: Covattach, launch: Callable[..., Target]) -> None
     ids=" ".join,
 )
 def test_usage(arguments: tuple[str, ...], covattach: Covattach) -> None:
-    """What makes no sense is exit code 2, before anything is looked at."""
+    """Senseless arguments fail with exit code 2, before any process is looked at."""
     done = covattach.run(*arguments)
     assert done.code == 2
     assert "Error: " in done.err

@@ -1,4 +1,4 @@
-"""`start`, `dump` and `stop` on every interpreter: what is measured, and what is left."""
+"""`start`, `dump` and `stop` on every interpreter: the lines measured, and an untouched target."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where our first line runs: not in a thread of the application's, whatever that is doing."""
+"""Our first line runs in no thread of the application's, whether busy or blocked."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ ATTACHES = 3
 def test_small_stacks(
     interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
 ) -> None:
-    """Our threads have stacks of their own size; the application's size is what it was."""
+    """Our threads have stacks of their own size; `threading.stack_size()` is as before."""
     size = 32768 if interpreter.minor < (3, 14) else 1 << 16
     target = launch(interpreter, "stacks.py", size)
     covattach("start", target.pid)

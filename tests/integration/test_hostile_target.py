@@ -1,4 +1,4 @@
-"""A target whose agent answers whatever it likes: no command of ours ends with a traceback."""
+"""A target whose agent lies: no command of ours ends with a traceback."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 @example({"python": "[/]"}, {})
 @settings(max_examples=12, deadline=None, suppress_health_check=QUIET)
 def test_lies(liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]) -> None:
-    """Whatever an agent or its folder says, it is taken for what it is."""
+    """Lies in an agent's replies or in its session folder end no command with a traceback."""
     with contextlib.chdir(tmp_path):
         commands_survive(liar, said, facts)
 
@@ -148,13 +148,13 @@ def test_lies(liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str,
 def test_a_thousand_lies(
     liar: Liar, tmp_path: Path, said: dict[str, Any], facts: dict[str, Any]
 ) -> None:
-    """So is whatever a thousand of them say."""
+    """A thousand sets of lies end no command with a traceback."""
     with contextlib.chdir(tmp_path):
         commands_survive(liar, said, facts)
 
 
 def test_the_truth(liar: Liar, tmp_path: Path) -> None:
-    """What the lies are made of is a session that works."""
+    """The replies that the lies are made of are those of a working session."""
     with contextlib.chdir(tmp_path), liar.session({}, {}):
         done = CliRunner().invoke(cli, ["dump", str(liar.process.pid)])
         assert done.exit_code == 0, done.output

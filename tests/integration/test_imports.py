@@ -1,4 +1,4 @@
-"""What ran at import, before the attach, is told apart in reports from what never ran."""
+"""Reports tell lines that ran at import, before the attach, from lines that never ran."""
 
 from __future__ import annotations
 

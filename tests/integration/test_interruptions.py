@@ -42,7 +42,7 @@ def test_interrupted(
     covattach: Covattach,
     launch: Callable[..., Target],
 ) -> None:
-    """Ctrl-C and SIGTERM undo what was begun: no trace is left, and a new start works."""
+    """Ctrl-C and SIGTERM undo a begun attach: no trace is left, and a new start works."""
     # GIVEN a target
     target = launch(interpreter, "mixture.py")
     before = target.residue()

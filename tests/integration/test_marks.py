@@ -45,7 +45,7 @@ def test_two_requests(
     covattach: Covattach,
     launch: Callable[..., Target],
 ) -> None:
-    """Each window has the lines of its request; what both use is in both."""
+    """Each window has the lines of its own request; lines that both run are in both."""
     if branch and minor in ("3.12", "3.13"):
         core = "ctrace"  # that sysmon cannot tell branches
     # GIVEN a worker that is measured

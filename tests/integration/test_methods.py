@@ -21,7 +21,7 @@ def number_of(mark: str) -> int:
 
 
 def measures(covattach: Covattach, target: Target) -> bool:
-    """Return whether what the target executes now is in the next dump."""
+    """Tell whether the next dump has a line that the target executes now."""
     target.ask("later()")
     covattach("dump", target.pid, "--no-html")
     data = coverage.CoverageData(str(covattach.folder / ".coverage"))
@@ -34,7 +34,7 @@ def measures(covattach: Covattach, target: Target) -> bool:
 def test_main_thread_is_blocked_or_busy(
     interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """A target can be measured whatever its main thread waits in, which it does not notice."""
+    """A target is measured, unnoticed by its main thread, whether that is blocked or busy."""
     # GIVEN a target whose main thread waits for something, and is about to end
     target = launch(interpreter, "idle.py", way)
     before = target.traces()
@@ -42,10 +42,10 @@ def test_main_thread_is_blocked_or_busy(
     # WHEN it is measured
     covattach("start", target.pid)
 
-    # THEN what it executes is there
+    # THEN the lines it executes are in the dump
     assert measures(covattach, target)
 
-    # AND it looks as before when that is over, while main may still be blocked
+    # AND it looks as before after `stop`, while the main thread may still be blocked
     covattach("stop", target.pid, "--no-dump")
     assert differences(before, target.traces()) == {}
 

@@ -62,7 +62,7 @@ def small(kind: str, place: Path) -> contextlib.AbstractContextManager[Path]:
 
 
 def has_later(data_file: Path) -> bool:
-    """Tell whether a data file has what `later` executes."""
+    """Tell whether a data file has the line of `later`."""
     data = coverage.CoverageData(str(data_file))
     data.read()
     lines = Path(IDLE).read_text().splitlines()

@@ -1,4 +1,4 @@
-"""Other users of the machine: what they try with a session of somebody's, and with root.
+"""Other users of the machine: their attacks on a session of somebody's, and on root.
 
 Only root can be several users: these tests need it.
 """
@@ -183,7 +183,7 @@ def test_squatters_are_not_believed(
 
 
 def test_somebody_else_at_our_socket(theirs: Folder) -> None:
-    """Who listens in a folder of another's is not talked to, nor is what a link leads to."""
+    """A client talks to no socket of another user's in a session folder, nor through a link."""
     # GIVEN a socket of root's in a folder of nobody's
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(theirs.socket))
@@ -223,7 +223,7 @@ def test_pipes_are_not_waited_for(theirs: Folder) -> None:
 
 
 def test_links_are_not_written_through(theirs: Folder, secret: Path) -> None:
-    """What root writes into the folder never arrives where a link of its owner's leads to."""
+    """Root's writes into a session folder go through no link of its owner's."""
     # GIVEN links in all the places that root is going to write to
     before = secret.read_text()
     for name in ("session.json", "session.json.new", "launch", "launch.new", "token"):
@@ -291,7 +291,7 @@ def test_a_race_for_the_folder(theirs: Folder, secret: Path) -> None:
 
 
 def test_leftovers_are_removed(launch: Launch, covattach: Covattach) -> None:
-    """What is left of a process that has ended, or of an earlier one with its PID, goes."""
+    """`start` removes the session folder of an earlier process with the target's PID."""
     # GIVEN a folder of an earlier process with the target's PID
     target = launch(interpreters()[-1], "idle.py", "sleep")
     folder = create(Process(target.pid))

@@ -1,4 +1,4 @@
-"""`--max-overhead`: measuring goes when it costs too much, and what it has seen stays."""
+"""`--max-overhead`: measuring ends when it costs too much, and its data stay."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ Start = Callable[[str, str], Target]
 
 @pytest.fixture
 def start(launch: Callable[..., Target], tmp_path: Path) -> Start:
-    """Return what builds tests/targets/loading.c, and starts it with a version's library."""
+    """Return a function that builds loading.c, and starts it with a version's library."""
 
     def build_and_start(minor: str, how: str) -> Target:
         interpreter = next(one for one in interpreters() if one.id == SHARED[minor])

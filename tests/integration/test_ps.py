@@ -1,4 +1,4 @@
-"""`covattach ps` and what goes by it: `--name`."""
+"""`covattach ps`, and commands that choose processes by `--name`."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from running import Covattach, Target, wait_for
 
 
 def row(covattach: Covattach, pid: int) -> Any:
-    """Return what `ps` says of a process; None for nothing."""
+    """Return the row of a process in `ps`; None if it is not listed."""
     found = [one for one in covattach("ps", "--json").facts if one["pid"] == pid]
     return found[0] if found else None
 
 
 def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> None:
-    """Python of each version is listed, and what state it is in; nothing else is."""
+    """`ps` lists Pythons of each version, with their states, and nothing else."""
     # GIVEN targets of all versions, and something that is no Python
     targets = {
         minor: launch(newest(minor), "idle.py", "event") for minor in ("3.9", "3.11", "3.14")
@@ -39,7 +39,7 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     targets["3.11"].popen.send_signal(signal.SIGSTOP)
     wait_for(lambda: targets["3.11"].status("State")[0] == "T", "it to stop")
 
-    # THEN it says so
+    # THEN their rows tell it
     rows = {minor: row(covattach, target.pid) for minor, target in targets.items()}
     assert {minor: one["python"] for minor, one in rows.items()} == {one: one for one in targets}
     assert (rows["3.9"]["can_attach"], rows["3.9"]["is_measured"]) == (True, False)
@@ -97,7 +97,7 @@ def test_hundreds_are_looked_at_in_no_time(launch: Callable[..., Target]) -> Non
 
 
 def test_names_do_not_match_who_asks(covattach: Covattach, launch: Callable[..., Target]) -> None:
-    """Neither a covattach nor what has started it is meant by `--name`."""
+    """`--name` matches neither a covattach nor the process that started it."""
     # GIVEN a target, and a Python that starts covattach, with its name in the command line
     name = f"theirs-{os.getpid()}"
     target = launch(newest("3.11"), "idle.py", "event", name)
@@ -106,7 +106,7 @@ def test_names_do_not_match_who_asks(covattach: Covattach, launch: Callable[...,
         "sys.exit(subprocess.run([sys.executable, '-m', 'covattach', *sys.argv[1:]]).returncode)"
     )
 
-    # WHEN it asks for all that are called so
+    # WHEN it measures all processes of that name
     done = subprocess.run(
         [sys.executable, "-c", code, "start", "--name", name, "--json"],
         cwd=covattach.folder,
@@ -115,7 +115,7 @@ def test_names_do_not_match_who_asks(covattach: Covattach, launch: Callable[...,
         check=True,
     )
 
-    # THEN it is the target alone
+    # THEN the target alone is measured
     print(done.stderr)
     assert f"Measuring process {target.pid} " in done.stderr
     assert done.stderr.count("Measuring process") == 1

@@ -1,4 +1,4 @@
-"""`covattach record`: what ran while a command ran, and a target that is left as it was."""
+"""`covattach record`: lines that ran during a command, and a target that is left as it was."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Looking:
         self.thread.join()
 
     def look(self) -> None:
-        """Ask for the page; note what fails."""
+        """Request the page again and again; note failures."""
         while not self.over.wait(0.005):
             try:
                 get(self.port, self.path)
@@ -103,7 +103,7 @@ def recording(covattach: Covattach, target: Target) -> subprocess.Popen[str]:
 
 
 def sleeps(pid: int) -> list[int]:
-    """Return the commands of a covattach that do what the tests' commands do: sleep."""
+    """Return the PIDs of the `sleep` commands that a covattach has started."""
     found = []
     for child in descendants(pid):
         with contextlib.suppress(OSError):
@@ -113,7 +113,7 @@ def sleeps(pid: int) -> list[int]:
 
 
 def kill(covattach: Covattach, popen: subprocess.Popen[str]) -> None:
-    """Kill a covattach that records, and what it has started."""
+    """Kill a covattach that records, and the commands it has started."""
     commands = sleeps(popen.pid)
     popen.kill()
     for command in commands:
@@ -177,7 +177,7 @@ def test_a_view_of_django(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_the_target_is_left_as_it_was(target: Target, covattach: Covattach) -> None:
-    """Whatever comes of the command: the target is as before, and the exit code tells."""
+    """The target is as before, and the exit code tells, however the command ends."""
     # GIVEN a target that was recorded once
     covattach("record", target.pid, "--", "true")
     before = target.residue()
@@ -219,7 +219,7 @@ def test_the_target_is_left_as_it_was(target: Target, covattach: Covattach) -> N
 
 @pytest.mark.pythons("3.9", "3.14")
 def test_a_target_that_ends(target: Target, covattach: Covattach) -> None:
-    """Of a process that ends meanwhile it is shown what it had saved, and nothing is left."""
+    """The recording of a process that ends meanwhile shows its last save."""
     status = f"/proc/{target.pid}/status"
     script = f"sleep 0.1; kill {target.pid}; until grep -q zombie {status}; do :; done"
     done = covattach("record", target.pid, "--", "sh", "-c", script)
@@ -264,7 +264,7 @@ def terminal() -> Iterator[tuple[int, int]]:
 
 @pytest.mark.pythons("3.14")
 def test_enter_ends_it(target: Target, covattach: Covattach, terminal: tuple[int, int]) -> None:
-    """On a terminal Enter ends the recording; what is longer than that goes through a pager."""
+    """Enter ends a recording on a terminal; output longer than the screen goes to a pager."""
     ours, theirs = terminal
     size = {"LINES": "5", "COLUMNS": "80"}
     popen = subprocess.Popen(

@@ -12,8 +12,8 @@ from running import TARGETS, Covattach
 
 @pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))
 def test_as_without(interpreter: Interpreter, covattach: Covattach, tmp_path: Path) -> None:
-    """What they say of themselves, take, refuse and do is the same."""
-    # GIVEN what a program finds out about them without us
+    """The replaced functions look, accept, refuse and act like the originals."""
+    # GIVEN a program's findings about the originals
     words = [interpreter.python, str(TARGETS / "originals.py")]
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": interpreter.site}
     alone = subprocess.run(words, env=environment, capture_output=True, text=True, check=True)

@@ -23,7 +23,7 @@ ONE = pytest.mark.pythons("3.11")
 
 
 def lines(data_file: Path) -> dict[str, set[int]]:
-    """Return what a data file says was executed, by the last part of the name."""
+    """Return the executed lines in a data file, by the last part of the file's name."""
     data = coverage.CoverageData(str(data_file))
     data.read()
     return {Path(name).name: set(data.lines(name) or ()) for name in data.measured_files()}
@@ -36,7 +36,7 @@ def marked(path: Path) -> set[int]:
 
 
 def folders(pid: int) -> list[Path]:
-    """Return what there is of the tree of a program that was run."""
+    """Return the session folders whose facts have a PID."""
     found = []
     for path in Path("/tmp").glob("covattach-*/session.json"):  # noqa: S108
         try:
@@ -81,7 +81,7 @@ class Running:
         self.popen.stdin.flush()
 
     def end(self) -> tuple[int, str]:
-        """End its input; return the exit status, and what was said on standard error."""
+        """End its input; return the exit status, and its text on standard error."""
         _, said = self.popen.communicate(timeout=60)
         print(said)
         return self.popen.returncode, said
@@ -107,7 +107,7 @@ def running(covattach: Covattach) -> Iterator[Callable[..., Running]]:
 def test_every_process_is_measured_from_its_first_line(
     interpreter: Interpreter, covattach: Covattach
 ) -> None:
-    """What any of them has executed is there, nothing else is, and nothing is left behind."""
+    """The lines of each process are measured from the first on, and nothing is left behind."""
     words = ("run", "--json", "--", interpreter.python, FAMILY)
     done = covattach.run(*words, env=site(interpreter))
 
@@ -146,7 +146,7 @@ def test_program_sees_nothing_of_it(
 def test_end_of_the_program_is_ours(
     interpreter: Interpreter, covattach: Covattach, end: str
 ) -> None:
-    """It ends as the program does, by a signal too; what was saved is reported."""
+    """`run` ends as its program does, by a signal too, and leaves no core file."""
     program = [interpreter.python, "-c", f"import os, sys, time; {end}"]
     alone = subprocess.run(program, cwd=covattach.folder, check=False).returncode
     done = covattach.run("run", "--no-html", "--", *program, env=site(interpreter))
@@ -158,7 +158,7 @@ def test_end_of_the_program_is_ours(
 def test_signals_are_for_the_program(
     interpreter: Interpreter, running: Callable[..., Running]
 ) -> None:
-    """A Ctrl-C comes once, from the terminal; what is sent to covattach is sent on."""
+    """A Ctrl-C comes once, from the terminal; signals to covattach are sent on."""
     leader, follower = pty.openpty()
     program = running(
         "--",
@@ -351,7 +351,7 @@ def test_one_name_for_sources_under_several_roots(
 
 
 def test_command_that_is_none(covattach: Covattach) -> None:
-    """It is said what to write instead, and nothing is left."""
+    """A script without `python` is refused with the right command; so is a missing program."""
     said = covattach.fails(2, "run", "--", "shop.py")
     assert "covattach run -- python" in said
     assert "cannot be started" in covattach.fails(2, "run", "--", "/nonexistent/program")

@@ -58,10 +58,10 @@ def codes(target: Target) -> Counter[str]:
 
 
 def sessions(target: Target, count: int, branch: bool) -> tuple[str, int]:
-    """Measure a target so often, after FIRST times; return the core, and what the others leave.
+    """Measure a target `count` times, after FIRST times; return the core, and the blocks left.
 
-    That is how many pieces of memory stay.  Fails if a descriptor, a thread, a tool id or a code
-    object does.
+    Blocks of memory of the first sessions are not counted.  Fails if a descriptor, a thread, a tool
+    id or a code object stays.
     """
     for _ in range(FIRST):
         core = cycle(target, branch=branch)
@@ -104,13 +104,13 @@ def test_a_fork_in_a_later_session(interpreter: Interpreter, launch: Launch) -> 
 def test_nothing_waits_for_the_garbage_collector(
     interpreter: Interpreter, branch: bool, launch: Launch
 ) -> None:
-    """What a session was made of is gone with it; else that of many would be there at a time."""
+    """The objects of a session are freed when it ends, without the garbage collector."""
     # GIVEN a target that was measured before, in which garbage stays
     target = launch(interpreter, "mixture.py")
     cycle(target, branch=branch)
     target.ask("(gc := __import__('gc')).collect(), gc.disable()")
 
-    # WHEN it is measured again / THEN there is none, unless a thread was just in coverage's code
+    # WHEN it is measured again / THEN no garbage is left, unless a thread was in coverage's code
     left = []
     for _ in range(3):
         cycle(target, branch=branch)

@@ -1,4 +1,4 @@
-"""What is measured, and what reports are made: the target's configuration, and the options."""
+"""The target's configuration and the options choose the sources measured and the reports."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_pyproject_of_the_target(
 def test_coveragerc_of_the_target(
     interpreter: Interpreter, covattach: Covattach, begin: Callable[..., Target]
 ) -> None:
-    """`source` starts from the target's directory, and what never ran of it is in the report."""
+    """`source` starts from the target's directory; its files that never ran are in the report."""
     # GIVEN a target with a .coveragerc in its working directory
     target = begin(interpreter, ".coveragerc", COVERAGERC)
 
@@ -151,7 +151,7 @@ def test_options_win(
 def test_core(
     interpreter: Interpreter, core: str, covattach: Covattach, begin: Callable[..., Target]
 ) -> None:
-    """`--core` is what is taken, with a warning where there is none."""
+    """`--core` chooses the core, with a warning where this Python lacks it."""
     # GIVEN a target
     target = begin(interpreter, "nothing", "")
     before = target.residue()
@@ -159,7 +159,7 @@ def test_core(
     # WHEN a core is asked for
     done = covattach("start", target.pid, "--core", core, "--json")
 
-    # THEN it is taken, or it is said that this Python has not got it
+    # THEN it is taken, or a warning says that this Python lacks it
     if core == "sysmon" and interpreter.minor < (3, 12):
         assert done.facts["core"] == "ctrace"
         assert "Warning: " in done.err
