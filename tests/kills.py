@@ -1,4 +1,4 @@
-"""Ending covattach, or its gdb, in the middle of an attach, and what is to be true afterwards."""
+"""Kills of covattach, or of its gdb, in the middle of an attach, and checks of the target."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 @dataclass
 class Tally:
-    """What came of the kills, by victim and signal."""
+    """Counts of the kills, by victim and signal."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -74,7 +74,7 @@ def kill(
     number: signal.Signals,
     after: float,
 ) -> tuple[str, ...]:
-    """Send the signal `after` seconds, since the beginning of its victim; return what was then."""
+    """Send a signal `after` seconds from its victim's start; return the tally's entries for it."""
     popen = covattach.begin("start", target.pid, *how)
     pid: int | None = popen.pid
     if victim == "gdb":

@@ -67,7 +67,7 @@ def pieces_of(file: str) -> dict[str, str]:
 
 
 def strings(node: ast.FunctionDef) -> list[str]:
-    """Return the strings in a function, in their order, without what describes it."""
+    """Return the strings in a function, in their order, without its docstring."""
     doc = ast.get_docstring(node, clean=False)
     inner = [one for one in ast.walk(node) if isinstance(one, ast.Constant)]
     inner.sort(key=lambda one: (one.lineno, one.col_offset))

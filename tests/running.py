@@ -1,7 +1,7 @@
-"""What integration tests run: targets, which are ended whatever happens, and covattach itself.
+"""Runs targets, which are always ended, and covattach itself, for integration tests.
 
-Everything that is waited for is a condition with a deadline, and everything that was said is
-printed, so that pytest shows it with a failure.
+Each wait is for a condition and has a deadline.  All output is printed, so that pytest shows it
+with a failure.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ Found = TypeVar("Found")
 
 
 def wait_for(condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
-    """Return what `condition` returns as soon as that is true; fails at the deadline."""
+    """Return the result of `condition` as soon as it is true; fail at the deadline."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
@@ -48,7 +48,7 @@ class Done:
 
     @property
     def facts(self) -> Any:
-        """What `--json` printed."""
+        """The object that `--json` printed."""
         return json.loads(self.out)
 
     def line(self, start: str) -> str:
@@ -84,7 +84,7 @@ class Covattach:
         )
 
     def end(self, popen: subprocess.Popen[str], seconds: float = 100) -> Done:
-        """Wait for it, and print what it said."""
+        """Wait for the command's end; print and return its output."""
         try:
             out, err = popen.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -160,7 +160,7 @@ class Target:
             self.pending += part
 
     def catch_up(self) -> None:
-        """Read what it has printed by now."""
+        """Read the lines that the target has printed by now."""
         assert self.popen.stdout is not None
         while select.select([self.popen.stdout], [], [], 0)[0]:
             part = os.read(self.popen.stdout.fileno(), 65536)
@@ -315,7 +315,7 @@ class Contained(Target):
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Return what is not the same in two residues."""
+    """Return the differences between two residues."""
     found = {}
     for name, value in after.items():
         if value != before[name]:

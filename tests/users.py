@@ -21,7 +21,7 @@ SECRET = "open sesame"  # noqa: S105  no password of anything
 
 
 class Liar:
-    """A process of some user's that says what it is told to (tests/targets/lying.py)."""
+    """A process of some user's that tells the lies it is given (tests/targets/lying.py)."""
 
     def __init__(
         self, program: Path, uid: int, told: dict[str, Any], groups: Sequence[int] = ()
@@ -46,12 +46,12 @@ class Liar:
         return self.popen.pid
 
     def end(self) -> str:
-        """End it, and return what it has been asked."""
+        """End it, and return the requests that it got."""
         self.popen.kill()
         return self.popen.communicate()[0].decode()
 
     def clean(self) -> None:
-        """Remove what it has made."""
+        """Remove the session folders it has made."""
         for path in TMP.glob(f"{self.path.name}*"):
             shutil.rmtree(path, ignore_errors=True)
 
@@ -66,7 +66,7 @@ class Users:
         self.liars: list[Liar] = []
 
     def lying(self, uid: int, *groups: int, **told: Any) -> Liar:
-        """Start a process of that user's, in these groups too, that says what it is told."""
+        """Start a process of that user's, in these groups too, that tells the lies it is given."""
         self.liars.append(Liar(self.program, uid, told, groups))
         return self.liars[-1]
 

@@ -198,8 +198,8 @@ def test_report_made_in_the_target(
 def test_target_without_coverage(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
 ) -> None:
-    """Our own is brought where it fits, and says what to do where there is none."""
-    # GIVEN a target that has no coverage, and a cache that is empty
+    """A target without coverage gets covattach's own where it fits, or a refusal with a remedy."""
+    # GIVEN a target without coverage, and an empty cache
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
     target = launch(interpreter, "idle.py", "sleep", env={"PYTHONPATH": "/nowhere"})
     before = target.residue()

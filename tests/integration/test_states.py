@@ -16,7 +16,7 @@ EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 @pytest.mark.pythons("3.9", "3.11", "3.14", stress=("3.10", "3.12", "3.13", "3.15"))
 @pytest.mark.parametrize("state", BUSY + BLOCKED)
 def test_in_any_state(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
-    """A target is measured, and lives on, whatever it is doing."""
+    """A target is measured, and lives on, in every delicate or blocked state."""
     # GIVEN a target that is busy in a delicate place, or blocked in a system call
     target = launch(interpreter, "states.py", state)
     before = target.traces()
@@ -26,7 +26,7 @@ def test_in_any_state(interpreter: Interpreter, state: str, launch: Callable[...
     cycle(target, figures)
     print(figures)
 
-    # THEN it runs on as before; the launcher has seen to it that it did not come to harm
+    # THEN it runs on as before; the fixture has seen to it that it did not come to harm
     target.ask("later()")
     if state not in CHANGING:
         assert target.traces() == before

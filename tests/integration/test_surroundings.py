@@ -1,4 +1,4 @@
-"""What covattach itself is started with: streams closed or full, and variables of coverage's."""
+"""Surroundings of covattach itself: streams closed or full, and variables of coverage's."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CLOSED = ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-")
 
 
 def by_shell(covattach: Covattach, words: str, streams: str) -> tuple[int, str]:
-    """Return the exit status of a command whose streams a shell has changed, and what it said."""
+    """Run a command whose streams a shell changes; return its exit status and standard error."""
     program = " ".join(covattach.program).removesuffix(" -v")
     done = subprocess.run(
         ["/bin/sh", "-c", f"{program} {words} {streams}"],

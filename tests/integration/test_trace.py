@@ -88,7 +88,7 @@ def in_threads(calls: list[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def assert_complete(running: Running, target: Target) -> None:
-    """Have the target call, and compare what is traced with the list that it keeps itself."""
+    """Have the target call functions; compare the trace with the list that it keeps itself."""
     target.ask(f"begin({LOTS})")
     events = running.facts(CALLS)
     kept = target.ask("calls")

@@ -1,4 +1,4 @@
-"""A process and its descendants: what each has executed is in the report, and nothing is left."""
+"""A process and its descendants: the report has the lines of each, and nothing is left."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_children_on_all_versions(
 
 
 def check_children(target: Target, covattach: Covattach, *options: str) -> None:
-    """Have children in every way while the target is measured, and see what is reported."""
+    """Have children born in every way while the target is measured; check the lines of each."""
     # GIVEN a target that is measured as a tree
     target.ask("warm_up()")
     wait_for(lambda: len(target.traces()["threads"]) == 1, "the threads of pools have gone")
@@ -103,7 +103,7 @@ def check_children(target: Target, covattach: Covattach, *options: str) -> None:
     target.ask("ask()")
     covattach("dump", target.pid, "--no-html")
 
-    # THEN what each has executed is there, exactly
+    # THEN the data have exactly the lines of each
     found = by_process(covattach.folder / ".coverage")
     for way, pids in born.items():
         for pid in pids:
@@ -111,7 +111,7 @@ def check_children(target: Target, covattach: Covattach, *options: str) -> None:
     asides = {*lines_of("functions")}
     assert found[target.pid][FAMILY.name] - asides == marked(FAMILY, "parent")
 
-    # AND after `stop` nothing is left, also in a child that is there
+    # AND after `stop` nothing is left, also in a child that lives on
     covattach("stop", target.pid, "--no-html")
     child = target.ask("ask()")
     target.ask("leave()")
@@ -138,7 +138,7 @@ def born_on(name: str) -> int:
 
 
 def check(way: str, here: dict[str, set[int]]) -> None:
-    """Check what a child that has come to be in this way has executed, by the name of the file."""
+    """Check the executed lines, by file name, of a child that was born in this way."""
     name = way.partition("(")[0]
     if name in (*FORKS, "stay"):
         # The line on which the child was born may be the child's too.

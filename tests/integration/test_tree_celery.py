@@ -33,7 +33,7 @@ def redis(tmp_path: Path) -> Iterator[Path]:
 def test_pool(
     interpreter: Interpreter, redis: Path, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """What tasks execute is in the report, also in children that are born later."""
+    """The lines of tasks are in the report, also from children that are born later."""
     # GIVEN a worker with two children, which have done something
     environment = {"REDIS": str(redis), "PYTHONPATH": f"{interpreter.site}:{TARGETS}"}
     words = ("celery", "-A", "tasks", "worker", *POOL, *QUIET)
@@ -47,7 +47,7 @@ def test_pool(
     pids = done(interpreter, environment, 30)
     covattach("dump", worker.pid, "--no-html")
 
-    # THEN the report has what they have executed, each of them, and who they are
+    # THEN the data have the lines of each process, by its PID
     found = lines_by_pid(covattach.folder / ".coverage", PROGRAM)
     assert len(set(pids) - first) >= 4
     for pid in pids:

@@ -66,7 +66,7 @@ def test_start_with_a_stopped_member(
 def test_dump_and_stop_with_a_stopped_member(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """What it had saved is reported, and that it is stopped; it ends measuring when it goes on."""
+    """A suspended member's last save is reported, and it stops measuring when it goes on."""
     # GIVEN a tree of which one has saved something, and is stopped
     target = launch(interpreter, "siblings.py", 2)
     stopped, other = descendants(target.pid)
@@ -88,7 +88,7 @@ def test_dump_and_stop_with_a_stopped_member(
             assert found[stopped] >= ACT
             assert found[other] >= ACT
 
-    # THEN nothing is left but in the one, and as soon as it goes on, nothing there either
+    # THEN nothing is left but in the suspended one, and there neither once it goes on
     assert not folders_of(facts)
     assert status(stopped, "State").startswith("T")
     go_on(stopped)
@@ -98,7 +98,7 @@ def test_dump_and_stop_with_a_stopped_member(
 
 
 def facts_in(place: Path) -> str:
-    """Return what a session's folder says of itself."""
+    """Return the text of `session.json` in a session folder."""
     return (place / "session.json").read_text()
 
 

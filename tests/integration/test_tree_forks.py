@@ -38,7 +38,7 @@ def everything(taken: Iterable[Snapshot]) -> set[int]:
 
 
 def snapshots_while(target: Target, expression: str, reset: bool = False) -> Iterator[Snapshot]:
-    """Have the target evaluate an expression, and yield what it has executed again and again.
+    """Have the target evaluate an expression; yield snapshots of its tree until it answers.
 
     Fails if the answer is not an empty list.
     """
@@ -77,7 +77,7 @@ def test_no_warning(
 def test_nothing_is_lost(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """What children have executed that are born, and end, during dumps is in the last of them."""
+    """The last dump has the lines of all children that were born, and ended, during dumps."""
     check_nothing_is_lost(launch(interpreter, "forking.py", 100, options=QUIETLY), covattach, 100)
 
 
@@ -116,7 +116,7 @@ def check_nothing_is_lost(target: Target, covattach: Covattach, count: int) -> N
 def test_reset_loses_nothing(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """What is forgotten after a dump was in it, also of children that end meanwhile."""
+    """A dump that resets has the lines it forgets, also those of children that end meanwhile."""
     check_reset(launch(interpreter, "forking.py", 100, options=QUIETLY), covattach, 100)
 
 

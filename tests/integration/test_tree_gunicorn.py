@@ -59,7 +59,7 @@ class Server:
 
 
 def contexts(data_file: Path) -> dict[str, set[int]]:
-    """Return the lines of the shop that a data file has, by what ran them."""
+    """Return the executed lines of the shop in a data file, by context."""
     data = coverage.CoverageData(str(data_file))
     data.read()
     found = {}

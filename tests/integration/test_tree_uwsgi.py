@@ -20,7 +20,7 @@ RENEWED = ("--max-requests", "10", "--min-worker-lifetime", "0")
 def test_workers_that_are_renewed(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """What workers execute is in the report, those too that are born later; then all is gone."""
+    """The lines of workers are in the report, also of those born later; then nothing is left."""
     # GIVEN a master with two workers
     server = launch(interpreter, "uwsgi.py", *OPTIONS, *RENEWED)
     port = int(server.said[-1].split()[1])
@@ -44,7 +44,7 @@ def test_workers_that_are_renewed(
         assert found[one["pid"]] == marked()
         assert one["told"] == ([] if one["pid"] in first else ["forked"])
 
-    # AND nothing is left: not even that the workers are told
+    # AND nothing is left, not even the notice to new workers
     assert {**server.traces(), "children": ""} == {**before, "children": ""}
     folder = Path(facts["socket"]).parent
     assert not list(folder.parent.glob(f"{folder.name}*"))

@@ -26,7 +26,7 @@ KINDS = {
 def test_idle_server(
     interpreter: Interpreter, kind: str, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """What a request executes is measured, whatever thread the server waits in."""
+    """The lines of a request are measured, whichever thread the server waits in."""
     # GIVEN a server that has answered, and waits
     server = launch(interpreter, "uwsgi.py", *KINDS[kind])
     port = int(server.said[-1].split()[1])

@@ -1,4 +1,4 @@
-"""Root reports on another user's process: what that user says leads to nothing of root's.
+"""Root reports on another user's process: no claim of that user leads to a file of root's.
 
 Only root can be several users: these tests need it.
 """
@@ -67,8 +67,8 @@ def execute(target: Target, name: Path) -> None:
 def test_sources_that_only_root_can_read(
     nobodys: Callable[..., Target], home: Path, secret: Path, covattach: Covattach
 ) -> None:
-    """They are not in the report, by whatever name the target says that it has run them."""
-    # GIVEN a measured target that says to have run a file of root's, and a link to it
+    """Files that only root can read are not in the report, under any name a target gives them."""
+    # GIVEN a measured target that claims to have run a file of root's, and a link to it
     target = nobodys()
     before = target.residue()
     (home / "link.py").symlink_to(secret)
@@ -80,7 +80,7 @@ def test_sources_that_only_root_can_read(
     # WHEN root makes all kinds of reports
     done = covattach("dump", target.pid, "--format", "html,xml,json,lcov,text,markdown")
 
-    # THEN those files cannot be read, and what the user can read is there
+    # THEN those files are left out, and the user's own are there
     assert "sesame" not in shown(covattach.folder) + done.err
     assert os.environ["PATH"] not in shown(covattach.folder)
     assert "cannot be read" in done.line("Warning: Not in the report, because they cannot")
@@ -93,8 +93,8 @@ def test_sources_that_only_root_can_read(
 def test_folders_that_only_root_can_list(
     nobodys: Callable[..., Target], home: Path, secret: Path, covattach: Covattach
 ) -> None:
-    """The target's configuration names a folder of root's: what is in it is not told."""
-    # GIVEN a target whose sources are said to lie in a folder of root's
+    """A folder of root's, named by the target's configuration, has none of its files listed."""
+    # GIVEN a target whose configuration has a folder of root's as a source
     secret.parent.chmod(0o700)
     (home / ".coveragerc").write_text(f"[run]\nsource = {secret.parent}\n  .\n")
     target = nobodys()

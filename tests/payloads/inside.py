@@ -1,7 +1,7 @@
-"""What payload tests share: the payloads run in a target without a debugger.
+"""Runs the payloads in a target without a debugger, for all payload tests.
 
-The launcher's line, which an injector would have executed, is executed by the target itself, in
-the thread that answers the tests.
+An injector would execute the launcher's line; here the target does so itself, in the thread that
+answers the tests.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ PAYLOADS = TARGETS.parent.parent / "payloads"
 
 
 def prepare(session: Path) -> None:
-    """Put what the line executes into the folder of a session, as covattach does."""
+    """Put the file that the launcher's line executes into a session folder, as covattach does."""
     compiled = session / "payloads" / "compiled"
     content = compiled.read_bytes() if compiled.exists() else None
     (session / BEGIN).write_bytes(first(content))
@@ -63,7 +63,7 @@ class Inside:
         self.target.tell(f"exec({launcher(str(self.path)).decode()!r})")
 
     def prepare(self) -> None:
-        """Make its folder what the launcher expects."""
+        """Put the files that the launcher needs into the session folder."""
         if not (self.path / "payloads").exists():
             (self.path / "payloads").symlink_to(PAYLOADS)
         facts = {"pid": self.target.pid, "start_time": self.target.start_time}

@@ -1,4 +1,4 @@
-"""Adoption: what runs before the start is measured from the start on, exactly."""
+"""Adoption: code that ran before the start is measured from the start on, exactly."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ GREEN = pytest.mark.pythons("3.11", "3.12", "3.14", stress=("3.9", "3.13"))
 
 
 def last_words(target: Target) -> tuple[int, list[str], str]:
-    """Return how a target ends, and what it says then, on both outputs."""
+    """End a target; return its exit status, and its last words on both outputs."""
     target.tell("over.set()")
     status = target.wait()
     target.catch_up()
@@ -31,15 +31,15 @@ def last_words(target: Target) -> tuple[int, list[str], str]:
 @pytest.mark.parametrize("how", ["plain", "gevent"])
 @pytest.mark.parametrize("core", ["ctrace", "default"])
 def test_as_without(interpreter: Interpreter, how: str, core: str, launch: Launch) -> None:
-    """What closes itself at the end does so, and nothing is said that would not be."""
-    # GIVEN how it ends without us
+    """A measured target closes its things at the end, and prints the same as unmeasured."""
+    # GIVEN its end without us
     alone = last_words(launch(interpreter, "at_the_end.py", how))
     assert "closed well" in alone[1]
     # WHEN it is measured until its end
     target = launch(interpreter, "at_the_end.py", how)
     with Inside(target) as agent:
         agent.start("ctrace" if core == "ctrace" else None)
-        # THEN that is the same, and what it did before was saved
+        # THEN it ends the same, and its lines were saved
         assert last_words(target) == alone
         assert (agent.path / "snapshot").exists()
 
@@ -47,7 +47,7 @@ def test_as_without(interpreter: Interpreter, how: str, core: str, launch: Launc
 @pytest.mark.pythons("3.11", "3.14")
 def test_while_it_is_traced(interpreter: Interpreter, launch: Launch) -> None:
     """So it is at the end of a process whose calls are streamed."""
-    # GIVEN how it ends without us
+    # GIVEN its end without us
     alone = last_words(launch(interpreter, "at_the_end.py", "plain"))
     # WHEN it is traced until its end, THEN that is the same
     target = launch(interpreter, "at_the_end.py", "plain")
@@ -61,7 +61,7 @@ def test_while_it_is_traced(interpreter: Interpreter, launch: Launch) -> None:
 @pytest.mark.pythons("3.9", "3.14")
 def test_where_files_may_not_grow(interpreter: Interpreter, launch: Launch) -> None:
     """A last snapshot that is larger than files may be is left out, and nobody hears of SIGXFSZ."""
-    # GIVEN how it ends without us
+    # GIVEN its end without us
     alone = last_words(launch(interpreter, "at_the_end.py", "plain"))
     # AND a target that is measured, and may not write a file of that size then
     target = launch(interpreter, "at_the_end.py", "plain")

@@ -1,4 +1,4 @@
-"""Bringing coverage in: only what measuring needs, and all the rest when somebody asks for it."""
+"""The import of coverage: at once only for measuring, all the rest when somebody uses it."""
 
 from __future__ import annotations
 
@@ -66,20 +66,20 @@ def test_nothing_that_only_reports_need(interpreter: Interpreter, launch: Launch
 
 @pytest.mark.pythons("3.9", "3.11", "3.12", "3.14")
 def test_application_that_imports_coverage(interpreter: Interpreter, launch: Launch) -> None:
-    """What the application imports of coverage meanwhile is the real thing."""
+    """An application that imports coverage meanwhile gets the real modules and classes."""
     # GIVEN a target that is measured
     target = launch(interpreter, "idle.py", "event")
     with Inside(target) as agent:
         agent.start()
 
         # WHEN the application imports a reporter and makes data of its own
-        # THEN they are what they always are
+        # THEN they are the real ones
         assert target.ask("type(__import__('coverage.html').html.HtmlReporter).__name__") == "type"
         assert target.ask("type(__import__('sqlite3').connect).__name__ != 'Later'") is True
         own = "isinstance(__import__('coverage').CoverageData(no_disk=True), object)"
         assert target.ask(own) is True
 
-        # AND so are the names of the package itself, and they can be a base
+        # AND so are the names of the package itself, which can be base classes
         assert target.ask("type(__import__('coverage').CoverageData).__name__") == "type"
         assert target.ask("hasattr(__import__('coverage'), 'nothing')") is False
         made = "type('Own', (__import__('coverage').CoverageData,), {}).__mro__[1].__name__"
@@ -99,7 +99,7 @@ def test_application_that_imports_coverage(interpreter: Interpreter, launch: Lau
 
 @pytest.mark.pythons("3.12", "3.14", "3.15")
 def test_branches_by_sysmon_parse_nothing_late(interpreter: Interpreter, launch: Launch) -> None:
-    """What looks at sources is there before the application's threads run into it."""
+    """The parser of sources is imported before the application's threads run into it."""
     core = "ctrace" if interpreter.minor < (3, 14) else "sysmon"
     target = launch(interpreter, "idle.py", "event")
     with Inside(target) as agent:
@@ -112,7 +112,7 @@ def test_branches_by_sysmon_parse_nothing_late(interpreter: Interpreter, launch:
 def test_application_imports_nothing_for_us(
     interpreter: Interpreter, branch: bool, launch: Launch, tmp_path: Path
 ) -> None:
-    """What waits until it is used is not used by the threads that are measured."""
+    """A lazy import of ours is never made by a thread that is measured."""
     # GIVEN a target that is measured
     target = launch(interpreter, "idle.py", "event")
     with Inside(target) as agent:
@@ -126,7 +126,7 @@ def test_application_imports_nothing_for_us(
             assert target.ask(f"exec({code}, {{'__name__': {name!r}}})") is None
             assert agent.dump().files[path]
 
-        # THEN that is all that it had to do
+        # THEN no module is new
         assert target.ask("sorted(sys.modules)") == before
         agent.stop()
 

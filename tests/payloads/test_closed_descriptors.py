@@ -32,14 +32,14 @@ def is_measured_on(agent: Inside) -> None:
 )
 @pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 def test_all_is_closed(interpreter: Interpreter, closing: str, launch: Launch) -> None:
-    """Of a target that closes what it has not opened, all is measured on, and nothing touched."""
+    """A target that closes descriptors of ours is measured on, and its own are untouched."""
     # GIVEN a measured target with an autosave
     target = launch(interpreter, "closing.py", "with")
     before = target.traces()
     with Inside(target) as agent:
         agent.ask("start", options={}, every=0.1)
 
-        # WHEN it closes all that is not its own, and opens files / THEN its lines are in a dump
+        # WHEN it closes all others, and opens files / THEN its lines are in a dump
         target.ask(closing)
         is_measured_on(agent)
 
@@ -60,13 +60,13 @@ def test_all_is_closed(interpreter: Interpreter, closing: str, launch: Launch) -
 
 @pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 def test_others_have_our_numbers(interpreter: Interpreter, launch: Launch) -> None:
-    """What the target has by the very numbers that were ours is not read, written or closed."""
+    """Files that took over the numbers of our descriptors are not read, written or closed."""
     # GIVEN a measured target
     target = launch(interpreter, "closing.py", "with")
     with Inside(target) as agent:
         agent.start()
 
-        # WHEN it puts a file in the place of each of ours, also where we have begun anew
+        # WHEN it puts a file in the place of each of ours, twice
         for _ in range(2):
             target.ask("take_over()")
             is_measured_on(agent)

@@ -24,7 +24,7 @@ def untouched(target: Target, before: dict[str, Any]) -> None:
 
 
 def measures(agent: Inside, target: Target) -> None:
-    """Fail unless exactly what is called now is measured."""
+    """Fail unless exactly the lines of a call made now are measured."""
     target.ask("later()")
     expected = marked("company.py", "# later")
     assert agent.points_until("company.py", expected) >= expected
@@ -74,8 +74,8 @@ def test_a_trace_function_beside_sysmon(interpreter: Interpreter, how: str, laun
 
 @SYSMON
 def test_a_trace_function_that_shows_nowhere(interpreter: Interpreter, launch: Launch) -> None:
-    """A trace function that wants no lines is found by what the interpreter listens to."""
-    # GIVEN a target that traces calls only, WHEN it is to be measured by trace functions
+    """A trace function that wants no lines is found by the events the interpreter watches."""
+    # GIVEN a target that traces calls only, WHEN it is to be measured by the C tracer
     target = launch(interpreter, "company.py", "silent")
     with Inside(target) as agent, pytest.raises(NotNow, match=r"sys\.settrace"):
         agent.start("ctrace")

@@ -1,4 +1,4 @@
-"""Other tools that come, go, and put back what they found, while ours measures and afterwards."""
+"""Other tools that come, go, and put old trace functions back, during a session and after."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def ended(target: Target, before: dict[str, Any]) -> None:
 
 
 def warnings_of(agent: Inside) -> str:
-    """Return what a dump warns of."""
+    """Return the warnings of a dump."""
     return "\n".join(agent.ask("dump")[0]["warnings"])
 
 
 def traced(agent: Inside) -> socket.socket:
-    """Have a trace begun; return what it is read from."""
+    """Begin a trace; return the connection to read it from."""
     place = Folder(agent.path, str(agent.path))
     connection = client.asked(place, "trace", time.monotonic() + PATIENCE)
     wait_for(lambda: agent.target.ask("bool(threading._profile_hook)"), "the hook")
@@ -40,7 +40,7 @@ def traced(agent: Inside) -> socket.socket:
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", stress=("3.10", "3.12"))
 def test_a_debugger_comes_and_goes(interpreter: Interpreter, launch: Launch) -> None:
-    """What runs after a debugger has gone is measured, in all threads; what is missed is told."""
+    """All threads are measured again after a debugger has gone, with a warning of the gap."""
     # GIVEN a target that is measured by trace functions
     target = launch(interpreter, "comings.py")
     before = target.residue()
@@ -98,15 +98,15 @@ def test_its_own_coverage_outlives_ours(interpreter: Interpreter, launch: Launch
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", stress=("3.10", "3.12"))
 def test_what_is_put_back_after_the_end(interpreter: Interpreter, launch: Launch) -> None:
-    """Tools that put back what was ours do no harm with it, nor keep a new session out."""
-    # GIVEN a tool that came while we measured
+    """Tools that put our trace function back do no harm with it, and a new session can start."""
+    # GIVEN a tool that came during a session
     target = launch(interpreter, "comings.py")
     with Inside(target) as agent:
         agent.start("ctrace")
         target.ask("work()")
         target.ask("keep()")
         agent.stop()
-    # WHEN it goes after us, and puts back what it found
+    # WHEN it goes after us, and puts our trace function back
     target.ask("put_back()")
     # THEN all threads run as they should, and nothing of it is left
     assert target.ask("work()") == []
@@ -132,7 +132,7 @@ def test_a_profiler_that_is_put_back(interpreter: Interpreter, launch: Launch) -
         target.ask("keep()")
         connection.close()
     wait_for(lambda: target.ask("threading._profile_hook is None"), "the end of the trace")
-    # WHEN it goes after us, and puts back what it found
+    # WHEN it goes after us, and puts our trace function back
     target.ask("put_back()")
     assert target.ask("kept['profile'] is not None")
     assert target.ask("work()") == []

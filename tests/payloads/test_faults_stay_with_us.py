@@ -1,4 +1,4 @@
-"""What fails in coverage or in ours, in a thread of the application, does not come up there."""
+"""Faults of coverage or of ours, in a thread of the application, do not come up there."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ NEW_FILE = "exec(compile('for n in range(3): n + 1', '/new/file{}.py', 'exec'), 
 
 @pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.13"))
 def test_anything_on_the_path(interpreter: Interpreter, launch: Launch) -> None:
-    """What coverage cannot make sense of on `sys.path` is in nobody's way, at once or later."""
-    # GIVEN a target with such things on its path
+    """Entries of `sys.path` that coverage cannot use disturb nobody, at once or later."""
+    # GIVEN a target with such entries on its path
     target = launch(interpreter, "comings.py")
     target.ask("sys.path.extend([None, 7, b'bytes'])")
     with Inside(target) as agent:
@@ -79,13 +79,13 @@ def test_threads_under_an_audit_hook(interpreter: Interpreter, launch: Launch) -
 
 @pytest.mark.pythons("3.9", "3.14")
 def test_sources_are_found_without_an_import(interpreter: Interpreter, launch: Launch) -> None:
-    """What `--source` names is not imported, nor anything taken out that others import."""
+    """Modules named by `--source` are not imported, and those of others stay imported."""
     # GIVEN a target that has not imported a package, WHEN a module of it is to be measured
     target = launch(interpreter, "comings.py")
     before = set(target.ask("list(sys.modules)"))
     with Inside(target) as agent:
         agent.start(source=["xml.etree.ElementTree", "comings"])
-        # THEN nothing of it is imported, and what the application imports itself is measured
+        # THEN nothing of it is imported, and the application's own import is measured
         new = set(target.ask("list(sys.modules)")) - before
         assert not [name for name in new if name.startswith(("xml", "comings"))]
         target.ask("__import__('xml.etree.ElementTree') and None")

@@ -35,12 +35,12 @@ def happening() -> set[tuple[int, int]]:
 
 
 def before_end(points: set[Any]) -> set[Any]:
-    """Return the lines or arcs of what is compared."""
+    """Return the lines or arcs up to END, which are compared."""
     return {one for one in points if abs(one[0] if isinstance(one, tuple) else one) <= END}
 
 
 def measured(target: Target, core: str, **settings: Any) -> set[Any]:
-    """Return what is measured of a target whose greenlets are resumed then."""
+    """Return the measured lines or arcs of a target whose greenlets are resumed after the start."""
     with Inside(target) as agent:
         facts = agent.start(core, **settings)
         assert (facts["core"], facts["warnings"]) == (core, [])

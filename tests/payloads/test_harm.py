@@ -1,4 +1,4 @@
-"""What happens inside while the application does things of its own: it is not harmed."""
+"""Sessions while the application does things of its own: it is not harmed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CORES = pytest.mark.parametrize("core", ["default", "ctrace"])
 
 @CORES
 def test_handlers_that_raise(interpreter: Interpreter, core: str, launch: Launch) -> None:
-    """What a signal handler raises reaches the application, each time, and measuring goes on."""
-    # GIVEN a target that is sent signals all the time
+    """Each exception of a signal handler reaches the application, and measuring goes on."""
+    # GIVEN a target that gets signals all the time
     target = launch(interpreter, "signalled.py")
     target.ask("threading.Thread(target=signals).start()")
 
@@ -33,7 +33,7 @@ def test_handlers_that_raise(interpreter: Interpreter, core: str, launch: Launch
         with Inside(target) as agent:
             agent.start("ctrace" if core == "ctrace" else None)
 
-            # THEN what runs is there, although handlers raise in the middle of everything
+            # THEN its lines are there, although handlers raise in the middle of everything
             sending = marked("signalled.py", "# on, sending")
             assert agent.points_until("signalled.py", sending) >= sending
             assert agent.ask("status")[0]["warnings"] == []

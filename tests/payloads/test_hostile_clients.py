@@ -37,7 +37,7 @@ def callers(agent: Inside, number: int) -> Iterator[list[socket.socket]]:
 
 
 def answer_to(caller: socket.socket) -> tuple[dict[str, object], bytes]:
-    """Return what a client is answered."""
+    """Return the header and the body of the reply to a client."""
     with caller.makefile("rb") as file:
         header = json.loads(file.readline())
         return header, file.read()

@@ -1,4 +1,4 @@
-"""What the agent tells of imports: which files, how far they had got, and since when."""
+"""The agent's account of imports: which files, how far they had got, and since when."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PYTHONS = ("3.9", "3.11", "3.13", "3.14", "3.15")
 def test_files_that_were_imported_before(
     interpreter: Interpreter, launch: Callable[..., Target]
 ) -> None:
-    """The main program stands where it stands, what it imported is through, no other is named."""
+    """The main program is at its line, its imports are finished, and no other file is named."""
     # GIVEN a target in a loop of its top level
     began = time.time()
     target = launch(interpreter, "imports.py")

@@ -22,7 +22,7 @@ END = (TARGETS / SCRIPT).read_text().splitlines().index("def runs(threads):")
 
 
 def before_end(points: set[Any]) -> set[Any]:
-    """Return the lines or arcs of what is compared."""
+    """Return the lines or arcs up to END, which are compared."""
     return {one for one in points if abs(one[0] if isinstance(one, tuple) else one) <= END}
 
 
@@ -40,7 +40,7 @@ def reference(
     core: str = "ctrace",
     script: str = SCRIPT,
 ) -> set[Any]:
-    """Return what stock coverage has, which has run from the beginning, of what was after."""
+    """Return the lines or arcs from the gate on that stock coverage has, run from the beginning."""
     target = launch(interpreter, SCRIPT, kind, what, core)
     target.ask("referee.forget()")
     goes_on(target)
@@ -56,7 +56,7 @@ def measured(
     script: str = SCRIPT,
     **settings: Any,
 ) -> set[Any]:
-    """Return what we have, who have come to the gate."""
+    """Return the lines or arcs from the gate on that covattach has, attached at the gate."""
     target = launch(interpreter, SCRIPT, kind)
     with Inside(target) as agent:
         facts = agent.start(core, **settings)

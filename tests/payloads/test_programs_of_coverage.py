@@ -31,7 +31,7 @@ def goes_on(target: Target) -> None:
 def reference(
     interpreter: Interpreter, launch: Launch, name: str, path: Path, what: str
 ) -> set[Any]:
-    """Return what stock coverage has from the gate on, which has run from the beginning."""
+    """Return the lines or arcs from the gate on that stock coverage has, run from the beginning."""
     how = (what, "ctrace", *CONCURRENT[name].concurrency)
     target = launch(interpreter, "theirs.py", path, *how)
     target.ask("settle()")
@@ -44,7 +44,7 @@ def reference(
 def measured(
     interpreter: Interpreter, launch: Launch, path: Path, core: str, **settings: Any
 ) -> set[Any]:
-    """Return what we have, who have come to the gate."""
+    """Return the lines or arcs from the gate on that covattach has, attached at the gate."""
     target = launch(interpreter, "theirs.py", path)
     target.ask("settle()")
     with Inside(target) as agent:

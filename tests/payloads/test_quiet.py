@@ -116,7 +116,7 @@ def test_a_code_of_many_lines_is_left_alone(interpreter: Interpreter, launch: La
 def test_a_generator_of_one_line_in_the_next_window(
     interpreter: Interpreter, launch: Launch
 ) -> None:
-    """What is made in one window and runs in another is in both."""
+    """The line of a generator made in one window and run in the next is in the next one too."""
     target = launch(interpreter, "quiet.py")
     with Inside(target) as agent:
         # GIVEN a generator that has been made, after another that has run

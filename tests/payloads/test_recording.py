@@ -114,12 +114,12 @@ def test_a_window_ends_with_its_lease(interpreter: Interpreter, launch: Launch) 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 @pytest.mark.parametrize("when", ["before it starts", "while it measures", "while it records"])
 def test_a_session_ends_with_its_lease(interpreter: Interpreter, when: str, launch: Launch) -> None:
-    """A session that was begun to record is gone when who began it is, at whatever point."""
+    """A session that was begun to record ends with its lease: unstarted, measuring or recording."""
     # GIVEN a target
     target = launch(interpreter, "ordered.py")
     before = target.residue()
 
-    # WHEN whoever has begun a session to record dies
+    # WHEN the lease of a session is closed
     agent = Inside(target)
     lease = hold(agent, "lease")
     with agent:

@@ -66,8 +66,8 @@ def test_what_is_replaced_is_not_used(
 def test_what_cannot_be_done_without_is_told(
     interpreter: Interpreter, how: str, words: str, launch: Launch
 ) -> None:
-    """Where nothing can be imported, or no file be opened, what was raised is told."""
-    # GIVEN a target that lets nobody do what we cannot do without
+    """Where nothing can be imported, or no file opened, the exception is told."""
+    # GIVEN a target that lets nobody import, or open files
     target = launch(interpreter, "replaced.py", how)
     target.ask("replace()")
     before = threads(target)
@@ -77,7 +77,7 @@ def test_what_cannot_be_done_without_is_told(
     compile_for(interpreter, agent.path)
     agent.execute()
 
-    # THEN covattach can tell what was raised, and nothing is left of us
+    # THEN covattach can tell the exception, and nothing is left of us
     folder = Folder(agent.path, str(agent.path))
     wait_for(lambda: words in folder.fault, f"it is told: {words}")
     wait_for(lambda: threads(target) == before, "the agent's thread is gone")

@@ -54,18 +54,18 @@ def assert_ended(agent: Inside, before: dict[str, object]) -> None:
 def test_bad_requests(
     interpreter: Interpreter, request_: bytes, message: str, launch: Launch
 ) -> None:
-    """What is no request is answered with the reason, and the agent goes on."""
+    """A bad request is answered with the reason, and the agent goes on."""
     # GIVEN an agent
     target = launch(interpreter, "idle.py", "event")
     with Inside(target) as agent:
         # WHEN it is sent nonsense
         reply = converse(agent, request_)
 
-        # THEN it says why that is none
+        # THEN it says why that is no request
         assert reply["error"] == "fault"
         assert message in str(reply["message"])
 
-        # AND still does what it is asked for
+        # AND still serves good requests
         agent.start()
         assert agent.ask("status")[0]["measuring"] is True
         agent.stop()

@@ -33,8 +33,8 @@ def writes_traces(target: Target) -> None:
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
 def test_one_that_registers_it_with_faulthandler(interpreter: Interpreter, launch: Launch) -> None:
-    """What the application has registered meanwhile stays, through forks and the end."""
-    # GIVEN a target that is measured, and has its traces written at SIGTERM then
+    """A handler that the application registers meanwhile stays, through forks and the end."""
+    # GIVEN a measured target that makes faulthandler write its traces at SIGTERM
     target = launch(interpreter, "idle.py", "event")
     threads = len(target.traces()["threads"])
     with Inside(target) as agent:

@@ -1,4 +1,4 @@
-"""Windows: what ran is in just those in which it ran, on every core."""
+"""Windows: a line is in exactly the windows in which it ran, on every core."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ def lines_of(held: set[Any]) -> set[int]:
 def test_what_runs_is_in_its_window(
     interpreter: Interpreter, core: str, branch: bool, launch: Launch
 ) -> None:
-    """A window has what ran in it, what runs in two is in both, and a name continues its window."""
-    # GIVEN a target that is measured, in which something has run
+    """A line is in each window in which it ran; a window's name continues it."""
+    # GIVEN a measured target that has run `later`
     target = launch(interpreter, "idle.py", "event")
     script = str(TARGETS / "idle.py")
     later = marked("idle.py", "# later")
@@ -57,14 +57,14 @@ def test_what_runs_is_in_its_window(
                 target.ask("later()")
         snapshot = agent.dump()
 
-        # THEN each window has it that it ran in, and no other
+        # THEN each window in which it ran has it, and no other
         ran = {name: lines_of(files.get(script, set())) for name, files in snapshot.windows.items()}
         for window in ("", "one", "three"):
             assert ran[window] >= later
         assert not ran["two"] & later
         assert lines_of(snapshot.files[script]) == set().union(*ran.values())
 
-        # WHEN a window is continued, THEN it has what it had, and what is new
+        # WHEN a window is continued, THEN it has its old lines and the new ones
         target.ask("later()")
         agent.ask("mark", window="one")
         ran = {

@@ -1,7 +1,7 @@
-"""What targets answer tests with.
+"""Answers tests: evaluates expressions in a target.
 
 Expressions come in on standard input, answers go out on standard output.  `main` is the namespace
-in which they are evaluated.
+for them.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What `calling.py` calls: each function notes its own calls."""
+"""Functions for `calling.py` to call: each notes its own calls."""
 
 import threading
 

@@ -25,7 +25,7 @@ def begin(lots):
 
 
 def forked():
-    """Fork; return what the child finds of a trace in itself."""
+    """Fork; return the child's status, which is 0 if it has no trace in itself."""
     pid = os.fork()
     if pid == 0:
         tools = sys.monitoring.get_tool(4) if hasattr(sys, "monitoring") else None
@@ -51,7 +51,7 @@ class Hostile:
 
 
 def pass_hostile():
-    """Call a function with what must not be asked anything; return whether it was."""
+    """Call a function with objects that must not be used; return whether any was."""
     called.taking(Hostile(), [Hostile()], text="\x1b[31m" + "x" * 100)
     return asked
 

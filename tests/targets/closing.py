@@ -22,7 +22,7 @@ def others():
 
 
 def close(how):
-    """Close what is not its own, and open files, which get the lowest numbers that are free."""
+    """Close descriptors of others, and open files, which get the lowest numbers that are free."""
     if how == "range":
         os.closerange(3, FIRST)
         os.closerange(FIRST + 2, 4096)
@@ -54,7 +54,7 @@ def open_files(count):
 
 
 def harm():
-    """Return what has come to its files; also of those numbers that it has taken over."""
+    """Return the damaged files, and the taken-over numbers that are not its own file's any more."""
     found = [one for one in range(len(files)) if Path(f"data{one}").read_bytes() != CONTENT]
     found += [file.name for file in files if file.tell() != len(CONTENT)]
     for number in taken:

@@ -45,7 +45,7 @@ def in_pool(job):
 
 
 def in_new(job):
-    """Have a new thread execute a function; return what it has raised."""
+    """Have a new thread execute a function; return the exceptions it raised."""
     raised = []
 
     def run():
@@ -63,7 +63,7 @@ def in_new(job):
 
 
 def crowd(count):
-    """Have many threads begin side by side; return what any of them has raised."""
+    """Have many threads begin side by side; return the exceptions any of them raised."""
     raised = []
     usual, threading.excepthook = threading.excepthook, lambda what: raised.append(repr(what))
     many = [threading.Thread(target=new_runs, args=(n,)) for n in range(count)]
@@ -95,14 +95,14 @@ def work():
 
 
 def keep():
-    """Keep what is set now, as a tool does that puts it back when it is done."""
+    """Keep the present trace and profile functions, as a tool does that puts them back later."""
     kept["hook"] = threading._trace_hook
     kept["profile"] = threading._profile_hook
     in_pool(lambda: kept.update(own=sys.gettrace()))
 
 
 def put_back():
-    """Put back what was kept."""
+    """Put the kept trace and profile functions back."""
     threading.settrace(kept["hook"])
     threading.setprofile(kept["profile"])
     in_pool(lambda: sys.settrace(kept["own"]))

@@ -17,7 +17,7 @@ how = sys.argv[1]
 
 
 def follow(frame, event, arg):
-    """Trace everything, and note what is told of `later`: this thread may be the answering one."""
+    """Trace everything; note the events of `later`, as this thread may be the answering one."""
     if frame.f_code is later.__code__:
         calls.append(event)
     return follow

@@ -1,4 +1,4 @@
-"""A server of root's that becomes another user when it is told to, and then says what it is told.
+"""A server of root's that becomes another user at a test's word, and then lies as it is told.
 
 What happens after `drop` is the attacker's: who has taken the process over has its descriptors.
 """

@@ -1,4 +1,4 @@
-"""What a program that embeds Python calls (embedding.c)."""
+"""A module for a program that embeds Python (embedding.c) to call."""
 
 lines = []
 

@@ -67,7 +67,7 @@ def many(count):
 
 
 class End:
-    """What another thread waits for, by a lock as it was before anything was patched."""
+    """An event that another thread waits for, by a lock as it was before anything was patched."""
 
     def __init__(self):
         self.lock = _thread.allocate_lock()

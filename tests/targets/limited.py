@@ -13,7 +13,7 @@ lines = []
 
 
 class Limit(Exception):
-    """What the handler raises."""
+    """The handler's exception."""
 
 
 def handler(number, frame):

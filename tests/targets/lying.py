@@ -1,4 +1,4 @@
-"""Says whatever it is told to say to covattach, as a process that has been taken over can.
+"""Tells covattach the lies in its argument, as a process that has been taken over can.
 
 Its argument is JSON: `name` of its session's folder, `facts` in there, `count` of such folders,
 `files` that it says to have executed, with lines, `more` in its replies, and whether it `answers`,

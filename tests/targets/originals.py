@@ -29,7 +29,7 @@ class Folder:
 
 
 def of(function):
-    """Return what can be told of a function."""
+    """Return the properties of a function that a program can see."""
     return [
         repr(function),
         function.__name__,
@@ -63,7 +63,7 @@ def fails(function, *arguments, **keywords):
 
 
 def in_child(act):
-    """Return what a child prints in which that is done."""
+    """Have a forked child do `act`; return its output and its status."""
     sys.stdout.flush()
     reading, writing = os.pipe()
     pid = os.fork()

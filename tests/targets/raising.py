@@ -11,7 +11,7 @@ SOURCE = "def function(): pass\nfunction()\n" * 20
 
 
 class Raised(Exception):
-    """What the handler raises."""
+    """The handler's exception."""
 
 
 def handler(number, frame):

@@ -1,4 +1,4 @@
-"""What stock coverage sees of a target from a gate on; it runs in there from the beginning."""
+"""Stock coverage in a target, run from the beginning: the lines it sees from a gate on."""
 
 import sys
 import threading
@@ -44,7 +44,7 @@ def begin(what, core, *concurrency):
 
 
 def forget():
-    """Drop what was measured so far: here is the gate."""
+    """Drop the data measured so far: here is the gate."""
     for tracked in measuring[0]._collector.data.values():
         tracked.clear()
     if measuring[0].get_option("run:core") == "sysmon":

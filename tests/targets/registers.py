@@ -60,7 +60,7 @@ def moves(first, store):
 
 
 def function(first, middle):
-    """Return a function of two addresses: what to load, and where to store it afterwards."""
+    """Return a function of two addresses: of values to load, and of room to store them after."""
     code = PUSH + CLEAR + moves(first, store=False) + middle
     code += b"\x5f" + moves(first, store=True) + CLEAR + POP + b"\xc3"  # pop rdi, ret
     memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)

@@ -46,13 +46,13 @@ def clocks():
 
 
 def guarded():
-    """Refuse files, sockets, threads, and what `os` offers."""
+    """Refuse files, sockets, threads, and the functions of `os`."""
     guard(builtins, "open")
     guard(builtins, "eval")
     usual = builtins.__import__
 
     def guarded_import(name, *how):
-        """Import what may be imported; the standard library imports what it needs."""
+        """Refuse some imports to all but the standard library."""
         allowed = how and how[0] and how[0].get("__spec__")
         if not allowed and name in ("os", "time", "select", "socket", "_socket", "json", "_thread"):
             called.append(f"import {name}")
@@ -73,7 +73,7 @@ def guarded():
 
 
 def emptied():
-    """Take away what is not to be used."""
+    """Remove all functions that are not to be used."""
     for name in ("open", "eval", "compile"):
         delattr(builtins, name)
     for module in (os, time, select, socket, os.path, json):
@@ -98,7 +98,7 @@ def audited():
 
 
 def replace():
-    """Do what the argument says."""
+    """Replace functions in the way that the argument names."""
     globals()[sys.argv[1]]()
 
 

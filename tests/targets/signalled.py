@@ -1,4 +1,4 @@
-"""Its main thread runs without end, and has a signal handler that raises; counts what it caught.
+"""Runs its main thread without end, with a signal handler that raises; counts exceptions caught.
 
 `caught` has the types of the exceptions that came out of `spin`.
 """
@@ -12,11 +12,11 @@ import answering
 
 caught = []
 ending = threading.Event()
-inside = False  # whether what the handler raises is caught
+inside = False  # whether the handler's exception is caught
 
 
 class Interrupted(Exception):
-    """What the handler raises."""
+    """The handler's exception."""
 
 
 def handler(number, frame):

@@ -1,4 +1,4 @@
-"""A program that says what it sees of its surroundings."""
+"""Prints its surroundings: environment, path, arguments, signals."""
 
 import json
 import os

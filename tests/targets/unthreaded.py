@@ -1,4 +1,4 @@
-"""Has not imported `threading`; launches what its argument says, by itself, when it gets SIGUSR1.
+"""Has not imported `threading`; at SIGUSR1 it executes the launcher's line of its argument.
 
 Its arguments are "main" or "other", the thread to launch from, and the launcher's line.  When its
 standard input ends it says which thread is the main one for `threading`.

@@ -1,4 +1,4 @@
-"""Waits in one way, says so, and says what came of it: result or error, and how long it took."""
+"""Waits in one way, says so, and prints the outcome: result or error, and the time it took."""
 
 import json
 import os

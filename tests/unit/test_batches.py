@@ -1,4 +1,4 @@
-"""What the agent sends of its sets, and sends again without going through them."""
+"""Batches of the agent's sets: sent, and sent again without going through them."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def some(kind: str, dice: random.Random, number: int) -> set[Any]:
 
 
 def sent(kind: str, batches: Batches, held: list[set[Any]]) -> list[set[Any]]:
-    """Return what is read of what is sent of the sets."""
+    """Encode the sets, decode the bytes, and return the sets read."""
     counts, blob = batches.encode(held)
     ends = 2 if kind == "arcs" else 1
     header = {
@@ -41,13 +41,13 @@ def sent(kind: str, batches: Batches, held: list[set[Any]]) -> list[set[Any]]:
 @pytest.mark.parametrize("seed", range(10))
 @pytest.mark.parametrize("kind", KINDS)
 def test_whatever_becomes_of_the_sets(kind: str, seed: int) -> None:
-    """What they hold is sent: grown, replaced, emptied and filled with as much, or new."""
+    """Sets are sent as they are: grown, replaced, new, or emptied and filled with as much."""
     # GIVEN the sets of more files than a batch has
     dice = random.Random(seed)  # noqa: S311
     held = [some(kind, dice, dice.randrange(40)) for _ in range(MANY)]
     batches = Batches(kind)
     for turn in range(20):
-        # WHEN they are sent / THEN that is what they hold
+        # WHEN they are sent / THEN the same sets are read
         assert sent(kind, batches, held) == held
 
         # GIVEN that some of them have changed since
@@ -65,7 +65,7 @@ def test_whatever_becomes_of_the_sets(kind: str, seed: int) -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_is_as_it_was_is_not_gone_through(kind: str) -> None:
-    """Of 32 files of which one has grown all are made again; what the others make is kept."""
+    """One grown file has its batch of 32 encoded again; the bytes of other batches are kept."""
     # GIVEN sets that were sent
     dice = random.Random(7)  # noqa: S311
     held = [some(kind, dice, 40) for _ in range(MANY)]

@@ -1,4 +1,4 @@
-"""The bench of what measuring costs: figures only of what was measured, and no wait without end."""
+"""The bench of the overhead: figures of measured runs only, and no wait without end."""
 
 from __future__ import annotations
 
@@ -133,7 +133,7 @@ def test_one_that_is_silent_does_not_hold_up_the_others(
 
 
 def test_a_command_that_fails_is_a_fault(subject: Subject) -> None:
-    """What covattach says when it cannot attach is the fault of that one."""
+    """An attach that covattach refuses fails in covattach's words."""
     run(subject, "")
     assert subject.popen
     subject.popen.wait(30)
@@ -159,7 +159,7 @@ def test_lines_are_counted_in_the_data(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("minor", MINORS)
 def test_the_page_has_a_place_for_each_interpreter(minor: str) -> None:
-    """What is written for one interpreter goes between its markers, and changes no other's."""
+    """The text for one interpreter goes between its markers, and changes no other's."""
     page = PAGE.read_text(encoding="utf-8")
     mark = f"<!-- measured on {minor}: end -->"
 

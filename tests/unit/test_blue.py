@@ -30,18 +30,18 @@ def written(folder: Path) -> dict[str, set[int]]:
 def test_no_claim_is_false(
     interpreter: Interpreter, options: tuple[str, ...], tmp_path: Path
 ) -> None:
-    """Whatever is claimed of modules that were imported, or not quite, stock coverage saw."""
+    """Stock coverage saw each line that is claimed of modules that were imported, or half so."""
     # GIVEN modules of all kinds, imported under stock coverage in one process
     marked = written(tmp_path)
     names = [name for name in SOURCES if name not in BROUGHT and name[:4] not in ("half", "lazy")]
     words = [f"--include={tmp_path}/*", f"--prelude={tmp_path}/prelude.py", *names]
     recorded = blue.recorded([interpreter.python, *options], interpreter.site, words)
 
-    # WHEN what the agent tells of them is judged
+    # WHEN the agent's account of them is judged
     compared = blue.Comparison()
     compared.add(recorded)
 
-    # THEN no claim is false, and what must have run is claimed
+    # THEN no claim is false, and the lines that must have run are claimed
     assert compared.false == []
     claimed = {Path(name).stem: lines for name, lines in compared.claims.items()}
     assert {"half", "swallowed", "prepared", "kept"} <= claimed.keys()

@@ -16,7 +16,7 @@ Steps = list[tuple[int, int, int, int]]
 
 
 def answers(steps: Steps, **data: int) -> set[int | None]:
-    """Return what the filter may answer; `data` are words by "at" and their offsets."""
+    """Return the possible answers of a filter; `data` are words by "at" and their offsets."""
     program = b"".join(struct.pack("<HBBI", *step) for step in steps)
     return bpf.answers(bpf.parse(program), {int(name[2:]): word for name, word in data.items()})
 
@@ -32,7 +32,7 @@ BY_ARGUMENT: Steps = [
 
 
 def test_one_way_through() -> None:
-    """What is known decides; what is not leaves both ways open."""
+    """A known word decides a jump; an unknown one leaves both ways open."""
     assert answers(BY_ARGUMENT, at0=42) == {ALLOW}
     assert answers(BY_ARGUMENT, at0=41, at16=1) == {ALLOW}
     assert answers(BY_ARGUMENT, at0=41, at16=2) == {KILL}
@@ -83,7 +83,7 @@ def test_ways_that_meet() -> None:
     "step", [(0x40, 0, 0, 0), (0x55, 0, 0, 0), (0xF4, 0, 0, 0), (JUMP, 0, 0, 9)]
 )
 def test_not_understood(step: tuple[int, int, int, int]) -> None:
-    """What the kernel would not take is not guessed at."""
+    """A step that the kernel would refuse is not guessed at."""
     with pytest.raises(bpf.NotUnderstood):
         answers([step, (RETURN, 0, 0, ALLOW)], at0=1)
 

@@ -1,4 +1,4 @@
-"""What a trace sends is checked before it is believed, and is nothing for a terminal to obey."""
+"""A trace's messages are checked before they are believed, and cannot control a terminal."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_events() -> None:
 
 
 def test_no_time_across_a_gap() -> None:
-    """What ended while nobody looked is not taken for another call that ends later."""
+    """A call that ended during a gap is not taken for another call that ends later."""
     call, gap, end = (CALL, 1, 1, 1, 3, 99, 0), (GAP, 0, 0, 5, 0, 4, 0), (RAISE, 1, 1, 9, 3, 99, 0)
 
     events = Decoder().events(*message(call, gap, end))
@@ -79,7 +79,7 @@ BAD: dict[str, tuple[dict[str, Any], bytes]] = {
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_messages(name: str) -> None:
-    """Whatever a hostile target sends ends in one sentence."""
+    """Each bad message of a hostile target ends in one sentence."""
     with pytest.raises(BadStream, match="sends what is no trace"):
         Decoder().events(*BAD[name])
 
@@ -98,7 +98,7 @@ def test_bad_messages(name: str) -> None:
     ids=["endless", "garbage", "nested", "protocol", "negative", "huge", "text"],
 )
 def test_bad_streams(sent: bytes) -> None:
-    """What is no message is not read to an end that may never come."""
+    """A stream without a message is not read to an end that may never come."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
         stream = Stream(ours)
@@ -123,7 +123,7 @@ EVIL = Event("call", 1.0, Function("m\x1b[2J", "f\n\u202e", "/f", 1), Thread("t\
 
 
 def test_terminals_obey_nothing() -> None:
-    """Names and values of the target's are shown without what a terminal would obey."""
+    """Names and values of the target's are shown without control characters."""
     lines = Lines(colour=False, width=None, marks=True)
     lines.line(Event("call", 1.0, Function("m", "f", "/f", 1), Thread("ot\x07her", 2)))
 
@@ -151,7 +151,7 @@ def test_lines_are_indented_and_fit() -> None:
 
 
 def indented(*events: tuple[str, int]) -> list[str]:
-    """Return how far events of these kinds and depths are indented, with what stands there."""
+    """Return the texts before the function's name, for events of these kinds and depths."""
     lines = Lines(colour=False, width=None, marks=False)
     function, thread = Function("shop", "f", "/shop.py", 26), Thread("MainThread", 1)
     shown = [lines.line(Event(kind, 0, function, thread, depth)) for kind, depth in events]
@@ -175,7 +175,7 @@ def test_callers_that_are_not_shown() -> None:
 
 
 def test_no_callers_across_a_gap() -> None:
-    """What was called before a pause, or before calls were dropped, is nobody's caller after it."""
+    """A call before a pause, or before dropped calls, is nobody's caller after it."""
     lines = Lines(colour=False, width=None, marks=False)
     function, thread = Function("shop", "f", "/shop.py", 26), Thread("MainThread", 1)
     before, after = (Event("call", 0, function, thread, depth) for depth in (5, 8))

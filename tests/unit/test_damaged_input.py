@@ -179,7 +179,7 @@ class Elsewhere(process.Process):
 @given(st.text(max_size=60) | st.sampled_from(["running", "-1 0x0", "202 0x0", "0", "x y z"]))
 @settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
 def test_system_calls(tmp_path: Path, text: str) -> None:
-    """What a thread is said to do is something, and nothing damaged is idle."""
+    """Any text as a thread's system call is read without an error; an empty one is not idle."""
     (tmp_path / "task" / "1").mkdir(parents=True, exist_ok=True)
     (tmp_path / "task" / "1" / "syscall").write_text(text, errors="replace")
     target: Any = None

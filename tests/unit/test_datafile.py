@@ -37,7 +37,7 @@ def lines(*held: int, of: Path) -> Snapshot:
 
 
 def stock(folder: Path, *arguments: str) -> str:
-    """Run the `coverage` command; return what it prints, and fail if it does."""
+    """Run the `coverage` command; return its output, and fail if the command does."""
     command = [sys.executable, "-m", "coverage", *arguments]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -165,19 +165,19 @@ def test_plugins_are_noted(tmp_path: Path) -> None:
 
 
 def test_the_origin_is_kept(source: Path) -> None:
-    """What is known of the session can be read from the data file."""
+    """The facts of the session can be read from the data file."""
     # GIVEN a data file of ours
     path = source.parent / ".coverage"
     datafile.write(lines(1, of=source), path, ORIGIN)
 
-    # WHEN it is asked / THEN it says so; a file of others says nothing
+    # WHEN it is read / THEN it has the facts; other files have none
     assert datafile.origin(path) == ORIGIN
     assert datafile.origin(source) == {}
     assert datafile.origin(source.parent / "missing") == {}
 
 
 def test_it_replaces_its_own(source: Path) -> None:
-    """The next dump replaces the one before, and forgets what that held."""
+    """The next dump replaces the one before, with none of its lines."""
     # GIVEN a data file of ours
     path = source.parent / ".coverage"
     datafile.write(lines(1, 2, of=source), path, ORIGIN)
@@ -185,7 +185,7 @@ def test_it_replaces_its_own(source: Path) -> None:
     # WHEN another is written
     datafile.write(lines(3, of=source), path, {**ORIGIN, "pid": 8})
 
-    # THEN it is the other, and nothing else is in the folder
+    # THEN it has the new lines only, and no other file is left
     assert read(path).lines(str(source)) == [3]
     assert datafile.origin(path)["pid"] == 8
     assert sorted(os.listdir(source.parent)) == [".coverage", "app.py"]
@@ -249,7 +249,7 @@ def test_what_others_have_added_is_not_lost(source: Path) -> None:
 
 
 def interrupted_by(error: type[BaseException], path: Path, held: list[int]) -> Iterator[str]:
-    """Yield a file name, look at what a reader finds meanwhile, and raise `error`."""
+    """Yield a file name, count the rows that a reader sees meanwhile, and raise `error`."""
     yield "/srv/idle.py"
     with sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True) as database:
         held.append(database.execute("select count(*) from line_bits").fetchone()[0])
@@ -318,7 +318,7 @@ def test_the_mode_is_the_users(tmp_path: Path) -> None:
 
 
 def test_reports_are_remembered(source: Path) -> None:
-    """What was made from a data file is known to the next one in its place."""
+    """The reports made from a data file are known to the next one in its place."""
     # GIVEN a data file, and a report that was made from it
     path, report = source.parent / ".coverage", source.parent / "coverage.xml"
     report.write_text("<coverage/>", encoding="utf-8")

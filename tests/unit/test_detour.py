@@ -1,4 +1,4 @@
-"""The detour: its machine code, and what becomes of it where it cannot be written."""
+"""The detour: its machine code, and the outcome where it cannot be written."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts are read and written in an encoding that is named, whatever the locale is.
+"""Texts are read and written in a named encoding, whichever the locale has.
 
 Python warns of others under `-X warn_default_encoding`: also in a target, by payloads of ours.
 """

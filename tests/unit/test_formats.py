@@ -1,4 +1,4 @@
-"""Reports that are single files say what ran at import, and count it as they are told."""
+"""Single-file reports mark the lines that ran at import, and count them as told."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ AT_IMPORT, UNDECIDED, RAN, NEVER = {1, 2, 4, 6, 8}, {3}, {5}, {7}
 
 
 def made(folder: Path, how: str | None, branch: bool = False) -> Report:
-    """Return what reports say of a module that was imported before, and of which a function ran."""
+    """Make reports of a module that was imported before the attach, and of which a function ran."""
     source = folder / "unit.py"
     source.write_text(CODE)
     load = Load(False, None, False, (3, 11), 0, "os f g last", "4 6")

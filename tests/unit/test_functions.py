@@ -67,7 +67,7 @@ def test_lines_belong_to_the_innermost_function(source: str, tmp_path: Path) -> 
 
 
 def test_order_is_that_of_the_entries(source: str, tmp_path: Path) -> None:
-    """What was entered comes in that order, what ran already comes after it."""
+    """Functions that were entered come in that order; those already running come after them."""
     lines = {source: {7, 8, 13, 16}}
     entries = [Entry(source, 12, "sell", 1.0), Entry(source, 3, "first", 2.5)]
 
@@ -83,7 +83,7 @@ def test_order_is_that_of_the_entries(source: str, tmp_path: Path) -> None:
 
 
 def test_several_processes_are_put_together(source: str, tmp_path: Path) -> None:
-    """The first process that enters a function counts, and what ran before in any is not new."""
+    """The first process that enters a function counts; lines that ran before in any are not new."""
     one = Part({source: {8}}, [Entry(source, 3, "first", 5.0)], {source: {13}})
     two = Part({source: {8, 13, 14}}, [Entry(source, 3, "first", 1.0)], {}, offset=2.0)
 

@@ -9,7 +9,7 @@ from covattach.payloads import heap
 
 
 class Wanted:
-    """What is looked for."""
+    """A class whose objects are looked for."""
 
 
 def test_nothing_else_is_held() -> None:

@@ -58,7 +58,7 @@ def test_what_is_not_here_keeps_its_name(tmp_path: Path) -> None:
 
 
 def test_two_that_become_one(tmp_path: Path) -> None:
-    """A process that has run both has run what either has."""
+    """Two sources that become one file have the lines of both."""
     (tmp_path / "unit.py").touch()
     here = str(tmp_path / "unit.py")
     both = snapshot("/one/unit.py", 1)
@@ -69,6 +69,6 @@ def test_two_that_become_one(tmp_path: Path) -> None:
 
 
 def test_pattern_that_is_none(tmp_path: Path) -> None:
-    """What is wrong is said in the words of coverage."""
+    """A bad pattern is refused in coverage's words."""
     with pytest.raises(BadUsage, match="must not end with wildcards"):
         mapped([snapshot("/a", 1)], {"paths": {"source": ["src", "/app/*"]}}, tmp_path)

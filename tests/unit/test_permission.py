@@ -15,7 +15,7 @@ from covattach.target import permission
 def refusal(
     monkeypatch: pytest.MonkeyPatch, scope: int, uid: int, root: bool, right: bool
 ) -> tuple[str, str]:
-    """Return what is said to a caller, with some `ptrace_scope`."""
+    """Return the message and the remedy for a caller, with some `ptrace_scope`."""
     monkeypatch.setattr(permission, "ptrace_scope", lambda: scope)
     monkeypatch.setattr(permission, "has_sys_ptrace", lambda: right)
     monkeypatch.setattr(permission, "is_in_container", lambda: False)
@@ -40,7 +40,7 @@ def refusal(
 def test_the_remedy_fits(
     scope: int, root: bool, right: bool, reason: str, remedy: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each reason comes with what helps against it."""
+    """Each reason comes with its own remedy."""
     said = refusal(monkeypatch, scope, 1000, root, right)
     assert reason in said[0]
     assert remedy in said[1]

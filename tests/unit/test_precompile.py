@@ -1,4 +1,4 @@
-"""Which programs are run to compile the payloads, and what is kept of it."""
+"""Precompiled payloads: the programs that may be run to compile them, and the cache."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_program_that_will_not(tmp_path: Path, text: str) -> None:
 
 
 def test_only_trusted_programs(tmp_path: Path) -> None:
-    """What somebody else could change, or is no Python, is not run."""
+    """A program that somebody else could change, or that is no Python, is not run."""
     folder = tmp_path / "bin"
     folder.mkdir()
     python = Path(newest("3.11").python).resolve()
@@ -97,7 +97,7 @@ def test_kept_and_found_again(
 
 
 def test_program_of_a_command(tmp_path: Path) -> None:
-    """A script that names a Python in its first line is compiled for; what names none, is not."""
+    """The payloads are compiled for a script whose first line names a Python, and for no other."""
     script = tmp_path / "server"
     for line in ("#!/usr/bin/python3.11 -s\n", "#!/usr/bin/env python3.11\n"):
         script.write_text(line)

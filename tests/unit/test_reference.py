@@ -1,4 +1,4 @@
-"""The pages in docs/ that are made from the code say what the code says."""
+"""The pages in docs/ that are made from the code agree with it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ OPTIONS = [
 
 
 def test_pages_are_up_to_date() -> None:
-    """commands.md and messages.md are what `make docs` would write now."""
+    """commands.md and messages.md are as `make docs` would write them now."""
     done = subprocess.run(
         [sys.executable, ROOT / "tools" / "reference.py", "--check"],
         capture_output=True,
@@ -43,7 +43,7 @@ def test_every_option_has_help(option: click.Option) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help_and_an_example(command: click.Command) -> None:
-    """Each command says what it does, and shows a line to start from."""
+    """Each command has a help text, and an example to start from."""
     assert command.help
     assert re.search(rf"^  covattach {command.name}\b", command.epilog or "", re.M)
 

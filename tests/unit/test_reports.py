@@ -1,4 +1,4 @@
-"""Reports say what coverage says, go where nothing of others is, and go on for the other files."""
+"""Reports agree with coverage's, overwrite nothing of others, and go on when a file fails."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Place:
         return str(path)
 
     def dump(self, files: dict[str, Any], kind: str = "packed", **settings: Any) -> None:
-        """Write what has run to the data file."""
+        """Write executed lines or arcs to the data file."""
         names = {name.replace("__", ":"): value for name, value in settings.items()}
         never = sources.never_ran(names, self.target, files)
         snapshot = Snapshot(kind, files, {}, time.time())
@@ -143,7 +143,7 @@ def test_each_format_is_a_good_file(place: Place) -> None:
 
 
 def test_reports_are_replaced_by_the_next(place: Place) -> None:
-    """A second dump writes over the reports of the first, and says what is new."""
+    """A second dump writes over the reports of the first, with the new lines."""
     # GIVEN all reports of a first dump
     name = place.add("app.py")
     place.dump({name: {(-1, 1)}})
@@ -153,7 +153,7 @@ def test_reports_are_replaced_by_the_next(place: Place) -> None:
     place.dump({name: ARCS})
     report = place.render(*ALL, html=True)
 
-    # THEN all reports say so
+    # THEN all reports have the new lines
     assert report.html
     for path in [report.html, *report.outputs.values()]:
         assert ("5" if path.suffix != ".lcov" else "LH:4") in path.read_text(encoding="utf-8")
@@ -585,7 +585,7 @@ def test_a_damaged_data_file_is_told(place: Place, content: bytes) -> None:
 
 @pytest.mark.parametrize("notes", ["", "{}", "[]", "null"])
 def test_damaged_notes_of_the_html_report_do_no_harm(place: Place, notes: str) -> None:
-    """What coverage keeps in the HTML folder may be damaged: the report is made after all."""
+    """Damaged notes of coverage's in the HTML folder do not prevent the report."""
     # GIVEN a report whose notes are damaged
     place.dump({place.add("app.py"): ARCS})
     place.render(html=True)

@@ -1,4 +1,4 @@
-"""What `start` says of the cost before it starts is what was measured."""
+"""The slowdown that `start` forecasts is the measured one."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_figures_are_those_of_the_table() -> None:
 
 @pytest.mark.parametrize(("version", "what"), [(v, w) for v in CTRACE for w in CTRACE[v]])
 def test_figure_is_told(version: tuple[int, int], what: str) -> None:
-    """The sentence has the figure, what it is for, and what can be done about it."""
+    """The sentence has the figure, the kind of measuring it is for, and a remedy."""
     said = forecast(7, "ctrace", version, what == "branches")
     assert said.startswith("Until `covattach stop 7`, CPU-bound Python code takes about ")
     assert f"about {CTRACE[version][what]:g} times" in said

@@ -1,4 +1,4 @@
-"""What a target sends is checked before it is believed."""
+"""A target's snapshot is checked before it is believed."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_what_was_sent_is_what_is_read(kind: str, seed: int, tmp_path: Path) -> 
 @pytest.mark.parametrize("batch", [1, 2, 32])
 @pytest.mark.parametrize("kind", ["lines", "arcs"])
 def test_what_was_marshalled_is_read(kind: str, batch: int, seed: int) -> None:
-    """What `marshal` wrote is read without it, to the last negative number."""
+    """Bytes that `marshal` wrote are read without it, to the last negative number."""
     # GIVEN random files
     sent: dict[str, Any] = some_arcs(dice_for(seed))
     if kind == "lines":
@@ -103,7 +103,7 @@ def test_what_was_marshalled_is_read(kind: str, batch: int, seed: int) -> None:
     # WHEN they are read / THEN they are the same as before
     assert decode(header, blob).files == sent
 
-    # WHEN a byte is missing, or another one, THEN it is refused, or another number
+    # WHEN a byte is missing or changed, THEN it is refused, or read as another number
     dice = dice_for(seed)
     for _ in range(50 if blob else 0):
         damaged = bytearray(blob)
@@ -116,7 +116,7 @@ def test_what_was_marshalled_is_read(kind: str, batch: int, seed: int) -> None:
 
 
 def test_arcs_that_are_packed_by_20_bits() -> None:
-    """What coverage 7.10 packs in its own way is unpacked in that way."""
+    """Arcs that coverage 7.10 packs by 20 bits are unpacked likewise."""
     arcs = {(5, -7), (-1, 900_000), (12, 13)}
     packed = [
         (second < 0) << 41 | (first < 0) << 40 | abs(second) << 20 | abs(first)
@@ -186,7 +186,7 @@ GOOD = encode("lines", {"/a.py": [1, 2], "/b.py": [3]})
     ids=repr,
 )
 def test_a_damaged_header_is_refused(damage: dict[str, Any]) -> None:
-    """Whatever is wrong with the header is told in one sentence with one remedy."""
+    """A damaged header is refused in one sentence with one remedy."""
     # GIVEN a good header with one field that is not
     header, blob = GOOD
 

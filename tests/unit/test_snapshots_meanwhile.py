@@ -41,7 +41,7 @@ def meanwhile(snapshots: Snapshots, where: Any, name: str, act: Callable[[], Non
 
 @pytest.mark.parametrize("marks", [0, 1])
 def test_a_save_in_the_middle_of_a_mark(snapshots: Snapshots, marks: int) -> None:
-    """What a mark has taken out of the sets, and has no name for yet, is saved all the same."""
+    """Lines that a mark has taken out of the sets, but not named yet, are saved all the same."""
     # GIVEN a window that may be the first
     for _ in range(marks):
         snapshots.begin_window("before")

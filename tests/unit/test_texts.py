@@ -1,4 +1,4 @@
-"""Whether a source is the one that was loaded: times tell, a .pyc, what fits the module."""
+"""Sources compared with those that were loaded: by times, by a .pyc, by fit with the module."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOAD = Load(False, None, False, HERE, 0, "a f", "2")
 
 
 def state(path: Path, began: float, noted: float, load: Load | None = LOAD) -> str:
-    """Return what is known of a source that a process, between these times, has loaded."""
+    """Return the state of a source that a process, between these times, has loaded."""
     held = {str(path): frozenset([load])} if load else {"other": frozenset([LOAD])}
     loads = Loads(began, held, noted)
     snapshot = Snapshot("lines", {str(path): {3}}, {}, noted, loads=loads)
@@ -29,7 +29,7 @@ def state(path: Path, began: float, noted: float, load: Load | None = LOAD) -> s
 
 
 def test_times(tmp_path: Path) -> None:
-    """What is older than the process is the same; what is newer than the look has changed."""
+    """A source older than the process is the same; one newer than the look has changed."""
     path = tmp_path / "a.py"
     path.write_text(CODE)
     now = time.time() + 1
@@ -76,7 +76,7 @@ def test_what_fits(code: str, names: str, lines: str, ran: set[int], does_fit: b
 
 
 def test_what_fits_lines() -> None:
-    """Of what was imported while measured the lines that ran have to fit."""
+    """The lines that ran have to fit a source that was imported while measured."""
     assert texts.fits(ast.parse(CODE), CODE, [], {1, 2, 3})
     assert not texts.fits(ast.parse(CODE), CODE, [], {3})
     other = "a = 1\nb = 1\nc = 1\n"
@@ -84,7 +84,7 @@ def test_what_fits_lines() -> None:
 
 
 def test_two_releases(tmp_path: Path) -> None:
-    """Two texts that are one file in reports are not both what it was loaded from."""
+    """Two different texts that are one file in reports have changed."""
     for name, code in (("one.py", CODE), ("two.py", CODE + "b = 1\n"), ("three.py", CODE)):
         (tmp_path / name).write_text(code)
 

@@ -1,4 +1,4 @@
-"""What must have run when a module was loaded: no line is claimed that a source leaves open."""
+"""Lines that must have run when a module was loaded: none that the source leaves open."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ def judged(code: str, *loads: Load, ran: frozenset[int] = frozenset()) -> dict[s
 
 @pytest.mark.parametrize("code", COMPLETE)
 def test_a_module_that_is_through(code: str) -> None:
-    """Of a module that was loaded to its end, each line is what its mark says."""
+    """Each line of a module that was loaded to its end is judged as its mark says."""
     # GIVEN a source / WHEN it is judged / THEN the marks are those in the source
     code = textwrap.dedent(code).lstrip() + "last = 1  # +\n"
     assert judged(code, bound(code, DONE)) == marks(code)
@@ -230,12 +230,12 @@ end()
 
 
 def test_a_module_that_stands_somewhere() -> None:
-    """What lies before the place has run; what lies after it has not, but for the same loop."""
+    """Lines before the reached one have run; those after it have not, but for the same loop."""
     # GIVEN a main program that is in a loop, in the second line of a statement
     load = Load(True, 9, True, (3, 11))
     # WHEN it is judged
     found = judged(STANDING, load)
-    # THEN so it is
+    # THEN it is as marked: ran, open or never
     assert found == {"+": {1, 2, 4, 5, 6, 7, 8}, "?": {10}, "-": {11, 13, 14}}
 
 
@@ -246,11 +246,11 @@ def test_a_module_that_has_just_begun() -> None:
 
 
 def test_a_main_program_that_has_ended() -> None:
-    """It may have ended by an exception: what lies behind its last function is left open."""
+    """Lines behind the last function of an ended program are left open: it may have raised."""
     # GIVEN a program whose frame is gone, and a function of line 2 in its namespace
     code = "a = 1\ndef work():\n    pass\nstart()\nmore()\n"
     found = judged(code, Load(True, 2, False, (3, 11), 0))
-    # THEN what follows at once was begun, and the rest may have been
+    # THEN the line that follows at once was begun, and the rest may have been
     assert found == {"+": {1, 2, 4}, "?": {5}, "-": set()}
 
 
@@ -351,8 +351,8 @@ def test_what_is_no_code_is_not_claimed(python: tuple[int, int]) -> None:
     "options", [(), pytest.param(("-O",), marks=pytest.mark.stress)], ids=["", "O"]
 )
 def test_no_claim_is_false(options: tuple[str, ...]) -> None:
-    """Differential: whatever is claimed of modules of the standard library, stock coverage saw."""
-    # GIVEN what stock coverage says of the import of a hundred modules
+    """Stock coverage saw each line that is claimed of modules of the standard library."""
+    # GIVEN a hundred modules, imported under stock coverage
     library = sysconfig.get_paths()["stdlib"]
     words = [f"--include={library}/*", *MODULES]
     recorded = blue.recorded([sys.executable, *options], "", words)
@@ -363,7 +363,7 @@ def test_no_claim_is_false(options: tuple[str, ...]) -> None:
     recorded["lines"] = {name: recorded["lines"][name] for name in named & {*recorded["lines"]}}
     compared.add(recorded)
 
-    # THEN no claim is false, and most of what ran is claimed
+    # THEN no claim is false, and most of the lines that ran are claimed
     print(f"{compared.files} modules: {compared.percent:.1f} % of {compared.seen} lines")
     assert compared.files > 80
     assert compared.false == []

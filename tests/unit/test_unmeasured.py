@@ -1,4 +1,4 @@
-"""What is said of processes that are not measured."""
+"""Warnings about processes that are not measured."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from covattach.folder import Folder
 
 
 def test_one_sentence_for_each_reason(tmp_path: Path) -> None:
-    """Those that have the same reason are in one sentence, with what to do about it."""
+    """Processes that have the same reason are in one sentence, with its remedy."""
     lacking = "Traceback …\n_covattach.library.NoCoverage: there is no coverage for Python 3.10\n"
     for pid, text in ((21, lacking), (7, lacking), (8, "Unfit: it runs pypy"), (9, "")):
         (tmp_path / f"fault-of-{pid}").write_text(text)

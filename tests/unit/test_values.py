@@ -73,13 +73,13 @@ SHOWN = [
 
 @pytest.mark.parametrize(("value", "text"), SHOWN, ids=[text for _, text in SHOWN])
 def test_values_are_shown_shortly(value: object, text: str) -> None:
-    """What is of a builtin type is shown, and cut off where it is long."""
+    """A value of a builtin type is shown, and cut off where it is long."""
     assert values.shown(value) == text
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
 def test_nothing_of_the_application_is_called(wrapped: bool) -> None:
-    """Objects that raise whatever is asked of them are named, and never asked anything."""
+    """Objects whose every method raises are named, and none of these is called."""
     for value, name in ((Hostile(), "Hostile"), (Text("x"), "Text"), (Counting([1]), "Counting")):
         del asked[:]
 
@@ -91,7 +91,7 @@ def test_nothing_of_the_application_is_called(wrapped: bool) -> None:
 
 
 def test_a_module_name_that_is_none() -> None:
-    """A class may say of its module what it likes: only a text is believed."""
+    """The `__module__` of a class is believed only if it is a text."""
     kind = type("Odd", (), {"__module__": Hostile()})
 
     assert values.shown(kind()) == "<Odd object>"

@@ -1,4 +1,4 @@
-"""What the screens say: each in words that somebody understands who has not seen it before."""
+"""Words on the screens: plain to somebody who has not seen them before."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NOW: dict[str, Any] = {"python": "3.11.2", "core": "ctrace", "method": "gdb", "p
 
 
 def told(alive: bool = True, **facts: Any) -> list[str]:
-    """Return what `status` says of a session that has these facts."""
+    """Return the lines of `status` for a session with these facts."""
     known = {**NOW, "since": time.time() - 185, **facts}
     return status.lines(Session(7, Folder(Path("/"), "/"), known, alive))
 
@@ -52,7 +52,7 @@ def told(alive: bool = True, **facts: Any) -> list[str]:
     ],
 )
 def test_a_session(facts: dict[str, Any], said: str) -> None:
-    """It is told what is measured, for how long, and how much has run; and how it was begun."""
+    """`status` tells the measuring, since when, the number of lines, and the kind of attach."""
     assert told(**facts) == [said, "Python 3.11.2, core ctrace, attached by gdb"]
 
 
@@ -89,7 +89,7 @@ def python(pid: int, why_not: str) -> Python:
 
 
 def test_reasons_are_said_once() -> None:
-    """What keeps several processes from being attached to is one sentence, with its remedy."""
+    """One obstacle to attaching several processes is one sentence, with its remedy."""
     found = ps.reasons([python(17, "sleeps"), python(170, "sleeps"), python(3, "is ill")])
 
     assert found == {
@@ -99,7 +99,7 @@ def test_reasons_are_said_once() -> None:
 
 
 def test_figures_that_are_not_coverages() -> None:
-    """The table explains its last column, and how much of what is missing ran before."""
+    """The table explains its last column, and counts the missing lines that ran at import."""
     row = Row("TOTAL", 46, 27, 0, 0, 41.3, "41", at_import=16, in_functions=29)
 
     before, bodies = table.legend(row)
@@ -112,7 +112,7 @@ def test_figures_that_are_not_coverages() -> None:
 
 
 def test_a_recording_has_a_legend() -> None:
-    """Marks, times, and what is left out are explained above the lines."""
+    """Marks, times and omissions are explained above the lines."""
     timed = Function("/shop.py", "price", 1, [2, 3], {3}, 1.5)
     running = Function("/shop.py", "keep", 5, [6])
 
@@ -145,7 +145,7 @@ def test_a_function_that_has_but_a_docstring(capsys: pytest.CaptureFixture[str])
 
 
 def test_a_comparison_has_a_legend() -> None:
-    """It says that nothing is recorded, and what the marks stand for."""
+    """A comparison says that nothing is recorded, and explains its marks."""
     found = [Function("/shop.py", "price", 1, [2, 3, 4], {3})]
 
     assert listing.compared(found, "a", "b").splitlines() == [

@@ -123,7 +123,7 @@ def ran(popen):
 
 
 def warm_up():
-    """Import what the ways import, and have what they leave behind by themselves."""
+    """Import all that the ways import, and start the helper processes they leave behind."""
     pool("forkserver", "close")
     executor("fork")
 

@@ -1,4 +1,4 @@
-"""What children of family.py do; every line runs in a child that is a program of its own."""
+"""Work for children of family.py; every line runs in a child that is a program of its own."""
 
 import os
 
