@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import sys
 from collections import deque
+from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 
-from . import frames, greenlets
+from . import faults, frames, greenlets
 from .apart import NAME
 from .codes import Codes
 from .entries import Entries
@@ -36,15 +37,20 @@ def own_tools() -> list[int]:
 
 
 def release(tool: int) -> None:
-    """Switch a tool's global events off, forget its callbacks, and give its id back."""
+    """Switch a tool's global events off, forget its callbacks, and give its id back.
+
+    By steps, for an audit hook of the application's may refuse a callback.
+    """
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
     events = monitoring.events
     names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE", "INSTRUCTION"]
     names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
-    monitoring.set_events(tool, 0)
-    for name in names:
-        monitoring.register_callback(tool, getattr(events, name), None)
-    monitoring.free_tool_id(tool)
+    forget = monitoring.register_callback
+    faults.do_all(
+        partial(monitoring.set_events, tool, 0),
+        *(partial(forget, tool, getattr(events, name), None) for name in names),
+        partial(monitoring.free_tool_id, tool),
+    )
 
 
 def give_back() -> None:
@@ -207,7 +213,9 @@ class SysmonAdoption:
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
         if not was_on or self.monitoring.get_tool(self.tool) != NAME:
             return
+        faults.do_all(self.silence, partial(release, self.tool), self.codes.let_go)
+
+    def silence(self) -> None:
+        """Switch off the events of each code object."""
         for code in list(self.tracer.code_objects):
-            self.monitoring.set_local_events(self.tracer.myid, code, 0)
-        release(self.tracer.myid)
-        self.codes.let_go()
+            self.monitoring.set_local_events(self.tool, code, 0)

@@ -9,10 +9,11 @@ which all tools would feel.  A place is told anew when an event of a code object
 from __future__ import annotations
 
 import sys
+from functools import partial
 from types import CodeType
 from typing import Any
 
-from . import company, frames
+from . import company, faults, frames
 from .calls import CALL, RAISE, RESUME, RETURN, YIELD, Calls, clock
 
 NAME = "covattach trace"
@@ -137,11 +138,16 @@ class MonitorHook:
         if self.has_ended:
             return
         self.is_on, self.has_ended = False, True
-        self.monitoring.set_events(self.tool, 0)
-        for name in self.callbacks():
-            self.monitoring.register_callback(
-                self.tool, getattr(self.monitoring.events, name), None
-            )
+        forget, events = self.monitoring.register_callback, self.monitoring.events
+        faults.do_all(  # an audit hook of the application's may refuse a callback
+            partial(self.monitoring.set_events, self.tool, 0),
+            *(partial(forget, self.tool, getattr(events, name), None) for name in self.callbacks()),
+            self.lift,
+            partial(self.monitoring.free_tool_id, self.tool),
+        )
+
+    def lift(self) -> None:
+        """Take the silences back, once no thread can ask for another."""
         frames.wait_for_others(frames.in_file_of(self.see))
         local = sum(getattr(self.monitoring.events, name) for name in LOCAL)
         for function in list(self.calls.functions.known.values()):
@@ -149,4 +155,3 @@ class MonitorHook:
             if code is not None:
                 self.monitoring.set_local_events(self.tool, code, local)
                 self.monitoring.set_local_events(self.tool, code, 0)
-        self.monitoring.free_tool_id(self.tool)

@@ -10,6 +10,7 @@ from conftest import Interpreter
 from inside import Inside, compile_for, marked
 from running import Target, wait_for
 
+from covattach.errors import PayloadFailed
 from covattach.folder import Folder
 
 Launch = Callable[..., Target]
@@ -82,3 +83,39 @@ def test_what_cannot_be_done_without_is_told(
     wait_for(lambda: words in folder.fault, f"it is told: {words}")
     wait_for(lambda: threads(target) == before, "the agent's thread is gone")
     agent.remove()
+
+
+@pytest.mark.pythons("3.12", "3.14", stress=("3.13", "3.15"))
+def test_monitoring_ends_where_callbacks_are_refused(
+    interpreter: Interpreter, launch: Launch
+) -> None:
+    """An audit hook that raises when callbacks are taken back leaves us no tool, and no events."""
+    # GIVEN a target that is measured by sys.monitoring
+    target = launch(interpreter, "replaced.py", "unmonitored")
+    before = threads(target)
+    with Inside(target) as agent:
+        agent.start(core="sysmon")
+        target.ask("later()")
+
+        # WHEN it comes to refuse callbacks, and the session is to end
+        target.ask("replace()")
+        with pytest.raises(PayloadFailed, match="payload failed"):
+            agent.stop()
+
+        # THEN the tool is given back, and the agent is gone
+        wait_for(lambda: threads(target) == before, "the agent's thread is gone")
+        assert target.ask("tools()") == []
+        assert target.ask("hasattr(sys, 'covattach')") is False
+
+    # AND where it refuses them from the beginning, a session that cannot begin leaves nothing
+    with Inside(target) as agent:
+        with pytest.raises(PayloadFailed, match="payload failed"):
+            agent.start(core="sysmon")
+        wait_for(lambda: threads(target) == before, "the agent's thread is gone")
+        assert target.ask("tools()") == []
+
+    # AND neither does a trace
+    with Inside(target) as agent:
+        with pytest.raises(PayloadFailed, match="payload failed"):
+            agent.ask("trace")
+        assert target.ask("tools()") == []

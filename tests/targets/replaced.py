@@ -97,6 +97,22 @@ def audited():
     sys.addaudithook(hook)
 
 
+def unmonitored():
+    """Let nobody say what `sys.monitoring` is to call."""
+
+    def hook(event, arguments):
+        if event == "sys.monitoring.register_callback":
+            raise RuntimeError("nothing is to be monitored")
+
+    sys.addaudithook(hook)
+
+
+def tools():
+    """Return the names of the tools of `sys.monitoring` that there are, and their events."""
+    used = [one for one in range(6) if sys.monitoring.get_tool(one)]
+    return [[sys.monitoring.get_tool(one), sys.monitoring.get_events(one)] for one in used]
+
+
 def replace():
     """Replace functions in the way that the argument names."""
     globals()[sys.argv[1]]()
