@@ -1,7 +1,7 @@
 """Programs of coverage's own tests of concurrency and of processes, with a gate in each.
 
-They are read from the tests themselves (tools/coverage_tests.py provides them): here stands only
-what each is made of, and behind which of its lines it stops until it is let go on.
+They are read from the tests themselves, which tools/coverage_tests.py provides.  Here stand only
+the parts of each, and the line behind which it stops until it is let go on.
 """
 
 from __future__ import annotations

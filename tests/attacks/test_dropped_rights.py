@@ -1,6 +1,6 @@
-"""A process that had more rights than it has now: nothing that it says counts for more than these.
+"""A process that had more rights than it has now: its claims count for its present rights only.
 
-Nor does anything that it could have changed decide what is opened, loaded or written.
+Nor does any file or setting that it could have changed lead root to open, load or write anything.
 """
 
 from __future__ import annotations

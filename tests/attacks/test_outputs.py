@@ -271,7 +271,7 @@ def test_folders_of_roots_that_they_rename(name: str, whose: str, what: str, the
     # WHEN root reports into it, or into one in it
     attempt(theirs / "shop.py", html="htmlcov" if name == "htmlcov" else "out/htmlcov")
 
-    # THEN what is in it is what was in it
+    # THEN its contents are the same
     assert os.listdir(held) == (["file"] if what == "with a file" else [])
     assert os.fstat(held).st_mtime_ns == facts.st_mtime_ns
     os.close(held)
@@ -445,7 +445,7 @@ def test_a_pip_of_theirs(theirs: Path, tmp_path: Path, monkeypatch: pytest.Monke
     assert "No matching distribution" in failed.value.details
     assert not (theirs / "executed").exists()
 
-    # THEN nothing of theirs is in what it was told
+    # THEN its environment names nothing of theirs
     told = provision.own_environment()
     assert not Path(told["HOME"]).is_relative_to(theirs)
 
@@ -519,7 +519,7 @@ def test_who_is_not_root_goes_on(theirs: Path, monkeypatch: pytest.MonkeyPatch) 
             theirs_too.mkdir()
             (shared / "link").symlink_to(theirs_too)
 
-            # WHEN they report twice / THEN what is up to date stays, and nothing is refused
+            # WHEN they report twice / THEN a page that is up to date stays, and nothing is refused
             report(theirs / "shop.py")
             page = (theirs / "htmlcov" / "shop_py.html").stat()
             report(theirs / "shop.py")

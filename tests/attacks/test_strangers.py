@@ -78,7 +78,7 @@ def test_strangers(tree: Target, users: Users, covattach: Covattach) -> None:
     assert not lines_of(covattach.folder / "coverage.json", "idle.py") & NEVER
     assert [one["pid"] for one in dumped.facts["processes"]] == [tree.pid]
 
-    # AND nobody was asked but by `status`, as what he is, nor anything of theirs removed
+    # AND none was asked but by `status`, as a process of its own, and no folder is removed
     for claim, liar in zip([*claims, "in no tree"], users.liars, strict=True):
         assert liar.path.exists(), claim
         assert set(liar.end().splitlines()) <= {"asked status"}, claim

@@ -22,8 +22,8 @@ NEW = "def f(x):\n    if not x:\n        launch()\n    return 2\n"
 def test_a_source_exchanged_after_the_attach(
     tmp_path: Path, mode: py_compile.PycInvalidationMode, compiled: bool
 ) -> None:
-    """It has changed, whoever compiles it meanwhile, and though its functions begin as before."""
-    # GIVEN a process that has loaded a source, and its agent has told so
+    """An exchanged source has changed, though compiled anew, with functions at the same lines."""
+    # GIVEN a process whose agent has told that it loaded a source
     path = tmp_path / "a.py"
     path.write_text(OLD)
     if compiled:
@@ -44,5 +44,5 @@ def test_a_source_exchanged_after_the_attach(
         path.write_text(NEW)
     py_compile.compile(str(path), invalidation_mode=mode)
 
-    # THEN it is not taken for what was loaded
+    # THEN it is not taken for the loaded text
     assert texts.look([snapshot], noted, str)[str(path)].state == texts.CHANGED

@@ -43,7 +43,7 @@ def test_embedded(minor: str, how: str, start: Start, covattach: Covattach) -> N
     target.tell("")
     target.line("answer")
 
-    # THEN what it called is measured
+    # THEN the function that it called is measured
     facts = covattach("dump", target.pid, "--json", "--no-html").facts
     assert facts["lines"] == 1
     covattach("stop", target.pid, "--no-dump")

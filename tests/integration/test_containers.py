@@ -99,7 +99,7 @@ def test_no_place_to_write_to(
     target = contain(interpreter, "")
     before = target.residue()
 
-    # WHEN it is attached to, THEN that is refused, with what to do about it
+    # WHEN it is attached to, THEN that is refused, with a remedy
     said = covattach.fails(4, "start", target.pid)
     assert "/dev/shm" in said  # noqa: S108
     assert "tmpfs" in said

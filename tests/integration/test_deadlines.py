@@ -42,7 +42,7 @@ def test_a_gil_that_goes_away(
     began = time.monotonic()
     done = covattach.run("start", target.pid, "--timeout", "20s")
 
-    # THEN covattach gives up in time, and says what is left; and that is so
+    # THEN covattach gives up in time, and says truly that the rest ends by itself
     assert time.monotonic() - began < SECONDS
     assert done.code == 5, done.err
     assert LEFT in done.line("Error: ")
@@ -65,7 +65,7 @@ def test_an_interruption_that_undoes_nothing(
     popen.send_signal(signal.SIGINT)
     done = covattach.end(popen, SECONDS)
 
-    # THEN it says what is left; and that is so
+    # THEN it says truly that the rest ends by itself
     assert "has been undone" not in done.err
     assert LEFT in done.line("Interrupted")
     let_go(target, before)
@@ -96,7 +96,7 @@ def test_an_idle_host_keeps_the_gil(
     assert time.monotonic() - began < SECONDS
     assert target.traces() == before
 
-    # AND a Ctrl-C meanwhile says what is so
+    # AND a Ctrl-C meanwhile undoes the attach, as it says
     popen = covattach.begin("start", target.pid)
     wait_for(lambda: target.folders, "the attach")
     wait_for(lambda: gdb_of(popen.pid), "gdb")

@@ -176,7 +176,7 @@ def test_the_last_save_of_a_target_that_was_killed_is_whole_and_recent(
     ran = {2 * int(n) + 2: float(at) for n, at in map(str.split, times.read_text().splitlines())}
     assert len([line for line, at in ran.items() if line not in lines and at > since(folder)]) <= 20
 
-    # AND nothing is missing that had run before it was taken, but for what ran when it began
+    # AND no line is missing that ran before it was taken, but for the one at its start
     between = [line for line, at in ran.items() if since(folder) < at < snapshot.taken]
     assert set(between[1:]) <= lines
     covattach("stop", target.pid, "--no-dump")

@@ -50,7 +50,7 @@ def test_shell(shell: subprocess.Popen[bytes], covattach: Covattach) -> None:
     assert "not a Python process" in covattach.fails(3, "start", shell.pid)
     covattach.fails(8, "dump", shell.pid)
 
-    # AND the shell does what it is told
+    # AND the shell goes on as before
     assert shell.stdin is not None
     shell.stdin.write(b"exit 5\n")
     shell.stdin.close()
@@ -244,7 +244,7 @@ def test_root_without_the_right(launch: Callable[..., Target], covattach: Covatt
 
 def test_another_process_has_the_number(launch: Callable[..., Target]) -> None:
     """Nothing is written into a process that has got the PID of one that has ended."""
-    # GIVEN what is known of a process that was started earlier than the one with its PID now
+    # GIVEN a process that was started earlier than the one with its PID now
     target = launch(interpreters()[-1], "idle.py", "sleep")
     process = Process(target.pid)
     process.start_time -= 1

@@ -96,7 +96,7 @@ def test_lines_are_exactly_those_that_execute_after_the_attach(
     target.ask("suspended.close()")
     facts = covattach("dump", target.pid, "--json").facts
 
-    # THEN it is there, with what was there before
+    # THEN its lines are there, with those of before
     assert lines_of(data_file, MIXTURE) == running | marked(MIXTURE, "# once")
     assert {name: type(facts[name]) for name in DUMP} == DUMP
     assert Path(facts["html"]).is_file()

@@ -57,7 +57,7 @@ def test_import_time_is_told_apart(
     (page,) = pages.glob("*imports_later_py.html")
     assert lines_of_kind(page, "imp") == set()
 
-    # AND the figures add up, and say what share of the functions ran
+    # AND the figures add up, also the share of the functions that ran
     facts = done.facts
     kinds = ("lines", "lines_at_import", "lines_undecided", "lines_never_seen")
     assert sum(facts[name] for name in kinds) == facts["statements"]
@@ -68,14 +68,14 @@ def test_import_time_is_told_apart(
     assert f"{at_import} ran before the attach, when modules were imported." in said
     assert "62% of functions" in (pages / "index.html").read_text()
 
-    # AND stock coverage shows what was measured only
+    # AND stock coverage shows the measured lines only
     command = [sys.executable, "-m", "coverage", "report", "--format=total", "--precision=4"]
     stock = subprocess.run(
         command, cwd=covattach.folder, capture_output=True, text=True, check=True
     )
     assert float(stock.stdout) == pytest.approx(facts["percent"], abs=1e-4)
 
-    # WHEN the target is killed / THEN what it has saved by itself says the same
+    # WHEN the target is killed / THEN its autosave says the same
     (folder,) = target.folders
     before = os.stat(folder / "snapshot").st_mtime if (folder / "snapshot").exists() else 0.0
     wait_for(
@@ -197,7 +197,7 @@ def test_sources_in_a_fresh_checkout(
     assert set(names["cart.py"]["executed_lines"]) == {14, *at_import}
     assert "1 file of which nothing ran" in " ".join(done.err.split())
 
-    # AND nothing has changed, and what ran at import is known
+    # AND no source counts as changed, and the lines at import are known
     assert "Changed" not in done.err
     (page,) = (covattach.folder / "htmlcov").glob("*cart_py.html")
     assert lines_of_kind(page, "imp") == at_import

@@ -91,7 +91,7 @@ def test_killed(
     wait_for(target.is_well, "the target to run")
     assert target.ask("1 + 1") == 2
 
-    # AND it can be measured; afterwards nothing is left but what ends by itself
+    # AND it can be measured; afterwards the agents' threads end, and nothing is left
     covattach("start", target.pid)
     assert target.ask("later(3)") == 3
     covattach("stop", target.pid, "--no-html")

@@ -72,7 +72,7 @@ def test_two_requests(
     assert priced == {line for line in marked(SHOP) if line > end}
     assert number_of("ORDERS.pop") in lines_in(data_file, "")
 
-    # AND what Flask does for every request is in both
+    # AND lines of Flask that every request runs are in both
     flask = {name: lines for name, lines in shared(data_file).items() if "/flask/" in name}
     assert any(flask.values()), "no line of Flask is in both windows"
 

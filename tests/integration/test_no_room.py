@@ -208,7 +208,7 @@ def test_no_room_for_the_last_snapshot(
 
     wait_for(is_off, "the end of its time")
 
-    # THEN what was measured is still there to be taken
+    # THEN the measured lines can still be had
     covattach("stop", target.pid, "--no-html")
     assert has_later(covattach.folder / ".coverage")
     target.ask("__import__('resource').setrlimit(1, (-1, -1))")

@@ -99,7 +99,7 @@ def test_dumps_that_begin_anew(
         union |= snapshot.files.get(str(source), set())
         assert missing(union, counts) == set()
 
-    # THEN together they have all, and what came before is not in what comes after
+    # THEN together they have all lines, and none that a dump has reset comes again
     assert missing(union, counts) == set()
     covattach("dump", target.pid, "--no-html", "--reset")
     covattach("stop", target.pid, "--no-html")

@@ -62,7 +62,7 @@ def test_one_attach(
     tmp_path: Path,
 ) -> None:
     """Start, three dumps and stop attach gdb to the target once."""
-    # GIVEN a target, and a gdb that notes what it is told
+    # GIVEN a target, and a gdb that notes its commands
     target = launch(interpreter, "states.py", state)
     real = shutil.which("gdb")
     assert real is not None

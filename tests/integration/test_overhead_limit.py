@@ -21,7 +21,7 @@ def test_a_hot_loop_is_left_alone(
     target = launch(interpreter, "busy.py", "hot")
     done = covattach("start", target.pid, "--core", "ctrace", "--max-overhead", "20")
 
-    # AND is told of what that costs before anything is done
+    # AND the cost is told before anything is done
     told = f"Until `covattach stop {target.pid}`, CPU-bound Python code takes"
     assert 0 <= done.err.find(told) < done.err.find("attaching")
 
@@ -39,7 +39,7 @@ def test_a_hot_loop_is_left_alone(
     assert target.ask(traced) == 0
     assert target.ask("hasattr(sys, 'covattach')") is False
 
-    # AND what ran until then is there, with the reason, and a new start and windows are refused
+    # AND its lines until then are there, with the reason; a new start and windows are refused
     done = covattach("dump", target.pid, "--no-html")
     assert "Measuring was taken off at" in done.err
     data = coverage.CoverageData(str(covattach.folder / ".coverage"))

@@ -73,7 +73,7 @@ def test_the_same_lines(
     tmp_path: Path,
 ) -> None:
     """The lines of all processes are exactly those that stock coverage has from that moment on."""
-    # GIVEN what stock coverage has of a program
+    # GIVEN the lines that stock coverage has of a program
     program = tmp_path / "multi.py"
     program.write_text(OF_PROCESSES[name].text(GATE))
     # From 3.14 on `multiprocessing` forks from a server, which has not executed the program.

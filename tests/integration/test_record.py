@@ -152,7 +152,7 @@ def test_a_view_of_django(
         # AND it is not measured any more
         assert covattach.fails(8, "dump", worker)
 
-        # WHEN there is a session that knows the load, THEN new is just what the request needs
+        # WHEN there is a session that knows the load, THEN only the request's own lines are new
         covattach("start", worker)
         load.have_come(5)
         facts = covattach("record", worker, "--new", "--json", *asking(port, "/stock")).facts
@@ -209,7 +209,7 @@ def test_the_target_is_left_as_it_was(target: Target, covattach: Covattach) -> N
     assert "Comparing the windows 'mine' and 'mine'; nothing is recorded." in said
     assert "The same lines ran in both." in said
 
-    # AND what is measured is told in words
+    # AND `status` tells the measuring in words
     said = covattach("status", target.pid).err
     assert f"Process {target.pid}: " in said
     assert "measuring lines, begun " in said
@@ -345,7 +345,7 @@ def test_several_by_name(
     assert [one["pid"] for one in covattach("status", "--name", name, "--json").facts] == pids
     facts = covattach("dump", f"--name={name}", "--json", "--no-html").facts
 
-    # THEN it is one data file, with what ran in either
+    # THEN it is one data file of both processes
     assert (facts["pid"], facts["pids"]) == (None, pids)
     covattach("stop", first.pid, "--no-dump")
     assert [
@@ -373,6 +373,6 @@ def test_a_whole_server(
     assert sorted(done.facts["pids"]) == sorted([server.pid, int(first), int(second)])
     assert functions(done.facts, SHOP) == ["price", "discounted"]
 
-    # AND only what was measured before is so now
+    # AND only the process that was measured before is measured now
     assert covattach.fails(8, "dump", first)
     covattach("stop", second, "--no-dump")

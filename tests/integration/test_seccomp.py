@@ -42,7 +42,7 @@ def test_filter_that_answers_with_an_error(
     covattach("stop", target.pid, "--no-dump")
     target.assert_untouched(before)
 
-    # AND one that refuses what a session needs makes it fail, and no more
+    # AND a filter that refuses a socket makes the start fail, and does no harm
     target = launch(interpreter, "filtered.py", "error", "deny", SOCKET)
     before = target.residue()
     assert "Operation not permitted" in covattach.run("start", target.pid).err

@@ -107,7 +107,7 @@ def test_every_call_of_a_module(steady: Target, trace: Trace) -> None:
     # WHEN a target with two threads that call functions of two modules is traced
     running = trace(steady, "--include", "called.py", "--json", *ALL)
 
-    # THEN it is what the target has noted itself
+    # THEN the trace equals the target's own list
     assert_complete(running, steady)
     done = running.end()
     assert f"{CALLS:,} calls shown, 0 dropped" in done.err
@@ -141,7 +141,7 @@ def test_beside_a_session(steady: Target, trace: Trace, covattach: Covattach) ->
     assert_complete(running, steady)
     running.end(signal.SIGTERM)
 
-    # AND the session knows what ran during it, and goes on
+    # AND the session goes on
     assert covattach("status", steady.pid, "--json").facts[0]["alive"]
     covattach("dump", steady.pid, "--format", "json", "--no-html")
 
@@ -197,10 +197,10 @@ def test_hostile_arguments(steady: Target, trace: Trace) -> None:
     # GIVEN a target, traced with arguments and returns
     running = trace(steady, "--args", "--returns", "--function", "taking", *ALL)
 
-    # WHEN it passes objects that note what they are asked
+    # WHEN it passes objects that note each use
     asked = steady.ask("pass_hostile()")
 
-    # THEN they are asked nothing, and named
+    # THEN they are not used, and are named
     (call, _) = running.lines(2)
     assert asked == []
     hostile = "<__main__.Hostile object>"
@@ -222,7 +222,7 @@ def test_a_reader_that_sleeps(hot: Target, trace: Trace) -> None:
     running.popen.send_signal(signal.SIGINT)
     done = running.end(signal.SIGCONT)
 
-    # THEN it is told what is missing, and what it has cost
+    # THEN the dropped calls and the cost are told
     dropped = done.err.partition(" calls shown, ")[2].partition(" dropped")[0]
     assert int(dropped.replace(",", "")) > 0
     assert "of the target's time; it was paused for" in done.err

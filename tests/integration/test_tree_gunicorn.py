@@ -153,13 +153,13 @@ def check(
     covattach("dump", server.master.pid, "--no-html")
     second = contexts(covattach.folder / ".coverage")
 
-    # THEN the report has what the requests have run, and who has run it
+    # THEN the data have the lines of the requests, with each worker's role
     for found in (first, second):
         assert of_functions({line for lines in found.values() for line in lines}) == marked(SHOP)
         assert any(context.startswith(ROLES[worker]) for context in found)
     assert len(second) > 2
 
-    # AND only what the killed worker was about to answer has failed
+    # AND only the requests that the killed worker had have failed
     assert len(load.failures) <= len(load.threads) or losses_of_its_own(worker)
 
     # AND after `stop` the server goes on, and nothing is left

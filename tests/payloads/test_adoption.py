@@ -157,7 +157,7 @@ def test_a_generator_that_was_measured_before(
             agent.start("ctrace" if core == "ctrace" else None)
             target.ask("pause.release()")
 
-            # THEN what it goes on with is there
+            # THEN its next lines are there
             expected = marked("again.py", "# on")
             assert agent.points_until("again.py", expected) >= expected
             agent.stop()

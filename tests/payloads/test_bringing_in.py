@@ -236,7 +236,7 @@ def test_where_all_imports_wait(interpreter: Interpreter, first: str, launch: La
     # GIVEN such a program, which may have imported coverage
     target = launch(interpreter, "company.py", "none", options=("-X", "lazy_imports=all"))
     target.ask(f"{first} and None")
-    # WHEN it is measured, THEN what it does is in a dump
+    # WHEN it is measured, THEN its lines are in a dump
     with Inside(target) as agent:
         agent.start()
         target.ask("later()")

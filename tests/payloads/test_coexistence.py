@@ -44,7 +44,7 @@ def test_that_of_a_thread_is_named(interpreter: Interpreter, launch: Launch) -> 
 
 def is_named(target: Target) -> None:
     """Fail unless a target that traces new threads, or one thread, is refused with the name."""
-    # GIVEN what it is before
+    # GIVEN its residue before
     before = target.residue()
     # WHEN it is to be measured by trace functions, THEN that is refused with the name
     with Inside(target) as agent, pytest.raises(NotNow, match=r"__main__\.follow"):
@@ -63,7 +63,7 @@ def test_a_trace_function_beside_sysmon(interpreter: Interpreter, how: str, laun
     target = launch(interpreter, "company.py", how)
     before = target.residue()
     with Inside(target) as agent:
-        # WHEN it is measured, THEN both see what runs
+        # WHEN it is measured, THEN both see its lines
         agent.start("sysmon")
         measures(agent, target)
         assert target.ask("traced_on()") is True
@@ -112,7 +112,7 @@ def test_a_profiler(interpreter: Interpreter, how: str, core: str, launch: Launc
     # GIVEN a target that is profiled
     target = launch(interpreter, "company.py", how)
     with Inside(target) as agent:
-        # WHEN it is measured, THEN both see what runs
+        # WHEN it is measured, THEN both see its lines
         agent.start("ctrace" if core == "ctrace" else None)
         measures(agent, target)
         assert target.ask("profiled_on()") is True

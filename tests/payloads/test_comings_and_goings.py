@@ -51,7 +51,7 @@ def test_a_debugger_comes_and_goes(interpreter: Interpreter, launch: Launch) -> 
         # THEN a dump says so
         assert "__main__.tool" in warnings_of(agent)
 
-        # WHEN it has gone, THEN everything is measured again, and what was missed is still told
+        # WHEN it has gone, THEN all is measured again, and the gap is still told
         target.ask("leave()")
         assert "has had threads until" in warnings_of(agent)
         assert target.ask("work()") == []
@@ -146,17 +146,17 @@ def test_a_profiler_that_is_put_back(interpreter: Interpreter, launch: Launch) -
 @pytest.mark.pythons("3.9", "3.11", "3.13", stress=("3.10", "3.12"))
 def test_what_a_debugger_has_left_behind(interpreter: Interpreter, launch: Launch) -> None:
     """Trace functions on frames of threads that are not traced any more are in nobody's way."""
-    # GIVEN a target from which a debugger has gone, but for what it left on frames
+    # GIVEN a target whose debugger has gone, but left its functions on frames
     target = launch(interpreter, "comings.py", "left")
     before, frames = target.residue(), target.ask("functions_of_frames()")
     assert "tool" in frames
     with Inside(target) as agent:
-        # WHEN it is measured, THEN that works, and nothing is called
+        # WHEN it is measured, THEN that works, and none of these is called
         agent.start("ctrace")
         target.ask("work()")
         assert agent.points_until("comings.py", RAN) >= RAN
         agent.stop()
     ended(target, before)
-    # AND what was left behind is there again
+    # AND these functions are on the frames again
     assert target.ask("functions_of_frames()") == frames
     assert target.ask("seen") == []

@@ -82,7 +82,7 @@ def test_threads_that_never_wake(
         assert target.ask("later()") == 1
         lines = agent.stop().files
 
-    # THEN only what ran is there, and nothing is kept
+    # THEN only its own lines are there, and nothing is kept
     assert marked("idle.py", "# later", "len(lines)") in lines.values()
     wait_for(lambda: len(target.traces()["threads"]) == len(before["threads"]), "the end")
     target.assert_untouched(before)

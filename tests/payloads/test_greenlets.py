@@ -100,7 +100,7 @@ def test_stop_and_start_again(interpreter: Interpreter, kind: str, launch: Launc
     # THEN no trace function is left in them
     assert target.ask(TRACED) == []
 
-    # WHEN they are resumed in another session, THEN that has what happens
+    # WHEN they are resumed in another session, THEN that has their arcs
     assert measured(target, "ctrace", branch=True) == happening()
 
     # AND nobody follows their switches any more

@@ -116,7 +116,7 @@ def test_a_main_program_that_has_ended(
         agent.start()
         loads = agent.dump().loads.of(str(path))
 
-        # THEN what it has surely reached is told, and not that it is through
+        # THEN the line that it has surely reached is told, and not that it is through
         line = 1 + THREADED.splitlines().index("def late():" if how == "ends" else "def work():")
         (load,) = loads
         assert (load.main, load.reached, load.standing) == (True, line, False)

@@ -98,7 +98,7 @@ def branches(arcs: set[Any]) -> set[Any]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_same_branches(interpreter: Interpreter, kind: str, launch: Launch) -> None:
     """The sysmon core has all lines, all branches that were taken, and no arc that was not."""
-    # GIVEN what stock coverage has from the gate on, by both cores
+    # GIVEN stock coverage's arcs and lines from the gate on, by both cores
     happened = reference(interpreter, launch, kind, "arcs")
     lines = reference(interpreter, launch, kind, "lines")
     stock = reference(interpreter, launch, kind, "arcs", "sysmon")

@@ -42,7 +42,7 @@ def test_nothing_is_listened_to_in_vain(
         assert target.ask("events()") == [[one for one in ALL if one in ["half", *inner]], ALL]
         assert lines(agent.points("quiet.py")) >= RUN
 
-        # WHEN what was left runs too, THEN nothing is listened to
+        # WHEN the other lines run too, THEN no event is on any more
         target.ask("run(True)")
         assert set(target.ask("events()")[0]) <= {*inner, *(["half"] if branch else [])}
         assert lines(agent.points("quiet.py")) >= RUN | OTHER_HALF

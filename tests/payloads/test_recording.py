@@ -91,7 +91,7 @@ def test_a_window_ends_with_its_lease(interpreter: Interpreter, launch: Launch) 
         # WHEN the first one dies
         os.close(lease)
 
-        # THEN the window before goes on, with what runs now
+        # THEN the window before goes on, with the lines that run now
         wait_for(lambda: agent.ask("status")[0]["window"] == "before", "the window to end")
         target.ask("run('second')")
         windows = agent.dump().windows

@@ -52,7 +52,7 @@ def test_what_is_replaced_is_not_used(
         assert abs(facts["since"] - time.time()) < 1000
     wait_for(lambda: threads(target) == before, "the agent's thread is gone")
 
-    # AND nothing of what is replaced was called
+    # AND no replaced function was called
     assert target.ask("called") == []
 
 

@@ -111,7 +111,7 @@ def fails_and_is_undone(
         # AND all is undone
         assert_ended(agent, before)
 
-    # AND a session that follows measures what runs
+    # AND the next session measures the lines that run
     with Inside(target) as agent:
         agent.start(core)
         target.ask("later()")
@@ -175,7 +175,7 @@ def test_no_ctypes(interpreter: Interpreter, launch: Launch) -> None:
         # THEN the user is told
         assert any("the target's Python has no _ctypes" in warning for warning in warnings)
 
-        # AND what runs in a new thread is there, and nothing else
+        # AND exactly the lines of a new thread are there
         target.ask("threading.Thread(target=later).start()")
         expected = marked("idle.py", "# later", "len(lines)")
         assert agent.points_until("idle.py", expected) == expected

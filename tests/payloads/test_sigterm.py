@@ -82,7 +82,7 @@ def test_one_that_leaves_it_to_the_default_anew(interpreter: Interpreter, launch
     with Inside(target) as agent:
         agent.start()
         target.ask(C_SIGNAL.format("None"))
-        # WHEN a moment later it comes, THEN it ends by it, and what was measured is saved
+        # WHEN a moment later it comes, THEN the target ends by it, and its lines are saved
         wait_for(lambda: int(target.status("SigCgt"), 16) >> 14 & 1, "it is caught again")
         os.kill(target.pid, signal.SIGTERM)
         assert target.wait() == -signal.SIGTERM

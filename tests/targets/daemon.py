@@ -1,7 +1,7 @@
 """Becomes a daemon when the file `go` is there: two forks, and every descriptor closed.
 
-The daemon leaves its PID in the file `pid`, works until that is gone, and opens nothing for itself
-but its standard streams: these must be 0, 1 and 2.
+The daemon leaves its PID in the file `pid`, and works until that is gone.  It opens nothing but
+its standard streams, which must be 0, 1 and 2.
 """
 
 import os

@@ -49,8 +49,8 @@ def fork(first, last):
 def fork_in_threads(first, count):
     """Have children from two threads at a time; return the statuses that are not 0.
 
-    Not with Python's own warning of that: in a child that is forked while it is printed, the lock
-    of its standard error would be held for ever.
+    Python's own warning must be off: a child that is forked while it is printed would find the
+    lock of its standard error held for ever.
     """
     found = []
 

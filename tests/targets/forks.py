@@ -1,7 +1,7 @@
 """Forks now and then, as its first argument says, and notes which threads were there meanwhile.
 
-`answer` forks when it is told to; `often` does so 40 times a second, and `sleep` after each sleep,
-as servers do that fork for each request; `always` does nothing else.  Standard input ends it.
+`answer` forks when it is told to; `often` forks 40 times a second, as servers do for requests;
+`sleep` forks after each sleep; `always` does nothing else.  The end of standard input ends it.
 """
 
 import os

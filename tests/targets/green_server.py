@@ -1,7 +1,7 @@
 """A server of gevent's with everything patched, whose requests are greenlets; prints its port.
 
-Lines that are executed after the attach end in a comment: `# resumed` in requests that were
-waiting then, `# tea` and `# milk` in those for that, `# both` in all that come later.
+Lines that run after the attach end in a comment: `# resumed` in requests that were waiting then,
+`# tea` or `# milk` in later requests for that, `# both` in all later ones.
 """
 
 import gevent.monkey

@@ -1,8 +1,8 @@
 """Tells covattach the lies in its argument, as a process that has been taken over can.
 
-Its argument is JSON: `name` of its session's folder, `facts` in there, `count` of such folders,
-`files` that it says to have executed, with lines, `more` in its replies, and whether it `answers`,
-or has `saved` that and ended.  It prints what it is asked.
+Its argument is JSON: the `name`, `facts` and `count` of its session folders, the `files` with lines
+that it claims to have executed, and `more` for its replies.  It `answers`, or has `saved` all that
+and ended.  It prints the requests it gets.
 """
 
 import contextlib

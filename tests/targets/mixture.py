@@ -1,7 +1,7 @@
 """Runs code of every kind before anybody attaches: a loop in main, threads, asyncio, a generator.
 
-Lines that are executed after the attach end in a comment: `# on` for those that go on by
-themselves, `# once` for those that the test asks for.
+Lines that run after the attach end in a comment: `# on` if they go on by themselves, `# once` if
+the test asks for them.
 """
 
 import asyncio

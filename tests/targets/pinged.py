@@ -1,6 +1,6 @@
 """Is sent signals: the C handler of each writes the signal's number to a pipe, the first argument.
 
-The second argument is what the main thread does meanwhile: "busy", or "idle" in a system call.
+The second argument is the main thread's state meanwhile: "busy", or "idle" in a system call.
 """
 
 import os

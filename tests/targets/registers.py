@@ -1,7 +1,7 @@
 """Keeps a pattern in all registers, and says so if it is not there any more.
 
-Meanwhile the thread does one of two things, without the GIL: it goes round in a loop, or it waits
-in a `poll` of its own, with no function of the C library around it that might keep registers too.
+Meanwhile the thread, without the GIL, goes round in a loop or waits in a `poll` of its own.
+No function of the C library is around that `poll`, which might keep registers too.
 The machine code is made here: loads of all registers, the loop or the system call, and stores.
 """
 
@@ -82,8 +82,8 @@ def covered(first):
 def keep(middle):
     """Do so for ever, with `middle` between load and store: SPIN or POLL.
 
-    Every other time the lower half of the vector registers is not in use: the processor then
-    saves the others alone, as in glibc's memcpy, and it is there that gdb 13 errs.
+    Every other time the lower half of the vector registers is not in use.  The processor then
+    saves the others alone, as in glibc's memcpy; there gdb 13 errs.
     """
     turns = [(*function(first, middle), *areas(first)) for first in (0, COUNT // 2)]
     for hold, _, loaded, stored in itertools.cycle(turns):

@@ -1,7 +1,7 @@
 """Threads with small stacks, or a main thread that waits on an alternate one: as the argument says.
 
-A number is the size of the threads' stacks; "alternate": the main thread waits in a signal handler
-of C, on a stack of 8 KB.
+A number is the size of the threads' stacks.  With "alternate" the main thread waits in a signal
+handler of C, on a stack of 8 KB.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
 """Is in one state, the one that its argument names, for ever; says so if it came to harm.
 
-Each state is one in which an attach could do harm: inside the allocator, the garbage collector,
-the import system or memcpy, with the GIL fought over, or blocked in a system call.
+In each state an attach could do harm: inside the allocator, the garbage collector, the import
+system or memcpy, with the GIL fought over, or blocked in a system call.
 """
 
 import array

@@ -61,7 +61,7 @@ def test_coverage_reads_what_we_write(source: Path) -> None:
     report = stock(folder, "report")
     stock(folder, "html")
 
-    # THEN they find what ran, and the file is still ours
+    # THEN they find the lines that ran, and the file is still ours
     assert report.splitlines()[2].split() == ["app.py", "3", "1", "67%"]
     assert (folder / "htmlcov" / "index.html").exists()
     datafile.ensure_ours(folder / ".coverage")
@@ -278,7 +278,7 @@ def test_an_interrupted_write_changes_nothing(error: type[BaseException], source
 
 def test_a_place_that_cannot_be_written_to_is_named(source: Path) -> None:
     """Where the data file cannot be, the error says so, with the remedy."""
-    # GIVEN a place below what is no folder
+    # GIVEN a path below a file
     path = source / ".coverage"
 
     # WHEN a data file is written there / THEN that fails with one sentence

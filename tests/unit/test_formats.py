@@ -53,7 +53,7 @@ def test_lines_that_ran_at_import(
     monkeypatch.chdir(tmp_path)
     report = made(tmp_path, how, branch)
 
-    # THEN JSON tells them apart, whatever they count as
+    # THEN JSON tells them apart, however they are counted
     told = json.loads(report.outputs["json"].read_text())
     (facts,) = told["files"].values()
     assert set(facts["import_lines"]) == AT_IMPORT
@@ -76,6 +76,6 @@ def test_lines_that_ran_at_import(
     }
     assert f" {len(lines)} " in report.outputs["text"].read_text()
 
-    # AND what the command says is coverage's plain figure
+    # AND the command gives coverage's plain figure
     assert (report.statements, report.lines) == (8, 1)
     assert report.percent == pytest.approx(100 * 1 / (10 if branch else 8))

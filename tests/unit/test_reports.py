@@ -254,7 +254,7 @@ def test_nothing_ran_is_no_error(place: Place) -> None:
     # WHEN the reports are made
     report = place.render(*ALL, html=True)
 
-    # THEN they are empty, can be parsed, and do not show what ran before
+    # THEN they are empty, can be parsed, and show no line of the former report
     assert (report.files, report.lines, report.statements, report.percent) == (0, 0, 0, 0.0)
     assert report.warnings == [NOTHING_RAN]
     assert report.html
@@ -344,7 +344,7 @@ def test_a_plugin_that_is_not_there_is_named(place: Place) -> None:
 
 def test_changed_sources_are_named(place: Place) -> None:
     """A source that has changed since the session began is in the report, and in a warning."""
-    # GIVEN files that were written after the session began: what ran fits the one, not the other
+    # GIVEN two files written after the session began: the lines that ran fit only one of them
     old, new = place.add("old.py"), place.add("new.py", "# new\n" + CODE)
     place.since = time.time() - 100
     place.dump({old: ARCS, new: ARCS})
@@ -435,7 +435,7 @@ def test_files_that_never_ran_have_no_percent(place: Place) -> None:
     # WHEN a report is made
     report = place.render(**settings)
 
-    # THEN what was asked for is in it, 0 % where nothing ran; coverage lists the same
+    # THEN the chosen sources are in it, 0 % where nothing ran; coverage lists the same
     percents = {row.name: row.shown for row in report.rows}
     assert percents.keys() == {"app/main.py", "app/__init__.py", "app/idle.py"}
     assert percents["app/idle.py"] == "0"

@@ -187,10 +187,10 @@ GOOD = encode("lines", {"/a.py": [1, 2], "/b.py": [3]})
 )
 def test_a_damaged_header_is_refused(damage: dict[str, Any]) -> None:
     """A damaged header is refused in one sentence with one remedy."""
-    # GIVEN a good header with one field that is not
+    # GIVEN a good header with one bad field
     header, blob = GOOD
 
-    # WHEN it is decoded / THEN it is refused, and for the user to understand
+    # WHEN it is decoded / THEN it is refused in words for the user
     with pytest.raises(SnapshotError) as caught:
         decode({**header, **damage}, blob)
     assert caught.value.message.startswith("The snapshot of the target is damaged: ")
@@ -253,7 +253,7 @@ def test_random_damage_raises_nothing_else(seed: int, tmp_path: Path) -> None:
     except SnapshotError:
         return  # THEN it is refused
 
-    # THEN, or else, what it holds is possible
+    # THEN, or else, all its line numbers are possible
     arcs: Any = [arc for held in snapshot.files.values() for arc in held]
     assert all(abs(end) <= HIGHEST_LINE for arc in arcs for end in arc)
 

@@ -70,7 +70,7 @@ def test_a_mark_in_the_middle_of_a_save(snapshots: Snapshots) -> None:
 
     meanwhile(snapshots, snapshots, "map_canonical", go_on)
 
-    # WHEN it is read, THEN it has what there was when it was begun, by windows
+    # WHEN it is read, THEN it has the lines of the moment it was begun, by windows
     found = read(snapshots)
     assert found.files == {"/a.py": {1, 2, 3, 4}}
     assert {name: files for name, files in found.windows.items() if files.get("/a.py")} == {

@@ -1,6 +1,6 @@
 """Has children in every way there is; answers in its only thread.
 
-A line that a child executes has the way's name in its comment, after `#:`; what the parent executes
+A line that a child executes has the way's name in its comment, after `#:`; a line of the parent's
 before the fork has `parent`.  Every way returns the PIDs of the children that have worked.
 """
 
