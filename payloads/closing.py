@@ -56,6 +56,7 @@ class Closing:
             agent.door.close,
             agent.calm_down,
             agent.session.end,
+            agent.door.calm,
             self.part,
         ]
 

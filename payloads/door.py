@@ -11,6 +11,7 @@ import _socket
 import contextlib
 import os
 import select
+import sys
 import time
 from typing import Any
 
@@ -29,6 +30,8 @@ A_SECOND = 10
 REST = 50
 BREATH = 0.2  # seconds after which it is tried again to let a caller in
 LOOK = 10.0  # seconds after which is looked whether all is still ours; mostly `poll` tells of it
+BEARABLE = 0.05  # seconds of the GIL's switch interval; the usual one has 0.005
+HURRY = 0.0002  # as launch.py has it
 NAP = 0.02  # seconds, while nothing can be waited at
 
 
@@ -51,6 +54,7 @@ class Door:
         self.used = 0.0
         self.allowed, self.since = float(AT_ONCE), time.monotonic()
         self.rests_until = 0.0
+        self.interval = 0.0  # the application's, while we hurry
 
     def open(self, path: str) -> None:
         """Listen at `path`, in a folder of mode 0700; raises OSError.
@@ -100,14 +104,33 @@ class Door:
 
         None is returned after `seconds` (None: for ever), and now and then before.
         """
+        self.calm()
         self.rest()
         if not self.is_whole():
             self.new_poll().poll(1000 * NAP)
             return LOST
         ready = self.wait(seconds)
-        if not self.is_whole():
-            return LOST
-        return self.attend(ready)
+        self.hurry()
+        found = self.attend(ready) if self.is_whole() else LOST
+        if found in (SENT_AWAY, LOST, None):
+            self.calm()
+        return found
+
+    def hurry(self) -> None:
+        """Have the GIL change hands often until `calm`, where the application has it do so seldom.
+
+        Each of our system calls would have us wait for so long.
+        """
+        interval = sys.getswitchinterval()
+        if interval > BEARABLE:
+            self.interval = interval
+            sys.setswitchinterval(HURRY)
+
+    def calm(self) -> None:
+        """Give the application's switch interval back, unless it has set another meanwhile."""
+        interval, self.interval = self.interval, 0.0
+        if interval and sys.getswitchinterval() < 2 * HURRY:
+            sys.setswitchinterval(interval)
 
     def wait(self, seconds: float | None) -> set[int]:
         """Wait for that time at the most; return the numbers of what is ready."""

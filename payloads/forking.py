@@ -53,6 +53,7 @@ class Forking:
                 agent.tracing.close,
                 agent.tracing.end,
                 lambda: agent.door.close(at_once=True),
+                agent.door.calm,
                 agent.sigterm.give_back,
             )
             goes_on = agent.session.goes_on_in_child()

@@ -151,3 +151,20 @@ def test_a_gdb_that_hangs(
         assert NO_HOLD in done.line("Error: ")
     assert target.is_well()
     target.assert_untouched(before)
+
+
+@pytest.mark.stress
+@pytest.mark.pythons("3.11", "3.14")
+def test_seldom_switches(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
+    """A target whose busy threads give the GIL up once in 3 s is measured, asked and left."""
+    # GIVEN such a target
+    target = launch(interpreter, "idle.py", "busy")
+    target.ask("sys.setswitchinterval(3)")
+
+    # WHEN it is measured, THEN each command comes to its end
+    covattach("start", target.pid)
+    covattach("dump", target.pid, "--no-html")
+    covattach("stop", target.pid, "--no-dump")
+
+    # AND the interval is what it was
+    assert target.ask("[sys.getswitchinterval(), sys.setswitchinterval(0.005)]") == [3.0, None]
