@@ -301,7 +301,7 @@ def test_configurations(tmp_path: Path, attack: str) -> None:
 
 
 def test_a_long_command_line() -> None:
-    """It is cut off."""
+    """A long command line is cut off."""
     command = [sys.executable, "-c", "input()", *["x" * 100_000] * 10]
     with subprocess.Popen(command, stdin=subprocess.PIPE) as popen:
         assert len(wait_for(lambda: Process(popen.pid).command, "it runs")) <= LONGEST_COMMAND

@@ -122,7 +122,7 @@ def test_a_root_with_fewer_rights(launch: Launch, users: Users, covattach: Covat
 
 
 def test_a_root_of_another_user_namespace() -> None:
-    """It is root outside, too, but may read root's own files only."""
+    """A root of another user namespace, though root outside too, may read root's own files only."""
     with subprocess.Popen(
         ["/usr/bin/unshare", "--user", "--map-root-user", "/bin/sh", "-c", "echo ready; read line"],
         stdin=subprocess.PIPE,

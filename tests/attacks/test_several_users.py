@@ -1,4 +1,4 @@
-"""Processes of several users in one report: each source is shown on the word of who may read it."""
+"""Processes of several users in one report: a source is shown on the word of its readers only."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_what_only_others_may_read(first: str, users: Users, covattach: Covattac
 
 
 def test_what_both_have_named(users: Users, covattach: Covattach) -> None:
-    """It is shown on the word of the one that may read it, whoever comes first."""
+    """A file that two processes name is shown on the word of the one that may read it."""
     secrets = {uid: users.private(uid, f"of_{uid}.py") for uid in (OTHER, THIRD)}
     for uid in secrets:
         lying(users, uid, list(secrets.values()))

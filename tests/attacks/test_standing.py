@@ -134,7 +134,7 @@ def test_more_rights_than_its_user(
 
 
 def test_pyrasite_and_another_users_process(users: Users, covattach: Covattach) -> None:
-    """It gets in by a PID, and nobody could look who has it by then."""
+    """Pyrasite is refused for another user's process: it cannot tell who has the PID by then."""
     liar = users.lying(OTHER)
     said = covattach.fails(4, "start", liar.pid, "--method", "pyrasite")
     assert "pyrasite cannot tell" in said
@@ -153,7 +153,7 @@ except ConnectionError:
 
 
 def test_a_child_of_a_while(launch: Launch, covattach: Covattach) -> None:
-    """It was born in a user's name, and could be root again: that user has no say in it."""
+    """A child born under a user's name, which may be root again, refuses that user's requests."""
     target = launch(newest("3.11"), "dropping.py")
     covattach("start", target.pid, "--tree")
     target.ask(f"drop({OTHER}, 0)")

@@ -144,7 +144,7 @@ def test_honest_members(interpreter: Interpreter, covattach: Covattach) -> None:
 
 
 def test_a_root_that_is_another_user_for_a_while(users: Users, covattach: Covattach) -> None:
-    """That user's folder is not its session, though it has that effective user now."""
+    """A root process with a user's effective id does not answer for that user's folder."""
     words = f"import os; os.seteuid({OTHER}); print('ready', flush=True); input()"
     with subprocess.Popen(
         [PYTHON, "-c", words], stdin=subprocess.PIPE, stdout=subprocess.PIPE

@@ -111,7 +111,7 @@ def test_no_room_for_the_report(target: Target, covattach: Covattach, tmp_path: 
 def test_a_folder_that_cannot_be_written_to(
     target: Target, covattach: Covattach, tmp_path: Path
 ) -> None:
-    """So is one on a file system to be read only."""
+    """A dump or stop into a read-only file system is refused with the reason."""
     with mounted(tmp_path / "small", "size=1m") as small:
         assert libc.mount(b"none", os.fsencode(small), b"", 32 | 1, b"") == 0
         for command in ("dump", "stop"):

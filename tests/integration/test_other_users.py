@@ -87,7 +87,7 @@ def as_other(attempt: Callable[[], object]) -> str:
 
 
 def test_another_user_gets_nothing_of_a_session(launch: Launch, covattach: Covattach) -> None:
-    """They can neither connect to it, nor read, replace, rename or remove anything of it."""
+    """Another user can neither connect to a session, nor read, replace or remove its files."""
     # GIVEN a session of ours
     target = launch(interpreters()[-1], "idle.py", "sleep")
     covattach("start", target.pid)

@@ -359,7 +359,7 @@ def test_several_by_name(
 def test_a_whole_server(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """With `--tree` it is the master and its workers, whichever of them has answered."""
+    """`record --tree` records the master and its workers, whichever of them answers."""
     # GIVEN a master with two workers, one of which is measured already
     server = launch(interpreter, GUNICORN[0], *GUNICORN[1:], bare=True)
     first, port = server.said[-1].split()[1:]

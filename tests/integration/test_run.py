@@ -195,7 +195,7 @@ def take_terminal() -> None:
 def test_program_that_runs_for_ever(
     interpreter: Interpreter, covattach: Covattach, running: Callable[..., Running]
 ) -> None:
-    """It can be looked at by its PID, and be left alone, while it goes on."""
+    """A running program can be marked and dumped by its PID, and goes on."""
     target = TARGETS / "interrupted.py"
     env = {**os.environ, **site(interpreter)}
     program = running("--data-file", "last", "--", interpreter.python, target, env=env)

@@ -18,7 +18,7 @@ LESS = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
 def test_filter_that_kills(
     interpreter: Interpreter, action: str, launch: Callable[..., Target], covattach: Covattach
 ) -> None:
-    """It is refused with the reason; nothing is done, and the target goes on."""
+    """A filter that may kill is refused with the reason, and the target is untouched."""
     target = launch(interpreter, "filtered.py", action, "deny", SOCKET)
     before = target.residue()
     said = covattach.fails(4, "start", target.pid)
@@ -68,7 +68,7 @@ def test_filter_that_allows_what_is_needed(
 
 
 def test_filter_that_cannot_be_read(launch: Callable[..., Target], covattach: Covattach) -> None:
-    """It is refused, unless it is trusted, or is the very filter that covattach has itself."""
+    """A filter that cannot be read is refused, unless it is trusted or covattach's own."""
     interpreter = newest("3.11")
     target = launch(interpreter, "filtered.py", "error", "deny", MOUNT)
     # GIVEN a covattach that may not read filters

@@ -170,7 +170,7 @@ def says(place: Path, pids: list[int]) -> bool:
 def test_workers_that_become_another_user(
     interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
 ) -> None:
-    """They are measured like the others, also when they have ended; and nothing is left of them."""
+    """Workers that become another user are measured, also after their end, and nothing is left."""
     assert os.geteuid() == 0, "only root can become another user"
     # GIVEN root's process, which is measured, and children that are not root's
     target = launch(interpreter, "siblings.py", 0)

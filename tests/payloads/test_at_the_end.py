@@ -46,7 +46,7 @@ def test_as_without(interpreter: Interpreter, how: str, core: str, launch: Launc
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_while_it_is_traced(interpreter: Interpreter, launch: Launch) -> None:
-    """So it is at the end of a process whose calls are streamed."""
+    """A process that is traced ends, and prints, the same as without us."""
     # GIVEN its end without us
     alone = last_words(launch(interpreter, "at_the_end.py", "plain"))
     # WHEN it is traced until its end, THEN that is the same

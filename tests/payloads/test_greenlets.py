@@ -60,7 +60,7 @@ def test_lines_by_sysmon(interpreter: Interpreter, kind: str, launch: Launch) ->
 @pytest.mark.pythons("3.14")
 @pytest.mark.parametrize("kind", KINDS)
 def test_branches_by_sysmon(interpreter: Interpreter, kind: str, launch: Launch) -> None:
-    """So are the branches that are taken, and no arc that does not happen."""
+    """Branches taken from the resumption on are there, and no arc that does not happen."""
     found = measured(launch(interpreter, SCRIPT, kind), "sysmon", branch=True)
     between = {arc for arc in found if arc[0] != arc[1]}
     assert {first for first, _ in found - between} == {to for _, to in happening() if to > 0}

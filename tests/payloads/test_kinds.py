@@ -122,7 +122,7 @@ def test_the_same_branches(interpreter: Interpreter, kind: str, launch: Launch) 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 @pytest.mark.parametrize("kind", ["imported", "processes"])
 def test_what_comes_later(interpreter: Interpreter, kind: str, launch: Launch) -> None:
-    """So it is with modules that are imported or reloaded later, and with a parent of processes."""
+    """Modules imported or reloaded later, and parents of processes, have exactly stock's lines."""
     core = "sysmon" if interpreter.minor >= (3, 13) else "ctrace"
     expected = reference(interpreter, launch, kind, "lines")
     assert expected

@@ -71,7 +71,7 @@ def test_the_same_lines(
 @pytest.mark.pythons("3.9", "3.14")
 @pytest.mark.parametrize("name", sorted(CONCURRENT.keys() - {"greenlet"}))
 def test_the_same_arcs(interpreter: Interpreter, name: str, launch: Launch, tmp_path: Path) -> None:
-    """So are the arcs, by the C tracer."""
+    """The C tracer has exactly the arcs that stock coverage has from that moment on."""
     path = written(name, tmp_path)
     expected = reference(interpreter, launch, name, path, "arcs")
     assert expected

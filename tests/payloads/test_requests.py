@@ -144,7 +144,7 @@ def test_a_fault_after_coverage_has_begun(
 def test_a_fault_after_sysmon_has_begun(
     interpreter: Interpreter, event: str, number: int, at: str, launch: Launch
 ) -> None:
-    """So does one when sys.monitoring calls coverage already, or is about to."""
+    """A fault when sys.monitoring calls coverage already, or is about to, undoes that too."""
     fails_and_is_undone(launch, interpreter, "sysmon", event, number, at)
 
 

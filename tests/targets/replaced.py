@@ -98,7 +98,7 @@ def audited():
 
 
 def unmonitored():
-    """Let nobody say what `sys.monitoring` is to call."""
+    """Refuse every callback that is registered with `sys.monitoring`."""
 
     def hook(event, arguments):
         if event == "sys.monitoring.register_callback":

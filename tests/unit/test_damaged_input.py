@@ -78,7 +78,7 @@ def test_requests() -> None:
 @pytest.mark.stress
 @pytest.mark.timeout(600)
 def test_a_million_requests() -> None:
-    """So are a million of them."""
+    """A million damaged requests are bad requests."""
     print(f"{parse_requests(1_000_000)} of 1,000,000 were good")
 
 
@@ -135,7 +135,7 @@ def test_libraries(tmp_path: Path) -> None:
 @pytest.mark.stress
 @pytest.mark.timeout(1200)
 def test_fifty_thousand_libraries(tmp_path: Path) -> None:
-    """So are 50,000 of them."""
+    """50,000 damaged ELF files are none, or are read as far as they are one."""
     read_libraries(50_000, tmp_path)
 
 
@@ -165,7 +165,7 @@ def test_texts_of_proc() -> None:
 @pytest.mark.stress
 @pytest.mark.timeout(600)
 def test_fifty_thousand_texts() -> None:
-    """So are 50,000 of them."""
+    """50,000 damaged texts are a ValueError each, if they are not read."""
     read_texts(50_000)
 
 
@@ -222,7 +222,7 @@ def test_snapshots(header: dict[str, Any], blob: bytes) -> None:
 @given(st.binary(max_size=200) | KNOWN.map(lambda value: json.dumps(value).encode() + b"\n"))
 @settings(max_examples=100, deadline=None, suppress_health_check=QUIET)
 def test_saved_snapshots(tmp_path: Path, content: bytes) -> None:
-    """So is one in a file."""
+    """A saved snapshot is one, or an error with a remedy."""
     path = tmp_path / "snapshot"
     path.write_bytes(content)
     try:

@@ -67,7 +67,7 @@ def test_what_a_session_need_not_have() -> None:
 
 
 def test_what_belongs_together() -> None:
-    """Of the processes of a tree it is told which is the first, if that is to be seen."""
+    """The lines of a tree's members name its first process, if that is to be seen."""
     facts = {**NOW, "tree": "/first"}
     first = Session(7, Folder(Path("/"), "/first"), facts, True)
     other = Session(8, Folder(Path("/"), "/first-2"), facts, True)
