@@ -13,6 +13,7 @@ from covattach.target.process import Process
 
 AT_ONCE = 32  # sessions that are asked side by side
 FIRST = 10.0  # seconds for one that is asked for: its threads may give the GIL up seldom
+SUSPENDED = 1.0  # seconds for one that cannot answer, unless it goes on just now
 SILENT = 0.5  # seconds after which one is said not to answer now
 OF_ONE_USER = 4.0  # seconds for all sessions of one user
 
@@ -119,7 +120,7 @@ def already(process: Process) -> Session | None:
         if found.is_only_a_tree():
             continue
         try:
-            facts = client.answers(found, FIRST)
+            facts = client.answers(found, SUSPENDED if process.is_stopped else FIRST)
         except client.NoAnswer:
             raise silent(process) from None
         if facts is not None and facts.get("measuring"):
