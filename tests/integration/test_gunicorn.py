@@ -26,8 +26,9 @@ GUNICORN = ("-m", "gunicorn.app.wsgiapp", "--config", WEB / "gunicorn.conf.py")
 class Load:
     """Requests from two threads, one after the other, until the end; each must be answered."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, pause: float = 0.002) -> None:
         self.port = port
+        self.pause = pause  # seconds, so that covattach gets a share of the processors
         self.answered: Counter[tuple[int, str]] = Counter()
         self.failures: list[str] = []
         self.lock = threading.Lock()
@@ -48,7 +49,7 @@ class Load:
         """Send requests; note which worker has answered which."""
         while not self.over.is_set():
             for path in PATHS:
-                self.over.wait(0.002)  # so that covattach gets a share of the processors
+                self.over.wait(self.pause)
                 try:
                     pid = get(self.port, path)["pid"]
                 except (OSError, ValueError, http.client.HTTPException) as error:

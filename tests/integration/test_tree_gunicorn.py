@@ -88,7 +88,7 @@ def test_workers_that_come_and_go(
 ) -> None:
     """All that requests run is in one report, no request fails, and the server goes on."""
     server = Server(launch, newest(minor), worker, renewed=50)
-    with Load(server.port) as load:
+    with Load(server.port, pause=0.02) as load:  # else the machine does little but begin workers
         check(server, worker, load, covattach, lambda: server.renew(2))
 
 
