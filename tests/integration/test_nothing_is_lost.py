@@ -66,7 +66,7 @@ def test_dumps_without_pause(
 
     # THEN none of the dumps has missed a line
     assert lost == set()
-    assert dumps > 10
+    assert dumps > 1
 
     # AND the one of the command line has them all too
     covattach("stop", target.pid, "--no-html")
