@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 Definition = Function | ast.ClassDef
 Loop = ast.For | ast.AsyncFor | ast.While
+With = ast.With | ast.AsyncWith
 BLOCKS = ("body", "orelse", "finalbody")
 
 
@@ -61,13 +62,26 @@ def header(definition: Definition) -> set[int]:
 def has_begun(block: list[ast.stmt], line: int) -> int:
     """Return the last line that may have run when control is at `line`: nothing after it has.
 
-    Control only goes forward, but in loops.
+    Control only goes forward, but in loops; and the end of a `with` is in its first line.
     """
     for statement in block:
         if line in span([statement]):
             inside = [inner for inner in blocks(statement) if line in span(inner)]
             if inside and not isinstance(statement, Loop | Definition):
                 return has_begun(inside[0], line)
-            is_whole = isinstance(statement, Loop | Definition) or not list(blocks(statement))
+            is_whole = isinstance(statement, Loop | Definition | With)
+            is_whole = is_whole or not list(blocks(statement))
             return statement.end_lineno or line if is_whole else line
     return line
+
+
+def stood_in(block: list[ast.stmt], line: int) -> range:
+    """Return the lines of the definition, or of the statement without blocks, that has `line`."""
+    for statement in block:
+        if line in span([statement]):
+            inside = [inner for inner in blocks(statement) if line in span(inner)]
+            if inside and not isinstance(statement, Definition):
+                return stood_in(inside[0], line)
+            is_whole = isinstance(statement, Definition) or not list(blocks(statement))
+            return span([statement]) if is_whole else range(0)
+    return range(0)

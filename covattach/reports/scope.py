@@ -34,6 +34,10 @@ class Scope:
 
     def __init__(self, tree: ast.Module) -> None:
         self.tree = tree
+        # A function with a decorator may be there, and run, before its definition has ended.
+        everything = list(functions(tree.body))
+        self.starts = {first_line(one) for one in everything}
+        self.plain = {first_line(one) for one in everything if not one.decorator_list}
         self.sites: dict[str, list[ast.AST]] = {}
         self.unsure: set[str] = set()
         self.is_open = False
@@ -92,13 +96,16 @@ class Scope:
         certain = [one for one in self.tree.body if self.certain(one)]
         missing = [one for one in certain if not present.issuperset(self.certain(one))]
         end = missing[0].lineno if missing else float("inf")
-        found = {int(line) for line in load.lines.split()}
-        found &= {first_line(one) for one in functions(self.tree.body)}
+        found: set[int] = set()
         if not self.is_open:
             found |= {first_line(one) for one in self.bound_here(load) if one.lineno < end}
         if load.reached is None and not missing:
             found |= {first_line(one) for one in certain}  # if the import system has executed it
         return found
+
+    def made(self, load: Load) -> set[int]:
+        """Return the first lines of functions that are in a namespace: they have been made."""
+        return {int(line) for line in load.lines.split()} & self.starts
 
     def bound_here(self, load: Load) -> Iterator[ast.stmt]:
         """Yield the statements that alone bind a name which is there.

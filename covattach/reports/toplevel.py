@@ -21,17 +21,18 @@ from covattach.reports.blocks import (
     Definition,
     Function,
     Loop,
+    With,
     first_line,
     functions,
     has_begun,
     header,
     span,
+    stood_in,
 )
 from covattach.reports.conditions import Conditions, always_leaves, leaves, may_exit
 from covattach.reports.loads import Load
 from covattach.reports.scope import Scope
 
-With = ast.With | ast.AsyncWith
 Try = ast.Try | ast.TryStar
 UNKNOWN = Load(None, 0, False, None)  # the target has not told of it, but functions of it run
 
@@ -71,37 +72,76 @@ def judge(tree: ast.Module, loads: Iterable[Load], ran: set[int]) -> Judgement |
     known = set(loads) or ({UNKNOWN} if earlier else set())
     if not known:
         return None
-    starts = {first_line(function) for function in earlier}
     scope = Scope(tree)
-    found = [Walk(load, starts, scope).follow(tree) for load in known]
+    found = [Walk(load, made, scope).follow(tree) for load, made in makers(tree, known, earlier)]
     certain = set().union(*(header(function) for function in earlier))
     certain.update(*(one.ran for one in found))
     passed = set.intersection(*(one.passed_over for one in found)) - certain
     return Judgement(certain, passed)
 
 
+def latest(tree: ast.Module, load: Load) -> float:
+    """Return the last line that may have run in a load."""
+    stands = load.standing and load.reached
+    return has_begun(tree.body, load.reached or 0) if stands else float("inf")
+
+
+def makers(
+    tree: ast.Module, loads: set[Load], earlier: list[Function]
+) -> list[tuple[Load, set[int]]]:
+    """Return the loads, each with the first lines of functions that no other can have defined.
+
+    Where a function runs that none of them can have defined, there is one more copy of the module.
+    """
+    ends = {load: latest(tree, load) for load in loads}
+    found: dict[Load, set[int]] = {load: set() for load in loads}
+    for start in map(first_line, earlier):
+        able = [load for load, end in ends.items() if start <= end]
+        if not able:
+            return [(load, set()) for load in loads]
+        if len(able) == 1:
+            found[able[0]].add(start)
+    return list(found.items())
+
+
 class Walk:
     """One load of a module, followed through its statements.
 
-    `starts` are the first lines of functions that are known to have been defined.
+    `starts` are the first lines of functions that it is known to have defined.
     """
 
     def __init__(self, load: Load, starts: set[int], scope: Scope) -> None:
         self.load = load
+        self.scope = scope
         self.conditions = Conditions(load, scope)
         at = {load.reached} if load.reached else set()
         # Of a module that is not there any more it is the start of a function, too.
-        self.ended = starts | scope.proven(load) | (set() if load.standing else at)
-        self.evidence = sorted(self.ended | at)
+        made = starts | scope.made(load) | (set() if load.standing else at)
+        ended = scope.proven(load) | (made & scope.plain)
+        self.ended = self.before(ended)
+        self.evidence = sorted(self.ended | self.before(made) | at)
         self.found = Judgement()
         self.loops = 0  # that the statement is in
+
+    def before(self, lines: set[int]) -> set[int]:
+        """Return those of the lines that are not behind, or in, the statement that is at work.
+
+        What is there behind it comes from another copy of the module, or from another module.
+        """
+        if not (self.load.standing and self.load.reached):
+            return lines
+        last = latest(self.scope.tree, self.load)
+        inside = stood_in(self.scope.tree.body, self.load.reached)
+        return {line for line in lines if line <= last and line not in inside}
 
     def follow(self, tree: ast.Module) -> Judgement:
         """Return what is known of the module."""
         self.block(tree.body, False)
         if self.load.standing and self.load.reached:
             last = has_begun(tree.body, self.load.reached)
-            self.found.passed_over.update(range(last + 1, span(tree.body).stop))
+            behind = range(last + 1, span(tree.body).stop)
+            self.found.ran.difference_update(behind)
+            self.found.passed_over.update(behind)
         return self.found
 
     def reached(self, block: list[ast.stmt]) -> int:

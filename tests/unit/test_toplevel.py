@@ -328,6 +328,95 @@ def test_turns_of_a_loop_are_told_apart() -> None:
     assert not found["+"] & {4, 10, 11, 12, 14, 15}
 
 
+AT_ONCE = """\
+def run(function):
+    function()
+    return function
+@run
+def main():
+    while True:
+        work()
+print("after")
+"""
+
+
+@pytest.mark.parametrize("reached", [4, 5])
+def test_a_decorator_that_calls_at_once(reached: int) -> None:
+    """A function that runs inside its own decorator has not been defined to the end."""
+    # GIVEN a function whose decorator runs it for ever / WHEN the program is judged
+    standing = Load(True, reached, True, (3, 11), 0, "run", "1")
+    found = judged(AT_ONCE, standing, ran=frozenset({6, 7}))
+
+    # THEN what is behind it did not run
+    assert found == {"+": {1, 4, 5}, "-": {8}, "?": set()}
+    # AND if the decorator gave up, or it is not known where the program stands, it is open
+    for other in (
+        Load(True, 4, False, (3, 11), 0, "run kept", "1 4"),
+        Load(True, 0, True, (3, 11), 0, "run"),
+    ):
+        assert judged(AT_ONCE, other, ran=frozenset({6, 7}))["?"] == {8}
+
+
+SELF_IMPORT = """\
+def helper():
+    return 1
+if __name__ == "__main__":
+    import app
+    app.serve()
+    print("done")
+    cleaned = 1
+def serve():
+    while True:
+        work()
+"""
+
+
+def test_a_function_of_another_copy_of_the_module() -> None:
+    """A function that runs, or is in the namespace, may come from a copy of the module."""
+    # GIVEN a program that imports itself, and stands in a function of the copy
+    main = Load(True, 5, True, (3, 11), 0, "helper app", "1 8")
+    copy = Load(False, None, False, (3, 11), 0, "helper serve", "1 8")
+    ran = frozenset({9, 10})
+    # WHEN it is judged, with the copy and where this is not told
+    for loads in ([main, copy], [main]):
+        found = judged(SELF_IMPORT, *loads, ran=ran)
+
+        # THEN what is behind the call did not run
+        assert found == {"+": {1, 3, 4, 5, 8}, "-": {6, 7}, "?": set()}
+
+
+def test_a_function_of_one_of_two_loads() -> None:
+    """A function that either of two loads can have defined tells its branch for neither."""
+    code = "if condition:\n    def run():\n        return 1\n    after = 1\nLAST = 1\n"
+    half = Load(False, 0, False, (3, 11), 0)
+    found = judged(code, half, half._replace(names="LAST"), ran=frozenset({3}))
+    assert found == {"+": {1, 2, 5}, "-": set(), "?": {4}}
+    # AND where the other stands before it, it is known whose it is
+    before = half._replace(reached=1, standing=True)
+    assert judged(code, before, half, ran=frozenset({3}))["+"] == {1, 2, 4}
+
+
+def test_a_class_that_is_at_work() -> None:
+    """Of a class whose methods run while it is being made, the lines behind it have not run."""
+    code = "class A(Base):\n    @run\n    def main(self):\n        work()\n    x = 1\nLAST = 1\n"
+    found = judged(code, Load(True, 1, True, (3, 11), 0), ran=frozenset({4}))
+    assert found == {"+": {1, 2, 3}, "-": {6}, "?": {5}}
+
+
+def test_a_with_that_is_being_left() -> None:
+    """A `with` is left in its first line: its body may have run, what is behind it has not."""
+    code = "with pool():\n    first()\n    x = 1\n    second()\nafter()\n"
+    found = judged(code, Load(True, 1, True, (3, 11), 0))
+    assert found == {"+": {1}, "-": {5}, "?": {2, 3, 4}}
+    assert judged(code, Load(True, 1, True, (3, 11), 0, "x"))["+"] == {1, 2, 3, 4}
+
+
+def test_a_loop_that_stands_in_its_first_line() -> None:
+    """Of a loop, lines of the turns before are known by their names."""
+    code = "for line in lines:\n    x = 1\n    use(x)\nafter()\n"
+    assert judged(code, Load(True, 1, True, (3, 11), 0, "line x"))["+"] == {1, 2, 3}
+
+
 def test_nothing_is_claimed_of_what_was_not_loaded() -> None:
     """A file that was imported while measured, or never, has nothing that ran before."""
     code = "a = 1\ndef f():\n    return 1\n"
