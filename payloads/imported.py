@@ -58,6 +58,7 @@ def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
     It takes some microseconds for each.
     """
     standing = module_frames()
+    submodules = submodules_there()
     through, others = [], []
     for key, module in list(sys.modules.items()):
         if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
@@ -71,10 +72,11 @@ def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
         has_ended = not is_main and has_been_imported(key, file, names.get("__spec__"))
         whole = file if file[:1] == "/" else os.path.abspath(file)
         line, is_there = reached(names, file, is_main, standing)
+        held = bound(names, file, submodules)
         if line is BEGUN and not is_there and has_ended and id(names) not in standing:
-            through.append((whole, *bound(names, file)))
+            through.append((whole, *held))
         else:
-            others.append([whole, is_main, line, is_there, *bound(names, file)])
+            others.append([whole, is_main, line, is_there, *held])
     return through, others
 
 
@@ -95,32 +97,56 @@ def has_been_imported(key: Any, file: str, spec: Any) -> bool:
     return ended and key == noted.get("name") and origin == file
 
 
-def bound(names: dict[str, Any], file: str) -> tuple[str, str]:
+def bound(names: dict[str, Any], file: str, submodules: set[tuple[int, str]]) -> tuple[str, str]:
     """Return the names that were bound in a namespace when or after its file was executed.
 
     They are in the order in which they were first bound, with blanks between them; those of
     submodules, which importing one of these binds, have a point before them.  And the first lines
-    of the functions of `file` that are there.
+    of the functions of `file` that are there and were made here: not by a copy of the module.
     """
     found = list(names)
     if "__path__" in names:
         package = f"{names.get('__name__')}."
         found = [
-            f".{name}" if is_submodule(names.get(name), f"{package}{name}") else name
+            f".{name}"
+            if (id(names), name) in submodules or is_submodule(names.get(name), f"{package}{name}")
+            else name
             for name in found
         ]
     try:
         text = " ".join(found)
     except TypeError:  # names of another kind than that of identifiers
         text = " ".join(name for name in found if type(name) is str)
-    codes = [one.__code__ for one in list(names.values()) if type(one) is FunctionType]
-    lines = [str(code.co_firstlineno) for code in codes if code.co_filename == file]
+    lines = [str(code.co_firstlineno) for code in codes_of(names) if code.co_filename == file]
     return text.partition("__builtins__ ")[2].replace("\0", ""), " ".join(lines)
 
 
+def codes_of(names: dict[str, Any]) -> list[Any]:
+    """Return the code of the functions in a namespace whose global names are that namespace."""
+    functions = [one for one in list(names.values()) if type(one) is FunctionType]
+    return [one.__code__ for one in functions if one.__globals__ is names]
+
+
+def submodules_there() -> set[tuple[int, str]]:
+    """Return what the import system may have bound in packages: their namespaces' ids, and names.
+
+    What is in `sys.modules` may be of any class and have any name: a submodule can replace itself.
+    """
+    found = set()
+    for key in list(sys.modules):
+        package, _, name = key.rpartition(".") if type(key) is str else ("", "", "")
+        parent = sys.modules.get(package)
+        if package and issubclass(type(parent), ModuleType):
+            found.add((id(namespace_of(parent)), name))
+    return found
+
+
 def is_submodule(module: Any, name: str) -> bool:
-    """Tell whether a module, if it is one, has that name."""
-    return type(module) is ModuleType and namespace_of(module).get("__name__") == name
+    """Tell whether a module, if it is one, has that name: it may have left `sys.modules`."""
+    if not issubclass(type(module), ModuleType):
+        return False
+    own = namespace_of(module).get("__name__")
+    return type(own) is str and own == name
 
 
 def file_of_main(names: dict[str, Any]) -> Any:
@@ -156,10 +182,9 @@ def reached(
 
 def last_function(names: dict[str, Any], file: str) -> int:
     """Return the line of the last function of `file` that is in its namespace: that was defined."""
-    codes = [one.__code__ for one in list(names.values()) if type(one) is FunctionType]
     lines = [
         code.co_firstlineno
-        for code in codes
+        for code in codes_of(names)
         if code.co_filename == file and code.co_name != "<lambda>"
     ]
     return max(lines, default=BEGUN)

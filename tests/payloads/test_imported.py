@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import time
 from collections.abc import Callable
@@ -121,3 +122,54 @@ def test_a_main_program_that_has_ended(
         (load,) = loads
         assert (load.main, load.reached, load.standing) == (True, line, False)
         agent.stop()
+
+
+PACKAGE = {
+    "__init__": "from package.other import thing\nlast = 1\n",
+    "other": "import package.classy, package.itself, package.renamed, package.gone, sys\n"
+    "thing = 1\ndel sys.modules['package.gone']\n",
+    "classy": "import sys, types\nclass Callable(types.ModuleType): pass\n"
+    "sys.modules[__name__].__class__ = Callable\n",
+    "itself": "import sys\nsys.modules[__name__] = object()\n",
+    "renamed": "__name__ = 'another'\n",
+    "gone": "",
+}
+COPIED = """\
+import copied, json, sys
+from copied import serve
+def here(): pass
+sys.path.append(ROOT)
+import payloads.imported
+told = payloads.imported.describe()
+print(json.dumps([told["through"].split("\\0"), told["names"].split("\\0"), told["modules"]]))
+"""
+
+
+@pytest.mark.pythons(*PYTHONS)
+def test_what_a_module_did_not_bind_itself(interpreter: Interpreter, tmp_path: Path) -> None:
+    """Submodules of any kind are told apart from names, and functions from those of a copy."""
+    # GIVEN a package whose submodules are no plain modules, or say to be others
+    (tmp_path / "package").mkdir()
+    for name, code in PACKAGE.items():
+        (tmp_path / "package" / f"{name}.py").write_text(code)
+    # AND a program with functions of a copy of it
+    program = COPIED.replace("ROOT", repr(str(TARGETS.parent.parent)))
+    path = tmp_path / "copied.py"
+    path.write_text(
+        "if __name__ != '__main__':\n    import package\n    def serve(): pass\nelse:\n"
+    )
+    with path.open("a") as file:
+        file.writelines(f"    {line}\n" for line in program.splitlines())
+
+    # WHEN it looks at its imports
+    words = [interpreter.python, str(path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, cwd=tmp_path)
+    files, names, others = json.loads(done.stdout)
+
+    # THEN the submodules have a point before them
+    told = dict(zip(files, names, strict=True))[str(tmp_path / "package" / "__init__.py")]
+    marked = ".classy .itself .renamed .gone .other thing last"
+    assert set(told.split()) == set(marked.split())
+    # AND the functions of the program are its own
+    (main,) = [entry for entry in others if entry[1]]
+    assert main[5] == "7"
