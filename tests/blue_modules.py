@@ -26,7 +26,7 @@ SOURCES = {
             never = 3
         with suppress(OSError):  # +
             with Swallow():  # +
-                raise OSError  # +
+                raise OSError  # open: code of Swallow's can have set `ran`
                 never = 4
             ran = 5
         last = 6  # +

@@ -78,11 +78,15 @@ class Conditions:
         return f"{origin}{point}{rest}" if origin and not is_changed else ""
 
     def is_false(self, test: ast.expr) -> bool:
-        """Tell whether a test is a name that is False, as in `TYPE_CHECKING = False`."""
+        """Tell whether a test is a name that is False, as in `TYPE_CHECKING = False`.
+
+        Other names may have been set by another module meanwhile, if any could run.
+        """
         if self.scope is None or self.scope.is_open or not isinstance(test, ast.Name):
             return False
         return any(
             isinstance(site, ast.Assign)
+            and (test.id == "TYPE_CHECKING" or self.scope.foreign.is_kept(site, test))
             and isinstance(site.targets[0], ast.Name)
             and isinstance(site.value, ast.Constant)
             and site.value.value is False

@@ -10,9 +10,11 @@ statement, no function that declares it global, no star import, no `globals()`.
 from __future__ import annotations
 
 import ast
+import functools
 from collections.abc import Iterator
 
-from covattach.reports.blocks import Definition, Function, first_line, functions
+from covattach.reports.blocks import Definition, first_line, functions
+from covattach.reports.foreign import Foreign, inside, outside
 from covattach.reports.loads import Load
 
 # What can bind names that the source does not say.
@@ -21,7 +23,6 @@ DYNAMIC_ATTRIBUTES = {"__dict__", "__setattr__", "__delattr__", "f_globals", "f_
 # What a module has before its first line is executed (importlib/_bootstrap.py, module_from_spec).
 GIVEN = {"__name__", "__doc__", "__package__", "__loader__", "__spec__", "__path__", "__file__"}
 GIVEN |= {"__cached__", "__builtins__", "__annotations__"}
-Scoped = Function | ast.Lambda | ast.ClassDef
 
 
 class Scope:
@@ -64,6 +65,11 @@ class Scope:
             for name in names_of(node):
                 self.is_open |= name == "*"
                 self.sites.setdefault(name, []).append(statement)
+
+    @functools.cached_property
+    def foreign(self) -> Foreign:
+        """The statements that can run code of other modules."""
+        return Foreign(self)
 
     def is_free(self, name: str) -> bool:
         """Tell whether nothing in this module binds a name, so that it is Python's own."""
@@ -112,7 +118,8 @@ class Scope:
 
         Other modules bind names as well, as `settings.VERBOSE = True` does.  One that is bound in a
         block, which may not have been entered, must have come after those that stand before the
-        block, and before at least one that stands behind it.  Nobody sets those of a main program.
+        block, and before at least one that stands behind it, with nothing between these two that
+        can run code of other modules.  Nobody sets those of a main program.
         """
         names = dict.fromkeys(load.names.split())
         sites = [one for name in names for one in self.sole(name) if last_name(one) == name]
@@ -126,9 +133,17 @@ class Scope:
             highest = max(highest, one.lineno if id(one) in straight else 0)
             lowest = min(lowest, last.lineno if id(last) in straight else float("inf"))
         for one, above, below in zip(sites, before, reversed(after), strict=True):
-            is_between = above < one.lineno < below and (load.main or below < float("inf"))
+            is_between = above < one.lineno < below
+            is_between &= bool(load.main) or not self.foreign.can_set(one, above, below)
             if id(one) in straight or is_between:
                 yield one
+
+    def is_missing(self, block: list[ast.stmt], load: Load) -> bool:
+        """Tell whether a name that a block surely binds is known not to be there."""
+        present = {name.lstrip(".") for name in load.names.split()}
+        return load.main is not None and any(
+            not present.issuperset(self.certain(one)) for one in block
+        )
 
     def sole(self, name: str) -> list[ast.stmt]:
         """Return the statement that alone binds a name; none if there are others."""
@@ -141,26 +156,6 @@ class Scope:
         """Return the names that are there once a statement of the top level has run."""
         bound = {last_name(statement)} - {""}
         return [name for name in bound if self.sole(name) == [statement]]
-
-
-def outside(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the parts of a node that are evaluated in the scope that it is in."""
-    if not isinstance(node, Scoped):
-        yield from ast.iter_child_nodes(node)
-        return
-    for field, value in ast.iter_fields(node):
-        if field != "body":
-            yield from (one for one in listed(value) if isinstance(one, ast.AST))
-
-
-def inside(node: ast.AST) -> list[ast.AST]:
-    """Return the parts of a node that have a scope of their own."""
-    return listed(node.body) if isinstance(node, Scoped) else []
-
-
-def listed(value: object) -> list[ast.AST]:
-    """Return the nodes in a field of a node."""
-    return value if isinstance(value, list) else [value] if isinstance(value, ast.AST) else []
 
 
 def names_of(node: ast.AST) -> list[str]:

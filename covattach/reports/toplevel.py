@@ -19,17 +19,16 @@ from dataclasses import dataclass, field
 
 from covattach.reports.blocks import (
     Definition,
-    Function,
     Loop,
     With,
     first_line,
-    functions,
     has_begun,
     header,
     span,
     stood_in,
 )
 from covattach.reports.conditions import Conditions, always_leaves, leaves, may_exit
+from covattach.reports.defined import defined, latest, makers
 from covattach.reports.loads import Load
 from covattach.reports.scope import Scope
 
@@ -48,21 +47,6 @@ class Judgement:
     passed_over: set[int] = field(default_factory=set)
 
 
-def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
-    """Return the functions of which a body ran, but not the definition: that was earlier.
-
-    `ran` are the lines that ran while measured.
-    """
-    lines = sorted(ran)
-    found = []
-    for function in functions(tree.body):
-        body = span(function.body)
-        at = bisect_left(lines, body.start)
-        if at < len(lines) and lines[at] in body and not header(function) & ran:
-            found.append(function)
-    return found
-
-
 def judge(tree: ast.Module, loads: Iterable[Load], ran: set[int]) -> Judgement | None:
     """Return what is known of a module's top level; None if it was not loaded before.
 
@@ -78,30 +62,6 @@ def judge(tree: ast.Module, loads: Iterable[Load], ran: set[int]) -> Judgement |
     certain.update(*(one.ran for one in found))
     passed = set.intersection(*(one.passed_over for one in found)) - certain
     return Judgement(certain, passed)
-
-
-def latest(tree: ast.Module, load: Load) -> float:
-    """Return the last line that may have run in a load."""
-    stands = load.standing and load.reached
-    return has_begun(tree.body, load.reached or 0) if stands else float("inf")
-
-
-def makers(
-    tree: ast.Module, loads: set[Load], earlier: list[Function]
-) -> list[tuple[Load, set[int]]]:
-    """Return the loads, each with the first lines of functions that no other can have defined.
-
-    Where a function runs that none of them can have defined, there is one more copy of the module.
-    """
-    ends = {load: latest(tree, load) for load in loads}
-    found: dict[Load, set[int]] = {load: set() for load in loads}
-    for start in map(first_line, earlier):
-        able = [load for load, end in ends.items() if start <= end]
-        if not able:
-            return [(load, set()) for load in loads]
-        if len(able) == 1:
-            found[able[0]].add(start)
-    return list(found.items())
 
 
 class Walk:
@@ -198,7 +158,10 @@ class Walk:
         """Follow `if`: the branch that the source decides, or in which something was reached."""
         outcome = self.conditions.outcome(statement.test)
         body, orelse = statement.body, statement.orelse
-        if outcome is None and done:
+        if outcome is not None and self.is_contradicted(statement, outcome, done):
+            outcome = None
+        is_decided = outcome is not None
+        if not is_decided and done:
             # What never comes to its end was not taken, as control came to what follows.
             if always_leaves(body):
                 outcome = False
@@ -206,9 +169,17 @@ class Walk:
                 outcome = True
         for block, taken in ((body, True), (orelse, False)):
             if block and outcome is not None and outcome is not taken:
-                self.found.passed_over.update(span(block))
+                # In a loop that is so of the turn which came to its end, and not of the others.
+                if is_decided or not self.loops:
+                    self.found.passed_over.update(span(block))
             elif block and (outcome is taken or self.reached(block)):
                 self.block(block, done)
+
+    def is_contradicted(self, statement: ast.If, outcome: bool, done: bool) -> bool:
+        """Tell whether the names that are there are not those of the branch that is decided on."""
+        body, orelse = statement.body, statement.orelse
+        taken, other = (body, orelse) if outcome else (orelse, body)
+        return bool(self.reached(other)) or (done and self.scope.is_missing(taken, self.load))
 
     def loop(self, statement: Loop, done: bool) -> None:
         """Follow a loop; all of its body only if every turn of it came to its end."""
@@ -231,7 +202,7 @@ class Walk:
             if self.reached(handler.body):
                 self.found.ran.update(one.lineno for one in statement.handlers[: number + 1])
                 self.block(handler.body, done)
-            elif through:
+            elif through and not self.loops:
                 self.found.passed_over.update(
                     range(handler.lineno, (handler.end_lineno or handler.lineno) + 1)
                 )

@@ -170,10 +170,17 @@ def marks(code: str) -> dict[str, set[int]]:
 
 
 def bound(code: str, load: Load) -> Load:
-    """Return a load after which the names are there that the source surely binds."""
+    """Return a load after which the names are there that the source surely binds.
+
+    So are those of branches that are marked as those that were taken.
+    """
     tree = ast.parse(code)
     found = scope.Scope(tree)
-    return load._replace(names=" ".join(name for one in tree.body for name in found.certain(one)))
+    branches = [one for one in tree.body if isinstance(one, ast.If)]
+    inside = [one for branch in branches for block in blocks.blocks(branch) for one in block]
+    surely = [one for one in inside if one.lineno in marks(code)["+"]]
+    known = sorted([*tree.body, *surely], key=lambda one: one.lineno)
+    return load._replace(names=" ".join(name for one in known for name in found.certain(one)))
 
 
 def judged(code: str, *loads: Load, ran: frozenset[int] = frozenset()) -> dict[str, set[int]]:
@@ -321,7 +328,7 @@ LAST = 1
 
 def test_turns_of_a_loop_are_told_apart() -> None:
     """One turn may have come to its end, and another to a handler: of neither more is claimed."""
-    load = Load(False, 0, False, (3, 11), 0, "number FAILED DONE LAST")
+    load = Load(True, 0, False, (3, 11), 0, "number FAILED DONE LAST")
     found = judged(TURNS, load)
     assert found["-"] == set()
     assert found["+"] >= {1, 2, 3, 5, 6, 7, 8, 9, 13, 16}
@@ -415,6 +422,94 @@ def test_a_loop_that_stands_in_its_first_line() -> None:
     """Of a loop, lines of the turns before are known by their names."""
     code = "for line in lines:\n    x = 1\n    use(x)\nafter()\n"
     assert judged(code, Load(True, 1, True, (3, 11), 0, "line x"))["+"] == {1, 2, 3}
+
+
+SETTINGS = """\
+DEBUG = False
+import local_settings
+if not DEBUG:
+    SECURE = True
+LAST = 1
+"""
+
+
+def test_a_name_that_another_module_changes() -> None:
+    """A name that is bound to False may be another when it is asked for, if code ran between."""
+    # GIVEN settings that another module sets / WHEN they are judged
+    found = judged(SETTINGS, DONE._replace(names="DEBUG local_settings LAST"))
+    # THEN what depends on them is open, whatever else is known
+    assert found == {"+": {1, 2, 3, 5}, "-": set(), "?": {4}}
+    last = SETTINGS.partition("LAST")[0]
+    assert judged(last, DONE._replace(names="DEBUG local_settings"))["+"] == {1, 2, 3}
+    # AND with nothing between, the source decides
+    short = SETTINGS.replace("import local_settings", "import os\nA = os.getcwd()")
+    assert judged(short, DONE._replace(names="DEBUG os A SECURE LAST"))["+"] == {1, 2, 3, 4, 5, 6}
+
+
+def test_a_branch_whose_name_is_missing() -> None:
+    """A branch that the source decides on, but whose name is missing, may not have been taken."""
+    code = "import sys\nif sys.platform == 'linux':\n    A = 1\nelse:\n    B = 1\nLAST = 1\n"
+    for names in ("sys LAST", "sys B LAST"):
+        found = judged(code, DONE._replace(names=names))
+        assert 3 not in found["+"]
+        assert found["-"] == set()
+    assert judged(code, DONE._replace(names="sys A LAST")) == {
+        "+": {1, 2, 3, 6},
+        "-": {5},
+        "?": set(),
+    }
+
+
+HOOK = """\
+import os
+BEFORE
+if os.environ.get("NO"):
+    HOOK = 1
+BEHIND
+LAST = 1
+"""
+
+
+@pytest.mark.parametrize("busy", ["import local2", "local2()", "class A(Base): pass", "X = a.b"])
+def test_a_name_of_a_block_that_another_module_sets(busy: str) -> None:
+    """A name lies between its neighbours also if another module has set it between them."""
+    for before, behind in ((busy, "pass"), ("pass", busy)):
+        code = HOOK.replace("BEFORE", before).replace("BEHIND", behind)
+        names = "os HOOK local2 A X LAST" if behind == busy else "os local2 A X HOOK LAST"
+        held = " ".join(name for name in names.split() if name in code)
+        is_named = before == busy and busy != "local2()"
+        found = judged(code, DONE._replace(names=held))
+        assert (4 in found["+"]) is is_named
+    # AND with the standard library only, it proves that the block was entered
+    quiet = HOOK.replace("BEFORE", "print(len('a'))").replace("BEHIND", "import json")
+    assert judged(quiet, DONE._replace(names="os HOOK json LAST"))["+"] == {1, 2, 3, 4, 5, 6}
+
+
+RAISED = """\
+for x in (1, 2):
+    try:
+        if x == 1:
+            raise ValueError
+        try:
+            work(x)
+        except OSError:
+            raise
+        y = x
+    except ValueError:
+        continue
+    else:
+        def f():
+            pass
+LAST = 1
+"""
+
+
+def test_one_turn_of_a_loop_says_nothing_of_the_others() -> None:
+    """What one turn of a loop cannot have come by is open, not said never to have run."""
+    found = judged(RAISED, DONE._replace(names="x y f LAST", lines="13"))
+    assert found["-"] == set()
+    assert {4, 8} <= found["?"]
+    assert found["+"] >= {1, 2, 3, 5, 6, 9, 13, 15}
 
 
 def test_nothing_is_claimed_of_what_was_not_loaded() -> None:
