@@ -96,7 +96,7 @@ def stopped(process: Process, place: Folder, deadline: Deadline) -> bool:
 
 
 def not_undone(process: Process, error: BaseException) -> BaseException:
-    """Return what is raised instead of `error` where it is not known that nothing is left."""
+    """Return the error to raise in place of `error`, where an agent may be left in the target."""
     left = (
         f"The agent in process {process.pid} does not answer: it measures nothing, and ends by"
         " itself as soon as Python can run there."

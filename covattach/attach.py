@@ -47,14 +47,14 @@ def nobody(words: str) -> None:
 
 @dataclass
 class Options:
-    """What `start` is told: how to inject, what to measure, and when to save and to end.
+    """The settings of an attach: the injector, the measurement, and when to save and to end.
 
-    `given` are coverage settings from the command line; `every` and `for_` are in seconds,
-    `max_overhead` in per cent.  `tree` is the folder of the tree to belong to, as the target sees
-    it, or "" for the first process of a new one, and `key` what its members know; `wanted` are all
-    settings, read already.  With a `lease`, the session ends when that is no longer held.  With
+    `given` are coverage settings from the command line; `wanted` are all settings, read already.
+    `every` and `for_` are in seconds, `max_overhead` is in per cent.  `tree` is the folder of the
+    tree to join, as the target sees it, or "" for the first process of a new tree.  `key` is the
+    secret that a tree's members share.  The session ends when its `lease` is no longer held.  With
     `trust_seccomp`, filters that cannot be read are taken for harmless.  `timeout` is in seconds,
-    `deadline` when they are over.
+    `deadline` the time at which they are over.
     """
 
     method: str = "auto"
@@ -104,7 +104,7 @@ def start(
 def start_alone(
     process: Process, options: Options, tell: Tell, warn: Tell
 ) -> tuple[Session, dict[str, Any]]:
-    """Do what `start` says, while nobody else does."""
+    """Attach to `process`, unless it has a session already; the caller holds its attach lock."""
     running = already(process)
     if running is not None and running.facts.get("off"):
         raise NotNow(
@@ -153,9 +153,9 @@ def start_alone(
 def agent_in(
     process: Process, interpreter: Interpreter, options: Options, wanted: dict[str, Any], tell: Tell
 ) -> Iterator[tuple[Folder, dict[str, Any], Injection, float]]:
-    """Have an agent in `process`, for the body to begin with; whatever that raises undoes it all.
+    """Have an agent in `process` while the body runs; an exception in it removes the agent.
 
-    Yields the session's folder, its first facts, how the agent came in, since when (monotonic).
+    Yields the session's folder, its first facts, the injection, and when it began (monotonic).
     """
     preconditions.check_rights(process)
     check_python(process, interpreter)
@@ -222,7 +222,7 @@ def alone(process: Process) -> Iterator[None]:
 
 
 def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return what the session's folder is to say before there is an agent."""
+    """Return the facts that are in the session's folder before there is an agent."""
     return {
         "pid": process.pid,
         "start_time": process.start_time,
@@ -235,7 +235,7 @@ def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def tree_of(options: Options, place: Folder) -> dict[str, Any]:
-    """Return what the session is to know of its tree: nothing if it is to be alone."""
+    """Return the tree's folder and its key, for the session; nothing if it has no tree."""
     if options.tree is None:
         return {}
     return {"tree": options.tree or place.inside, "key": options.key}
@@ -249,7 +249,7 @@ def begin(
     wanted: dict[str, Any],
     core: str,
 ) -> dict[str, Any]:
-    """Have the agent begin to measure; return its facts.  Raises what `client.ask` raises."""
+    """Have the agent begin to measure; return its facts.  Raises the errors of `client.ask`."""
     if options.tree == "":
         # What its children run may be another Python, which decides for itself.
         asked = settings.asked_core(wanted, options.core)

@@ -23,9 +23,9 @@ EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers ma
 
 @dataclass
 class Attached:
-    """What came of it: the first session, and the facts or the error of each process, by its PID.
+    """The result of attaching to a tree: the first session, and each PID's facts or error.
 
-    A NoTarget is none to tell of: what runs no Python, or has ended meanwhile.
+    A NoTarget is nobody's concern: the process runs no Python, or has ended meanwhile.
     """
 
     first: Session

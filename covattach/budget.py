@@ -1,4 +1,4 @@
-"""The budget of a command: CPU time and memory for work on what somebody else says.
+"""The budget of a command: CPU time and memory for work on data that somebody else made.
 
     with budget.limited("The report", seconds=2, memory=1 << 20):     raises TooMuch
         …
@@ -40,7 +40,7 @@ class TooMuch(CovattachError):
     """A piece of work takes more time or memory than it may."""
 
     def __init__(self, what: str, of: str) -> None:
-        """Say what it was, and of what it takes too much: time or memory."""
+        """Name the piece of work, and the resource that it takes too much of: time or memory."""
         super().__init__(
             f"{what} takes too much {of}, and was given up.",
             "Something that the target says, or one of its files, is made so: look at it.",
@@ -112,7 +112,7 @@ class Budget:
         resource.setrlimit(resource.RLIMIT_AS, (min(known), self.given[1]))
 
     def earn(self, seconds: float, memory: int) -> None:
-        """Add to what is honest of the work in progress: it has turned out to be larger."""
+        """Raise the limits of the work in progress, which has turned out to be larger."""
         if self.ends and threading.current_thread() is threading.main_thread():
             self.ends[-1] += seconds
             self.confine(resource.getrlimit(resource.RLIMIT_AS)[0] + memory)
@@ -144,7 +144,8 @@ limited = BUDGET.limited
 def confine_program(pid: int) -> None:
     """Let a program of ours have PROGRAM bytes more than now; it leaves no core where it fails.
 
-    What is only reserved, for each of its threads, does not count (RLIMIT_DATA of getrlimit(2)).
+    Address space that is only reserved, for each thread, does not count (RLIMIT_DATA of
+    getrlimit(2)).
     """
     with contextlib.suppress(OSError, IndexError):  # it has ended
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")

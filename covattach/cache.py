@@ -1,9 +1,9 @@
-"""What covattach keeps for later, and only where nobody else can have put it.
+"""covattach's cache for later runs, only where nobody else can have put anything.
 
     place("coverage", "3.9")        where it is, or is going to be
 
-It is executed in targets of ours.  With `sudo` the home folder, and with it the cache, may still be
-that of another user.
+Its files are executed in targets of ours.  With `sudo` the home folder, and with it the cache,
+may still be that of another user.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""What a trace sends, as we read it: checked before it is believed, see payloads/stream.py.
+"""Messages of a trace, checked before they are believed, see payloads/stream.py.
 
     Stream(connection)          messages from a target, which may be hostile
     Decoder().events(message)   the events in a message; raises BadStream, and nothing else
 
-What is kept in memory is bounded: by the length of a message, and by how many functions, threads
-and calls under way there may be.
+Memory is bounded: by the length of a message, and by the number of functions, threads and
+calls under way.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ NUMBERS = ("dropped", "left_out", "faults", "cost", "watched", "seconds")
 
 
 class BadStream(PayloadFailed):
-    """What the target sends is no trace."""
+    """A message of the target's is not one of a trace."""
 
     def __init__(self, what: str) -> None:
-        """Say what is wrong with it."""
+        """Name the fault in the message."""
         super().__init__(
             f"The target sends what is no trace: {what}.",
             "Something in the target has changed covattach's agent: look at that program.",
@@ -67,7 +67,7 @@ class Thread:
 
 @dataclass(frozen=True)
 class Event:
-    """A call, or what became of one.
+    """A call, or the way it went on or ended.
 
     `time` is in seconds of the target's clock, `depth` how many frames are below, `text` the
     arguments or the value, and `seconds` how long a call took that has ended, where its begin was
@@ -135,7 +135,7 @@ class Stream:
         return bool(part)
 
     def ask_to_end(self) -> None:
-        """Tell the target that we have enough; what it still has to say can be read."""
+        """Ask the target to end the trace; messages that it still sends can be read."""
         try:
             self.connection.shutdown(socket.SHUT_WR)
         except OSError:
@@ -210,7 +210,7 @@ class Decoder:
 
 
 def facts_of(header: dict[str, Any]) -> dict[str, Any]:
-    """Return what a message says of the state of the trace."""
+    """Return the state of the trace, as a message's header has it; raises BadStream."""
     found = {}
     for name in NUMBERS:
         value = header.get(name)

@@ -104,7 +104,7 @@ def is_somewhere() -> bool:
 
 
 def show(error: CovattachError, verbose: bool) -> None:
-    """Print what happened and what to do; details only when asked for."""
+    """Print an error and its remedy, with the details only if `verbose`."""
     details = error.details if verbose else ""
     if isinstance(error, PayloadFailed):
         details += "\n" + error.traceback
@@ -136,7 +136,7 @@ for command in (*MEASURING, status, ps, doctor, provision, demo):
 
 
 def run() -> None:
-    """Run the command line, with Ctrl-C and SIGTERM as exceptions that undo what was begun."""
+    """Run the command line; Ctrl-C and SIGTERM become exceptions, so that changes are undone."""
     terminal.install()
     interruption.take()
     if "_COVATTACH_COMPLETE" in os.environ:

@@ -145,7 +145,7 @@ def connect(folder: Folder, seconds: float = PLACE) -> socket.socket:
 
 
 def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any], bytes]:
-    """Return header and blob of a reply; raises OSError, ValueError for what is none."""
+    """Return header and blob of a reply; raises OSError, or ValueError for a malformed one."""
     head, rest, incoming = bytearray(), b"", Incoming(connection, deadline)
     while not rest:
         line, newline, rest = incoming.part().partition(b"\n")
@@ -164,12 +164,12 @@ def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any],
 
 
 class Incoming:
-    """What comes on a connection until `deadline`, a time of `time.monotonic`.
+    """The parts of a reply, received until `deadline`, a time of `time.monotonic`.
 
-    Until it begins, the target may have other things to do; from then on it comes as fast as we
-    take it, or does not come at all: one byte a second is no reply.  `senders` are the PID, the
-    real user and the group of who has sent it, as the kernel tells them (unix(7)): who opened the
-    door may have been another, a server that was root then.
+    The target may have other things to do before it replies.  From then on, a reply comes as fast
+    as we take it, or is cut off: one byte a second is no reply.  `senders` are the PID, the real
+    user and the group of each sender, as the kernel tells them (unix(7)).  Another process may have
+    opened the socket, such as a server that was root then.
     """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
@@ -179,7 +179,10 @@ class Incoming:
         self.senders: set[tuple[int, int, int]] = set()
 
     def part(self) -> bytes:
-        """Return what comes next; raises OSError at the deadline, ValueError at the end."""
+        """Return the next part.
+
+        Raises OSError at the deadline or the end, ValueError if its sender is unknown.
+        """
         now, deadline = time.monotonic(), self.deadline
         if self.begun is not None:
             deadline = min(deadline, self.begun + PAUSE + self.received / SLOWEST)

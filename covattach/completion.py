@@ -1,4 +1,4 @@
-"""Completion in bash that shows what each word means, as click's own does in zsh and fish."""
+"""Completion in bash with an explanation of each word, as click's own has in zsh and fish."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class Bash(BashComplete):
-    """Explains words as long as there are several: bash inserts what they have in common."""
+    """Explains words as long as there are several: bash inserts their common beginning."""
 
     source_template = SOURCE
 

@@ -60,7 +60,7 @@ class OfCommand:
         self.seconds, self.deadline = USUAL, None
 
     def renew(self) -> None:
-        """Begin anew, after work of our own, or what the user had us wait for."""
+        """Begin anew, after work of our own, or after the user had us wait."""
         if self.deadline is not None:
             self.deadline = self.deadline.renewed()
 

@@ -1,6 +1,6 @@
-"""What could stop an attach: each precondition tried for real, with what to do about it here.
+"""Preconditions of an attach, each tried for real, with the remedy that fits here.
 
-Nothing is executed in the target, and nothing is left of it: a folder is made and removed again.
+Nothing is executed in the target, and nothing is left behind: a folder is made and removed again.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def right_to(process: Process) -> str:
 
 
 def elsewhere(process: Process) -> str:
-    """Tell what its view of the system does not share with ours."""
+    """Name the namespaces that the process does not share with us, if any."""
     names = {"mnt": "mount", "pid": "PID", "net": "network", "user": "user"}
     own = [words for kind, words in names.items() if not process.shares(kind)]
     return f"; namespaces of its own: {', '.join(own)}" if own else ""
@@ -95,7 +95,7 @@ def beginning(process: Process, interpreter: Interpreter) -> str:
 
 
 def filters(process: Process, interpreter: Interpreter) -> str:
-    """Tell that no seccomp filter kills it for what a session does; raises NotPossible."""
+    """Tell that no seccomp filter kills the process during a session; raises NotPossible."""
     check_seccomp(process, interpreter)
     return "it has none, or one that kills it for nothing that a session does"
 

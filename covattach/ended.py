@@ -1,7 +1,7 @@
-"""What the processes of a tree have left that have ended, gathered so that it does not grow.
+"""Snapshots of the ended processes of a tree, gathered so that their number does not grow.
 
-A server that renews its workers leaves a snapshot of each.  Whoever dumps puts those that are of
-one role together, in the folder of the tree; which of them ran what is not known any more then.
+A server that renews its workers leaves a snapshot of each.  A dump puts those of one role
+together, in the tree's folder.  From then on, it is unknown which of these processes ran a line.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ UNKNOWN = Owner(65534, 65534)  # nobody, the user
 
 
 def read(first: Session) -> list[Snapshot]:
-    """Return what has been gathered in the folder of a tree; what is damaged is left out.
+    """Return the gathered snapshots in a tree's folder; damaged ones are left out.
 
-    It is the word of the users who had said so, and of whom the folder belongs to.
+    Their witnesses are the users named in them, and the folder's owner.
     """
     found = []
     for name in first.folder.names(GATHERED):
@@ -42,7 +42,7 @@ def read(first: Session) -> list[Snapshot]:
 
 
 def gathered(first: Session, name: str) -> Snapshot:
-    """Return what is in one of these files; raises OSError, SnapshotError."""
+    """Return the snapshot in one of these files; raises OSError, SnapshotError."""
     taken = session.from_file(first.folder, name)
     said_by = taken.facts.get("said_by")
     return replace(taken, witness=first.witness().with_others(owners(said_by)))
@@ -58,7 +58,7 @@ def owners(said_by: Any) -> list[Owner]:
 
 
 def forget(place: Folder, gone: list[Session]) -> None:
-    """Remove what processes that have ended had saved."""
+    """Remove the saved snapshots of processes that have ended."""
     for name in place.names(GATHERED):
         place.drop(name)
     for one in gone:
@@ -69,7 +69,7 @@ def forget(place: Folder, gone: list[Session]) -> None:
 
 
 def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
-    """Put what many processes have saved together, by their roles, and remove their folders."""
+    """Merge the snapshots of many ended processes by their roles, and remove their folders."""
     place = first.folder
     gone = [(one, taken) for one, taken in gone if one.folder != place]
     if len(gone) <= FEW:
@@ -82,7 +82,7 @@ def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
 
 
 def add(first: Session, role: str, taken: Snapshot) -> None:
-    """Add a snapshot to what is gathered of a role, and of the same users: it stays their word."""
+    """Add a snapshot to the gathered one of its role and of the same users, its witnesses."""
     users = taken.witness.owners if isinstance(taken.witness, Witness) else (UNKNOWN,)
     said_by = [[one.uid, one.gid] for one in users]
     name = f"{role} {taken.branch} {said_by}"
@@ -94,7 +94,7 @@ def add(first: Session, role: str, taken: Snapshot) -> None:
 
 
 def united(one: Snapshot, other: Snapshot) -> Snapshot:
-    """Return what ran in either of two processes, window by window."""
+    """Return the union of two processes' snapshots, window by window."""
     windows: dict[str, dict[str, set[Any]]] = {}
     for taken in (one, other):
         for window, held in (taken.windows or {"": taken.files}).items():
@@ -108,7 +108,7 @@ def united(one: Snapshot, other: Snapshot) -> Snapshot:
 
 
 def union(into: dict[str, set[Any]], files: Any) -> None:
-    """Add what ran of each file."""
+    """Add the lines of each file."""
     for name, held in files.items():
         into.setdefault(name, set()).update(held)
 

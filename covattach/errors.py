@@ -1,10 +1,10 @@
-"""What can go wrong: each error is one sentence, one remedy, and an exit code of the contract."""
+"""Errors of covattach: each has one sentence, one remedy, and an exit code of the contract."""
 
 from __future__ import annotations
 
 
 class CovattachError(Exception):
-    """An error for the user: what happened, and what to do about it."""
+    """An error for the user, with its remedy."""
 
     exit_code = 1
 
@@ -23,7 +23,7 @@ class ReportFailed(CovattachError):
 
 
 class BadUsage(CovattachError):
-    """What was asked for makes no sense, or would overwrite what is not ours."""
+    """The request makes no sense, or would overwrite a file that is not ours."""
 
     exit_code = 2
 
@@ -53,7 +53,7 @@ class NoSafePoint(CovattachError):
 
 
 class PayloadFailed(CovattachError):
-    """What we started in the target raised; its traceback is for everybody to see."""
+    """Code that we started in the target raised an exception; its traceback is always shown."""
 
     exit_code = 7
 

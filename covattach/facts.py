@@ -1,7 +1,7 @@
-"""What a target says of itself, checked before it is believed: of the right kind, or left out.
+"""Facts that a target tells of itself, checked before use: of the right kind, or left out.
 
-The session's folder is the target's user's to write in, and the agent's reply comes out of the
-target; whoever reads them may be root.
+The target's user can write to the session's folder, and the agent's reply comes out of the
+target; the reader may be root.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def is_said(value: Any) -> bool:
 
 
 def is_list(value: Any) -> bool:
-    """Whether it is a list, of whatever."""
+    """Whether it is a list, with items of any kind."""
     return isinstance(value, list)
 
 
@@ -68,7 +68,7 @@ def is_process(value: Any) -> bool:
 
 
 def is_setting(value: Any) -> bool:
-    """Whether it is what coverage takes for a setting."""
+    """Whether it is a value that coverage takes for a setting."""
     return is_flag(value) or is_number(value) or is_text(value) or is_texts(value)
 
 
@@ -123,19 +123,19 @@ def checked(said: Any) -> dict[str, Any]:
 
 
 def said(reply: Any) -> dict[str, Any]:
-    """Return what a target may say of itself in a reply, checked."""
+    """Return the facts in a target's reply, checked, without those that only we may write."""
     return {name: value for name, value in checked(reply).items() if name not in OURS}
 
 
 def printable(text: str) -> str:
-    """Return a text without what a terminal would take for a command."""
+    """Return a text with "?" for each control character, so that no terminal obeys it."""
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
 def parsed(text: bytes) -> Any:
-    """Return what a text in JSON says; raises ValueError for one that is none, or is too much.
+    """Return the value of a JSON text; raises ValueError if it is malformed or too large.
 
-    A list in a list takes 3 bytes there and 80 here: so it is the parts that have a bound.
+    A list in a list takes 3 bytes there and 80 here: so the number of parts is bounded.
     """
     if sum(map(text.count, (b",", b"[", b"{"))) > MOST_PARTS:
         raise ValueError("it has too many parts")

@@ -1,4 +1,4 @@
-"""A finding: a precondition that was tried, with what was found, and the remedy if it fails."""
+"""A finding: a precondition that was tried, with its result, and the remedy if it fails."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from covattach.facts import printable
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: what was tried, what was found, and the error where it stands in the way."""
+    """One row: the precondition, its result, and the error where it stands in the way."""
 
     check: str
     found: str

@@ -92,14 +92,14 @@ class Folder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the session says of itself; the target could have changed it, so it may be empty."""
+        """The session's facts, checked; the target's user can change or remove them."""
         try:
             return checked(parsed(self.read("session.json", LONGEST_FACTS)))
         except ValueError:
             return {}
 
     def write_facts(self, facts: dict[str, Any]) -> None:
-        """Write what the session says of itself, whole or not at all."""
+        """Write the session's facts, whole or not at all."""
         self.add_file("session.json", json.dumps(facts).encode())
 
     def add_file(self, name: str, content: bytes) -> str:
@@ -172,7 +172,7 @@ class Folder:
             return False
 
     def withdraw(self) -> bool:
-        """Take the token away: what was armed and has not run yet does nothing from now on.
+        """Remove the token: code that is armed, but has not run yet, then does nothing.
 
         Return whether it was there; if not, the launch file has been executed.
         """
@@ -184,9 +184,9 @@ class Folder:
         return True
 
     def names(self, start: str) -> list[str]:
-        """Return what is in it whose name begins so; nothing where we may not look.
+        """Return the names in the folder that begin with `start`; none where we may not look.
 
-        So many and no more: the owner can put any number there.
+        At most MOST_NAMES: the owner can put any number there.
         """
         try:
             with self.opened() as folder:
@@ -201,7 +201,7 @@ class Folder:
             os.unlink(name, dir_fd=folder)
 
     def remove(self) -> None:
-        """Remove the folder and all that is in it; what cannot be removed stays."""
+        """Remove the folder with its content, as far as it can be removed."""
         base, _, name = self.inside.rpartition("/")
         with contextlib.suppress(OSError, NotPossible):
             self.withdraw()

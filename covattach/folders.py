@@ -1,6 +1,6 @@
-"""Sessions' folders: making one, and finding them again by what they say of themselves.
+"""Session folders: making one, and finding them again by the facts in them.
 
-They are believed only where they belong to the user whom the process belongs to.
+They are believed only if they belong to the user of the process.
 """
 
 from __future__ import annotations
@@ -57,8 +57,8 @@ def create(process: Process, tree: str | None = None) -> Folder:
 def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
     """Yield the session folders below `root`, each as its owner's, whoever that may be.
 
-    So many of each owner: nobody's folders may hide those of others, or keep us busy for ever.
-    Not what is mounted there: whoever has made that file system says to whom it belongs.
+    At most MOST_OF_ONE of each owner: nobody's folders may hide those of others, or keep us busy
+    for ever.  File systems mounted below are left out: their maker chooses who owns the files.
     """
     seen: collections.Counter[int] = collections.Counter()
     for base in bases:
@@ -83,7 +83,7 @@ def find(process: Process) -> list[Folder]:
 
 
 class Listing:
-    """All session folders with what they say, each looked at once, for many processes."""
+    """All session folders with their facts, each looked at once, for many processes."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[Path, tuple[str, ...]], list[Folder]] = {}
@@ -123,9 +123,9 @@ def of(pid: int) -> list[Folder]:
 def find_ended(pid: int) -> Folder | None:
     """Return the newest folder of a session whose process `pid` has ended, or None.
 
-    Only one that belongs to us is believed.  Root believes what anybody says of his own, and says
-    whose word that is; but what root knows of comes first.  Raises NotNow where several users say
-    so: whose process it was cannot be known any more.
+    Only a folder of our own is believed.  Root believes every user's folder, and names that user;
+    but folders that root knows of come first.  Raises NotNow where several users have one: whose
+    process it was cannot be known any more.
     """
     found = [
         folder
@@ -232,9 +232,9 @@ def is_over(folder: Folder) -> bool:
 
 
 def clear(process: Process) -> None:
-    """Remove what is left of sessions that are over, of the user whom `process` belongs to.
+    """Remove the folders of sessions that are over, of the user whom `process` belongs to.
 
-    That is of processes that have ended, also where another one has their PID now.
+    Their processes have ended, even if another process has the same PID now.
     """
     for folder in folders_in(process.root):
         if folder.belongs_to(process.uid) and "pid" in folder.facts and is_dead(folder):

@@ -1,4 +1,4 @@
-"""Something on disk, held by a descriptor: what is known of it cannot become untrue by a rename.
+"""A file or folder, held by a descriptor: its facts cannot become untrue by a rename.
 
     with Held.open("htmlcov", folder.descriptor) as found:
         found.is_folder, found.is_ours, found.others_may_write
@@ -40,7 +40,7 @@ class Held:
 
     @classmethod
     def open(cls, name: str, folder: int | None = None) -> Held:
-        """Return what has this name in the folder with the descriptor `folder`."""
+        """Return the file named `name`, held, in the folder with the descriptor `folder`."""
         try:
             return cls(os.open(name, AS_FOLDER, dir_fd=folder))
         except NotADirectoryError:
@@ -100,20 +100,20 @@ class Held:
 
     @property
     def is_ours_alone(self) -> bool:
-        """Whether nobody but root and we can have changed it, or what is in it."""
+        """Whether nobody but root and we can have changed the file, or the folder's content."""
         return self.is_ours and not self.others_may_write
 
     @property
     def is_believed(self) -> bool:
-        """Whether what it says counts; for root, what others may have written does not.
+        """Whether its content counts; for root, a file that others may write does not.
 
-        Who is not root has chosen whom they let write their own files.
+        Other users have chosen whom they let write their own files.
         """
         return self.is_ours and (not self.others_may_write or os.geteuid() != 0)
 
     @property
     def others_may_exchange(self) -> bool:
-        """Whether others may rename what we have in this folder, or put theirs in its place."""
+        """Whether others may rename our files in this folder, or put theirs in their place."""
         is_sticky = self.facts.st_mode & stat.S_ISVTX
         return not self.is_ours or (self.others_may_write and not is_sticky)
 
@@ -126,7 +126,7 @@ class Held:
             yield file
 
     def names(self) -> Iterator[str]:
-        """Yield what is in a folder; raises OSError."""
+        """Yield the names in a folder; raises OSError."""
         descriptor = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             with os.scandir(descriptor) as entries:
@@ -141,7 +141,7 @@ class Held:
         return next(self.names(), None) is None
 
     def look(self, name: str) -> Held | None:
-        """Return what has this name in a folder, or None; raises OSError."""
+        """Return the file named `name` in a folder, held, or None; raises OSError."""
         try:
             return Held.open(name, self.descriptor)
         except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""What several commands share: facts to stdout, words to stderr."""
+"""Shared parts of commands: facts go to stdout, words to stderr."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def print_json(facts: Any) -> None:
 
 @contextlib.contextmanager
 def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function that tells what is being done: on a terminal, for as long as it is."""
+    """Yield a function that shows the present step: on a terminal, until the next one."""
     if verbose or not sys.stderr.isatty():
         yield say if verbose else lambda words: None
         return
@@ -119,7 +119,7 @@ def processes_table(
     commands: Sequence[str],
     width: int,
 ) -> Table:
-    """Return a table of processes, whose commands take what is left of `width` columns.
+    """Return a table of processes; their commands take the rest of `width` columns.
 
     Columns whose headings are in NUMBERS are justified to the right.
     """

@@ -46,7 +46,7 @@ def demo(html: str) -> None:
 
 
 def show(pid: int, port: int, where: dict[str, object]) -> None:
-    """Do what a user would do, and say what is done as a user would type it."""
+    """Attach, dump and stop as a user would, and print each command as a user would type it."""
     from covattach import attach, session
     from covattach.reports import table
 

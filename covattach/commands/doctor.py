@@ -1,4 +1,4 @@
-"""`covattach doctor`: everything that could stop an attach, each with what to do about it."""
+"""`covattach doctor`: everything that could stop an attach, each with its remedy."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def doctor(context: click.Context, pid: int | None, as_json: bool) -> None:
 
 
 def refusal(pid: int | None) -> str:
-    """Return what the first obstacle means: of a machine, only to processes that need that."""
+    """Return the consequence of the first obstacle: for process `pid`, or for the machine."""
     if pid:
         return f"`covattach start {pid}` would fail, with the first NO above."
     return "`covattach start` fails, with the first NO above, for processes that need that."

@@ -56,11 +56,10 @@ def dump(
     in_target: bool,
     **where: Any,
 ) -> None:
-    """Write what process PID has executed so far, and make the reports.
+    """Write the data file of process PID as it is now, and make the reports.
 
-    The target goes on, and goes on being measured.  Also for a process that has ended while it
-    was measured: then it is what was saved last.  Of several processes it is one data file, and
-    one report.
+    The target goes on, and goes on being measured.  If the process has ended while it was
+    measured, its last save is used.  Several processes have one data file and one report.
     """
     from covattach import unmeasured
 
@@ -83,7 +82,7 @@ def dump(
 
 
 def snapshots_of(pid: int, reset: bool, count: Count) -> list[Taken]:
-    """Return what `pid` has executed, or all processes of the tree that it is the first of.
+    """Return the snapshots of `pid`, or of all processes of the tree that it is the first of.
 
     `count` is told how many of these have been asked.
     """
@@ -102,7 +101,7 @@ def goes_on(found: Session, snapshot: Snapshot) -> bool:
 
 
 def check(where: dict[str, Any]) -> None:
-    """Refuse what would be in the way of the outputs, before anything is asked of the target."""
+    """Complete the outputs in `where`, and refuse to overwrite files that are not ours."""
     from covattach.reports import outputs
 
     formats = {part.strip() for part in where["formats"].split(",") if part.strip()}
@@ -157,7 +156,7 @@ def report(
 def facts_of(
     pids: list[int], taken: list[Taken], made: Report, html: Path | None, data_file: Path
 ) -> dict[str, Any]:
-    """Return what a report says, and of what it was made, for programs."""
+    """Return the figures of a report, and the processes it was made of, for programs."""
     return {
         "pid": pids[0] if len(pids) == 1 else None,
         "pids": pids,
@@ -187,7 +186,7 @@ def warned(found: Session, snapshot: Snapshot, milliseconds: float) -> list[str]
 
 
 def described(found: Session, snapshot: Snapshot, milliseconds: float) -> dict[str, Any]:
-    """Return what there is to say of one process."""
+    """Return the facts of one process and its snapshot, for programs."""
     return {
         "pid": None if snapshot.facts.get("gathered") else found.pid,
         "role": snapshot.facts.get("role"),

@@ -19,10 +19,10 @@ def make(
     where: dict[str, Any],
     in_target: bool = False,
 ) -> tuple[Report, Path | None]:
-    """Write the data file and make the reports; return what they say, and the HTML's first page.
+    """Write the data file and make the reports; return the figures, and the HTML's first page.
 
-    The settings for reports, and the folder that names are relative to, are the first session's.
-    Each source is looked at as who has named it sees it.
+    The first session has the settings for reports, and the folder that names are relative to.
+    Each source is looked at with the rights of the user who has named it.
     """
     from covattach.witness import looking
 
@@ -75,7 +75,7 @@ def write(
 def write_within(
     found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], made: Path | None
 ) -> dict[str, Any]:
-    """Write the data file within what honest data takes."""
+    """Write the data file; return the settings with which its reports are to be made."""
     from covattach.reports import datafile, paths, sources, texts
     from covattach.reports.eyes import OWN, eyes
     from covattach.settings import without_code
@@ -111,7 +111,7 @@ def write_first(taken: list[tuple[Session, Snapshot, float]], where: dict[str, A
 
 
 def origin(found: list[Session]) -> dict[str, Any]:
-    """Return what the data file is to say of where it comes from."""
+    """Return the origin of the data, to be noted in the data file."""
     first, *others = sorted(found, key=lambda one: float(one.facts.get("since") or 0))
     return {**first.origin, **({"pids": [one.pid for one in found]} if others else {})}
 

@@ -1,4 +1,4 @@
-"""Options that several commands have, and the types of what is given with them."""
+"""Options that several commands share, and the types of their values."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
 
 
 def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options by which `start` and `run` say what to measure, and how."""
+    """Add the options of `start` and `run` that choose the lines to measure, and the core."""
     for option in reversed(
         (
             click.option(
@@ -122,7 +122,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Take what these options say out of `given`; return it by the names that coverage has."""
+    """Take these options out of `given`; return their values under coverage's setting names."""
     include, omit = given.pop("include"), given.pop("omit")
     return {
         "run:branch": given.pop("branch"),

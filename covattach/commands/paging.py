@@ -1,4 +1,4 @@
-"""Paging: what is longer than the terminal goes through a pager, as git's output does."""
+"""Paging: output longer than the terminal goes through a pager, as git's does."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LESS = "FRX"  # quit if it fits, show colours, leave it on the screen
 
 @contextlib.contextmanager
 def paged() -> Iterator[Console]:
-    """Yield where to print; what was printed is shown at the end, on standard error."""
+    """Yield a console; its output is shown when the body ends, on standard error."""
     screen = console()
     with screen.capture() as captured:
         yield screen

@@ -53,7 +53,7 @@ def ps(as_json: bool) -> None:
 
 
 def facts(one: Python) -> dict[str, object]:
-    """Return what is known of a process as facts for programs."""
+    """Return a process's row as facts for programs."""
     return {
         "pid": one.pid,
         "user": one.user,
@@ -78,7 +78,7 @@ def state(one: Python) -> Text:
 
 
 def reasons(found: list[Python]) -> dict[str, list[int]]:
-    """Return why processes cannot be attached to, what to do, and which, each reason once."""
+    """Return each reason against an attach, with its remedy, and the PIDs that it holds for."""
     groups: dict[str, list[int]] = {}
     for one in found:
         if one.why_not:

@@ -36,7 +36,7 @@ class WithCommand(ForTargets):
     """A command that has another one, of any program, behind `--`."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Put the other command aside, and parse what stands before it."""
+        """Put the command behind `--` aside, and parse the arguments before it."""
         at = args.index("--") if "--" in args else len(args)
         context.meta[COMMAND] = args[at + 1 :]
         if at == len(args) - 1:
@@ -117,7 +117,7 @@ def record(context: click.Context, /, pids: list[int], is_many: bool, **given: A
 def recorded(
     verbose: bool, pids: list[int], command: list[str], given: dict[str, Any], failures: Failures
 ) -> tuple[list[Ran], Outcome | None]:
-    """Record all that can be recorded in; return what ran, and how it went with the command."""
+    """Record in all processes that allow it; return their windows, and the command's outcome."""
     from covattach import attach, meanwhile, recording
 
     measured = {f"run:{name}": given[name] for name in ("source", "include", "omit")}

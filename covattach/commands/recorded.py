@@ -1,4 +1,4 @@
-"""What `covattach record` prints: what ran, or how two windows differ."""
+"""The output of `covattach record`: the lines that ran, or how two windows differ."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def tell(
     html: Path | None,
     command: list[str],
 ) -> None:
-    """Print what ran, for people or for programs."""
+    """Print the lines that ran, for people or for programs."""
     from covattach.commands.paging import paged
     from covattach.recording import parts
     from covattach.reports import functions as found
@@ -75,7 +75,7 @@ def tell_next(ran: Ran) -> None:
 
 
 def facts_of(rans: list[Ran], ran: list[Function], has_past: bool) -> dict[str, Any]:
-    """Return what ran as facts for programs."""
+    """Return the lines that ran, by functions, as facts for programs."""
     return {
         "pid": rans[0].session.pid if len(rans) == 1 else None,
         "pids": [one.session.pid for one in rans],

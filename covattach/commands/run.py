@@ -79,7 +79,7 @@ def run(
 
 
 def finish(ran: Run, command: tuple[str, ...], where: dict[str, Any], as_json: bool) -> None:
-    """Combine what the processes have left, make the reports, and say who is still there."""
+    """Combine the processes' snapshots, make the reports, and name the processes still running."""
     from covattach import tree, unmeasured
 
     pid = ran.whole.pid

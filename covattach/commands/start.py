@@ -124,7 +124,7 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
 
 
 def asked_for(given: dict[str, Any]) -> Options:
-    """Return what the command line asks for."""
+    """Return the command line's options as the settings of an attach."""
     from covattach import attach
 
     return attach.Options(
@@ -141,13 +141,13 @@ def asked_for(given: dict[str, Any]) -> Options:
 
 
 def warn(text: str) -> None:
-    """Say what it is going to cost, in as many lines as that takes."""
+    """Print a warning, such as the forecast of the slow-down, line by line."""
     for line in text.splitlines():
         say(line)
 
 
 def counting(tell_progress: Callable[[str], None]) -> Callable[[int, int], None]:
-    """Return what tells how many processes have been attached to."""
+    """Return a function that shows how many processes have been attached to."""
     return lambda done, total: tell_progress(f"attached to {done} of {total} processes")
 
 
@@ -171,7 +171,7 @@ def tell_tree(attached: Attached) -> dict[str, Any]:
 
 
 def tell(pid: int, facts: dict[str, Any]) -> None:
-    """Say for people what was done, what it cost, and what comes next."""
+    """Print for people the session, its settings, and the time that the attach took."""
     for warning in facts.get("warnings", ()):
         say(f"Warning: {warning}")
     what = "lines and branches" if facts.get("branch") else "lines"

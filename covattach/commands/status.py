@@ -53,9 +53,9 @@ Examples:
 @waiting_option
 @json_option
 def status(pids: list[int], is_many: bool, as_json: bool) -> None:
-    """Show what is being measured: the process PID, or every session on this host.
+    """Show the session of process PID, or all sessions on this host.
 
-    Of a PID that is measured with --tree, all of its processes are shown.
+    If PID is the first process of a tree, all processes of that tree are shown.
     """
     from covattach import sessions
 
@@ -100,7 +100,7 @@ def title(one: Session, width: int) -> Text:
 
 
 def lines(one: Session) -> list[str]:
-    """Return what there is to say of a session, a line each."""
+    """Return the lines that describe a session."""
     from covattach import unmeasured
 
     facts = one.facts

@@ -45,7 +45,7 @@ class Pid(click.IntRange):
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> Any:
-        """Return the number, 0 for the stand-in; fails with a usage error for what is none."""
+        """Return the number, 0 for the stand-in; fails with a usage error for any other text."""
         return 0 if value == NAMED else super().convert(value, param, context)
 
 
@@ -57,7 +57,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> re.Pattern[str]:
-        """Return the expression; fails with a usage error for what is none."""
+        """Return the compiled expression; fails with a usage error if it is malformed."""
         try:
             return re.compile(value)
         except re.error as error:
@@ -65,7 +65,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def complete(measured: bool) -> Command:
-    """Return what completes a PID: measured ones, or those that can be attached to."""
+    """Return a function that completes PIDs: measured ones, or those that can be attached to."""
 
     def pids(context: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem

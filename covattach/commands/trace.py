@@ -157,7 +157,7 @@ class Screen:
         self.summarize()
 
     def introduce(self) -> None:
-        """Say what is traced, and what a line is."""
+        """Print the target, the end of the trace, and the heading of its lines."""
         from covattach.reports import events
 
         given, process = self.given, self.trace.process
@@ -171,7 +171,7 @@ class Screen:
                 say(events.LEGEND)
 
     def follow(self, deadline: float | None) -> None:
-        """Write what comes, message by message."""
+        """Write the events as they come, message by message."""
         while (message := self.trace.stream.message(deadline)) is not None:
             for event in self.decoder.events(*message):
                 if event.kind == "call" and self.shown == self.given["limit"]:
@@ -198,14 +198,14 @@ class Screen:
             self.paused += event.seconds or 0.0
 
     def hear_last_words(self) -> None:
-        """Read what the target still sends, for the facts of the whole trace."""
+        """Read the target's last messages, for the facts of the whole trace."""
         deadline = time.monotonic() + ENDING
         with suppress(TimeoutError):
             while (message := self.trace.stream.message(deadline)) is not None:
                 self.decoder.events(*message)
 
     def summarize(self) -> None:
-        """Say what was shown, what was not, and what it cost the target."""
+        """Print how many events were shown and how many were not, and the target's slow-down."""
         from covattach.reports import events
 
         facts, process = self.decoder.facts, self.trace.process
