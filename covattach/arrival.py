@@ -14,7 +14,7 @@ from covattach.session import payload_failed
 from covattach.target.process import Process
 
 ASKING = 2.0  # seconds for an agent to say that it is there
-UNDOING = 3.0  # seconds after the deadline, for nothing to be left of what was begun
+UNDOING = 3.0  # seconds after the deadline, to undo everything
 
 
 def wait_for_agent(
@@ -64,8 +64,8 @@ def listens(place: Folder, deadline: Deadline) -> bool:
 def give_up(process: Process, place: Folder, injection: Injection | None) -> bool:
     """Leave the target as it was: nothing armed, nothing measured, no file.
 
-    Returns whether it is known to be so; else what is left ends by itself once it can run: it finds
-    its folder gone, and nobody at the other end.
+    Returns whether that is certain.  If not, the agent ends by itself once it can run: it finds its
+    folder gone, and nobody at the other end.
     """
     claimed = not place.withdraw()
     if injection is not None:

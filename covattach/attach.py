@@ -38,7 +38,7 @@ from covattach.target.runtime import check_python, not_measured
 from covattach.target.seccomp import check_seccomp
 
 Tell = Callable[[str], None]
-DONE = "measuring"  # the last that is told: what comes after it is not undone any more
+DONE = "measuring"  # told last: a failure after it is not undone any more
 
 
 def nobody(words: str) -> None:
@@ -88,9 +88,9 @@ def start(
 ) -> tuple[Session, dict[str, Any]]:
     """Attach to `pid` and measure; return the session and the facts of the attach.
 
-    `tell` is told in a few words what is being done; `warn`, before anything is done, what it is
-    going to cost, if that will be felt.  Whatever is raised, also KeyboardInterrupt,
-    leaves the target as it was.  A target that is measured already stays so: `already` is true.
+    `tell` is told each step in a few words.  `warn` is told the cost before anything is done, if it
+    will be felt.  After any exception, also KeyboardInterrupt, the target is as it was.  A target
+    that is measured already stays so: `already` is true.
     """
     options = options.begun()
     process = Process(pid)
@@ -132,7 +132,7 @@ def start_alone(
     with agent_in(process, interpreter, options, wanted, tell) as (place, first, injection, began):
         tell("bringing coverage in")
         facts = begin(process, interpreter, place, options, wanted, core)
-        injection.cancel()  # the line has run: what is left of it is taken back
+        injection.cancel()  # the line has run: its remains are taken back
         attach = {
             "method": injection.method,
             "pause_ms": round(injection.pause_ms, 1),
@@ -197,8 +197,8 @@ def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpret
 def alone(process: Process) -> Iterator[None]:
     """Be the only covattach that attaches to `process` now; raises NotNow where there is another.
 
-    The lock is one on a file of /proc that only those can open who may attach (flock(2)), gone
-    with whoever holds it: nobody else can keep us waiting.
+    The lock (flock(2)) is on a file of /proc that only those can open who may attach.  It goes with
+    its holder: nobody else can keep us waiting.
     """
     try:
         lock = os.open(process.proc / "environ", os.O_RDONLY | os.O_CLOEXEC)

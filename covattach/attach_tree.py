@@ -47,9 +47,8 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
     """Attach to `pid` and all of its descendants, also those that are born meanwhile.
 
     `tell` and `warn` are as for `attach.start`, of the first; `count` is told how many have been
-    attached to, and how many there are.  Raises what
-    `attach.start` does for the first; that others fail is in the result.  An interruption leaves
-    all of them as they were.
+    attached to, and how many there are.  Raises the errors of `attach.start` for the first; the
+    failures of others are in the result.  An interruption leaves all of them as they were.
     """
     options = replace(options, every=options.every or EVERY).begun()
 
@@ -121,7 +120,7 @@ def attach_to(pids: list[int], options: Options, found: Attached, count: Count) 
                 found.facts[pid] = future.result()
             except CovattachError as error:
                 found.failed[pid] = error
-            except OSError:  # what was read of it in /proc has gone with it
+            except OSError:  # its files in /proc have gone with it
                 found.failed[pid] = NoTarget(f"Process {pid} has ended.", "Look for its successor.")
             count(found.done, total)
     finally:
@@ -131,12 +130,12 @@ def attach_to(pids: list[int], options: Options, found: Attached, count: Count) 
 def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
     """Attach to one of the descendants and return the facts.
 
-    Raises NoTarget if it has ended meanwhile, and what `attach.start` raises.  One that was born
+    Raises NoTarget if it has ended meanwhile, and the errors of `attach.start`.  One that was born
     measured is in the way of being attached to until it has opened its door: then it is waited for.
     """
     try:
         return attach.start(pid, options, attach.nobody)[1]
-    except (CovattachError, OSError):  # what is read of it in /proc may be gone, too
+    except (CovattachError, OSError):  # its files in /proc may be gone, too
         if not Process(pid).is_alive():
             raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
         whole = tree.Tree(found.first.folder, found.first.pid)

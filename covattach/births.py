@@ -22,7 +22,7 @@ def wait_for_births(tree: Tree, stopped: float | None = None) -> None:
 
     It makes its folder a moment after its birth.  Only children of measured processes that run the
     same program are looked at; one that C code has forked is never going to be there.  `stopped` is
-    when the first process was: what it has forked since is left out.
+    when the first process was: its later children are left out.
     """
     deadline = time.monotonic() + BIRTH
     while time.monotonic() < deadline:

@@ -4,12 +4,12 @@
         …
 
 Whoever makes a file, a reply or a configuration decides how much work it is to read.  Each piece of
-work says what an honest one of its size takes.  Beyond that there is a reserve, which all pieces
-share: once it is used up, each has what is honest and no more.
+work has limits that fit an honest one of its size.  Beyond that there is a reserve, which all
+pieces share.  Once it is used up, each has its own limits and no more.
 
-CPU time, because a loaded machine must not make an honest report fail.  The clock is SIGPROF's: it
-is looked at between Python's instructions and inside of `re` (Modules/_sre/sre_lib.h); other code
-in C is bounded by the size of what it is given, and by the memory (setrlimit(2), RLIMIT_AS).
+CPU time counts, because a loaded machine must not make an honest report fail.  The clock is
+SIGPROF's: Python looks at it between instructions, and inside of `re` (Modules/_sre/sre_lib.h).
+Other code in C is bounded by the size of its input, and by the memory (setrlimit(2), RLIMIT_AS).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from types import FrameType
 from covattach.errors import CovattachError
 
 RESERVE = 4.0  # seconds of CPU, of a whole command
-ROOM = 300 << 20  # bytes of address space, beyond what is honest
+ROOM = 300 << 20  # bytes of address space, beyond an honest piece of work's
 PROGRAM = (
     500 << 20
 )  # bytes for a program of ours that looks at a target, beyond those for an honest one
@@ -70,8 +70,8 @@ class Budget:
     def limited(self, what: str, seconds: float, memory: int = 0) -> Iterator[None]:
         """Do a piece of work; raises TooMuch.
 
-        `seconds` of CPU and bytes of `memory` are what honest work of this size takes.  Only the
-        main thread can be interrupted (Python's signal module): others have no limit.
+        Honest work of this size takes `seconds` of CPU and bytes of `memory`.  Only the main thread
+        can be interrupted (Python's signal module): others have no limit.
         """
         if threading.current_thread() is not threading.main_thread():
             yield

@@ -69,9 +69,9 @@ class Thread:
 class Event:
     """A call, or the way it went on or ended.
 
-    `time` is in seconds of the target's clock, `depth` how many frames are below, `text` the
-    arguments or the value, and `seconds` how long a call took that has ended, where its begin was
-    seen.  Of a gap, in which nothing was looked at, only `kind`, `time` and `seconds` are known.
+    `time` is in seconds of the target's clock.  `depth` is the number of frames below, `text` the
+    arguments or the value.  `seconds` is the time that an ended call took, if its begin was seen.
+    A gap, in which nothing was looked at, has only `kind`, `time` and `seconds`.
     """
 
     kind: str
@@ -149,8 +149,8 @@ class Stream:
 class Decoder:
     """Knows the functions and threads that were told of, and the calls that are under way.
 
-    `facts` are those of the last message: `dropped`, `left_out`, `faults` (numbers of events),
-    `cost` (per cent), `watched`, `seconds`, and `end`, why the target has ended the trace.
+    `facts` are the last message's: `dropped`, `left_out`, `faults` (numbers of events), `cost` (per
+    cent), `watched`, `seconds`, and `end`, why the trace has ended.
     """
 
     def __init__(self) -> None:
@@ -194,7 +194,7 @@ class Decoder:
             raise BadStream(f"an event of the kind {kind}")
         name = KINDS[kind]
         if name == "gap":
-            self.under_way.clear()  # what has ended meanwhile is not known
+            self.under_way.clear()  # calls may have ended meanwhile
             return Event(name, at / 1e9, seconds=frame / 1e9)
         if function not in self.functions or thread not in self.threads:
             raise BadStream("an event of something that it has not told of")

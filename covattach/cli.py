@@ -1,6 +1,6 @@
 """The command line: which commands there are, and how errors are told.
 
-Each command imports what it needs when it is called, so that `--help` is as fast as click.
+Each command imports its modules when it is called, so that `--help` is as fast as click.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ PLACE = 2.0  # seconds
 CREDENTIALS = struct.Struct("iII")  # PID, user, group
 # After so many that have not answered in time, the others of a command have only so many seconds.
 MOST_SILENT, IMPATIENT = 32, 1.0
-# What the replies to verbs have at least, of what facts.py knows.
+# The facts that replies to each verb must have, of those that facts.py knows.
 FACTS = ("python", "core", "coverage", "branch", "warnings")
 NEEDED = collections.defaultdict(
     tuple, start=FACTS, status=FACTS, mark=("previous", "windows", "mark_ms")
@@ -51,9 +51,9 @@ def ask(
 ) -> tuple[dict[str, Any], bytes]:
     """Send a request and return the reply's header and blob.
 
-    Its fields `said_by` and `sender` are the kernel's: user and group of who has sent it, and the
-    PID, or 0 if that is not known here.  `deadline` is a time of `time.monotonic`.  Raises
-    NoAnswer, and the error that the agent reports: PayloadFailed, NotPossible, NotNow.
+    Its fields `said_by` and `sender` are the kernel's: the sender's user and group, and the PID, or
+    0 if that is not known here.  `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and
+    the error that the agent reports: PayloadFailed, NotPossible, NotNow.
     """
     if BUDGET.silent >= MOST_SILENT:
         deadline = min(deadline, time.monotonic() + IMPATIENT)
@@ -179,10 +179,7 @@ class Incoming:
         self.senders: set[tuple[int, int, int]] = set()
 
     def part(self) -> bytes:
-        """Return the next part.
-
-        Raises OSError at the deadline or the end, ValueError if its sender is unknown.
-        """
+        """Return the next part; raises OSError, or ValueError if its sender is unknown."""
         now, deadline = time.monotonic(), self.deadline
         if self.begun is not None:
             deadline = min(deadline, self.begun + PAUSE + self.received / SLOWEST)
@@ -209,7 +206,7 @@ class Incoming:
 def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any], int]:
     """Return a header, without facts that cannot be, and how many bytes follow it.
 
-    Raises ValueError for what is none.
+    Raises ValueError for a malformed one.
     """
     header = facts.parsed(line)
     if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:

@@ -118,7 +118,7 @@ def alone(place: Folder) -> Iterator[bool]:
     """Be the only one who gathers in this folder (flock(2), which ends with its holder).
 
     Yields whether that is so.  Nobody is waited for: the target's user can hold the lock for ever,
-    and what is not gathered now is there the next time.
+    and snapshots that are not gathered now are there the next time.
     """
     with place.opened() as folder:
         descriptor = os.open(".", places.LIST, dir_fd=folder)

@@ -167,9 +167,9 @@ def new_key() -> str:
 def members(first: Folder, key: object = None) -> list[Folder]:
     """Return the folders of the other members of a tree, if this is the folder of its first one.
 
-    Anybody can make a folder of such a name.  A member's has the tree's key, by default that in the
-    folder: only those know it who have it from the first process, by a fork or out of that folder,
-    which is closed to others.
+    Anybody can make a folder of such a name.  A member's has the tree's key, by default the one in
+    the folder, which is closed to others.  Only processes know it that have it from the first one,
+    by a fork, or out of that folder.
     """
     key = key or first.facts.get("key")
     base, _, name = first.inside.rpartition("/")

@@ -1,4 +1,4 @@
-"""What this machine allows, whatever the target: each tried for real."""
+"""Preconditions of this machine, for targets of any kind: each tried for real."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SOUND = 14  # the first gdb that restores all registers on AMD's processors with
 
 
 def of_machine() -> Iterator[Finding]:
-    """Try what does not depend on a target: what it is like here, and whether gdb can work."""
+    """Try the preconditions that do not depend on a target: the machine, gdb, and coverage."""
     yield tried("machine", machine)
     yield tried("right to debug", right_to_debug)
     yield tried("gdb", debugger)
@@ -28,7 +28,7 @@ def of_machine() -> Iterator[Finding]:
 
 
 def machine() -> str:
-    """Tell what processor and container this is, as far as it matters."""
+    """Describe the kernel, the processor, the container, and how Yama restricts debugging."""
     system = os.uname()
     where = "in a container" if permission.is_in_container() else "not in a container"
     scope = "this kernel has no Yama (ptrace_scope) to restrict debugging"
@@ -67,7 +67,7 @@ def debugger() -> str:
 
 
 def registers(version: str) -> str:
-    """Tell of what is wrong with this gdb on this processor, and harmless here."""
+    """Describe this gdb's bug with this processor's registers, if any; it is harmless here."""
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     if not version[:1].isdigit() or int(version.partition(".")[0]) >= SOUND:
         return ""

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as exceptions that undo what was begun."""
+"""Ctrl-C and SIGTERM, as exceptions, so that changes are undone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ UNDONE = "Interrupted: what was begun has been undone."
 
 
 class Interrupted(KeyboardInterrupt):
-    """A Ctrl-C of which it is known what has come of it: the words are for the user."""
+    """A Ctrl-C whose consequences are known; its words are for the user."""
 
 
 ignored: set[signal.Signals] = set()  # those that we were started to ignore, as by `nohup … &`

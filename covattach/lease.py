@@ -1,4 +1,4 @@
-"""A lease: what was begun for us goes on as long as we live, and then ends by itself.
+"""A lease: work begun for us goes on as long as we live, and then ends by itself.
 
 It is a FIFO in the session's folder that we hold open for writing.  The kernel closes it whatever
 we die of, and the agent waits for just that (payloads/recording.py).

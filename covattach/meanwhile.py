@@ -1,4 +1,4 @@
-"""What happens while a window is open: a command runs, or we wait to be told that it is enough."""
+"""The time while a window is open: a command runs, or we wait for the user to end it."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
 
 @contextlib.contextmanager
 def deaf() -> Iterator[None]:
-    """Do nothing at a Ctrl-C for a while; programs that are started meanwhile do what they do."""
+    """Do nothing at a Ctrl-C in the body; programs started there are not affected."""
     before = signal.signal(signal.SIGINT, lambda signum, frame: None)
     try:
         yield
@@ -89,7 +89,7 @@ def deaf() -> Iterator[None]:
 def wait(seconds: float | None, tell: Callable[[str], None]) -> Outcome:
     """Wait for so many seconds, or for Enter on a terminal, or for Ctrl-C, or SIGTERM.
 
-    `tell` is told for what.
+    `tell` is told how the wait will end.
     """
     began = time.monotonic()
     listened = [sys.stdin] if seconds is None and sys.stdin.isatty() else []

@@ -26,7 +26,7 @@ from covattach.target.process import Process
 PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 MAGIC = 4  # bytes of the number that tells versions of byte code apart
-FIRST = ("begin", "originals", "launch", "forks", "loading")  # what is executed before MODULES
+FIRST = ("begin", "originals", "launch", "forks", "loading")  # executed before MODULES
 PATIENCE = 5.0  # seconds; it takes 0.1
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
 # the version, which payloads/begin.py compares, and the code: that of FIRST,
@@ -56,9 +56,9 @@ def payloads(process: Process, deadline: Deadline | None = None) -> bytes | None
 
 
 def payloads_for(command: str) -> bytes | None:
-    """Return them compiled for what a command runs: a Python, or a script that names one.
+    """Return the payloads compiled for a command's Python, or for the one its script names.
 
-    None where that is not to be seen, or cannot be had.
+    None where that Python cannot be determined, or is not safe to run.
     """
     found = shutil.which(command)
     if found is None:
@@ -104,7 +104,7 @@ def payloads_by(program: Path, seconds: float = PATIENCE) -> bytes | None:
 
 
 def first(compiled: bytes | None) -> bytes:
-    """Return begin.py for the line to execute: out of what is compiled, or else its text."""
+    """Return begin.py for the line to execute: compiled if possible, or else its text."""
     size = int.from_bytes((compiled or b"")[MAGIC : MAGIC + 4], "little")
     if compiled and 0 < size < len(compiled):
         return compiled[:MAGIC] + compiled[MAGIC + 4 : MAGIC + 4 + size]
@@ -153,7 +153,7 @@ def compiled_by(program: Path, sources: dict[str, str], seconds: float = PATIENC
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return None  # it needs what only the target's environment has
+        return None  # it needs the target's environment
     return done.stdout
 
 

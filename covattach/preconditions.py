@@ -1,4 +1,4 @@
-"""What a target must have for an attach to succeed: looked at before anything is begun."""
+"""Preconditions that a target must meet, checked before anything is begun."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from covattach.errors import NotNow
 from covattach.target.process import Process
 from covattach.target.standing import check_whole
 
-MOMENT = 1.0  # seconds for a sampling profiler, such as py-spy, to let go of what it looks at
+MOMENT = 1.0  # seconds for a sampling profiler, such as py-spy, to let go of the process
 DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
 
 
@@ -55,7 +55,7 @@ def check_rights(process: Process) -> None:
 
 
 def check_descriptors(process: Process) -> None:
-    """Raise NotNow for a process that could not open what the agent needs."""
+    """Raise NotNow for a process without enough descriptors left for the agent."""
     used, limit = process.descriptors
     higher = limit + 100
     if used + DESCRIPTORS > limit:

@@ -1,9 +1,9 @@
-"""Temporary folders of our own, whose paths lead to them whatever others do meanwhile.
+"""Temporary folders of our own, whose paths no other user can lead elsewhere.
 
     with private_folder("report-", beside=Path("/srv/app")) as folder: ...
 
-coverage and sqlite open files by their paths, and so does most of Python: they are to see only
-folders that nobody else can change, rename or put another one in the place of.
+coverage and sqlite open files by their paths, and so does most of Python.  They may see only
+folders that nobody else can change, rename or exchange.
 """
 
 from __future__ import annotations

@@ -83,7 +83,7 @@ def is_covattach(words: list[str]) -> bool:
 
 
 def look(pid: int, listing: folders.Listing | None = None) -> Python | None:
-    """Return what can be known of a process, or None for what is no Python."""
+    """Return the row of a process, or None for one that runs no Python."""
     try:
         process = Process(pid)
         if not is_python(process):
@@ -102,7 +102,7 @@ def is_python(process: Process) -> bool:
 
 
 def described(process: Process, listing: folders.Listing) -> Python:
-    """Return what is known of a Python process; raises NoTarget if it ends meanwhile."""
+    """Return the row of a Python process; raises NoTarget if it ends meanwhile."""
     version, why_not, remedy = None, "", ""
     try:
         interpreter = find_interpreter(process)
@@ -149,8 +149,8 @@ def user_name(uid: int) -> str:
 def matching(pattern: re.Pattern[str]) -> list[Python]:
     """Return the Python processes whose command line has `pattern` in it; raises NoTarget.
 
-    Neither covattach itself is among them nor what has started this one: their command lines
-    have the pattern because they are told of it.
+    Neither covattach itself is among them nor the program that started this one: their command
+    lines have the pattern because they are told of it.
     """
     above = ancestors()
     listing = folders.Listing()

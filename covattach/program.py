@@ -1,8 +1,8 @@
 """A program that is started in our place: with our terminal, our signals, and our exit status.
 
 It is in our process group, so that the terminal's signals (Ctrl-C, Ctrl-Z, a hang-up) come to it
-as they would without us; those that somebody sends to us alone are sent on to it.  The kernel tells
-the two apart: `si_code` is above zero for its own (sigaction(2)).
+as they would without us.  Signals that somebody sends to us alone are sent on to it.  The kernel
+tells the two apart: `si_code` is above zero for its own (sigaction(2)).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ OUR_PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them; a new pro
 
 
 class Program:
-    """A program from its start on; `status` is what waitpid(2) says of its end."""
+    """A program from its start on; `status` is its end as waitpid(2) tells it."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], ignored: set[signal.Signals]
@@ -59,7 +59,7 @@ class Program:
                 signal.signal(number, handler)
 
     def wait(self) -> None:
-        """Wait for its end, and send on to it what we are sent meanwhile."""
+        """Wait for its end; signals sent to us meanwhile are sent on to it."""
         while True:
             pid, self.status = os.waitpid(self.pid, os.WNOHANG)
             if pid:

@@ -44,7 +44,7 @@ def kept(version: tuple[int, int]) -> Path | None:
 def find(version: tuple[int, int], core: str) -> Path | None:
     """Return a coverage package for a target of that version measured by `core`, or None.
 
-    Our own fits a target of our own version; and, without its C tracer, any that is measured by
+    Our own fits a target of our own version.  Without its C tracer, it fits any target measured by
     sysmon, because the rest of coverage is pure Python.
     """
     if version == sys.version_info[:2]:

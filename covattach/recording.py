@@ -3,7 +3,7 @@
     with attached(pid, options, tell) as found:     the session that there is, or a new one
         with window(found) as going:                a window of our own
             …
-            ran = going.end()                       what ran meanwhile
+            ran = going.end()                       the lines that ran meanwhile
 
 The window ends with us, whatever we die of, and so does a session that was begun for it.
 """
@@ -42,10 +42,10 @@ class Found:
 
 @dataclass(frozen=True)
 class Ran:
-    """What one process ran in a window.
+    """The lines that one process ran in a window.
 
-    `snapshot` holds that and nothing else; `entries` are in the order in which functions first
-    ran.  `before` is what had run earlier in the session, or None for one that began with the
+    `snapshot` holds these and no others; `entries` are in the order in which functions first
+    ran.  `before` are the lines that ran earlier in the session, or None if it began with the
     window, at `began` of `time.monotonic`.
     """
 
@@ -69,13 +69,13 @@ class Recording:
     began: float = field(default_factory=time.monotonic)  # in seconds
 
     def end(self) -> Ran:
-        """End the window, and the session if it is ours; return what ran meanwhile.
+        """End the window, and the session if it is ours; return the lines that ran in it.
 
         Raises NoSession for a process that has ended and saved nothing, and SnapshotError.
         """
         one = self.found.session
         reply, warnings = {}, []
-        COMMAND.renew()  # what ran meanwhile took as long as it took
+        COMMAND.renew()  # the recording itself does not count
         try:
             reply = client.ask(one.folder, "recorded", session.patience(one.pid))[0]
         except client.NoAnswer:
@@ -101,7 +101,7 @@ class Recording:
 
 
 def only(snapshot: Snapshot, window: str) -> Snapshot:
-    """Return what a snapshot has of one window, as a snapshot."""
+    """Return a snapshot with the lines of one window only."""
     return replace(snapshot, files=snapshot.windows.get(window, {}), windows={})
 
 
@@ -119,7 +119,7 @@ def with_descendants(pids: list[int]) -> list[int]:
 def attached(pid: int, options: attach.Options, tell: Callable[[str], None]) -> Iterator[Found]:
     """Yield the session of `pid`: one that there is, or one that ends afterwards.
 
-    Raises what `attach.start` raises.
+    Raises the errors of `attach.start`.
     """
     running = sessions.already(Process(pid))
     if running is not None:
@@ -142,7 +142,7 @@ def attached(pid: int, options: attach.Options, tell: Callable[[str], None]) -> 
 def window(found: Found, name: str | None = None) -> Iterator[Recording]:
     """Begin a window of our own, by the name given or a new one; it ends afterwards at the latest.
 
-    Raises BadUsage for a name that is taken, and what `client.ask` raises.
+    Raises BadUsage for a name that is taken, and the errors of `client.ask`.
     """
     one = found.session
     names = one.facts.get("windows") or []
@@ -177,7 +177,7 @@ def ask(one: Session, **request: Any) -> None:
 
 
 def window_of(one: Session, name: str) -> Ran:
-    """Return what a session has of a window that has been; raises BadUsage, NoSession."""
+    """Return the lines of a window that has ended; raises BadUsage, NoSession."""
     snapshot = session.snapshot(one)[0]
     if name not in snapshot.windows:
         known = ", ".join(filter(None, snapshot.windows)) or "none"
@@ -189,7 +189,7 @@ def window_of(one: Session, name: str) -> Ran:
 
 
 def parts(rans: list[Ran]) -> list[Part]:
-    """Return what the processes ran, for `functions`: times are since the first window began."""
+    """Return the windows as parts for `functions`: times are since the first window began."""
     first = min(ran.began for ran in rans)
     return [
         Part(lines_of(ran.snapshot.files), ran.entries, ran.before, 1000 * (ran.began - first))

@@ -1,8 +1,8 @@
-"""Records: what covattach keeps of its own of a session, where the target's user cannot change it.
+"""Records of sessions in a place of ours, where the target's user cannot change them.
 
-What was asked for at the start, on the command line or by `--rcfile`, also counts for a later dump.
-The session's folder belongs to the target's user, who could change that there.  So it is kept in a
-place of ours as well, unless the folder is ours alone.
+The settings from the start's command line, or from `--rcfile`, also count for a later dump.  The
+session's folder belongs to the target's user, who could change the settings there.  So they are
+kept in a place of ours as well, unless the folder is ours alone.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ OTHERS = 0o022  # modes by which others could write
 
 
 def note(folder: Folder, facts: dict[str, Any]) -> None:
-    """Keep what the session in that folder began with; not where we have no place of our own."""
+    """Keep the first facts of the session in that folder, if we have a place of our own."""
     if folder.is_ours_alone:
         return
     held = {"path": str(folder.path), "inode": inode(folder)}
@@ -39,7 +39,7 @@ def note(folder: Folder, facts: dict[str, Any]) -> None:
 
 
 def of(folder: Folder) -> dict[str, Any]:
-    """Return what is kept of the session in that folder; nothing where nothing is."""
+    """Return the record of the session in that folder; nothing if there is none."""
     found = None if folder.is_ours_alone else inode(folder)
     if found is None:
         return {}
@@ -51,7 +51,7 @@ def of(folder: Folder) -> dict[str, Any]:
 
 
 def forget(folder: Folder) -> None:
-    """Remove what is kept of a session that is over, and our place with the last."""
+    """Remove the record of a session that is over, and our place with the last record."""
     with contextlib.suppress(OSError), opened() as place:
         # Another session's folder, elsewhere, may have the same name.
         if read(place, name_of(folder)).get("path") == str(folder.path):
@@ -60,7 +60,7 @@ def forget(folder: Folder) -> None:
 
 
 def clear(place: int) -> None:
-    """Remove what is kept of sessions whose folders are not there any more."""
+    """Remove the records of sessions whose folders no longer exist."""
     for name in places.names(place):
         held = read(place, name)
         if held.get("inode") != inode_of(Path(str(held.get("path")))):
@@ -69,7 +69,7 @@ def clear(place: int) -> None:
 
 
 def read(place: int, name: str) -> dict[str, Any]:
-    """Return what is in a file of ours; nothing for one that is damaged."""
+    """Return the content of a record; nothing for a damaged one."""
     try:
         return checked(json.loads(places.read(place, name, LONGEST)))
     except (OSError, ValueError, RecursionError):
@@ -82,7 +82,7 @@ def name_of(folder: Folder) -> str:
 
 
 def inode(folder: Folder) -> list[int] | None:
-    """Return what tells a folder from a later one of its name, or None if it is not there."""
+    """Return numbers that tell a folder from a later one of its name, or None if it is gone."""
     return inode_of(folder.path)
 
 

@@ -1,6 +1,6 @@
 """Running a program whose every Python process is measured from its first line on.
 
-It makes the folder of a tree that nobody has to be attached to: a Python that finds it in its
+It makes the folder of a tree that nobody has to be attached to.  A Python that finds it in its
 environment measures itself (payloads/children.py, startup/).  From then on it is a tree like any
 other, known by the PID of the program.
 """
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 METHOD = "run"
 BIRTH = 1.0  # seconds in which a Python that was started has opened its door, or has ended
-STRAGGLING = 0.25  # seconds in which what the program has started may end after it
+STRAGGLING = 0.25  # seconds for the program's children to end after it
 
 
 @dataclass
 class Options:
-    """What `run` is told: `given` are coverage settings, `every` and its like are in seconds."""
+    """The settings of a run: `given` are coverage's, `every` and the like are in seconds."""
 
     given: dict[str, Any]
     rcfile: str | None = None
@@ -54,13 +54,13 @@ class Run:
 
     @functools.cached_property
     def whole(self) -> Tree:
-        """The tree; what it takes to look at one is imported while the program runs."""
+        """The tree; the modules that look at one are imported while the program runs."""
         from covattach.tree import Tree
 
         return Tree(self.place, self.program.pid)
 
     def wait(self) -> None:
-        """Wait until the program has ended; meanwhile, fetch what only reports need."""
+        """Wait until the program has ended; import the modules for reports meanwhile."""
         fetching = threading.Thread(target=fetch)
         fetching.start()
         self.program.wait()
@@ -132,7 +132,7 @@ def little_of_coverage() -> Iterator[None]:
 def first_facts(
     here: Process, place: Folder, command: Sequence[str], wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what the folder is to say before the program has a PID."""
+    """Return the facts that are in the folder before the program has a PID."""
     now = time.time()
     return {
         "tree": place.inside,
@@ -166,7 +166,7 @@ def request(
 
 
 def fetch() -> None:
-    """Import what reports need, so that nobody has to wait for it at the end.
+    """Import the modules for reports, so that nobody has to wait for them at the end.
 
     It gives way to the program: on Linux a thread has a priority of its own (setpriority(2)).
     """

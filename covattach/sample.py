@@ -13,7 +13,7 @@ ORDERS: list[tuple[str, int]] = []
 
 
 def price(item: str) -> dict[str, object]:
-    """Answer what an item costs."""
+    """Answer with an item's price."""
     if item not in PRICES:
         return {"error": f"we have no {item}"}
     return {"item": item, "price": PRICES[item]}

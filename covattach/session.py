@@ -37,7 +37,7 @@ STOPPING = (
 
 @dataclass
 class Session:
-    """A session that there is: `facts` are the agent's, or what it had said before it ended.
+    """A session, live or ended; `facts` are the agent's, or those in its folder.
 
     `first` is the first session of its tree, whose settings and working directory count for all.
     """
@@ -50,7 +50,7 @@ class Session:
     record: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Read what we have kept of its beginning, where its user cannot change it; if anything."""
+        """Read our record of the session's beginning, which the target's user cannot change."""
         self.record = records.of(self.folder)
 
     @property
@@ -77,12 +77,12 @@ class Session:
         return [f"Not followed, as user {one.folder.owner.uid} could have changed it: {names}."]
 
     def said_at_start(self, name: str, default: Any) -> Any:
-        """Return a fact of its beginning: as we have kept it, or else as its folder says."""
+        """Return a fact of its beginning, from our record, or else from its folder."""
         return self.record.get(name, self.facts.get(name, default))
 
     @property
     def is_word_of(self) -> int | None:
-        """The user whose word it is whose session this was, where nobody else knows; or None."""
+        """The user on whose word alone an ended session rests, or None."""
         owner = self.folder.owner
         is_known = self.record.get("pid") == self.pid
         if self.alive or is_known or self.folder.is_ours_alone or owner is None:
@@ -100,9 +100,9 @@ class Session:
         return Path(str(self.leader.said_at_start("cwd", "/")))
 
     def witness(self, said_by: Iterable[Any] = (), sender: int = 0) -> Witness:
-        """Return whose word it is what this session says: everybody's who has a hand in it *now*.
+        """Return the witness of the session's words: all users who have a hand in it *now*.
 
-        That is the folder's owner, the process's users, and `said_by`, those who have sent a reply.
+        They are the folder's owner, the process's users, and `said_by`, the senders of a reply.
         Further groups are the process's: they count if it is the `sender`, itself and alone.
         """
         owners = [self.folder.owner or Owner(os.geteuid(), os.getegid())]
@@ -115,7 +115,7 @@ class Session:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """What the data file is to say of where it comes from."""
+        """The origin of the data, to be noted in the data file."""
         names = ("command", "core", "branch", "python", "since")
         return {"pid": self.pid, **{name: self.facts.get(name) for name in names}}
 
@@ -143,9 +143,9 @@ def payload_failed(traceback: str) -> PayloadFailed:
 
 
 def snapshot(session: Session, reset: bool = False) -> tuple[Snapshot, float]:
-    """Return what was measured so far, and for how many ms the target worked on it.
+    """Return the snapshot of a session, and the ms that the target worked on it.
 
-    Of a process that has ended it is the last that was saved.  Raises NoSession.
+    Of a process that has ended it is the last save.  Raises NoSession.
     """
     if session.alive:
         try:
@@ -187,7 +187,7 @@ def patience(pid: int) -> float:
 
 @contextlib.contextmanager
 def interruptible(pid: int, words: str) -> Iterator[None]:
-    """Ask a process for something, and say of a Ctrl-C meanwhile what is known of it."""
+    """Ask a process in the body; a Ctrl-C meanwhile is raised with `words` on its consequences."""
     try:
         yield
     except KeyboardInterrupt:

@@ -57,13 +57,13 @@ def of_ended(pid: int, place: Folder) -> Session:
 
 
 def of_failed(pid: int, place: Folder, fault: str) -> Session:
-    """Return a session that has ended by a fault of ours, with what it had saved."""
+    """Return a session that has ended by a fault of ours, with its folder's facts."""
     off = f"It is not measured any more, by a fault of covattach's: {last_line(fault)}"
     return Session(pid, place, {**place.facts, "off": off}, alive=False)
 
 
 def last_line(traceback: str) -> str:
-    """Return what a traceback ends with: the kind of the fault, and its reason."""
+    """Return the last line of a traceback: the kind of the fault, and its reason."""
     return (traceback.strip().splitlines() or ["it could not be told which"])[-1]
 
 
@@ -92,7 +92,7 @@ class Patience:
 
 
 def looked_at(place: Folder, patience: Patience | None = None) -> Session | None:
-    """Return the session in a folder; None if there is none, and what is left of it is removed."""
+    """Return the session in a folder; None if there is none, and then remove a dead folder."""
     pid = place.facts.get("pid")
     if not isinstance(pid, int) or not folders.is_owners(place):
         return None
@@ -113,8 +113,8 @@ def looked_at(place: Folder, patience: Patience | None = None) -> Session | None
 def already(process: Process) -> Session | None:
     """Return the session that measures `process` now, or None.
 
-    What is left of an attach that was killed is removed, unless there is a snapshot in it; raises
-    NotNow during an attach that was not.
+    The remains of a killed attach are removed, unless there is a snapshot in them.  Raises NotNow
+    during an attach that goes on.
     """
     for found in folders.find(process):
         if found.is_only_a_tree():

@@ -1,8 +1,8 @@
-"""What and how to measure: the target's own configuration, the command line over it.
+"""Settings of a measurement: the target's own configuration, overridden by the command line.
 
-Of the target's configuration only what says what and how to measure is taken.  Plugins are code
-that would be imported, and output paths are for the caller to say: they need `--rcfile`, with
-which the caller vouches for the file.
+Of the target's configuration, only settings are taken that run no code and name no output.
+Plugins are code that would be imported, and output paths are for the caller to say.  They need
+`--rcfile`, with which the caller vouches for the file.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from coverage.config import CoverageConfig
 
 LONGEST = 1 << 18  # bytes of a configuration file; a longer one is cut off, and so no TOML
-LONGEST_WORDS = 500  # characters of what coverage says of it
+LONGEST_WORDS = 500  # characters of coverage's message about it
 HONEST = 1.0  # seconds of CPU to read one
 
 MEASURING = (
@@ -71,8 +71,8 @@ NEEDS_RCFILE = ("run:disable_warnings", "run:plugins", "html:extra_css")
 def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[str, Any]:
     """Return the settings by the names of `Coverage.set_option`, those that are not the default.
 
-    `given` is what the command line says, and wins.  Raises BadUsage for a file that cannot be
-    read, with coverage's own words.
+    `given` are the command line's, and win.  Raises BadUsage for a file that cannot be read, with
+    coverage's own words.
     """
     from coverage.config import CoverageConfig
 
@@ -151,7 +151,7 @@ def copy_config(process: Process, folder: Path) -> None:
 
 @contextlib.contextmanager
 def environment_of(process: Process) -> Iterator[None]:
-    """Have the target's environment instead of ours, but for what would act on us."""
+    """Have the target's environment instead of ours, without the variables that would act on us."""
     before = dict(os.environ)
     theirs = process.environment
     for name in ("COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_FORCE_CONFIG"):
@@ -190,8 +190,9 @@ def warnings(settings: dict[str, Any]) -> list[str]:
 def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
     """Return the settings that a report needs: all but the core, which is the target's matter.
 
-    Those that are not `trusted` come from a folder of somebody else's, who must not say which code
-    we run or where we write: of them only what the target's own configuration could say is taken.
+    Those that are not `trusted` come from a folder of somebody else's, who must not choose code
+    that we run, or files that we write.  Only settings are taken that the target's own
+    configuration could have.
     """
     own = {*MEASURING, *REPORTING}
     return {
@@ -204,7 +205,7 @@ def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
 def without_code(settings: dict[str, Any]) -> dict[str, Any]:
     """Return the settings without plugins: those look at sources with all the rights that we have.
 
-    For reports on what somebody else says.
+    For reports on somebody else's snapshots.
     """
     known = {*MEASURING, *REPORTING, *NEEDS_RCFILE} - {"run:plugins"}
     return {name: value for name, value in settings.items() if name in known}

@@ -1,7 +1,7 @@
-"""The slow-down: what measuring is going to cost, told before anything is done to the target.
+"""The slow-down: a forecast of the target's loss of speed, told before it is touched.
 
-With sysmon there is nothing to tell.  coverage's C tracer is called for every line, each time, and
-there is nothing that could be done about that but to measure less.
+With sysmon there is nothing to tell.  coverage's C tracer is called for every line, each time.
+Only measuring less helps.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ REMEDY = (
 
 
 def forecast(pid: int, core: str, version: tuple[int, int], branch: bool) -> str:
-    """Return what `core` is going to cost a target of that version; "" where it is not felt."""
+    """Return the forecast for a target with that core and version; "" for a slow-down not felt."""
     if core != "ctrace":
         return ""
     what = "branches" if branch else "lines"

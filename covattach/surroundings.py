@@ -1,6 +1,6 @@
-"""What covattach is started with, made fit for it before it does anything.
+"""The environment and the standard streams of covattach, put in order before anything else.
 
-complete_streams()      no file of ours gets the number of a stream that was closed, as by `2>&-`
+complete_streams()      no file of ours gets the number of a closed stream, as by `2>&-`
 measure_nothing()       a coverage that was started in us, by the environment, is ended
 given()                 the environment as it was, for commands of the user's
 """

@@ -1,14 +1,14 @@
-"""The terminal: whatever is printed goes through here, and is text and nothing else.
+"""The terminal: all output goes through here, and is text and nothing else.
 
     with installed(): …             standard output and standard error are Harmless meanwhile
     err().put(Painted(("text", CODE), …))       text in styles of ours
     screen()                        rich's console, for tables: the same holds for it
 
-What a target says, and what its files are called, must not be obeyed by the terminal: no escape, no
-control character, nothing that turns the direction of text.  So Python's own streams are replaced
-by some that let nothing else through.  Styles are not part of the text: only what is made of both
-here reaches the terminal as it is.  A `print` of somebody who has forgotten all this, a warning or
-a traceback of Python's is made harmless like anything else.
+The terminal must obey nothing in a target's words or files' names: no escape, no control
+character, nothing that turns the direction of text.  So Python's own streams are replaced by some
+that let nothing else through.  Styles are not part of the text: only text and styles combined
+here reach the terminal as they are.  A `print` that bypasses all this, or a warning or a traceback
+of Python's, is made harmless like anything else.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Harmless(io.TextIOBase):
         return self.stream.fileno()
 
     def flush(self) -> None:
-        """Write what is still to be written."""
+        """Write the buffered output."""
         with self.given_up():
             self.stream.flush()
 
@@ -114,7 +114,7 @@ class Harmless(io.TextIOBase):
         if not text and not isinstance(text, str):
             raise TypeError("this is a stream of text")
         if not text:
-            return 0  # click tries this too, and swallows what is raised
+            return 0  # click tries this too, and swallows the exception
         with self.given_up():
             self.stream.write(harmless(text if isinstance(text, str) else bytes(text).decode()))
         return len(text)
@@ -128,7 +128,7 @@ class Harmless(io.TextIOBase):
 
 
 class Passing(io.TextIOBase):
-    """A Harmless stream to those who have made harmless themselves what they write, as Screen."""
+    """A way past a Harmless stream, for writers of text that is harmless already, as Screen."""
 
     def __init__(self, to: Harmless) -> None:
         self.to = to
@@ -147,7 +147,7 @@ class Passing(io.TextIOBase):
         return self.to.fileno()
 
     def flush(self) -> None:
-        """Write what is still to be written."""
+        """Write the buffered output."""
         self.to.flush()
 
     def write(self, text: str) -> int:
@@ -185,14 +185,14 @@ def installed() -> Iterator[None]:
 
 def screen() -> Console:
     """Return where tables for people's eyes go: standard error."""
-    # File names and what targets say are shown as they are: `[id].py` is no markup.
+    # File names and targets' words are shown as they are: `[id].py` is no markup.
     return screen_class()(
         file=cast(TextIO, Passing(err())), highlight=False, markup=False, emoji=False
     )
 
 
 def release(shown: Console, captured: Capture) -> None:
-    """Print what a screen has captured, which is harmless and has its styles."""
+    """Print the captured output of a screen, which is harmless and has its styles."""
     shown.file.write(captured.get())
     shown.file.flush()
 
@@ -213,7 +213,7 @@ def screen_class() -> type[Console]:
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterator[Segment]:
-            """Yield what is to be written; control codes are rich's own, and come apart."""
+            """Yield the segments to be written; control codes are rich's own, and come apart."""
             for text, style, control in super().render(renderable, options):
                 yield Segment(text if control else harmless(text), style, control)
 

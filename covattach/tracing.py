@@ -49,7 +49,7 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
         interpreter = find_interpreter(process)
         entered = attach.agent_in(process, interpreter, options, {}, tell)
         with entered as (place, _, injection, _), streamed(process, place, request) as trace:
-            injection.cancel()  # the line has run: what is left of it is taken back
+            injection.cancel()  # the line has run: its remains are taken back
             yield trace
         session.wait_for_end(process, trace.thread)
         place.remove()

@@ -24,7 +24,7 @@ from covattach.session import Session
 from covattach.sessions import looked_at
 from covattach.target.process import Process
 
-SHARED = ("since", "branch")  # what the first says for all of them, where they say nothing
+SHARED = ("since", "branch")  # the first one's facts count for members without their own
 ENDLESS = 60.0  # seconds after which stopping those who have been born meanwhile ends
 AT_ONCE = 32  # sessions that are asked side by side
 Asked = TypeVar("Asked")
@@ -44,12 +44,12 @@ class Tree:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What the first session says of itself, and so of the tree."""
+        """The facts in the first session's folder, which hold for the tree."""
         return self.place.facts
 
     @functools.cached_property
     def first(self) -> Session:
-        """The first session, for what is the same for all: settings, working directory."""
+        """The first session: its settings and working directory count for all."""
         return Session(self.pid, self.place, self.facts, alive=True)
 
     @property
@@ -88,7 +88,7 @@ def find(pid: int) -> Tree | None:
 
 
 def root_of(pid: int) -> Path:
-    """Return what a process sees as `/`, as a path for us."""
+    """Return the root folder of a process, as a path for us."""
     try:
         return Process(pid).root
     except CovattachError:
@@ -116,7 +116,7 @@ def sessions(tree: Tree) -> list[Session]:
 def each(
     asked: Callable[[Session], Asked], members: list[Session], count: Count = nobody
 ) -> list[Asked]:
-    """Return what `asked` returns for each of the sessions, some of which it does side by side."""
+    """Return the result of `asked` for each of the sessions, some of them asked side by side."""
     found = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:
@@ -132,7 +132,7 @@ def each(
 def snapshots(
     tree: Tree, reset: bool = False, count: Count = nobody
 ) -> list[tuple[Session, Snapshot, float]]:
-    """Return a snapshot of each process, those that have ended too, and what it took, in ms.
+    """Return the snapshot of each process, also of ended ones, and the time that it took, in ms.
 
     `count` is told how many have been asked.  Raises NoSession if there is none.
     """
@@ -152,9 +152,9 @@ def snapshots(
 
 
 def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | None:
-    """Return what one process has executed; None for one that has left nothing.
+    """Return the snapshot of one process; None if it has left none.
 
-    Of one that is stopped it is what it had saved: it would answer when nobody listens any more.
+    Of a stopped process it is the last save: it would answer when nobody listens any more.
     """
     if session.is_stopped(member.pid):
         return of_ended(member)
@@ -174,9 +174,9 @@ def snapshot(member: Session, reset: bool) -> tuple[Session, Snapshot, float] | 
 
 
 def of_ended(member: Session) -> tuple[Session, Snapshot, float] | None:
-    """Return what a process had saved before it ended; None if that is nothing, or damaged.
+    """Return the last save of a process that has ended; None if there is none, or it is damaged.
 
-    Nor is it believed of a process that is there, and another user's.
+    Nor is it believed if the process is there, and another user's.
     """
     if not folders.is_owners(member.folder):
         return None
@@ -240,8 +240,8 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
 def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
     """Stop one process; None for one that has left nothing.
 
-    One that is stopped ends measuring when it goes on; here it has left what it had saved.
-    The folder of the first is that of the tree, and stays until the end.
+    One that is stopped ends measuring when it goes on; here its last save counts.  The folder of
+    the first is that of the tree, and stays until the end.
     """
     is_first = member.facts.get("tree") == member.folder.inside
     try:

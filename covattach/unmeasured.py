@@ -70,7 +70,7 @@ def of_stopped(pid: int) -> str:
 
 
 def reason(traceback: str) -> str:
-    """Return why a process is not measured: the last line of what it has left."""
+    """Return the reason why a process is not measured, from the traceback that it has left."""
     lines = traceback.strip().splitlines() or ["it could not be told why"]
     kind, _, message = lines[-1].partition(": ")
     if kind.rpartition(".")[2] in ("NoCoverage", "Refused", "Unfit"):

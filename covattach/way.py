@@ -4,9 +4,9 @@
     is_settled(folder)              nobody else could
 
 A link counts where only root and we can have put it; for a caller who is not root, also where it is
-theirs.  Behind a folder in which others may rename things, root follows no link at all, and each
-further folder must be one that those others could write into as well: what root does there is then
-nothing that they could not do.
+theirs.  Behind a folder in which others may rename things, root follows no link at all.  Each
+further folder must be one that those others could write into as well.  Then root does nothing
+there that they could not do.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class Way:
 
     @classmethod
     def to(cls, folder: Path, make: bool = False) -> Way:
-        """Go to a folder; with `make`, make what is missing.
+        """Go to a folder; with `make`, make missing folders.
 
         Raises OSError, and BadUsage where others could lead us astray.
         """
         here = current()
         if here is not None and folder.is_relative_to(here):
-            # Nobody but the caller has chosen where the caller is, whatever it is called now.
+            # Nobody but the caller has chosen the current directory, under any name.
             way, names = cls(Held.open(".")), folder.relative_to(here).parts
         else:
             way, names = cls.from_root(), folder.parts[1:]  # the first is "/" or "//"
@@ -110,7 +110,7 @@ class Way:
         self.is_loose = self.is_loose or below.others_may_exchange
 
     def may_enter(self, below: Held, is_new: bool) -> bool:
-        """Whether we may go on there: what we have just made may be ours, and is empty."""
+        """Whether a folder that others could exchange is safe to enter, or new, ours and empty."""
         if could_be_theirs(self.here, below):
             return True
         return is_new and below.is_ours and self.here.is_ours and below.is_empty
@@ -193,7 +193,7 @@ def current() -> str | None:
 
 
 def is_settled(folder: Path) -> bool:
-    """Tell whether a folder is there, and its path leads to it whatever anybody else does."""
+    """Tell whether a folder is there, and nobody else can lead its path elsewhere."""
     way = Way.from_root()
     try:
         way.go(folder, list(folder.parts[1:]), make=False)

@@ -1,10 +1,10 @@
-"""Who says what a snapshot says, and what may be looked at on that word.
+"""Witnesses of a snapshot: the users who could have made it, and the files that it may show.
 
     Witness(root, cwd, owners)          one user, or several who all have to be allowed it
-    with looking(first, snapshots): …   each source is looked at with the rights of who has named it
+    with looking(first, snapshots): …   each source is looked at with its witness's rights
 
-A snapshot is the word of everybody who could have made it.  Root shows on it what all of these may
-read, and nothing more: so it does not matter who has lied.
+Everybody who could have made a snapshot is its witness.  Root shows only files that all of them
+may read: so it does not matter who has lied.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from covattach.target.view import View
 
 @dataclass(frozen=True)
 class Witness:
-    """Whose word it is: `owners` all have to be allowed what is shown on it.
+    """The users who vouch for a snapshot: all `owners` have to be allowed to read its files.
 
     `root` is theirs as we see it, and `cwd` the working directory that their names start from.
     """
@@ -44,7 +44,7 @@ class Witness:
 
     @contextlib.contextmanager
     def files(self) -> Iterator[Files]:
-        """Yield what it may see, which is nothing where its root has gone with it."""
+        """Yield the access to its files, which is to none if its root has gone."""
         with contextlib.ExitStack() as stack:
             try:
                 view = stack.enter_context(View(self.root, self.cwd, *self.owners))

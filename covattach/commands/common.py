@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("PID", "for", "points")
 GAP = 2  # columns between columns
-LONGEST = 4000  # characters of one line: what a target says can be of any length
+LONGEST = 4000  # characters of one line: a target's words can be of any length
 SHORTEST = 12  # columns for a command line, on however narrow a terminal
 
 SPINNING: list[Callable[[], contextlib.AbstractContextManager[None]]] = []  # hides progress
@@ -89,7 +89,7 @@ def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
         console=console(),
         refresh_per_second=12.5,
         transient=True,
-        redirect_stdout=False,  # what is printed meanwhile goes our way, not rich's
+        redirect_stdout=False,  # lines printed meanwhile go our way, not rich's
         redirect_stderr=False,
     ) as live:
 
@@ -139,7 +139,7 @@ def processes_table(
 def cut(command: str, room: int) -> str:
     """Return a command line that takes at most `room` columns, for a table.
 
-    The folder of its program is left out: what follows tells more.
+    The folder of its program is left out: the arguments tell more.
     """
     from covattach.facts import printable
 

@@ -71,7 +71,7 @@ def show(pid: int, port: int, where: dict[str, object]) -> None:
 def sample_server(folder: Path) -> Iterator[tuple[int, int]]:
     """Run the sample server in `folder`, and end it; yields its PID and its port.
 
-    Its source is copied there, because what is installed with packages is not measured.
+    Its source is copied there, because installed packages are not measured.
     """
     import shutil
     import subprocess

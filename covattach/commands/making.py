@@ -63,7 +63,7 @@ def write(
 ) -> dict[str, Any]:
     """Write the data file; return the settings that reports of it are to follow.
 
-    `made` is where it is to stay, too: what is in its place may be somebody else's at once.
+    `made` is where it is to stay, too: the file in its place may be somebody else's at once.
     """
     from covattach.reports import costs
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from covattach.meanwhile import Outcome
     from covattach.recording import Found, Ran
 
-COMMAND = "covattach.command"  # in a context's `meta`: what stands behind `--`
+COMMAND = "covattach.command"  # in a context's `meta`: the command behind `--`
 COMMAND_FAILED = 9  # exit code: it was recorded, but the command has failed
 EPILOG = """
 \b

@@ -23,7 +23,7 @@ from covattach.errors import CovattachError, NoSession
 from covattach.target import faults
 
 Command = Callable[..., Any]
-EXPLAINED = 70  # columns for a command line, as what a PID means
+EXPLAINED = 70  # columns for a command line, the explanation of a PID
 NAMED = "+"  # stands for a PID that --name makes superfluous
 
 

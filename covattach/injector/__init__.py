@@ -63,13 +63,13 @@ def least_intrusive(
 ) -> Injection:
     """Inject without stopping the target where that is possible, else by gdb.
 
-    A signal handler of the application's that raises while PEP 768's script runs, on top of what
-    the main thread is executing, would raise in that script, and nowhere else.  So where a timer
-    may send signals, a thread of our own executes the line, which only gdb can start.
+    A signal handler of the application's may raise while PEP 768's script runs in the main thread.
+    It would then raise in that script, and nowhere else.  So where a timer may send signals, a
+    thread of our own executes the line, which only gdb can start.
 
     PEP 768 waits for a thread that runs in the main interpreter.  Where all of those sleep, none
-    would look for as long as they do, and gdb has to let one run the line; also where there is
-    another interpreter, in which threads run that have not looked.
+    would look, and gdb has to let one run the line.  The same holds if another interpreter has
+    threads that have not looked.
     """
     if not remote_exec.is_available(process, interpreter):
         return gdb.inject(process, interpreter, text, deadline)

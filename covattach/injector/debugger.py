@@ -1,10 +1,10 @@
 """A gdb that is driven over its command line: one command, one answer, a deadline.
 
-gdb loads no symbols: it needs none to call a function at an address, and looking for them would
-keep the target stopped for a quarter of a second.  Nor is it driven over its machine interface:
-that tells of every shared library, one byte a `write`, with the target stopped (38,000 of them
-with pandas loaded, 60 ms).  It runs in a session of its own, so that a Ctrl-C meant for us does
-not reach it; and if we are killed, it reads the end of its input, detaches, and ends.
+gdb loads no symbols: it needs none to call a function at an address.  Looking for them would keep
+the target stopped for a quarter of a second.  Nor is gdb's machine interface used.  It tells of
+every shared library, one byte a `write`, with the target stopped (38,000 of them with pandas
+loaded, 60 ms).  The process runs in a session of its own: a Ctrl-C meant for us does not reach it.
+If we are killed, gdb reads the end of its input, detaches, and ends.
 """
 
 from __future__ import annotations
@@ -126,7 +126,7 @@ class Gdb:
             self.warmed_up.append(process)
 
     def command(self, text: str, deadline: float) -> list[str]:
-        """Send one command, or lines of several, and return what is printed.
+        """Send one command, or lines of several, and return the lines printed.
 
         gdb has all the lines before it executes the first; an error ends them.
         Raises GdbError, GdbTimeout.
@@ -206,8 +206,8 @@ class Gdb:
     def close(self) -> None:
         """End gdb, and see to it that the target runs.
 
-        It is told to detach.  A target of which one thread does not stop, because it waits for a
-        disk, it would wait for: then it is killed, which does no harm, as it makes no calls.
+        gdb is told to detach.  If a thread of the target waits for a disk and does not stop, gdb
+        would wait for it.  Then gdb is killed; that does no harm, as it makes no calls.
         """
         stopped = self.attached
         try:
@@ -217,7 +217,7 @@ class Gdb:
         if not self.ends_within(GRACE):
             os.killpg(self.popen.pid, signal.SIGKILL)
             self.reap(self.popen)
-        # Not before: of what gdb traces, it is told of the end first.
+        # Not before: gdb is told first of the end of a process that it traces.
         for process in self.warmed_up:
             self.reap(process)
         if stopped and self.popen.returncode != 0:
@@ -230,7 +230,7 @@ class Gdb:
                 self.transcript.append("(gdb did not take its last command)")
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether gdb ends in that time; what it still prints goes to the transcript."""
+        """Whether gdb ends within `seconds`; its remaining output goes to the transcript."""
         deadline = time.monotonic() + seconds
         try:
             while True:

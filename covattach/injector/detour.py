@@ -1,17 +1,17 @@
 """A detour: machine code that a stopped thread is sent through, and that brings it back by itself.
 
-When gdb calls a function, it puts a frame on the thread's stack that only gdb can take away: if
-it is killed then, the target dies.  Here gdb changes one register instead, the instruction
-pointer, and lets the thread go.  The code keeps every register, calls what is to be called, puts
-everything back, vector registers too, and returns to where the thread was.  Whenever gdb dies,
+When gdb calls a function, it puts a frame on the thread's stack that only gdb can take away.  If
+gdb is killed then, the target dies.  Here gdb changes one register instead, the instruction
+pointer, and lets the thread go.  The code saves every register, calls its functions, restores
+all registers, vector registers too, and returns to the thread's own place.  Whenever gdb dies,
 the thread has either not left or finds its way home.
 
-A thread that was stopped in a system call needs care: the kernel repeats the call by moving the
+A thread that was stopped in a system call needs care.  To repeat the call, the kernel moves the
 instruction pointer back by two bytes, unless a signal is to be handled first
 (arch/x86/kernel/signal.c).
 So the thread is sent to two bytes behind the first entry.  Moved back, it arrives at the first,
-`entry`, which returns to the system call, with `rax` as the kernel wants it; if it was not, at
-the second, which returns to the very place.
+`entry`, which returns to the system call, with `rax` as the kernel wants it.  If it was not moved,
+it arrives at the second, which returns to the very place.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ class Detour:
 
     @property
     def way_out(self) -> int:
-        """Where to send a thread that is stuck in what it arms."""
+        """The address to send a thread to that is stuck while it arms the text."""
         return self.code + UNDO + BEHIND
 
     def has(self, address: int) -> bool:
@@ -120,15 +120,15 @@ class Detour:
         return state == INSIDE and not run
 
     def result(self, memory: Memory) -> tuple[int, int]:
-        """Return what was done, and what the function that did it returned."""
+        """Return the result of the detour, and the return value of its function."""
         fields = BLOCK.unpack(memory.read(self.block, BLOCK.size))
         return int(fields[3]), int(fields[4])
 
     def clear(self, memory: Memory) -> None:
-        """Clear the text: what is armed, or waits for the GIL, finds nothing to run.
+        """Clear the text: a thread that waits for the GIL, or armed code, finds nothing to run.
 
-        The block is not touched unless the thread is home: it would not find back.  Whoever reads
-        it copies it, and then looks whether the end of it is still there: so that goes first.
+        The block is cleared only when the thread is home: it needs the block to return.  Readers
+        copy the block, and then check its last bytes: so these are cleared first.
         """
         if memory.read(self.text, len(MARK)) == MARK:
             memory.write(self.text, bytes(LENGTH))
@@ -156,7 +156,7 @@ def find(process: Process, interpreter: Interpreter, memory: Memory) -> Detour:
 
 
 def refuse_unfit(process: Process) -> None:
-    """Raise NotPossible where the code could not do what it does."""
+    """Raise NotPossible on a processor, or for a process, on which the detour cannot work."""
     if "shstk" in process.status.get("x86_Thread_features", ""):
         raise NotPossible(
             f"Process {process.pid} runs with a shadow stack, which gdb's way in would violate.",

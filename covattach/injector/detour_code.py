@@ -1,9 +1,9 @@
-"""The machine code of the detour (detour.py), as a listing: bytes, and what they do.
+"""The machine code of the detour (detour.py), as a listing: bytes and their instructions.
 
-It keeps all registers, goes on with a stack of its own, has a thread started that runs the text,
-or armed to be, puts everything back, and returns.  Behind the code lies the address of its data,
-`block`.  Made with GNU as; SysV ABI, x86-64.  A line of the listing is 20 columns of bytes and an
-instruction, or `# name:`, or `; comment`.
+It saves all registers, and switches to a stack of its own.  Then it starts a thread that runs the
+text, or arms the text, restores everything, and returns.  Behind the code lies the address of its
+data, `block`.  Made with GNU as; SysV ABI, x86-64.  A line of the listing is 20 columns of bytes
+and an instruction, or `# name:`, or `; comment`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ BEHIND = 2  # bytes by which the kernel moves back
 
 
 def place(name: str) -> int:
-    """Return how far behind the beginning of the code what has this name is."""
+    """Return the offset of the label `name` in the code, in bytes."""
     before = LISTING[: LISTING.index(f"# {name}:")]
     return len(bytes.fromhex("".join(line[:20] for line in before if line[:1] not in "#;")))
 

@@ -1,10 +1,10 @@
 """Injection by gdb: Python 3.9 to 3.13, and later ones where PEP 768 is switched off.
 
-Where a thread is stopped decides what may be called on it.  At an arbitrary instruction it may
-hold any lock, so the line is only *armed*: `Py_AddPendingCall` takes a short lock of its own, and
-the interpreter runs the line at its next safe point, in the main thread.  A main thread that is
-blocked would never get there; but one that waits in an idle system call, outside of the
-interpreter and without the GIL, can *run* the line at once, as a thread of a C library could.
+Where a thread is stopped decides which functions may be called on it.  At an arbitrary instruction
+it may hold any lock, so the line is only *armed*.  `Py_AddPendingCall` takes a short lock of its
+own, and the main thread runs the line at its next safe point.  A main thread that is blocked would
+never get there.  But one that waits in an idle system call is outside of the interpreter and
+without the GIL.  It can *run* the line at once, as a thread of a C library could.
 
 gdb calls nothing.  It sends the main thread on a detour (detour.py) and lets it go.
 """
@@ -137,9 +137,9 @@ def send(
     deadline: float,
     tid: int,
 ) -> Activity:
-    """Send thread `tid`, which is stopped, on the detour; return what it was doing.
+    """Send thread `tid`, which is stopped, on the detour; return its activity until then.
 
-    It is the main one, or waits in an idle call: if not any more, then the main one is sent.
+    It is the main thread, or one in an idle call; if it is idle no more, the main thread is sent.
     """
     sent = activity(process, interpreter, tid)
     # glibc's pthread_t is the address of the thread's own block, to which this register points.
@@ -188,7 +188,7 @@ def bring_back(
 
 
 def outcome(process: Process, way: Detour, sent: Activity, transcript: list[str]) -> str:
-    """Return what was done in the thread that was sent; raises NotNow, NoSafePoint."""
+    """Return the result of the detour, in words; raises NotNow, NoSafePoint."""
     if not process.is_alive():
         raise ended(process, "\n".join(transcript))
     with open_memory(process) as memory:

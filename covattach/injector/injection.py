@@ -1,4 +1,4 @@
-"""What an injector reports: that the line was handed over, how, and what it cost the target."""
+"""The report of an injector: the line was handed over, by which way, with which pause."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Injection:
-    """One line handed over to the target; that it ran, only the agent's reply can prove.
+    """One line handed over to the target; only the agent's reply proves that it ran.
 
-    `pause_ms` is for how long the target was stopped, `how` says what was done for `-v`, and
-    `cancel` takes back what has not run yet.  It may be called at any time, also twice.
+    `pause_ms` is how long the target was stopped.  `how` describes the way, for `-v`.  `cancel`
+    withdraws a line that has not run yet; it may be called at any time, also twice.
     `keeps_gil` is whether the target has the GIL while it waits for the outside world.
     """
 

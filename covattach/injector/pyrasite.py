@@ -81,7 +81,7 @@ def environment(configuration: Path) -> dict[str, str]:
 
 
 def wait(process: Process, popen: subprocess.Popen[bytes], deadline: float) -> bytes:
-    """Return what pyrasite printed; raises NoSafePoint if it has not ended at the deadline."""
+    """Return pyrasite's output; raises NoSafePoint if it has not ended at the deadline."""
     try:
         return popen.communicate(timeout=deadline - time.monotonic())[0]
     except BaseException as error:

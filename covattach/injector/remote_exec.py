@@ -1,13 +1,13 @@
 """Injection by PEP 768: Python 3.14 and later, without a debugger and without any stop.
 
 The interpreter describes its own structures (`_Py_DebugOffsets`, at the start of `_PyRuntime`,
-Include/internal/pycore_debug_offsets.h), so a writer needs nothing but /proc/PID/mem and, unlike
+Include/internal/pycore_debug_offsets.h).  So a writer needs nothing but /proc/PID/mem and, unlike
 `sys.remote_exec`, no interpreter of the same version.
 
-The main thread is armed first: its state is there until the interpreter ends.  Where it does not
-look, because it is blocked, the others are armed too, but only those that have been there all the
-while and are alive now: the state of a thread that has just ended is memory that may be somebody
-else's.  The token of the session's folder makes the script run once.
+The main thread is armed first: its state is there until the interpreter ends.  If it is blocked,
+and does not look, the others are armed too.  But only threads are armed that have been there all
+the while and are alive now.  The memory of an ended thread's state may be somebody else's.  The
+token in the session's folder makes the script run once.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ MAIN_FIRST = 0.1  # seconds for the main thread to look; it does so all the time
 
 @dataclass(frozen=True)
 class Support:
-    """Offsets, in bytes, of what the debugger support consists of."""
+    """Offsets, in bytes, of the fields that make up the debugger support."""
 
     interpreters_head: int
     interpreter_id: int
@@ -72,7 +72,7 @@ def read_support(memory: Memory, interpreter: Interpreter) -> Support:
 
 
 def support_in(memory: Memory, interpreter: Interpreter) -> Support:
-    """Do what `read_support` does; raises OSError where an offset leads nowhere."""
+    """Read the offsets for `read_support`; raises OSError where one leads nowhere."""
     if interpreter.version not in WORDS:
         raise Disabled("Python below 3.14 has no remote debugging")
     count, native_id = WORDS[interpreter.version]
@@ -215,7 +215,7 @@ def arm_others(
     for state in before & existing(memory, interpreter, support):
         with contextlib.suppress(OSError):
             thread = running.get(memory.word(state + support.native_id))
-            # Looked at for each anew: what a thread that has ended leaves is others' memory.
+            # Looked at for each anew: the memory of an ended thread may be others' now.
             if thread is not None and thread.exists():
                 arm(memory, support, state, path)
                 armed += 1

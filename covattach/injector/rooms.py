@@ -14,7 +14,7 @@ from covattach.target.interpreter import Interpreter
 from covattach.target.mapping import Mapping
 from covattach.target.process import Process
 
-GAP = 16  # bytes between what is used and what we take
+GAP = 16  # bytes between the used ones and ours
 
 
 def data_rooms(process: Process, interpreter: Interpreter, size: int) -> Iterator[int]:

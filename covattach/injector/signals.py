@@ -28,9 +28,9 @@ def handles_timers(process: Process) -> bool:
 def wake(pid: int) -> None:
     """Let a process run whose debugger was killed.
 
-    To attach, a debugger has a SIGSTOP sent to each thread, and nobody takes it back when it dies
-    too early.  One SIGCONT is enough for those that are still to come, those that a thread has in
-    hand, and those that have stopped it; whether there are any cannot be seen from outside.
+    To attach, a debugger has a SIGSTOP sent to each thread, and nobody takes it back if it dies too
+    early.  One SIGCONT is enough for stops that are still to come, those that a thread has in hand,
+    and those in effect.  Whether there are any cannot be seen from outside.
     """
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)

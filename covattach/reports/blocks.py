@@ -1,4 +1,4 @@
-"""Blocks of statements in a syntax tree: their lines, what is in them, how far control has come."""
+"""Blocks of statements in a syntax tree: their lines, their functions, the control's way."""
 
 from __future__ import annotations
 

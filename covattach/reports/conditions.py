@@ -47,7 +47,7 @@ class Conditions:
         self.scope = scope
 
     def outcome(self, test: ast.expr) -> bool | None:
-        """Return what a test was when `load` was made; None if the source does not say."""
+        """Return the value of a test when `load` was made; None if the source does not tell."""
         if isinstance(test, ast.Constant):
             return bool(test.value)
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -66,12 +66,12 @@ class Conditions:
         return None
 
     def meaning(self, node: ast.expr) -> str:
-        """Return what an expression refers to, by its full name: "sys.platform"; "" if unknown."""
+        """Return the full name of an expression, such as "sys.platform"; "" if unknown."""
         name = dotted(node)
         head, point, rest = name.partition(".")
         if self.scope is None or not name:
             return ""
-        if head == "__name__":  # what it is now, the target has told
+        if head == "__name__":  # the target has told its value
             return name if self.scope.is_never_bound(head) else ""
         origin = self.scope.origin(head)
         is_changed = self.scope.unsure.intersection(rest.split("."))
@@ -112,7 +112,7 @@ class Conditions:
             return None
 
     def known(self, node: ast.expr) -> Any:
-        """Return what an expression was in the target; None if the source does not say."""
+        """Return the value of an expression in the target; None if the source does not tell."""
         name = self.meaning(node)
         if name == "__name__" and self.load.main is not None:
             return "__main__" if self.load.main else "a module"
@@ -183,7 +183,7 @@ def is_constant(statement: ast.stmt) -> bool:
 
 
 def of_several(parts: list[bool | None], joined: ast.boolop) -> bool | None:
-    """Return what several outcomes are, joined by `and` or by `or`."""
+    """Return the value of several outcomes, joined by `and` or by `or`."""
     if isinstance(joined, ast.Or):
         inner = of_several([None if part is None else not part for part in parts], ast.And())
         return None if inner is None else not inner
@@ -219,7 +219,7 @@ def may_exit(statement: ast.stmt) -> bool:
 
 
 def leaves(statement: ast.stmt) -> bool:
-    """Tell whether control never comes to what follows a statement."""
+    """Tell whether control never comes to the statement behind this one."""
     if isinstance(statement, ast.Raise | ast.Continue | ast.Break):
         return True
     if isinstance(statement, ast.If):

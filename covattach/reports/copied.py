@@ -2,7 +2,7 @@
 
     with copied(path) as copy: ...
 
-sqlite follows links, and takes what lies beside a file for a part of it.
+sqlite follows links, and takes files beside a file for parts of it.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ LARGEST = 64 << 20  # bytes of a file that is not ours alone: more is not looked
 class Copy:
     """A data file as it was at one moment, at a path of ours.
 
-    `is_ours` says that nobody else can have written it; if not, only what it remembers of the
-    folder `anybodys`, in which they could replace everything themselves, counts.
+    `is_ours` says that nobody else can have written it.  If not, only its reports in the folder
+    `anybodys` count: in there, others could replace everything themselves.
     """
 
     path: Path
@@ -77,7 +77,7 @@ def copied(path: Path) -> Iterator[Copy | None]:
 
 
 def copy_of(place: Destination, found: Held, stack: contextlib.ExitStack) -> Copy | None:
-    """Return a copy of what is at a place, or None where it cannot be read."""
+    """Return a copy of the data file at a place, or None where it cannot be read."""
     is_exchangeable = place.way.is_loose and found.facts.st_nlink > 1
     is_ours = found.is_believed and not is_exchangeable
     is_shut = not place.folder.others_may_write and is_settled(place.path.parent)

@@ -1,17 +1,17 @@
-"""The data file: what was measured, in the file that every coverage.py tool reads.
+"""The data file: the measured lines, in the file that every coverage.py tool reads.
 
-    ensure_ours(path)                               refuse to overwrite what is not ours
+    ensure_ours(path)                               refuse to overwrite another's file
     write(snapshots, path, origin, …)               write it, whole or not at all
-    origin(path) -> dict                            what `write` was told of the session
+    origin(path) -> dict                            the origin that `write` noted
     loads(path) -> Loads                            which files the targets had imported before
     remember(path, copy, outputs), remembered(path) reports made from it, by their digests
 
-`origin` is anything for JSON: {"pid", "command", "since", "version", …}.  `since`, in seconds since
-1970, is what the reports compare the sources' dates with.  `never_ran` are files to be listed with
+`origin` is anything for JSON: {"pid", "command", "since", "version", …}.  The reports compare the
+sources' dates with `since`, in seconds since 1970.  `never_ran` are files to be listed with
 0 % (covattach.reports.sources.never_ran finds them).  `snapshots` may be of several processes.
 
-sqlite opens a file by its path, and what lies beside it by names of that: a journal can have it
-write to, and remove, other files.  So it sees only files in folders of our own.
+sqlite opens a file by its path, and files beside it by names made of that.  A journal can have
+it write to, and remove, other files.  So it sees only files in folders of our own.
 """
 
 from __future__ import annotations
@@ -52,12 +52,11 @@ def write(
 ) -> None:
     """Write the snapshots to a data file that replaces the one of ours at `path`.
 
-    The windows of a snapshot become coverage's contexts; `context` is the setting "run:context",
-    which comes before each, as it does in coverage (coverage/collector.py, switch_context), and
-    so does the process, if it is one of several.  `made` is a path of ours at which it stays, too,
-    and `texts` what is known of the sources' texts.
-    Raises BadUsage if what is there is not ours, and ReportFailed if it cannot be written or the
-    snapshots cannot be in one file.
+    The windows of a snapshot become coverage's contexts.  `context` is the setting "run:context",
+    which comes before each, as it does in coverage (coverage/collector.py, switch_context).  So
+    does the process, if it is one of several.  The file also stays at `made`, a path of ours.
+    `texts` are the facts of the sources' texts.  Raises BadUsage if a file there is not ours.
+    Raises ReportFailed if it cannot be written, or the snapshots cannot be in one file.
     """
     taken = [snapshots] if isinstance(snapshots, Snapshot) else list(snapshots)
     if len({snapshot.branch for snapshot in taken}) > 1:
@@ -86,7 +85,7 @@ def private(place: Destination) -> Iterator[Path]:
 
 
 def put_in_place(made: Path, place: Destination) -> None:
-    """Put a data file in place, without what sqlite would take for parts of it; raises OSError."""
+    """Put a data file in place; remove files that sqlite takes for its parts.  Raises OSError."""
     for ending, beginning in PARTS.items():
         name = place.name + ending
         if place.folder.others_may_write or begins_with(place.folder, name, beginning):
@@ -144,7 +143,7 @@ def ensure_ours(path: Path) -> None:
 
 
 def ensure_held_is_ours(path: Path, found: Held) -> None:
-    """Return if what is at `path` is a file of ours; raises BadUsage otherwise."""
+    """Return if the file at `path` is one of ours; raises BadUsage otherwise."""
     if found.is_link:
         raise BadUsage(
             f"{path} is a symbolic link, and covattach does not write through it.", REMEDY
@@ -159,7 +158,7 @@ def ensure_held_is_ours(path: Path, found: Held) -> None:
 
 
 def origin(path: Path) -> dict[str, Any]:
-    """Return what `write` was told of the session; nothing for a file that is not ours."""
+    """Return the origin that `write` noted; nothing for a file that is not ours."""
     with copied(path) as copy:
         return copy.part("origin") if copy else {}
 

@@ -3,9 +3,9 @@
     with Destination.at(path, make=True) as place, place.replaced() as made:
         made.write_text(…)              in a folder of our own; at the end it is at `place`
 
-Others may be able to change the folder at any instant.  What is made for it is made where they
-cannot, and is copied into a file that is new; that gets its name when it is whole.  Whatever had
-that name is replaced, not written to: a link, or another name of some file, leads nowhere.
+Others may be able to change the folder at any instant.  So a file for it is made where they cannot,
+and is copied into a new file, which gets its name when it is whole.  An older file of that name
+is replaced, not written to: a link, or another name of some file, leads nowhere.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 class Destination:
     """A place for an output: `name` in the folder that `way` has led to.
 
-    `remedy` says what to do where it cannot be written.
+    `remedy` is for a place that cannot be written to.
     """
 
     def __init__(self, path: Path, way: Way, name: str, remedy: str) -> None:
@@ -40,7 +40,7 @@ class Destination:
 
     @classmethod
     def at(cls, path: Path, remedy: str, make: bool = False) -> Destination:
-        """Hold the folder that `path` is in; with `make`, make what is missing of that.
+        """Hold the folder that `path` is in; with `make`, make missing folders.
 
         Raises ReportFailed where it cannot be reached, and BadUsage where others could lead us
         astray.
@@ -63,12 +63,12 @@ class Destination:
         return self.way.here
 
     def look(self) -> Held | None:
-        """Return what is there, or None; raises OSError."""
+        """Return the file or folder at this place, or None; raises OSError."""
         return None if self.way.missing else self.folder.look(self.name)
 
     @contextlib.contextmanager
     def replaced(self) -> Iterator[Path]:
-        """Give a path in a folder of our own to write to; it replaces what is here at the end.
+        """Yield a path in a folder of our own to write to; at the end, it replaces the file here.
 
         Nothing is left behind by a failure or by Ctrl-C.  Raises ReportFailed for any OSError.
         """

@@ -35,13 +35,13 @@ DIM = "\x1b[2m"
 class Lines:
     """Writes events for people: one line each, indented by depth.
 
-    Calls that are not shown count in the depth: who looks for a caller in the line above is told
-    where it cannot be there.  `above` has, for each thread, the depths of the calls that an event
-    can be below; one that has ended is among them until an event tells, for most traces are of
+    Calls that are not shown count in the depth: whoever looks for a caller in the line above is
+    told where it cannot be there.  `above` has, for each thread, the depths of the calls that an
+    event can be below.  An ended call is among them until an event tells, for most traces are of
     calls only.
 
-    `width` is that of the terminal, or None to cut nothing off; `marks` tells whether ends of
-    calls are shown as well, and `limit` is the slow-down, in per cent, that tracing pauses for.
+    `width` is that of the terminal, or None to cut nothing off.  `marks` tells whether ends of
+    calls are shown as well.  `limit` is the slow-down, in per cent, that tracing pauses for.
     """
 
     def __init__(self, colour: bool, width: int | None, marks: bool, limit: float = LIMIT) -> None:
@@ -53,7 +53,7 @@ class Lines:
     def line(self, event: Event) -> Painted:
         """Return the line of one event."""
         if event.kind == "gap":
-            self.above.clear()  # what has ended meanwhile is not known
+            self.above.clear()  # calls may have ended meanwhile
             return self.note(f"paused for {duration(event.seconds or 0)}, {kept_near(self.limit)}")
         note = self.of_other_thread(event.thread)
         base = min(self.shallowest.get(event.thread, event.depth), event.depth)
@@ -119,7 +119,7 @@ class Lines:
 
 
 def name_of(thread: Thread) -> str:
-    """Return a thread's name, without what `threading` puts behind the number."""
+    """Return a thread's name, without the function that `threading` puts behind the number."""
     return BY_TARGET.sub(r"\1", printable(thread.name))
 
 

@@ -1,11 +1,11 @@
-"""How the sources of a target are looked at while reports are made of them.
+"""The access to a target's sources while reports are made of them.
 
-    looking_with(files)     look through `files` instead of with our own eyes, for a while
-    eyes()                  what is looked through now
+    looking_with(files)     use `files` instead of our own access, for a while
+    eyes()                  the present access
 
-By our own eyes names mean what they mean to us.  For a target in a container, or of another user,
-they mean something else, and root could see too much: then covattach.target.view.View is looked
-through, and what coverage itself opens goes the same way.
+With our own access, names mean what they mean to us.  For a target in a container, or of another
+user, they mean something else, and root could see too much.  Then covattach.target.view.View is
+used, also for files that coverage itself opens.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from covattach.target import files
 from covattach.target.walk import Walk
 
 LARGEST = 16 << 20  # bytes; nobody reads the report of a larger source, and it may be endless
-ONE_AT_A_TIME = threading.RLock()  # what coverage looks with is the whole process's
+ONE_AT_A_TIME = threading.RLock()  # coverage's access to files is the whole process's
 
 
 class Files(Protocol):
-    """What is needed of files; everything raises OSError as `os` would."""
+    """The access to files that reports need; every method raises OSError as `os` would."""
 
     def of(self, name: str) -> Files:
-        """Return what a source of that name is looked at with, and what lies beside it."""
+        """Return the access to a source of that name, and to files beside it."""
 
     def also(self, name: str, source: str) -> None:
-        """Be told that `name` comes from `source`: it is looked at with the same."""
+        """Give `name` the same access as `source`, which it comes from."""
 
     def stat(self, name: str) -> os.stat_result:
-        """Return what `os.stat` would."""
+        """Return the result of `os.stat`."""
 
     def read(self, name: str, most: int) -> bytes:
         """Return the first `most` bytes."""
@@ -42,7 +42,7 @@ class Files(Protocol):
         """Return the names of the folders and of the files in a folder; links are files."""
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False for what is not there."""
+        """Tell whether it is a link; False if it does not exist."""
 
     def realpath(self, name: str) -> str:
         """Return the path without links."""
@@ -52,14 +52,14 @@ class Own:
     """Our own eyes."""
 
     def of(self, name: str) -> Files:
-        """Return what a source of that name is looked at with: the same as all others."""
+        """Return the access to a source of that name: the same as to all others."""
         return self
 
     def also(self, name: str, source: str) -> None:
         """Do nothing: all names are looked at with the same."""
 
     def stat(self, name: str) -> os.stat_result:
-        """Return what `os.stat` would."""
+        """Return the result of `os.stat`."""
         return os.stat(name)
 
     def read(self, name: str, most: int) -> bytes:
@@ -73,7 +73,7 @@ class Own:
         return [name for name in held if held[name]], [name for name in held if not held[name]]
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False for what is not there."""
+        """Tell whether it is a link; False if it does not exist."""
         return os.path.islink(name)
 
     def realpath(self, name: str) -> str:
@@ -86,7 +86,7 @@ current: list[Files] = [OWN]
 
 
 def eyes() -> Files:
-    """Return what is looked through now."""
+    """Return the present access to files."""
     return current[-1]
 
 

@@ -1,4 +1,4 @@
-"""What reports say: the figures of each file and of all, for the table, the pages and `--json`."""
+"""Figures of reports, of each file and of all, for the table, the pages and `--json`."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ NO_BRANCHES = {"n_branches": 0, "n_partial_branches": 0, "n_missing_branches": 0
 class Row:
     """The numbers of one file, or of all: lines and branches, and `percent` from 0 to 100.
 
-    `shown` is the percentage as coverage displays it, without the sign.  `at_import` of the missing
-    statements ran before the attach, and `undecided` may have.  `in_functions` is how many
-    statements and branches there are in bodies of functions, `ran_in_functions` how many of them
-    ran, and `functions_shown` that as a percentage.
+    `shown` is the percentage as coverage displays it, without the sign.  Of the missing statements,
+    `at_import` ran before the attach, and `undecided` may have.  `in_functions` counts the
+    statements and branches in bodies of functions, and `ran_in_functions` those that ran.
+    `functions_shown` is their percentage.
     """
 
     name: str
@@ -57,7 +57,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Report:
-    """What was made, and what it says.
+    """A finished report: its figures and its files.
 
     `rows` are the files in the report, sorted by name.  `html` is the path of the HTML report's
     index.html; `outputs` maps the other formats to their files.  Paths are absolute.
@@ -95,7 +95,7 @@ class Report:
 def to_row(name: str, numbers: Numbers, known: Iterable[Known] = ()) -> Row:
     """Return coverage's numbers with a name; nothing at all is 0 %, where coverage says 100.
 
-    `known` is what is known of the lines of the same files.
+    `known` are the facts of the lines of the same files.
     """
     known = list(known)
     points = sum(one.in_functions for one in known)

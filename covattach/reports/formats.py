@@ -1,10 +1,10 @@
-"""Reports that are single files: XML, JSON, LCOV, text; and how they count what ran at import.
+"""Single-file reports: XML, JSON, LCOV, text; and how they count lines that ran at import.
 
     make_file(recorder, kind, path)                 write one
     counted(analysis, at_import, how)               count lines that ran at import as `how` says
 
-A line that ran before the attach did not run while it was measured: to coverage it is missing.  For
-a tool that blames whoever has added a missing line, it may be counted as executed, or not at all.
+A line that ran before the attach did not run while it was measured: to coverage it is missing.
+For a tool that blames the author of a missing line, it may be counted as executed, or left out.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ WAYS = (MISSING, EXECUTED, EXCLUDED)
 
 
 def make_file(recorder: Recorder, kind: str, path: Path) -> None:
-    """Have coverage write a report that is a single file; raises what coverage raises."""
+    """Have coverage write a single-file report; raises coverage's errors."""
     if kind == "xml":
         recorder.xml_report(outfile=os.fspath(path))
     elif kind == "json":
@@ -60,7 +60,7 @@ def add_imports(recorder: Recorder, path: Path) -> None:
 def counted(analysis: Analysis, at_import: set[int], how: str) -> Analysis:
     """Return coverage's analysis of a file, with the lines that ran at import counted as asked.
 
-    Which way they went at a branch is not known: it counts for none.
+    The way that they took at a branch is not known: it counts for none.
     """
     if how == MISSING or not at_import:
         return analysis

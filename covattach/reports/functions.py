@@ -25,7 +25,7 @@ from covattach.reports.eyes import LARGEST, eyes
 from covattach.reports.points import SnapshotError
 from covattach.reports.sources import inside
 
-OUTSIDE = ""  # the name of what is in no function
+OUTSIDE = ""  # the name for lines in no function
 
 
 class Entry(NamedTuple):
@@ -39,9 +39,9 @@ class Entry(NamedTuple):
 
 @dataclass
 class Part:
-    """What one process ran: lines by file, when functions first ran, and what had run before.
+    """The lines that one process ran, by file, the first times of functions, and earlier lines.
 
-    `offset` is added to the ms of the entries.
+    `offset` is added to the times of the entries, in ms.
     """
 
     lines: dict[str, set[int]]
@@ -54,7 +54,7 @@ class Part:
 class Function:
     """A function that ran: the lines of it that did, and those of them that had not before.
 
-    `line` is where it begins, its decorators included; of what is in none, the first that ran.
+    `line` is where it begins, its decorators included; for lines in none, the first that ran.
     `ms` is when it first ran, or None where that is not known.  `text` has the lines' source, as
     far as it can be read.  `is_empty` if its body is a docstring, which nothing executes: of a call
     of it there is the line of the `def`.
@@ -74,8 +74,8 @@ class Function:
 class Span:
     """Where a function is in its source: its first line, those of its body.
 
-    `is_short` if the body begins in the line of the `def`, which runs when that is defined, too;
-    and `is_empty` if that is so because there is nothing but a docstring.
+    `is_short` if the body begins in the line of the `def`, which also runs at the definition.
+    `is_empty` if that is so because there is nothing but a docstring.
     """
 
     name: str
@@ -86,7 +86,7 @@ class Span:
 
 
 def check_entries(found: Any) -> list[Entry]:
-    """Return what a target says of its entries; raises SnapshotError for what are none."""
+    """Return the entries in a target's reply, checked; raises SnapshotError."""
     if not isinstance(found, list):
         raise SnapshotError("its list of functions is not one")
     for entry in found:
@@ -112,7 +112,7 @@ def lines_of(files: dict[str, Any]) -> dict[str, set[int]]:
 def functions(parts: Iterable[Part], cwd: Path) -> list[Function]:
     """Return the functions that ran, those first of which it is known when they did.
 
-    The others follow by file and line.  `cwd` is what relative names start from.
+    The others follow by file and line.  Relative names start from `cwd`.
     """
     parts = list(parts)
     lines = union(part.lines for part in parts)
@@ -127,7 +127,7 @@ def functions(parts: Iterable[Part], cwd: Path) -> list[Function]:
 
 
 def union(parts: Iterable[dict[str, set[int]]]) -> dict[str, set[int]]:
-    """Return what is in any of the parts, by file; without files of which there is nothing."""
+    """Return the union of the parts, by file, without files that have no lines."""
     found: dict[str, set[int]] = {}
     for part in parts:
         for name, held in part.items():
@@ -150,7 +150,7 @@ def first_entries(parts: list[Part]) -> dict[str, dict[int, Entry]]:
 def of_file_within(
     file: str, ran: set[int], new: set[int], known: dict[int, Entry]
 ) -> list[Function]:
-    """Return what `of_file` does; of a source that takes too much, its lines in no function."""
+    """Do the work of `of_file`; a source that takes too much has its lines in no function."""
     size, points = costs.size_of(file), len(ran) + len(known)
     honest = costs.ANALYSIS * size + costs.POINT * points
     try:
@@ -195,7 +195,7 @@ def within(lines: list[int], body: range) -> list[int]:
 
 
 def source_of(file: str) -> tuple[list[str], list[Span]] | None:
-    """Return the lines of a source and its functions, or None for what cannot be read or parsed."""
+    """Return the lines of a source and its functions; None if it cannot be read or parsed."""
     try:
         facts = eyes().stat(file)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:

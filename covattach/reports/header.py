@@ -1,4 +1,4 @@
-"""The header of a snapshot, field by field: what it ought to be, or else SnapshotError."""
+"""The header of a snapshot, checked field by field; a bad one raises SnapshotError."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def check_counts(files: Any) -> Counts:
 def check_windows(windows: Any, files: Counts) -> list[tuple[str, Counts]]:
     """Return the windows that have ended, each with counts as those of `files`.
 
-    A window names files by where they are in `files`.  Raises SnapshotError.
+    A window names files by their places in `files`.  Raises SnapshotError.
     """
     found = []
     if not isinstance(windows, list | None):
@@ -62,7 +62,7 @@ def check_count(count: Any) -> int:
 def check_batch(batch: Any) -> int:
     """Return how many files are marshalled at a time, 0 for none of them; raises SnapshotError.
 
-    That was one, and no other number, before there were batches.
+    Before there were batches, each file was marshalled by itself.
     """
     if not isinstance(batch, int) or batch < 0:
         raise SnapshotError("it does not say how many files are marshalled at a time")
@@ -111,7 +111,7 @@ def check_time(taken: Any) -> float:
 
 
 def check_loads(imported: Any) -> Loads:
-    """Return what the target says of its imports; raises SnapshotError."""
+    """Return the target's imports, checked; raises SnapshotError."""
     try:
         return check(imported)
     except NotLoads as error:

@@ -1,12 +1,12 @@
 """The folder of an HTML report: whether it is ours, and how a report gets into it.
 
     with HtmlFolder(path) as folder:
-        folder.lend(made)       what coverage needs to leave out pages that are up to date
+        folder.lend(made)       files by which coverage leaves out pages that are up to date
         …                       coverage writes into `made`, a folder of our own
-        folder.take(made)       what it has written is put in place, page by page
+        folder.take(made)       its files are put in place, page by page
 
-coverage opens pages by their paths.  Where others may change the folder of the report, a link in
-the place of a page would have it write to wherever that leads: so it never sees that folder.
+coverage opens pages by their paths.  If others may change the folder of the report, a link in the
+place of a page would lead the writer elsewhere.  So coverage never sees that folder.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from covattach.way import could_be_theirs, make_folder
 MARKER = ".covattach"  # in each of our HTML folders
 TEXT = "The HTML report in this folder is covattach's, which replaces it with the next one.\n"
 IGNORE = "# Created by covattach\n*\n"  # as coverage does: not to be committed by accident
-NOTES = "status.json"  # coverage's, of what the pages were made from
+NOTES = "status.json"  # coverage's, on the data that the pages were made from
 REMEDY = "Choose another folder with --html DIR."
 MOST_FILES = 100_000
 
@@ -58,7 +58,7 @@ class HtmlFolder:
 
     @contextlib.contextmanager
     def found(self) -> Iterator[Held | None]:
-        """Hold the folder, or None if there is none yet; raises BadUsage for what is not ours."""
+        """Hold the folder, or None if there is none yet; raises BadUsage if it is not ours."""
         try:
             found = self.at.look()
         except (OSError, ValueError) as error:
@@ -69,7 +69,7 @@ class HtmlFolder:
             yield found
 
     def check(self, found: Held) -> None:
-        """Return if a report may go into what is there; raises BadUsage."""
+        """Return if a report may go into the folder `found`; raises BadUsage."""
         if not found.is_folder:
             raise BadUsage(f"{self.path} is not a folder.", REMEDY)
         try:
@@ -80,7 +80,7 @@ class HtmlFolder:
             raise BadUsage(
                 f"{self.path} has files in it, and covattach has not put them there.", REMEDY
             )
-        # Who may exchange it for another folder must not decide which of ours is written to.
+        # Whoever may exchange it for another folder must not decide which of ours is written to.
         if not (self.is_meant(found) or is_empty or found.is_ours_alone):
             raise BadUsage(
                 f"{self.path} is of user {found.facts.st_uid}, in a folder of another's.", REMEDY
@@ -117,7 +117,8 @@ class HtmlFolder:
         """Put into `made` coverage's notes, and an empty page for each that there is.
 
         Those that coverage then removes are to be removed; those that stay empty are up to date.
-        Notes that somebody else may have written are not lent: they would say what the report says.
+        Notes that somebody else may have written are not lent: they would decide the report's
+        content.
         """
         (made / MARKER).write_text(TEXT, encoding="utf-8")
         with failing(self.path, REMEDY), self.found() as found:
@@ -133,9 +134,9 @@ class HtmlFolder:
                 lend_notes(found, made)
 
     def take(self, made: Path) -> None:
-        """Put in place what is in `made`; raises ReportFailed and BadUsage.
+        """Put the files in `made` in place; raises ReportFailed and BadUsage.
 
-        The notes come last: whoever interrupts this finds a report that will be made anew.
+        The notes come last: after an interruption, the next report is made anew.
         """
         with failing(self.path, REMEDY), self.opened() as folder:
             if folder.is_empty:

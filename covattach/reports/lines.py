@@ -1,4 +1,4 @@
-"""What is known of a file's lines besides what was measured: imports, and functions.
+"""Facts of a file's lines besides the measured ones: imports, and functions.
 
     examine(file_reporter, analysis, tree, loads, changed) -> Known
 
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Known:
-    """Statements that did not run while measured, by what is known of them; and functions.
+    """Statements that did not run while measured, and counts of those in functions.
 
-    `at_import` ran before; `undecided` may have.  `in_functions` is how many statements, and
-    branches where they are measured, there are in bodies of functions; `ran_in_functions` how many
-    of these ran while measured.
+    Statements `at_import` ran before; `undecided` ones may have.  `in_functions` counts the
+    statements in bodies of functions, and the branches where they are measured; `ran_in_functions`
+    counts those of them that ran while measured.
     """
 
     at_import: set[int] = field(default_factory=set)
@@ -36,10 +36,10 @@ class Known:
 
 
 def syntax(file_reporter: FileReporter | None) -> ast.Module | None:
-    """Return the syntax tree of a Python file; None for what is none.
+    """Return the syntax tree of a Python file; None for another kind of file.
 
-    coverage's parser has it until it looks for branches: so it is parsed once for both.  Raises
-    what coverage raises for a source that cannot be read or parsed.
+    coverage's parser keeps it until it looks for branches: so a file is parsed once for both.
+    Raises coverage's errors for a source that cannot be read or parsed.
     """
     parser: Any = getattr(file_reporter, "parser", None)
     tree = getattr(parser, "_ast_root", None)
@@ -56,10 +56,10 @@ def examine(
     loads: Iterable[Load],
     changed: bool,
 ) -> Known:
-    """Return what is known of a file's lines.
+    """Return the facts of a file's lines.
 
-    `loads` are the modules that had been made of it before.  Of a file that has `changed` since,
-    no line is said to have run at import: it may be another one now.
+    `loads` are the modules that had been made of it before.  If it has `changed` since, no line
+    counts as run at import: it may be another line now.
     """
     functions = blocks.function_lines(tree) & analysis.statements
     points, ran = len(functions), len(functions - analysis.missing)

@@ -33,7 +33,7 @@ WHEN = 11  # columns for the time of a function, or for the number of a line
 
 
 class Marks(NamedTuple):
-    """What stands before a line, and the style of it: of one in `Function.new`, or another."""
+    """The marks before lines, and their styles: for lines in `Function.new`, and for others."""
 
     other: str
     other_style: str
@@ -47,7 +47,7 @@ DIFFERENT = Marks("-", "red", "+", "green")
 
 
 def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool) -> str:
-    """Return the sentences above a listing of what ran in these processes."""
+    """Return the sentences above a listing of the lines that these processes ran."""
     who = f"process {pids[0]}" if len(pids) == 1 else f"{len(pids)} processes"
     if not ran:
         what = "Nothing new" if only_new else "Nothing that is measured"
@@ -64,7 +64,7 @@ def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool
 
 
 def legend(ran: list[Function]) -> str:
-    """Return what a listing shows, and in which order."""
+    """Return a sentence on the content and the order of a listing."""
     said = "Only lines that ran are shown, and functions"
     if all(one.ms is None for one in ran):
         return f"{said} by file and line"
@@ -90,7 +90,7 @@ def compared(different: list[Function], first: str, second: str) -> str:
 
 
 def named(ran: list[Function]) -> int:
-    """Return how many functions there are, without what is in none."""
+    """Return the number of functions, without the entries for lines outside of all functions."""
     return sum(one.name != OUTSIDE for one in ran)
 
 
@@ -103,7 +103,7 @@ def show(
 ) -> None:
     """Print the files and then the functions, of each at most so many lines.
 
-    `cwd` is what names are relative to where they are below it.
+    Names below `cwd` are relative to it.
     """
     timed = any(one.ms is not None for one in functions)
     if len({one.file for one in functions}) > 1:
@@ -122,7 +122,7 @@ def show(
 
 
 def note(console: Console, words: str) -> None:
-    """Print what there is to say of the lines above."""
+    """Print a note on the lines above."""
     console.print(f"{'':{WHEN}}  {words}", style="dim", highlight=False)
 
 

@@ -26,17 +26,17 @@ LATEST = 1e11  # seconds since 1970: the year 5138
 
 
 class NotLoads(ValueError):
-    """What the target sends does not describe its imports."""
+    """The target's description of its imports is malformed."""
 
 
 class Load(NamedTuple):
     """One module made from a file.
 
     `main` says whether it is the main program.  `reached` is None for a module that is through,
-    otherwise a line that it has reached, or 0; `standing` if it is known to be there still.
-    `python` is the major and minor version, `optimize` how many -O it was given.  None for what is
-    not known.  `names` are those bound in its namespace, with blanks between them, and `lines` the
-    first lines of the functions of the file that are in it.
+    otherwise a line that it has reached, or 0.  `standing` if it is known to be there still.
+    `python` is the major and minor version, `optimize` the number of its -O options.  Unknown ones
+    are None.  `names` are those bound in its namespace, with blanks between them.  `lines` are the
+    first lines of the functions in it that come from the file.
     """
 
     main: bool | None
@@ -50,9 +50,9 @@ class Load(NamedTuple):
 
 @dataclass(frozen=True)
 class Loads:
-    """What had been loaded: file names, as the target has them, to their modules.
+    """The modules that a target had loaded, by the names of their files, as the target has them.
 
-    `since` and `noted`, in seconds since 1970, are times before and after which none of them was;
+    `since` and `noted`, in seconds since 1970, are the times between which they were loaded;
     None if not known.  `prefix` is the folder of compiled files, "" for those beside the sources.
     """
 
@@ -82,7 +82,7 @@ class Loads:
 
 
 def check(header: Any) -> Loads:
-    """Return what the agent says of imports; of one that says nothing, nothing.
+    """Return the agent's description of imports, checked; empty if it has none.
 
     Raises NotLoads for anything that an agent would not send.
     """
@@ -162,9 +162,9 @@ def check_module(entry: Any) -> tuple[str, Load]:
 
 
 def merged(several: Iterable[Loads], names: Iterable[str]) -> Loads:
-    """Return what is known of all these processes, about files with one of these names.
+    """Return the modules of all these processes, from files with one of these names.
 
-    Only the last part of a name is looked at: it may lead through links to the same file.
+    Only the last part of a name is compared: a link may lead to the same file.
     """
     wanted = {os.path.basename(name) for name in names}
     files: dict[str, set[Load]] = {}
@@ -186,7 +186,7 @@ def to_note(loads: Loads) -> dict[str, Any]:
 
 
 def from_note(note: dict[str, Any]) -> Loads:
-    """Return what `to_note` was given; nothing if the note is not its."""
+    """Return the loads that `to_note` noted; none if the note is malformed."""
     try:
         files = {
             str(name): frozenset(

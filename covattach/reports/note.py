@@ -1,10 +1,10 @@
-"""Our note in a data file: where the data comes from, and what was made from it.
+"""Our note in a data file: the origin of its data, and the reports made from it.
 
-It is a row in the table `meta`, where coverage keeps its own notes; coverage reads its own rows
+It is a row in the table `meta`, where coverage keeps its own notes.  coverage reads its own rows
 only, so that `coverage report`, `html` and `combine` take such a file as it is.
 
-A data file is somebody else's word where they may have written it: then it is looked at in no more
-than a few seconds and some memory, however it is made.
+Where others may have written a data file, it is not trusted.  Then it is looked at for no more
+than a few seconds, with little memory.
 """
 
 from __future__ import annotations
@@ -56,10 +56,10 @@ def mark(path: Path, note: dict[str, Any]) -> None:
 
 
 def digest(path: Path, is_ours: bool = True) -> str:
-    """Return a digest of what was measured; "" for what is no data file.
+    """Return a digest of the measured data; "" if the file is no data file.
 
-    `coverage run --append` and `coverage combine --append` add to a data file and leave our note
-    in it: what they have added would be lost if the file were taken for ours.
+    `coverage run --append` and `coverage combine --append` add to a data file and keep our note in
+    it.  Their additions would be lost if the file were taken for ours.
     """
     held = hashlib.sha256()
     try:

@@ -1,6 +1,6 @@
-"""Where reports go, and what may be written over.
+"""Destinations of reports, and the files that may be overwritten.
 
-    ensure_ours(html=, formats=, settings=, data_file=)     raises BadUsage for what is in the way
+    ensure_ours(html=, formats=, settings=, data_file=)     raises BadUsage for another's file
 
 It changes nothing.  The arguments are those of covattach.reports.render.
 """
@@ -77,7 +77,7 @@ def ensure_folder(folder: Path) -> None:
 
 
 def ensure_file(path: Path, data_file: Path) -> None:
-    """Return if a report may go to `path`: nothing is there, or what `data_file` remembers.
+    """Return if a report may go to `path`: a new file, or a report that `data_file` remembers.
 
     Raises BadUsage otherwise, for one of ours that was changed since, too.
     """
@@ -110,5 +110,5 @@ def held(where: dict[str, Path]) -> Iterator[dict[str, Destination | HtmlFolder]
 
 
 def remedy_for(path: Path) -> str:
-    """Return what to do about a report's file that is in the way."""
+    """Return the remedy for a file that is in a report's way."""
     return f"Move {path.name} away, or run covattach in another folder."

@@ -1,10 +1,10 @@
-"""The HTML report: coverage's own pages, in which what ran at import is marked.
+"""The HTML report: coverage's own pages, with the lines that ran at import marked.
 
     make(recorder, folder)      write the report
 
-coverage's reporter does all of it; it is only told of more kinds of lines, and given templates
-with more in them.  Where this version of coverage has other templates, or another reporter, nothing
-is written: ImportError where this module is imported, or OtherTemplate.
+coverage's reporter does all of it; it is told of more kinds of lines, and given templates
+with more in them.  If this version of coverage has other templates, or another reporter, nothing
+is written.  Then importing this module raises ImportError, or `make` raises OtherTemplate.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ FIELDS = ("at_import", "undecided", "never_seen", "in_functions", "ran_in_functi
 def make(recorder: Recorder, folder: Path) -> None:
     """Write the HTML report into a folder.
 
-    Raises templates.OtherTemplate before anything is written, and what coverage raises.
+    Raises templates.OtherTemplate before anything is written, and coverage's errors.
     """
     recorder._prepare_data_for_reporting()
     try:
@@ -90,7 +90,7 @@ class MarkingReporter(HtmlReporter):
             self.recorder.given_up.add(ftr.fr.filename)
 
     def digest(self) -> str:
-        """Return a digest of what pages depend on that coverage does not look at."""
+        """Return a digest of the pages' inputs that coverage does not look at."""
         names = sorted(self.recorder.get_data().measured_files())
         self.recorder.fit(set(names))  # it finds the sources that have changed
         depends: list[Any] = [
@@ -120,14 +120,14 @@ def index_source() -> str:
 
 
 class MarkingData(HtmlDataGeneration):
-    """What pages are made of, with more kinds of lines."""
+    """The data of pages, with more kinds of lines."""
 
     def __init__(self, recorder: Recorder) -> None:
         super().__init__(recorder)
         self.recorder = recorder
 
     def data_for_file(self, fr: FileReporter, analysis: Analysis) -> FileData:
-        """Return what the page of a file is made of."""
+        """Return the data of a file's page."""
         data = super().data_for_file(fr, analysis)
         name = fr.relative_filename()
         known = self.recorder.known.get(name, Known())

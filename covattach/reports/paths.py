@@ -1,7 +1,7 @@
 """Data of the same sources under different roots, put together under one name.
 
-The setting "paths", as coverage has it: lists of folders, patterns too, that stand for the first of
-each list, which is where the sources are to be found here (coverage/control.py, _make_aliases).
+The setting "paths" is coverage's: lists of folders, patterns too, that stand for the first of each
+list.  The sources are to be found there on this machine (coverage/control.py, _make_aliases).
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Names = Callable[[str], str]
 
 
 def naming(settings: dict[str, Any], cwd: Path) -> tuple[Names, dict[str, Any]]:
-    """Return what gives each file its one name, and the settings that are left.
+    """Return the function that gives each file its one name, and the settings that are left.
 
-    `cwd` is the target's working directory, where relative folders are looked for first, and then
-    in our own.  Raises BadUsage, with coverage's own words, for patterns that are none.
+    Relative folders are looked for in `cwd`, the target's working directory, and then in our own.
+    Raises BadUsage, with coverage's own words, for malformed patterns.
     """
     from coverage.exceptions import CoverageException
 
@@ -45,7 +45,7 @@ def naming(settings: dict[str, Any], cwd: Path) -> tuple[Names, dict[str, Any]]:
 
 
 def aliases(paths: dict[str, list[str]], roots: Sequence[Path], relative: bool) -> Names:
-    """Return what gives a file its name."""
+    """Return the function that gives a file its name."""
     from coverage.files import PathAliases
 
     found = PathAliases(relative=relative)
@@ -62,7 +62,7 @@ def here(folder: str, roots: Sequence[Path]) -> str:
 
 
 def any_kind(mode: int) -> bool:
-    """Return True: whatever is there."""
+    """Return True, for files of every kind."""
     return True
 
 
@@ -80,14 +80,14 @@ def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
 
 
 def renamed(found: Collection[str], names: Names) -> set[str]:
-    """Return the new names of files, which are looked at with what the old ones are."""
+    """Return the new names of files; each keeps the access to its old name's file."""
     for name in found:
         eyes().also(names(name), name)
     return {names(name) for name in found}
 
 
 def united(files: Any, names: Names) -> Any:
-    """Return what ran of each file by its new name."""
+    """Return the lines of each file under its new name."""
     found: dict[str, set[Any]] = {}
     for name, held in files.items():
         found.setdefault(names(name), set()).update(held)
@@ -95,7 +95,7 @@ def united(files: Any, names: Names) -> Any:
 
 
 def loads_with_names(loads: Loads, names: Names) -> Loads:
-    """Return what had been loaded before, by the new names."""
+    """Return the loaded modules under the new names of their files."""
     found: dict[str, frozenset[Any]] = {}
     for name, held in loads.files.items():
         new = names(name)

@@ -1,6 +1,6 @@
 """Lines and arcs out of the numbers that a target sends, checked one by one.
 
-unmarshalled(kind, blob) -> array   numbers out of what `marshal` made of a list of lines or pairs
+unmarshalled(kind, blob) -> array   numbers of a list of lines or pairs, written by `marshal`
 decoded(kind, numbers) -> set       lines, or pairs of lines
 
 Both raise SnapshotError.
@@ -26,7 +26,7 @@ HEAD = 5  # bytes: LIST and its length
 
 
 class SnapshotError(CovattachError):
-    """What came from the target, or lies in its session's folder, is not a snapshot."""
+    """Data from the target, or from its session's folder, is not a snapshot."""
 
     def __init__(self, reason: str) -> None:
         """Keep the reason, the end of the sentence "The snapshot is damaged: …"."""
@@ -45,8 +45,8 @@ def marshalled_size(kind: str, count: int) -> int:
 def unmarshalled(kind: str, blob: bytes) -> array[int]:
     """Return the numbers of a list of lines, or of pairs of lines, that `marshal` has written.
 
-    Every byte that is not of a number must be what it is there: `marshal` itself, which believes
-    what it reads, is not used.  Raises SnapshotError.
+    Every byte that is not of a number must be the expected one: `marshal` itself, which believes
+    its input, is not used.  Raises SnapshotError.
     """
     # One item, with dots for the bytes of its numbers.
     item = PAIR + 2 * (NUMBER + b"....") if kind == "arcs" else NUMBER + b"...."

@@ -1,8 +1,8 @@
-"""coverage's own Coverage object, made to note what it finds while its reporters use it.
+"""coverage's own Coverage object, made to keep the figures that its reporters come upon.
 
-Its reporters go through all files and keep the numbers to themselves: asking once more for each
-report would double the time that a report takes.  So the two methods that every reporter calls
-are extended here.  This module imports coverage: import it where a report is made, not before.
+Its reporters go through all files and keep the numbers to themselves.  Asking once more for each
+report would double the time of a report.  So the two methods that every reporter calls are
+extended here.  This module imports coverage: import it where a report is made, not before.
 """
 
 from __future__ import annotations
@@ -39,16 +39,16 @@ NAMED = 10  # so many files are named in one warning
 class Recorder(Coverage):
     """A Coverage object for reports on the data file `data_file`.
 
-    `settings` are names and values for `set_option`; `loads` is what had been imported before, and
-    `texts` what is known of the sources' texts.  While reports are made these grow: `numbers`,
-    the name of a file in the data to its name in reports and its coverage.results.Numbers; and
-    `known`, its name in reports to what is known of its lines besides.
+    `settings` are names and values for `set_option`.  `loads` are the modules imported before the
+    attach, and `texts` the facts of the sources' texts.  While reports are made, two mappings grow.
+    `numbers` maps the name of a file in the data to its name in reports and its numbers
+    (coverage.results.Numbers).  `known` maps its name in reports to the other facts of its lines.
     """
 
     def __init__(
         self, data_file: Path, settings: dict[str, Any], loads: Loads, texts: dict[str, Text]
     ) -> None:
-        """Load the data; raises what coverage raises for bad data and bad settings."""
+        """Load the data; raises coverage's errors for bad data and bad settings."""
         self.loads = loads
         self.texts = texts
         self.known: dict[str, lines.Known] = {}
@@ -67,7 +67,7 @@ class Recorder(Coverage):
         self.config.data_file = NO_FILE  # it goes into coverage's notes, and is another each time
 
     def configure(self, settings: dict[str, Any]) -> None:
-        """Take over what reports are to be like; raises coverage's ConfigError."""
+        """Apply the settings for reports; raises coverage's ConfigError."""
         ordered = sorted(settings.items(), key=lambda item: item[0] != "run:plugins")
         for name, value in ordered:
             if not name.startswith("run:") or name in RUN_SETTINGS:
@@ -118,7 +118,7 @@ class Recorder(Coverage):
         return analysis
 
     def _analyze_within(self, morf: TMorf, file_reporter: FileReporter | None) -> Analysis:
-        """Analyze one file within what an honest one takes, and note its numbers."""
+        """Analyze one file, and note its numbers and the facts of its lines."""
         name = file_reporter.relative_filename() if file_reporter else str(morf)
         # coverage drops the syntax tree while it analyzes.
         tree = None if name in self.known else lines.syntax(file_reporter)
@@ -199,6 +199,6 @@ class Recorder(Coverage):
 
 
 def enumerated(what: str, names: list[str]) -> str:
-    """Return a sentence of `what` and the names that it is about, of which it gives the first."""
+    """Return a sentence with `what` and the first of the names that it is about."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{what}: {', '.join(printable(name) for name in names[:NAMED])}{more}."

@@ -1,7 +1,7 @@
 """Reports from a data file, made here by coverage's own reporters, never in the target.
 
     render(data_file, html=, formats=, settings=, cwd=) -> figures.Report
-    outputs.ensure_ours(...)      BadUsage for what is in the way, before anything is done
+    outputs.ensure_ours(...)      BadUsage for a file in the way, before anything is done
     table.show(report, console)   the short table for the terminal
 
 `html` is the folder of the HTML report, or None; "html" in `formats` alone means the folder that
@@ -59,12 +59,12 @@ def render(
     made: Path | None = None,
     imports: str = formats_of.MISSING,
 ) -> Report:
-    """Make the reports asked for, and return what they say.
+    """Make the reports asked for, and return their figures.
 
-    `made` is the data file at a path of ours, where what is at `data_file` is not to be read again.
+    `made` is the data file at a path of ours, if the one at `data_file` is not to be read again.
     `imports` says how single files count lines that ran at import, one of formats.WAYS.
-    Raises BadUsage for what is not ours to write over, and ReportFailed, with the reporter's own
-    message, for what cannot be made.  What is wrong with single files is in Report.warnings.
+    Raises BadUsage for files that are not ours to overwrite.  Raises ReportFailed, with the
+    reporter's own message, if a report cannot be made.  Report.warnings has the faults of sources.
     """
     data_file = Path(os.path.abspath(data_file))
     where = outputs.places(html, formats, settings)
@@ -88,7 +88,7 @@ def render(
 
 @contextlib.contextmanager
 def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
-    """Be where the target is while reports are made, and turn what is raised into ReportFailed."""
+    """Run the body in `cwd`, within limits of time and memory; its errors become ReportFailed."""
     with (
         costs.limited_to("The report", *counted(copy.path)),
         sources.inside(cwd),
@@ -101,7 +101,7 @@ def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
 
 
 def recorder_of(copy: Copy, settings: dict[str, Any]) -> Recorder:
-    """Return coverage's object for the data; raises what coverage raises."""
+    """Return coverage's object for the data; raises coverage's errors."""
     from covattach.reports.recorder import Recorder
 
     loads, known = from_note(copy.part("loads")), texts.from_note(copy.part("texts"))
@@ -139,7 +139,7 @@ def collecting_seldom() -> Iterator[None]:
 
 @contextlib.contextmanager
 def failing_well(what: str) -> Iterator[None]:
-    """Turn whatever a reporter raises into ReportFailed, with the sentence that begins `what`."""
+    """Turn any exception of a reporter into ReportFailed, whose message begins with `what`."""
     try:
         yield
     except CovattachError:
@@ -155,7 +155,7 @@ def failing_well(what: str) -> Iterator[None]:
 
 
 def make(recorder: Recorder, kind: str, place: Destination) -> str:
-    """Make one report, and return its digest; raises ReportFailed and what coverage raises."""
+    """Make one report, and return its digest; raises ReportFailed and coverage's errors."""
     from coverage.exceptions import NoDataError
 
     with place.replaced() as made:
@@ -167,7 +167,7 @@ def make(recorder: Recorder, kind: str, place: Destination) -> str:
 
 
 def make_html(recorder: Recorder, folder: HtmlFolder) -> None:
-    """Make the HTML report; raises ReportFailed and what coverage raises."""
+    """Make the HTML report; raises ReportFailed and coverage's errors."""
     from coverage.exceptions import NoDataError
 
     with private_folder(PREFIX, folder.path.parent) as private:
@@ -183,7 +183,7 @@ def make_html(recorder: Recorder, folder: HtmlFolder) -> None:
 
 
 def write_pages(recorder: Recorder, folder: Path) -> None:
-    """Write the HTML report, a plain one if need be; raises what coverage raises."""
+    """Write the HTML report, a plain one if need be; raises coverage's errors."""
     from coverage import __version__
 
     from covattach.reports.templates import OtherTemplate
@@ -207,13 +207,13 @@ def make_pages(recorder: Recorder, folder: Path) -> None:
     except (LookupError, TypeError, AttributeError, RecursionError):
         if not notes.exists():
             raise
-        # The notes are JSON, and not what coverage has written: without them it starts anew.
+        # The notes are JSON, but not coverage's own: without them it starts anew.
         notes.unlink()
         write_pages(recorder, folder)
 
 
 def survey(recorder: Recorder) -> None:
-    """Go through all files without making a report; raises what coverage raises."""
+    """Go through all files without making a report; raises coverage's errors."""
     from coverage.exceptions import NoDataError
 
     with contextlib.suppress(NoDataError):
@@ -228,7 +228,7 @@ def why_nothing(recorder: Recorder) -> str:
 
 
 def summary(recorder: Recorder, data_file: Path, where: dict[str, Path]) -> Report:
-    """Return what the reports that were made say."""
+    """Return the figures and the warnings of the reports that were made."""
     from coverage.results import Numbers
 
     found = sorted(recorder.numbers.values(), key=lambda entry: entry[0])

@@ -1,7 +1,7 @@
-"""A snapshot in a file: what a target has saved by itself, at its end or from time to time.
+"""A snapshot in a file, saved by a target at its end or from time to time.
 
-The file is the target's to write, and the reader may be root: nothing but a plain file is read,
-and what it holds shows in no message.
+The target can write anything to the file, and the reader may be root.  So only a plain file is
+read, and no message shows its content.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def written(snapshot: Snapshot) -> bytes:
-    """Return the content of a file of which `read_snapshot` reads the same."""
+    """Return a snapshot as the content of a file for `read_snapshot`."""
     header, blob = encode(snapshot)
     return json.dumps(header).encode() + b"\n" + blob
 

@@ -1,6 +1,6 @@
 """Sources that several users have named, in one report: each is looked at with the rights of those.
 
-    Shared(first, said)     `said` are pairs: what to look with, and the names that it has named
+    Shared(first, said)     `said` are pairs: an access to files, and the names given with it
 
 A source that nobody has named is not read, whoever may.  Several may have named one: it is shown on
 the word of any of them that may read it.
@@ -48,7 +48,7 @@ class Shared:
         return self.chosen[name]
 
     def stat(self, name: str) -> os.stat_result:
-        """Return what `os.stat` would."""
+        """Return the result of `os.stat`."""
         return (self.of(name) if name in self.named else self.first).stat(name)
 
     def read(self, name: str, most: int) -> bytes:
@@ -76,7 +76,7 @@ class Shared:
         return list(folders), list(files)
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False for what is not there."""
+        """Tell whether it is a link; False if it does not exist."""
         return (self.of(name) if name in self.named else self.first).is_link(name)
 
     def realpath(self, name: str) -> str:
@@ -90,14 +90,14 @@ class Shared:
 
 
 class Nothing:
-    """Sees nothing: eyes for what nobody may look at."""
+    """An access that finds no files, for sources that nobody may look at."""
 
     def of(self, name: str) -> Files:
-        """Return what a source of that name is looked at with: the same as all others."""
+        """Return the access to a source of that name: the same as to all others."""
         return self
 
     def also(self, name: str, source: str) -> None:
-        """Do nothing: all names are looked at with the same."""
+        """Do nothing: all names have the same access."""
 
     def stat(self, name: str) -> os.stat_result:
         """Raise OSError."""

@@ -1,11 +1,10 @@
-"""A snapshot as we read it: what a target says it has executed, checked before it is believed.
+"""A snapshot from a target, checked before it is believed.
 
     decode(header, blob) -> Snapshot      from a reply of the agent, or from a file (saved.py)
     encode(snapshot) -> header, blob      for a file
 
-It raises SnapshotError and nothing else for whatever a hostile or damaged target can send.  The
-memory that it takes is bounded by the bytes that are really there, never by a number in the
-header.
+Whatever a hostile or damaged target sends, only SnapshotError is raised.  The memory is bounded
+by the bytes that are really there, never by a number in the header.
 """
 
 from __future__ import annotations
@@ -54,18 +53,18 @@ NOT_FACTS = {
 
 @dataclass(frozen=True)
 class Snapshot:
-    """Everything that a target had executed at one moment.
+    """The lines or arcs that a target had executed at one moment.
 
-    `kind` is what the target sent: "lines", or "arcs" or "packed" in branch mode.  `files` maps
-    the target's file names to executed lines, or, for both kinds of arcs, to pairs of lines, in
-    which a negative number is an entry or exit as coverage has it.  `file_tracers` maps file
-    names to names of coverage plugins.  `taken` is in seconds since 1970, by the target's clock.
-    `facts` are the other fields of the reply (`pid`, `python`, `core`, …), unchecked.  `windows`
-    maps the names of windows to what ran in each, in the form of `files`, which has all of it;
-    "" is what ran outside of any.  It is empty where nobody has marked one.  `loads` are the files
-    that had been imported before; nothing where the target did not tell.  `process` is what tells
-    it apart from the others of its tree.  `witness` is whose word all this is: a
-    covattach.witness.Witness, without whom no source that it names is looked at.
+    `kind` is "lines", or "arcs" or "packed" in branch mode, as sent.  `files` maps the target's
+    file names to executed lines or arcs.  An arc, of both kinds, is a pair of lines, where a
+    negative number is an entry or exit as coverage has it.  `file_tracers` maps file names to names
+    of coverage plugins.  `taken` is in seconds since 1970, by the target's clock.  `facts` are the
+    other fields of the reply (`pid`, `python`, `core`, …), unchecked.  `windows` maps the names of
+    windows to their parts of `files`, in the same form; "" is the part outside of all windows.  It
+    is empty if nobody has marked a window.  `loads` are the modules imported before the attach;
+    none if the target did not tell.  `process` tells it apart from the others of its tree.
+    `witness`, a covattach.witness.Witness, has the users who could have made the snapshot: without
+    it, no source is looked at.
     """
 
     kind: str
@@ -120,7 +119,7 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
 
 
 def encode(snapshot: Snapshot) -> tuple[dict[str, Any], bytes]:
-    """Return what `decode` makes the same snapshot of, but for what had been imported before."""
+    """Return header and blob for `decode`; the modules imported before are left out."""
     places = {name: place for place, name in enumerate(snapshot.files)}
     windows = snapshot.windows or {"": snapshot.files}
     (window, current), *ended = windows.items()
@@ -150,7 +149,7 @@ def flat(held: Any) -> array[int]:
 
 
 def together(windows: dict[str, Any]) -> Any:
-    """Return what ran in any of the windows."""
+    """Return the union of the windows, by file."""
     if len(windows) == 1:
         return next(iter(windows.values()))
     union: dict[str, set[Any]] = {}

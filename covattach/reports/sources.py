@@ -28,8 +28,8 @@ def inside(cwd: Path) -> Iterator[None]:
     """Make `cwd` the current directory for a while, one thread at a time.
 
     coverage resolves relative sources and patterns, and shortens names, by the current directory
-    only.  Stays where it is if there is no such folder, or none that we may enter; and if it is
-    not our eyes that are looked with: they know where they are.
+    only.  Stays where it is if there is no such folder, or none that we may enter.  The same holds
+    with another access to files than our own: that has its own directory.
     """
     with ONE_AT_A_TIME, contextlib.ExitStack() as stack:
         if eyes() is OWN:
@@ -126,7 +126,7 @@ def is_utf8(name: str) -> bool:
 
 @dataclass
 class Examination:
-    """What is wrong with which source files, by their names in the data file."""
+    """Source files that cannot be read or have changed, by their names in the data file."""
 
     unreadable: list[str] = field(default_factory=list)
     changed: list[str] = field(default_factory=list)
@@ -135,7 +135,7 @@ class Examination:
 def examine(names: Iterable[str], texts: dict[str, Text]) -> Examination:
     """Look at source files: which must not be opened, and which have changed.
 
-    `texts` is what is known of those that were loaded.  A file that is not there is none of those:
+    `texts` are the facts of those that were loaded.  A file that is not there is none of those:
     it may be inside of an archive, where coverage finds it.
     """
     found = Examination()
@@ -145,7 +145,7 @@ def examine(names: Iterable[str], texts: dict[str, Text]) -> Examination:
         except (OSError, ValueError):
             continue
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
-            # The target says what its sources are: reading a pipe or a device might never end.
+            # The target names its sources: reading a pipe or a device might never end.
             found.unreadable.append(name)
             continue
         text = texts.get(name)

@@ -1,4 +1,4 @@
-"""The short table for the terminal: what has run, and how much of it.
+"""The short table for the terminal: the files that ran, and the share of each that ran.
 
     show(report, console, rows=30)
 
@@ -28,8 +28,8 @@ BRANCH_HEADINGS = ["Stmts", "Miss", "Branch", "BrPart", "Cover", BODIES]
 def show(report: Report, console: Console, rows: int = 30) -> None:
     """Print at most `rows` of the files that have run, by name, and a total of all files.
 
-    The last column is how much of the functions' bodies has run: what could still run.
-    Where more have run, those in which most lines have run are shown: the others are small.
+    The last column is the share of the functions' bodies that ran: other code runs once, at import.
+    If more files ran than fit, those with the most executed lines are shown.
     """
     ran = [row for row in report.rows if row.executed]
     most = sorted(ran, key=lambda row: row.executed, reverse=True)[:rows]
@@ -41,7 +41,7 @@ def show(report: Report, console: Console, rows: int = 30) -> None:
 
 
 def unseen(more: int, not_run: list[Row]) -> list[str]:
-    """Return what TOTAL counts beside the rows: so many more that have run, and those that not."""
+    """Return sentences on files that only TOTAL counts: `more` that ran, and those `not_run`."""
     said = []
     if more:
         said.append(f"Not in the table, but in TOTAL: {counted(more, 'more file')} that ran.")
@@ -61,7 +61,7 @@ def counted(number: int, what: str) -> str:
 
 
 def legend(total: Row) -> list[str]:
-    """Return what has to be said of a table of which coverage's figures are but a part."""
+    """Return the sentences that explain the columns that are not coverage's own."""
     said = []
     if total.at_import:
         missing = f"Of the {total.missing} statements in Miss, {total.at_import} ran before"

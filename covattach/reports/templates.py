@@ -1,12 +1,12 @@
-"""Pieces for coverage's HTML templates, so that pages show what ran at import.
+"""Pieces for coverage's HTML templates, so that pages mark the lines that ran at import.
 
     page(text), index(text)     coverage's pyfile.html and index.html with the pieces in them
 
-Each piece stands beside one of coverage's: where that is not there (another version of coverage
-may have other templates) OtherTemplate is raised.  The pieces use these names: `row`, the Row of
-the page's file, `region` and `totals`, coverage's own for a line of an index and for all of them;
-`|at_import` and so on, the field of that name of their Row; and `noun|is_file`, whether an index is
-that of files.
+Each piece stands beside one of coverage's.  If that is missing, as in another version of coverage,
+OtherTemplate is raised.  The pieces use these names.  `row` is the Row of the page's file.
+`region` and `totals` are coverage's own for a line of an index and for all of them.  `|at_import`
+and so on are the fields of these names of their Row.  `noun|is_file` says whether an index is that
+of files.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ LEGEND = """\
     """
 PERCENT = '<span class="pc_cov">{{%s.pc_covered_str}}%%</span>'
 
-# (what is in coverage's template, the piece before it, the piece after it)
+# (a part of coverage's template, the piece before it, the piece after it)
 PAGE = (
     ("</head>", STYLE + SCRIPT, ""),
     (PERCENT % "nums", "", FUNCTIONS),
@@ -113,7 +113,7 @@ INDEX = (
     ('<td data-ratio="{{totals.ratio_covered|pair}}">', CELL, ""),
     ('<p id="no_rows">', LEGEND, ""),
 )
-# (what is in coverage's template, what is there instead)
+# (a part of coverage's template, the piece that replaces it)
 PAGE_INSTEAD = (('{{nums.n_missing}}<span class="text"> missing</span>', NEVER),)
 INDEX_INSTEAD = (
     ('colspan="{% if has_arcs %}4{% else %}3{% endif %}">Statements', COLUMNS),
@@ -138,7 +138,7 @@ def index(text: str) -> str:
 def with_pieces(
     text: str, beside: Sequence[tuple[str, str, str]], instead: Sequence[tuple[str, str]], what: str
 ) -> str:
-    """Return the text with the pieces in it; `what` is what those tell of that do not say it."""
+    """Return the text with the pieces in it; `what` replaces WHAT in pieces outside a region."""
     for place, before, after in beside:
         about = "region" if "region" in place else what
         pieces = (piece.replace("WHAT", about) for piece in (before, place, after))
@@ -149,7 +149,7 @@ def with_pieces(
 
 
 def replaced(text: str, place: str, piece: str) -> str:
-    """Return the text with what is at a place replaced; raises OtherTemplate if it is not there."""
+    """Return the text with `place` replaced; raises OtherTemplate if it is not there just once."""
     if text.count(place) != 1:
         raise OtherTemplate(f"{text.count(place)} times in coverage's template: {place}")
     return text.replace(place, piece)

@@ -4,8 +4,8 @@
     fits(tree, source, loads, ran) -> bool                        where that leaves it open
 
 A source that is older than the process is as it was.  A newer one may have been written before it
-was imported: then it is what Python has compiled (the header of a .pyc says of which text), or, if
-there is no .pyc, what fits the functions and names of the module and the lines that ran.
+was imported.  Then it is the one that Python has compiled: the header of a .pyc identifies its
+text.  Without a .pyc, it must fit the module's functions and names, and the lines that ran.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SIMPLE = ast.Assign | ast.AugAssign | ast.Import | ast.ImportFrom | Definition
 
 
 class Text(NamedTuple):
-    """Whether a source was the loaded one when it was looked at, and a digest of what it was then.
+    """Whether a source was the loaded one when it was looked at, and its digest then.
 
     The digest is "" for a source that was not there.
     """
@@ -44,7 +44,7 @@ class Text(NamedTuple):
 def look(
     snapshots: Sequence[Snapshot], since: float | None, names: Callable[[str], str]
 ) -> dict[str, Text]:
-    """Return what is known of the texts of files that ran, by their names in reports.
+    """Return the states and digests of the sources of files that ran, by their names in reports.
 
     `since`, in seconds since 1970, is when the session began; `names` gives a file of the target's
     its name in reports.
@@ -63,9 +63,9 @@ def look(
 
 
 def together(one: Text, other: Text) -> Text:
-    """Return what is known of a text that two files are said to be."""
+    """Return the text of a file in reports that two files of the target are mapped to."""
     if one.digest != other.digest and one.digest and other.digest:
-        return Text(CHANGED, "")  # two releases: what ran of one is not what ran of the other
+        return Text(CHANGED, "")  # two releases: their lines are not the same
     states = {one.state, other.state}
     state = next(state for state in (CHANGED, PERHAPS, SAME) if state in states)
     return Text(state, one.digest or other.digest)
@@ -74,7 +74,7 @@ def together(one: Text, other: Text) -> Text:
 def looked_at(
     name: str, since: float | None, loads: Loads, pythons: Pythons, is_mapped: bool
 ) -> Text | None:
-    """Return what is known of one source; None for one that is not there, or not a plain file."""
+    """Return the text of one source; None if it does not exist, or is not a plain file."""
     try:
         files = eyes().of(name)
         facts = files.stat(name)
@@ -95,7 +95,7 @@ def state_of(
     loads: Loads,
     pythons: Pythons,
 ) -> str:
-    """Return whether a source is what was loaded, as far as times and .pyc files tell."""
+    """Return whether a source is the loaded one, as far as times and .pyc files tell."""
     held = loads.of(name)
     oldest = loads.since if held else since
     newest = max(facts.st_mtime, facts.st_ctime)
@@ -153,7 +153,7 @@ def to_note(texts: Mapping[str, Text]) -> dict[str, list[str]]:
 
 
 def from_note(note: dict[str, Any]) -> dict[str, Text]:
-    """Return what is in our note in a data file; nothing that is not as we write it."""
+    """Return the texts in our note in a data file, without malformed ones."""
     return {
         name: Text(*entry)
         for name, entry in note.items()
@@ -164,9 +164,9 @@ def from_note(note: dict[str, Any]) -> dict[str, Text]:
 def fits(tree: ast.Module, source: str, loads: Iterable[Load], ran: set[int]) -> bool:
     """Tell whether a source is one that the modules can have been made of.
 
-    `ran` are the lines that ran while measured, as they were told.  It must be so that something
-    proves it: a function of the module begins where the source has one, or the names are all there,
-    or its top level ran.
+    `ran` are the lines that ran while measured, as they were told.  Something must prove it.  A
+    function of the module begins where the source has one, or the names are all there, or its top
+    level ran.
     """
     text = source.splitlines()
     is_line = [bool(line.strip()) and not line.lstrip().startswith("#") for line in text]

@@ -1,8 +1,8 @@
 """Programs of the classic BPF that seccomp filters are (linux/filter.h, linux/seccomp.h).
 
-They are not run, but looked through: what a filter may answer to a system call of which not every
-argument is known.  Jumps lead forward only, so one pass over the program is enough; a value that
-is not the same on all ways to an instruction counts as unknown there.
+They are not run, but looked through, for all answers to a system call of which some arguments are
+not known.  Jumps lead forward only, so one pass over the program is enough.  A value that differs
+between the ways to an instruction counts as unknown there.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class NotUnderstood(Exception):
 
 @dataclass(frozen=True)
 class Instruction:
-    """One instruction: what it does, how far it jumps if true or false, and its constant."""
+    """One instruction: its code, the distances to jump if true or false, and its constant."""
 
     code: int
     true: int
@@ -57,14 +57,14 @@ class Instruction:
 
 @dataclass
 class State:
-    """What is known before an instruction: the accumulator, the index, the memory."""
+    """The known values before an instruction: the accumulator, the index, the memory."""
 
     a: Value
     x: Value
     memory: list[Value]
 
     def joined(self, other: State | None) -> State:
-        """Return what is known where two ways meet."""
+        """Return the values that are the same in two states, where two ways meet."""
         if other is None:
             return State(self.a, self.x, list(self.memory))
         words = [both(*pair) for pair in zip(self.memory, other.memory, strict=True)]
@@ -82,7 +82,7 @@ def parse(program: bytes) -> list[Instruction]:
 
 
 def answers(program: list[Instruction], data: dict[int, int]) -> set[Value]:
-    """Return all that the filter may answer to a system call; None for what is not known.
+    """Return all possible answers of the filter to a system call; None for an unknown one.
 
     `data` are the known words of struct seccomp_data, by their offsets.  Raises NotUnderstood.
     """
@@ -106,7 +106,7 @@ def answers(program: list[Instruction], data: dict[int, int]) -> set[Value]:
 
 
 def steps(instruction: Instruction, state: State, data: dict[int, int]) -> Iterator[int]:
-    """Do what an instruction does to `state`; yield how far the next ones may be."""
+    """Apply an instruction to `state`; yield the distances to the next ones."""
     code, kind = instruction.code, instruction.code & 7
     if kind == JMP:
         yield from jumps(instruction, state)
@@ -126,7 +126,7 @@ def steps(instruction: Instruction, state: State, data: dict[int, int]) -> Itera
 
 
 def loaded(instruction: Instruction, state: State, data: dict[int, int]) -> Value:
-    """Return what an instruction loads."""
+    """Return the value that an instruction loads."""
     mode = instruction.code & 0xE0
     if mode == ABS:
         return data.get(instruction.constant)

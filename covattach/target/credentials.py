@@ -1,7 +1,8 @@
-"""Whose a process is at this moment, for what it says: the least of the users that it could be.
+"""The users that a process could be at this moment; those with the least rights count.
 
-A process has a real, an effective and a saved user (credentials(7)), and what it has dropped, or
-could take on, shows in these.  Whoever has a hand in it may have the rights of any of them only.
+A process has a real, an effective and a saved user (credentials(7)).  Rights that it has dropped,
+or could take on, show in these.  Whoever controls the process may have the rights of any one of
+them only.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ ROOT = 0
 
 
 def of_process(process: Process) -> tuple[Owner, ...]:
-    """Return the users that all have to be allowed what the process is to be shown.
+    """Return the users of a process; a file shown on its word must be readable by all of them.
 
     Raises NoTarget where it has ended.
     """
@@ -47,7 +48,7 @@ def is_bare(process: Process, status: dict[str, str]) -> bool:
 
 
 def least(owners: Iterable[Owner]) -> tuple[Owner, ...]:
-    """Return those of the users that count when all have to be allowed something.
+    """Return the users that decide when all have to be allowed something.
 
     Root may do what any other may.  Of one user with different groups, those count that are in all.
     """

@@ -1,4 +1,4 @@
-"""Symbols and sections of an ELF file: what the dynamic loader itself goes by.
+"""Symbols and sections of an ELF file, from the tables that the dynamic loader itself uses.
 
 Only `.dynsym` is needed, which no `strip` removes, so a stripped interpreter is as good as any.
 """
@@ -47,7 +47,7 @@ class Segment:
 
 
 class ElfFile:
-    """What is needed of one ELF file; it is read once, and closed."""
+    """The segments and symbols of one ELF file, which is read once, and closed."""
 
     def __init__(self, path: Path, names: Iterable[str]) -> None:
         """Look the symbols `names` up in the file at `path`; raises NotElf, OSError."""
@@ -66,12 +66,12 @@ class ElfFile:
                 raise NotElf(f"{path}: {error!r}") from error
 
     def slack(self, permission: str) -> tuple[int, int] | None:
-        """Return address and size of what is left of the last page after the data, if anything.
+        """Return address and size of the unused end of the last page behind the data, if any.
 
-        `permission` is "w" for data, "x" for code: behind that, too, lies nothing but the
-        linker's padding, which whoever takes it must check.
-        The kernel maps whole pages and clears what lies behind `.bss` (fs/binfmt_elf.c, padzero;
-        the loader of glibc does the same): memory that belongs to the file and that nobody uses.
+        `permission` is "w" for data, "x" for code: behind that, too, there should be only the
+        linker's padding, which the caller must check.  The kernel maps whole pages and clears the
+        bytes behind `.bss` (fs/binfmt_elf.c, padzero; the loader of glibc does the same).  That
+        memory belongs to the file, and nobody uses it.
         """
         for segment in self.segments:
             if permission in segment.permissions:
@@ -80,7 +80,7 @@ class ElfFile:
         return None
 
     def bias(self, start: int, offset: int) -> int:
-        """Return what to add to an address of the file, given where one mapping of it lies.
+        """Return the difference of addresses in memory to those in the file, from one mapping.
 
         `start` is the mapping's address and `offset` its offset in the file, both page-aligned.
         """
@@ -91,7 +91,7 @@ class ElfFile:
 
 
 def read(path: Path, names: tuple[str, ...]) -> ElfFile:
-    """Return what is needed of the ELF file at `path`, read once; raises NotElf, OSError.
+    """Return the ELF file at `path`, which is read once; raises NotElf, OSError.
 
     Hundreds of processes may run the same interpreter, each known by a path of its own.
     """

@@ -22,6 +22,6 @@ def processes_elsewhere() -> Iterator[Process]:
 
 
 def place_of(pid: str) -> tuple[str, int, int]:
-    """Return what tells the root of a process, and what is mounted there, from others."""
+    """Return the mount namespace, device and inode that identify a process's root."""
     found = os.stat(f"/proc/{pid}/root/.")
     return os.readlink(f"/proc/{pid}/ns/mnt"), found.st_dev, found.st_ino

@@ -1,4 +1,4 @@
-"""Errors for files of /proc that are not there, or not what they are for any honest process."""
+"""Errors for files of /proc that are missing, or unlike those of any honest process."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ FUNCTIONS = (
     "PyGILState_Release",
     "PyRun_SimpleString",
 )
-# The second is what the first was called before 3.13.
+# The second is the first's name before 3.13.
 UNCHECKED = ("PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet")
 DEBUG = "_Py_NegativeRefcount"  # only where references are counted twice (Include/object.h)
 NAMES = ("_PyRuntime", "Py_Version", DEBUG, *FUNCTIONS, *UNCHECKED)
@@ -65,8 +65,8 @@ class Interpreter:
 def find_interpreter(process: Process) -> Interpreter:
     """Return the CPython that `process` runs.
 
-    Raises NoTarget where it runs none, or one that covattach does not measure, and NotPossible
-    where we may not look, or where the build hides what is needed.
+    Raises NoTarget where it runs none, or one that covattach does not measure.  Raises NotPossible
+    where we may not look, or where the build hides the symbols that are needed.
     """
     found = interpreter_file(process)
     if found is not None:
@@ -119,7 +119,7 @@ def candidates(process: Process) -> Iterator[Mapping]:
 
 
 def described(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
-    """Return what `describe` returns, or raise what it raises; NotPossible for a file that lies."""
+    """Return the result of `describe`; raises its errors, or NotPossible for a damaged file."""
     try:
         return describe(process, mapping, elf)
     except (NotElf, OSError) as error:
@@ -183,7 +183,7 @@ def hidden(process: Process, what: str) -> NotPossible:
 def read_version(memory: Memory, py_version: int | None, path: str, file: Path) -> tuple[int, int]:
     """Return major and minor version: from `Py_Version` (3.11 on), else from the file's name.
 
-    A program that embeds Python has another name: then from what stands in `file`.
+    A program that embeds Python has another name: then from the content of `file`.
     """
     if py_version is not None:
         number = memory.word(py_version)
@@ -193,9 +193,9 @@ def read_version(memory: Memory, py_version: int | None, path: str, file: Path) 
 
 
 def search(file: Path, pattern: re.Pattern[bytes]) -> str:
-    """Return the first group of what is found in the file, "" for nothing.
+    """Return the first group of the first match in the file, "" if there is none.
 
-    It is read piece by piece: a mapping of a file that is cut off meanwhile would be our death.
+    It is read piece by piece: a mapping of a file that is cut off meanwhile would kill us.
     """
     rest = b""
     try:

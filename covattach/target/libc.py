@@ -20,9 +20,9 @@ THREADS = (
 
 
 def thread_functions(process: Process) -> dict[str, int]:
-    """Return the addresses of what starts a thread, by name; raises NotPossible."""
+    """Return the addresses of the functions that start a thread, by name; raises NotPossible."""
     found: dict[str, int] = {}
-    # `libpthread` last: what is in both, `libc` only passes on.
+    # `libpthread` last: `libc` only passes on a function that is in both.
     for mapping in sorted(process.mappings, key=lambda mapping: "/libpthread" in mapping.path):
         if mapping.offset or not LIBRARY.search(mapping.path.removesuffix(" (deleted)")):
             continue

@@ -47,8 +47,8 @@ def open_memory(process: Process, to_inject: bool = False) -> Iterator[Memory]:
     """Open the memory of `process` for reading and writing; raises NotPossible without rights.
 
     Raises NotNow or NoTarget where it has ended, or is another program, also if another process has
-    its PID now; and `to_inject`, where its rights have changed.  What is open then belongs to one
-    program for good, so it is looked at afterwards whose it is.
+    its PID now.  `to_inject` also raises where its rights have changed.  An open memory belongs to
+    one program for good, so its owner is checked afterwards.
     """
     try:
         fd = os.open(process.proc / "mem", os.O_RDWR | os.O_CLOEXEC)

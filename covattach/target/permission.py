@@ -1,7 +1,7 @@
-"""Why we may not look into a process, and what to do about it on this machine (ptrace(2)).
+"""Reasons why we may not look into a process, with the remedy on this machine (ptrace(2)).
 
-The kernel only says no.  The reasons are looked for in its own order: the user, then what the
-process has or does to protect itself, then security modules.
+The kernel only says no.  The reasons are looked for in its own order: first the user, then the
+process's own protection, then security modules.
 """
 
 from __future__ import annotations
@@ -50,17 +50,17 @@ def as_root(pid: int) -> str:
 
 
 def refused(pid: int, status: dict[str, str], details: str = "") -> CovattachError:
-    """Return the error for a process that we may not look into; `status` is what /proc says of it.
+    """Return the error for a process that we may not look into; `status` is its /proc/PID/status.
 
-    A process that has a right which we have not, or that protects itself (`PR_SET_DUMPABLE`), is
-    closed to its own user too.
+    A process is closed to its own user, too, if it has a right that we lack, or if it protects
+    itself (`PR_SET_DUMPABLE`).
     """
     reason, remedy = why(pid, status)
     return NotPossible(f"You may not attach to process {pid}: {reason}.", f"{remedy}.", details)
 
 
 def why(pid: int, status: dict[str, str]) -> tuple[str, str]:
-    """Return the reason, and what to do about it."""
+    """Return the reason and its remedy."""
     uid, scope = int(status["Uid"].split()[1]), ptrace_scope()
     if scope >= 3:
         return (
@@ -95,7 +95,7 @@ def why(pid: int, status: dict[str, str]) -> tuple[str, str]:
 
 
 def hint(uid: int, scope: int) -> str:
-    """Return what else helps than to be root, where there is something."""
+    """Return another remedy than to be root, if there is one."""
     if uid != os.geteuid() and uid != 0 and not is_in_container():
         return f", or as user {uid}"
     if uid == os.geteuid() and scope == 1:

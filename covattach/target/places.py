@@ -35,7 +35,7 @@ def opened(folder: int, name: str) -> Iterator[int]:
 
 
 def names(folder: int, most: int | None = None) -> list[str]:
-    """Return what is in the folder, or the first `most` that are found there, sorted."""
+    """Return the names in the folder, or the first `most` found there, sorted."""
     descriptor = os.open(".", LIST, dir_fd=folder)
     try:
         with os.scandir(descriptor) as entries:
@@ -51,7 +51,7 @@ def read(folder: int, name: str, most: int) -> bytes:
 
 
 def write(folder: int, name: str, content: bytes) -> None:
-    """Write a file into the folder, whole or not at all; what was there is replaced."""
+    """Write a file into the folder, whole or not at all; an older one is replaced."""
     beside = name + ".new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=folder)
@@ -77,8 +77,8 @@ def exists(folder: int, name: str) -> bool:
 def remove(folder: int, name: str) -> None:
     """Remove a folder in the folder, with all that is in it, as far as that can be done.
 
-    Nothing that is deeper in it than MOST_DEEP, or beyond MOST_REMOVED: it is somebody else's, who
-    can put more there than we would ever be through with.
+    Files deeper than MOST_DEEP, or beyond MOST_REMOVED, stay: the owner could put more there than
+    we would ever be through with.
     """
     with contextlib.suppress(OSError):
         empty(folder, name, [MOST_REMOVED], 0)
@@ -86,9 +86,9 @@ def remove(folder: int, name: str) -> None:
 
 
 def empty(folder: int, name: str, left: list[int], depth: int) -> None:
-    """Remove what is in the folder `name`; `left` is how much more may be removed.
+    """Remove the content of the folder `name`; `left` is how many more files may be removed.
 
-    Raises OSError for what cannot be looked into.
+    Raises OSError if the folder cannot be looked into.
     """
     with opened(folder, name) as inside:
         for one in names(inside, max(left[0], 0)):

@@ -1,4 +1,4 @@
-"""Texts of /proc (proc(5)), parsed: each is what it is expected to be, or a ValueError."""
+"""Texts of /proc (proc(5)), parsed: a text of an unexpected form raises ValueError."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def parse_start_stack(text: str) -> int:
 
 
 def parse_status(text: str) -> dict[str, str]:
-    """Return the fields of /proc/PID/status; raises ValueError where one is not what it is."""
+    """Return the fields of /proc/PID/status; raises ValueError for one of an unexpected form."""
     lines = (line.partition(":") for line in text.split("\n"))
     found = {key: value.strip() for key, _, value in lines}
     for name, pattern in FIELDS.items():

@@ -77,7 +77,7 @@ class Process:
 
     @contextlib.contextmanager
     def watched(self) -> Iterator[None]:
-        """Have what cannot be done because the process has ended meanwhile told as just that."""
+        """Raise NoTarget in place of an error in the body, if the process has ended meanwhile."""
         try:
             yield
         except (OSError, NotPossible) as error:
@@ -125,7 +125,7 @@ class Process:
 
     @property
     def sees_as_we_do(self) -> bool:
-        """Whether its files are what they are to us, and its user is ourselves."""
+        """Whether it shares our root, and its user is ourselves."""
         return self.root == Path("/") and self.uid == os.geteuid()
 
     @cached_property
@@ -175,14 +175,14 @@ class Process:
 
     @cached_property
     def root(self) -> Path:
-        """What the process sees as `/`, as a path for us: "/" where that is the same."""
+        """The root folder of the process, as a path for us: "/" if it is ours too."""
         try:
             theirs, ours = (os.stat(f"/proc/{who}/root/.") for who in (self.pid, "self"))
         except PermissionError:
             raise may_not(self) from None
         except (FileNotFoundError, ProcessLookupError):
             self.read_start_time()  # says so if it has been collected
-            return Path("/")  # it has ended, and only waits for that: what it left is found there
+            return Path("/")  # it has ended, and waits for its parent: its remains are there
         same = (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
         return Path("/") if same and self.shares("mnt") else self.proc / "root"
 
@@ -193,7 +193,7 @@ class Process:
 
     @property
     def memory_folders(self) -> list[str]:
-        """Where file systems in memory are mounted in its view: what can be written to if any."""
+        """The mount points of file systems in memory, in its view: writable if any folder is."""
         found: list[str] = []
         with contextlib.suppress(OSError):
             text = files.beginning(self.proc / "mountinfo", LONGEST_MOUNTS)
@@ -234,7 +234,7 @@ class Process:
 
     @cached_property
     def mappings(self) -> list[Mapping]:
-        """What is mapped into its memory; raises NotPossible where we may not look."""
+        """The memory mappings of the process; raises NotPossible where we may not look."""
         try:
             content = files.whole(self.proc / "maps", LONGEST_MAPS)
         except PermissionError:

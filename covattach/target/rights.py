@@ -1,9 +1,9 @@
 """The rights of a target's user, taken on for a while.
 
 Whoever owns a folder can change it between any two steps that root makes in it.  So root makes
-them with the rights of that user: the kernel then refuses whatever they could not do themselves,
-what is made belongs to them, and to the agent it is they who ask, also where a user namespace has
-no name for our root.
+them with the rights of that user: the kernel then refuses every step that the user could not make.
+New files belong to that user.  To the agent, it is that user who asks, also where a user namespace
+has no name for our root.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Owner:
 
 
 def set_uid(uid: int) -> None:
-    """Make `uid` the effective user of this thread, and what rights it has with that."""
+    """Make `uid` the effective user of this thread, with that user's rights."""
     if (numbers := CALLS.get(platform.machine())) is None:
         return os.setresuid(AS_IT_IS, uid, AS_IT_IS)
     return call(numbers[0], AS_IT_IS, uid, AS_IT_IS)

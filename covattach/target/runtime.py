@@ -1,8 +1,8 @@
 """Whether an interpreter is there, and which others are beside it, as `_PyRuntime` says.
 
 A process may have libpython in it and no Python: not yet, or not any more.  No function of the C
-API may be called then, and none is needed to know it: `Py_IsInitialized` reads one word, whose
-place each minor version has for good (Include/internal/pycore_runtime.h).
+API may be called then, and none is needed.  `Py_IsInitialized` reads one word, whose place is
+fixed in each minor version (Include/internal/pycore_runtime.h).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MOST = 10_000  # interpreters in a process
 
 @dataclass(frozen=True)
 class Runtime:
-    """The `_PyRuntime` of one process: addresses of what is looked at.
+    """The `_PyRuntime` of one process: the addresses of the members that we read.
 
     `next` is the offset of that member in an interpreter's state.
     """
@@ -39,7 +39,7 @@ class Runtime:
 
     @classmethod
     def of(cls, memory: Memory, interpreter: Interpreter) -> Runtime:
-        """Find the places; raises OSError where the memory is not what it should be."""
+        """Find the addresses; raises OSError where the memory has an unexpected content."""
         start = interpreter.runtime
         if interpreter.version in PLACES:
             initialized, finalizing, head = PLACES[interpreter.version]

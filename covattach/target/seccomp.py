@@ -47,7 +47,7 @@ with tempfile.TemporaryDirectory() as folder:
 
 
 def check_seccomp(process: Process, interpreter: Interpreter, trusted: bool = False) -> None:
-    """Raise NotPossible where a filter of the target may kill it for what a session does.
+    """Raise NotPossible where a filter of the target may kill it during a session.
 
     Where filters cannot be read, they are taken for harmless if they are `trusted`.
     """
@@ -120,7 +120,7 @@ def has_our_filters(process: Process, filtered: dict[int, int]) -> bool:
 
 
 def lives_with_ours() -> bool:
-    """Whether a process of ours that does what a session does is not killed by our own filters."""
+    """Whether a process of ours survives a session's system calls under our own filters."""
     nowhere = subprocess.DEVNULL
     words = [sys.executable, "-I", "-c", REHEARSAL]
     done = subprocess.run(words, stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False)
@@ -139,7 +139,7 @@ def kills_at(process: Process, names: list[str]) -> NotPossible:
 
 
 def unknown(process: Process, reason: str) -> NotPossible:
-    """Return the error for a filter of which nobody here can know what it does."""
+    """Return the error for a filter whose effect cannot be known from here."""
     who = "inside its container, or as root outside" if os.geteuid() else "outside of its container"
     return NotPossible(
         f"Process {process.pid} has a seccomp filter that cannot be read ({reason}), and that might"

@@ -1,9 +1,10 @@
 """Whose a process is, and which program it runs: as it was looked at, so it must still be.
 
 A process keeps its PID when it becomes another program, one with more rights too (execve(2)), and
-when it becomes another user.  What is executed in it comes from a folder of the user that it was.
-So that user must have all its rights, and for good; and both are compared once more by whoever
-has the process in hand: stopped, or by a descriptor of its memory, which is one program's for ever.
+when it becomes another user.  The code executed in it comes from a folder of the user that it was.
+So that user must have all its rights, and for good.  Both are compared once more by whoever has the
+process in hand.  It is stopped then, or held by a descriptor of its memory, which is one program's
+for ever.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class Standing:
 
     @property
     def rights(self) -> tuple[object, ...]:
-        """All that is to stay as it is, whatever program it runs."""
+        """The rights that are to stay the same, in any program that it runs."""
         return self.users, self.groups, self.permitted
 
     def is_other_program(self, now: Standing) -> bool:
@@ -66,7 +67,7 @@ class Standing:
 def check_whole(pid: int, standing: Standing, is_far: bool) -> None:
     """Raise NotNow, NotPossible for a process that has, or can take on, more than its user has.
 
-    Whoever is that user can change what is executed in it.  Root's folder nobody else can change.
+    Whoever is that user can change the code executed in it.  Root's folder nobody else can change.
     `is_far`: it is in another user namespace, where capabilities are over nothing of ours.
     """
     user = standing.users[EFFECTIVE]

@@ -1,6 +1,6 @@
 """The system calls that a session makes in its target, and their numbers.
 
-They were listed by strace over whole sessions on 3.9 to 3.15 (Debian 11, 12 and sid); a test has
+They were listed by strace over whole sessions on 3.9 to 3.15 (Debian 11, 12 and sid).  A test has
 sessions in targets whose filter kills at any other.
 """
 
@@ -114,7 +114,7 @@ def number(name: str, machine: str) -> int | None:
 
 
 def words(name: str, arguments: dict[int, int], machine: str) -> dict[int, int]:
-    """Return what is known of struct seccomp_data at this call, by offset."""
+    """Return the known words of struct seccomp_data at this call, by their offsets."""
     known = {0: number(name, machine) or 0, 4: ARCHITECTURES[machine]}
     for place, value in arguments.items():
         known[16 + 8 * place] = value & 0xFFFFFFFF

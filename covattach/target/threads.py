@@ -1,4 +1,4 @@
-"""What each thread of a process is doing, by the system call it is in.
+"""Activities of a process's threads, by the system calls they are in.
 
 Numbers are x86-64's (linux/arch/x86/entry/syscalls/syscall_64.tbl).
 """
@@ -44,7 +44,7 @@ CAN_WAIT = ("pipe:", "socket:", "anon_inode:", "/dev/pts/", "/dev/tty")
 
 @dataclass(frozen=True)
 class Activity:
-    """What a thread is doing: `idle` if it waits for the outside world in the call `name`."""
+    """The activity of a thread: `idle` if it waits for the outside world in the call `name`."""
 
     tid: int
     name: str
@@ -52,16 +52,16 @@ class Activity:
 
     @property
     def waits(self) -> bool:
-        """Whether it is in a system call, of whatever kind, and not for the GIL."""
+        """Whether it waits in a system call of any kind, but not for the GIL."""
         return self.name not in MOVING
 
 
 def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
-    """Return what thread `tid` is doing now, also while it is stopped by a debugger.
+    """Return the activity of thread `tid` now, also while it is stopped by a debugger.
 
-    Not idle is also a thread that waits for the GIL: it stands inside the lock's own code.
-    Its futex lies in `_PyRuntime`; going by its time-out instead would miss the one that a
-    forced switch waits on (Python/ceval_gil.h, drop_gil).
+    A thread that waits for the GIL is not idle: it stands inside the lock's own code.  Its futex
+    lies in `_PyRuntime`.  A check of its time-out instead would miss the wait after a forced switch
+    (Python/ceval_gil.h, drop_gil).
     """
     try:
         fields = (
@@ -108,7 +108,7 @@ def asleep(process: Process, interpreter: Interpreter, known: Collection[int]) -
 
 
 def traces_of_moving(process: Process, tid: int) -> tuple[str, ...]:
-    """Return what changes when the thread moves: where it is, and how often it began to wait."""
+    """Return the values that change when the thread moves: its place, and its number of waits."""
     try:
         task = process.proc / "task" / str(tid)
         status = (task / "status").read_text(encoding="utf-8", errors="replace")
@@ -122,9 +122,9 @@ def traces_of_moving(process: Process, tid: int) -> tuple[str, ...]:
 def to_send(process: Process, interpreter: Interpreter, before: tuple[str, ...]) -> int:
     """Return the thread that is to execute something: the main one, which is fit for it mostly.
 
-    But where it has not moved since `before`, in a call in which nothing may be run, such as the
-    wait for a mutex (uWSGI's threads take turns to accept), it may not move for long: then
-    another one that is idle, and has a stack like one of Python's.
+    It may have stood still since `before`, in a call in which nothing may be run.  Such a call is
+    the wait for a mutex (uWSGI's threads take turns to accept).  Then it may not move for long, and
+    another one is taken that is idle, and has a stack like one of Python's.
     """
     main = activity(process, interpreter, process.pid)
     if main.idle or not main.waits or traces_of_moving(process, process.pid) != before:

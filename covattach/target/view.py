@@ -1,8 +1,8 @@
-"""The files of a process, as its user sees them: what a report may show of them, and no more.
+"""The files of a process, as its user sees them; a report may show these, and no others.
 
 A path of a container's leads to somewhere else when we follow it: a link to `/etc/passwd` would
-be one to ours.  And root may read what the target's user may not, who says which files a report is
-to show.  So names are resolved step by step below the process's root, with its user's rights.
+lead to ours.  And root may read more than the target's user, who chooses the files that a report
+shows.  So names are resolved step by step below the process's root, with its user's rights.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class View:
     def __init__(self, root: Path, cwd: str, *owners: Owner) -> None:
         """Open the root: it stays there, also when the process has ended.
 
-        Of several owners all must be allowed to see what is to be seen.
+        Of several owners all must be allowed to see a file.
         """
         self.root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.cwd = cwd
@@ -44,7 +44,7 @@ class View:
         os.close(self.root)
 
     def of(self, name: str) -> View:
-        """Return what a source of that name is looked at with: the same as all others."""
+        """Return the access to a source of that name: the same as to all others."""
         return self
 
     def also(self, name: str, source: str) -> None:
@@ -52,7 +52,7 @@ class View:
 
     @contextlib.contextmanager
     def located(self, name: str, owner: Owner) -> Iterator[tuple[int, str]]:
-        """Yield a descriptor (O_PATH) of what `name` leads to, and its path without links."""
+        """Yield a descriptor (O_PATH) of the file named `name`, and its path without links."""
         way = Way(self.root)
         try:
             with as_owner(owner):
@@ -62,7 +62,7 @@ class View:
             way.close()
 
     def agreed(self, name: str, look: Callable[[int], Seen]) -> Seen:
-        """Return what `look` returns for the descriptor of a file, the same for each owner.
+        """Return the result of `look` for the descriptor of a file, the same for each owner.
 
         Raises OSError if one of them may not look, or has another file by that name.
         """
@@ -78,7 +78,7 @@ class View:
         return seen[-1]
 
     def stat(self, name: str) -> os.stat_result:
-        """Return what `os.stat` would."""
+        """Return the result of `os.stat`."""
         return self.agreed(name, os.fstat)
 
     def read(self, name: str, most: int) -> bytes:
@@ -118,7 +118,7 @@ class View:
         return folders, [entry.name for entry in held if entry.name not in inside]
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False for what is not there."""
+        """Tell whether it is a link; False if it does not exist."""
         folder, _, base = name.rpartition("/")
 
         def looked(found: int) -> bool:
@@ -199,7 +199,7 @@ class Way:
             self.names.pop()
 
     def close(self) -> None:
-        """Close what was opened."""
+        """Close the folders that were opened."""
         for folder in self.folders:
             os.close(folder)
         self.folders.clear()

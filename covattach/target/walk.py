@@ -10,10 +10,10 @@ MOST = 1_000_000  # files and folders in all
 
 
 class Walk:
-    """What `os.walk` is, but that it ends: with the folders that are too deep, or too many.
+    """A walk like `os.walk`, but a bounded one: folders too deep, or too many, are left out.
 
     `entries` returns the names of the folders and of the files in a folder, or raises OSError.
-    `left_out` are folders that have not been gone into.
+    `left_out` are the folders that were not gone into.
     """
 
     def __init__(self, entries: Callable[[str], tuple[list[str], list[str]]]) -> None:
