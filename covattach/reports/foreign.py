@@ -38,25 +38,22 @@ class Foreign:
         self.scope = scope
         self.tree = scope.tree
         self.starts = [one.lineno for one in self.tree.body]
+        self.known: dict[int, bool] = {}  # of branchings, by their ids, whether they are quiet
+        branchings = [one for one in self.tree.body if isinstance(one, ast.If)]
+        for one in branchings:  # grows
+            branchings += (inner for branch in branches(one) for inner in chained(branch))
+        for one in reversed(branchings):
+            self.known[id(one)] = self.is_quiet(one)
         self.busy = [one.lineno for one in self.tree.body if not self.is_quiet(one)]
         self.clean: set[int] = set()
-        for one in self.tree.body:
-            if isinstance(one, ast.If):
-                self.look_into(one)
-
-    def look_into(self, statement: ast.If) -> None:
-        """Note which statements in the branches of `if` are clean."""
-        waiting = [statement]
-        while waiting:
-            branching = waiting.pop()
-            body, orelse = branching.body, branching.orelse
-            if not self.is_quiet(branching.test):
-                continue
-            for branch, other in ((body, orelse), (orelse, body)):
-                if all(self.is_quiet(one) for one in other):
+        unclean: set[int] = set()
+        for one in branchings:
+            is_clean = id(one) not in unclean and self.is_quiet(one.test)
+            for branch, other in (branches(one), branches(one)[::-1]):
+                if is_clean and all(self.is_quiet(inner) for inner in other):
                     self.clean.update(map(id, branch))
-                    inner = [one for one in branch if isinstance(one, ast.If)]
-                    waiting += inner if len(branch) == 1 else []
+                else:
+                    unclean.update(map(id, branch))
 
     def can_set(self, site: ast.stmt, above: int, below: float) -> bool:
         """Tell whether a name can have been set between two lines without its site."""
@@ -82,8 +79,10 @@ class Foreign:
         waiting = [statement]
         while waiting:
             node = waiting.pop()
-            if not self.is_quiet_itself(node):
+            if not self.known.get(id(node), True) or not self.is_quiet_itself(node):
                 return False
+            if id(node) in self.known:
+                continue
             waiting += outside(node)
             waiting += inside(node) if isinstance(node, ast.ClassDef) else []
         return True
@@ -114,6 +113,16 @@ class Foreign:
         if self.scope.is_free(node.id):
             return hasattr(builtins, node.id) and node.id not in TOLD
         return is_standard(self.scope.origin(node.id))
+
+
+def branches(statement: ast.If) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """Return the two blocks of an `if`."""
+    return statement.body, statement.orelse
+
+
+def chained(branch: list[ast.stmt]) -> list[ast.If]:
+    """Return the `if` that is all of a branch, as that of an `elif` is."""
+    return [one for one in branch if isinstance(one, ast.If)] if len(branch) == 1 else []
 
 
 def is_standard(name: str) -> bool:

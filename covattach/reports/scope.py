@@ -138,12 +138,9 @@ class Scope:
             if id(one) in straight or is_between:
                 yield one
 
-    def is_missing(self, block: list[ast.stmt], load: Load) -> bool:
-        """Tell whether a name that a block surely binds is known not to be there."""
-        present = {name.lstrip(".") for name in load.names.split()}
-        return load.main is not None and any(
-            not present.issuperset(self.certain(one)) for one in block
-        )
+    def is_missing(self, block: list[ast.stmt], present: set[str]) -> bool:
+        """Tell whether a name that a block surely binds is not among those that are there."""
+        return any(not present.issuperset(self.certain(one)) for one in block)
 
     def sole(self, name: str) -> list[ast.stmt]:
         """Return the statement that alone binds a name; none if there are others."""

@@ -74,6 +74,7 @@ class Walk:
         self.load = load
         self.scope = scope
         self.conditions = Conditions(load, scope)
+        self.present = {name.lstrip(".") for name in load.names.split()}
         at = {load.reached} if load.reached else set()
         # Of a module that is not there any more it is the start of a function, too.
         made = starts | scope.made(load) | (set() if load.standing else at)
@@ -179,7 +180,8 @@ class Walk:
         """Tell whether the names that are there are not those of the branch that is decided on."""
         body, orelse = statement.body, statement.orelse
         taken, other = (body, orelse) if outcome else (orelse, body)
-        return bool(self.reached(other)) or (done and self.scope.is_missing(taken, self.load))
+        is_told = done and self.load.main is not None
+        return bool(self.reached(other)) or (is_told and self.scope.is_missing(taken, self.present))
 
     def loop(self, statement: Loop, done: bool) -> None:
         """Follow a loop; all of its body only if every turn of it came to its end."""
