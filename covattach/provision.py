@@ -130,7 +130,7 @@ def own_environment() -> dict[str, str]:
     """
     found = dict(os.environ)
     if os.geteuid() == 0:
-        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS"):
+        for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CONFIG_DIRS", "XDG_DATA_HOME"):
             for folder in filter(None, found.get(name, "").split(":")):
                 if not is_private(Path(os.path.abspath(folder))):
                     found.pop(name, None)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pwd
 import shlex
 import subprocess
 import sys
@@ -36,8 +35,11 @@ def paged() -> Iterator[Console]:
 
 def page(text: str) -> bool:
     """Show text with the user's pager; False if there is none."""
+    from covattach.provision import own_environment
+
     words = shlex.split(os.environ.get("PAGER") or PAGER)
-    environment = {"LESS": LESS, **os.environ, **own_home()}
+    # A pager obeys the files at HOME: less's can name commands to be executed (lesskey(1)).
+    environment = {"LESS": LESS, **own_environment()}
     with meanwhile.deaf():  # a Ctrl-C is the pager's
         try:
             popen = subprocess.Popen(
@@ -52,18 +54,3 @@ def page(text: str) -> bool:
         with contextlib.suppress(BrokenPipeError):
             popen.communicate(text)
     return True
-
-
-def own_home() -> dict[str, str]:
-    """Return our own HOME where sudo has left us that of another user.
-
-    A pager obeys the files there: less's can name commands to be executed (lesskey(1)).
-    """
-    uid = os.geteuid()
-    with contextlib.suppress(OSError, KeyError):
-        if os.stat(os.environ["HOME"]).st_uid == uid:
-            return {}
-    try:
-        return {"HOME": pwd.getpwuid(uid).pw_dir}
-    except KeyError:
-        return {"HOME": "/"}

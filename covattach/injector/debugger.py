@@ -47,6 +47,16 @@ NOISE = ("@", "SIG", "EXC", "Signal  ")
 GRACE = 3.0  # seconds for gdb to detach by itself before it is made to
 
 
+def environment() -> dict[str, str]:
+    """Return an environment in which gdb, and the Python in it, obey no file of settings.
+
+    With `sudo`, $HOME may be another user's: a .pth file there is executed by gdb's Python.
+    """
+    kept = ("PATH", "LANG", "LC_ALL", "LC_CTYPE")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**found, "HOME": "/", "PYTHONNOUSERSITE": "1", "GDBHISTFILE": os.devnull}
+
+
 class GdbError(Exception):
     """gdb refused a command; the text is gdb's."""
 
@@ -82,6 +92,8 @@ class Gdb:
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                env=environment(),
+                cwd="/",
             )
         self.description = description
 

@@ -226,3 +226,29 @@ def test_the_pager_is_roots_own(
     monkeypatch.setenv("PAGER", f"sh -c 'echo $HOME >{told}'")
     assert paging.page("text\n")
     assert told.read_text() == f"{pwd.getpwuid(os.geteuid()).pw_dir}\n"
+
+
+@pytest.mark.pythons("3.11")
+def test_gdb_is_roots_own(
+    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach, tmp_path: Path
+) -> None:
+    """The Python in root's gdb executes no file in the HOME of another user."""
+    told = tmp_path / "told"
+    python = subprocess.run(
+        ["gdb", "-nx", "-nh", "-batch", "-ex", "python print('%d.%d' % sys.version_info[:2])"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.strip()
+    site = tmp_path / "home" / ".local" / "lib" / f"python{python}" / "site-packages"
+    site.mkdir(parents=True)
+    (site / "theirs.pth").write_text(f"import os; open({str(told)!r}, 'w').write('executed')\n")
+    os.chown(tmp_path / "home", OTHER, OTHER)
+    environment = {**os.environ, "HOME": str(tmp_path / "home")}
+    subprocess.run(["gdb", "-nx", "-nh", "-batch"], env=environment, check=True)
+    assert told.exists(), "gdb's Python would execute it"
+    told.unlink()
+    target = launch(interpreter, "idle.py", "event")
+    covattach.end(covattach.begin("start", target.pid, env=environment))
+    covattach("stop", target.pid, "--no-dump")
+    assert not told.exists()
