@@ -43,7 +43,7 @@ class CtraceAdoption:
         self.rivals = Rivals()
 
     def start(self, ident: int) -> None:
-        """Adopt what runs, in all threads but `ident`, the caller; it is 0 if all begins here.
+        """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt.
 
         Raises CannotAdopt; then only threads that start later are measured.
         """
@@ -55,7 +55,7 @@ class CtraceAdoption:
         sys.settrace(None)
         self.threads = EveryThread()
         self.flags = self.flags_of_greenlets()
-        # What can be done here is not done in the application's threads.
+        # Decided here, so that the application's threads need not.
         known = self.collector.should_trace_cache
         for frame in frames.all_running(ident):
             name = frame.f_code.co_filename
@@ -68,7 +68,7 @@ class CtraceAdoption:
                     frame.f_trace = self.hook
 
     def flags_of_greenlets(self) -> TracingFlags | None:
-        """Return what sets the flags of suspended greenlets, where they have one that is known."""
+        """Return the tracing flags of suspended greenlets, or None where none are known."""
         if not SAVED_WITH_STACK or greenlets.kind() is None:
             return None
         try:
@@ -78,7 +78,7 @@ class CtraceAdoption:
             return None
 
     def look(self, on: bool) -> greenlets.Look:
-        """Return a look at what runs, which also has suspended greenlets traced or not."""
+        """Return a look at all frames, which turns tracing of suspended greenlets `on` or off."""
         return greenlets.Look(None if self.flags is None else partial(self.flags.calls, on=on))
 
     def install(self) -> None:
@@ -112,7 +112,7 @@ class CtraceAdoption:
         self.stacks.keep_only(running)
 
     def tend(self) -> None:
-        """Measure again what others have had, and are done with; for the agent's thread only."""
+        """Take back threads that other tools are done with; for the agent's thread only."""
         threads = None if self.has_ended else self.reachable()
         if threads is None:
             return
@@ -131,7 +131,7 @@ class CtraceAdoption:
             self.install()
 
     def told(self) -> list[str]:
-        """Return what is to be said of those who have had threads of ours."""
+        """Return the warnings about tools that have taken threads of ours."""
         return self.rivals.told()
 
     def on_event(self, frame: FrameType, event: str, arg: Any) -> Any:
@@ -211,7 +211,7 @@ class CtraceAdoption:
             self.functions.take(chain(frames.all_running(), look.of_greenlets()))
 
     def forget(self) -> None:
-        """Refer no more to what refers to this, once no thread is in it."""
+        """Drop the references that lead back to this object, once no thread is in its functions."""
         self.hook = self.green = self.stacks = self.functions = None
 
     def reachable(self) -> EveryThread | None:

@@ -1,9 +1,10 @@
 """Adoption with the sysmon core: measure the frames that were running before the start.
 
-sys.monitoring tells coverage of a code object when a function is *entered* (PY_START).  What was
-entered earlier is adopted here: the code of every running frame at once, and that of suspended
-generators and coroutines when they are resumed, which coverage's tool id listens to for us.
-Nothing tells of a greenlet that is resumed: the code on the stacks of those is adopted at once too.
+sys.monitoring tells coverage of a code object when a function is *entered* (PY_START).  The code of
+functions entered earlier is adopted here.  For running frames this is done at once.  For suspended
+generators and coroutines it is done when they are resumed, which coverage's tool id listens to for
+us.  No event tells of a greenlet that is resumed, so the code on the stacks of greenlets is adopted
+at once too.
 """
 
 from __future__ import annotations
@@ -111,7 +112,7 @@ class SysmonAdoption:
         self.adopt(code, sys._getframe(2))  # the guard is between
 
     def start(self, ident: int) -> None:
-        """Adopt what runs, in all threads but `ident`; it is 0 if all begins here."""
+        """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt."""
         events = self.monitoring.events
         tool = self.tracer.myid
         self.report_lines_to(self.quiet.on_line)
@@ -174,7 +175,7 @@ class SysmonAdoption:
         return [frame for frame in frames.all_running() if frame.f_code in callbacks]
 
     def report_again(self, frame: FrameType) -> None:
-        """Report what a callback that is underway has reported: its place runs right after it."""
+        """Repeat the report of a callback that is underway: its place runs right after it."""
         name, known = frame.f_code.co_name, frame.f_locals
         if name == Entries.on_line.__name__:
             name = "sysmon_line_arcs" if self.tracer.trace_arcs else "sysmon_line_lines"
@@ -191,7 +192,7 @@ class SysmonAdoption:
         """Do nothing: nobody is in the way of a tool of sys.monitoring."""
 
     def told(self) -> list[str]:
-        """Return what is to be said of others: of one who has taken the tool id away."""
+        """Return the warnings: one, if another tool has taken the tool id away."""
         holder = self.monitoring.get_tool(self.tool)
         if holder == NAME:
             return []
@@ -199,11 +200,11 @@ class SysmonAdoption:
         return [f"{taken}: nothing is measured since"]
 
     def forget(self) -> None:
-        """Refer no more to what refers to this, once no thread is in it."""
+        """Drop the references that lead back to this object, once no thread is in its functions."""
         self.quiet.listener = None
 
     def stop(self) -> None:
-        """Take every instruction back to what it was; called while coverage still measures.
+        """Switch off all events and free the tool id; called while coverage still measures.
 
         coverage itself leaves local events and callbacks behind, which on 3.12.1 keeps the
         target 56 % slower for good.

@@ -1,7 +1,7 @@
-"""The agent: what stays in the target for a session, and answers over the session's socket.
+"""The agent lives in the target for a session, and answers over the session's socket.
 
-It runs in one thread that the `threading` module does not know of, waits without using the CPU,
-and does nothing on its own but what it was asked for: an autosave, an end after some time.
+It runs in one thread that the `threading` module does not know of, and waits without using the CPU.
+It does nothing unasked: autosaves and an end after some time are asked for, too.
 """
 
 from __future__ import annotations
@@ -79,11 +79,11 @@ class Agent:
         self.end(fault)
 
     def attend(self, connection: Any) -> None:
-        """Do what the door has told: a connection with a request, or what else it returns."""
+        """Act on an event of the door: a request's connection, SIGTERM, lost descriptors, none."""
         if connection is door.TERMINATED:
             self.on_sigterm()
         elif connection is door.LOST:
-            self.on_loss()  # what is due may need descriptors, and waits
+            self.on_loss()  # timed work may need descriptors, and waits
         elif connection is None:
             self.calm_down()  # whoever had us started may have been killed
             self.on_time()
@@ -91,7 +91,7 @@ class Agent:
             self.answer(connection)
 
     def on_loss(self) -> None:
-        """Open again what the application has closed, once it has opened its own."""
+        """Reopen the descriptors that the application has closed, once it has opened its own."""
         self.repair.note()
         if self.repair.is_due():
             self.repair.make()
@@ -113,7 +113,7 @@ class Agent:
         return self.session.measurement is None and not self.tracing.is_on
 
     def on_time(self) -> None:
-        """Do what is due."""
+        """Do the work that is due: open, end with the tree or the folder, or tend the session."""
         if time.monotonic() >= self.opens:
             self.opens = NEVER
             self.open()
@@ -178,7 +178,7 @@ class Agent:
                 self.door.lobby.leave(connection)
 
     def do(self, request: dict[str, Any]) -> wire.Reply:
-        """Do what a request asks for, and return the reply and its blob."""
+        """Execute a request's verb, and return the reply and its blob; raises BadRequest."""
         verb = self.session.verbs.get(str(request.get("verb")))
         if verb is None:
             raise wire.BadRequest(f"there is no verb {request.get('verb')!r}")
@@ -195,7 +195,7 @@ class Agent:
         return reply
 
     def look_after(self) -> None:
-        """Have what is measured now saved at its end, and forks wait for us."""
+        """Set up the last save and the fork hooks, where something is measured or traced."""
         cov = self.session.measurement and self.session.measurement.cov
         if cov:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it

@@ -107,6 +107,6 @@ class Uses:
                 self.before[one] = self.before.get(one, known) + max(count - known, 0)
 
     def has_grown(self) -> bool:
-        """Tell whether there is more use of what was there before."""
+        """Tell whether any of the modules and classes has more references than before."""
         now = self.counted()
         return any(now.get(one, 0) > count for one, count in self.before.items())

@@ -18,7 +18,7 @@ FILES = 32  # in a batch: with some 100 lines each, 50 kB
 
 
 class Batches:
-    """The files of a collector, so many at a time; `kind` is what is held of them."""
+    """The lines or arcs of a collector's files, in batches; `kind` says which of both."""
 
     def __init__(self, kind: str) -> None:
         self.kind = kind

@@ -1,7 +1,7 @@
-"""What is executed first in a target: it finds the interpreter's own functions, and then launches.
+"""The first code of ours in a target: it finds the interpreter's own functions, and launches.
 
-The thread that does it is the application's, whose time compiling would take: 1 to 5 ms.  So the
-code is taken as covattach has compiled it, where that can be.  Nothing is imported here, not even
+It runs in a thread of the application's, and compiling would take 1 to 5 ms of its time.  So code
+that covattach has compiled is used where possible.  Nothing is imported here, not even
 `__future__`, and no name is used that is often replaced: see originals.py.
 """
 
@@ -20,7 +20,7 @@ FUNCTION: "Any" = type(lambda: None)
 
 
 def read(path: str) -> bytes:
-    """Return what is in a file."""
+    """Return the content of a file."""
     file = IMPORTING["_io"].FileIO(path)
     try:
         return bytes(file.readall())
@@ -47,7 +47,7 @@ def first(folder: str) -> "list[Any]":
 
 
 def execute(content: "Any", name: str, space: "dict[str, Any]") -> None:
-    """Execute a text, or what `marshal` has made of its code, in a namespace with its builtins."""
+    """Execute a source text, or code from `marshal`, in a namespace that has its builtins."""
     if isinstance(content, bytes):
         code = compile(content, "<covattach " + name + ">", "exec")
     else:
@@ -86,7 +86,7 @@ def builtins(content: "Any") -> "Any":
 
 
 def begin(told: "dict[str, Any]") -> None:
-    """Execute launch.py, with what is told of the session or tree: in a namespace of its own.
+    """Execute launch.py in a namespace of its own, with the SESSION, MAIN and TREE in `told`.
 
     Until 3.9 code that shares its caller's also shares the builtins (Objects/frameobject.c).
     """

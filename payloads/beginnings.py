@@ -1,7 +1,7 @@
 """How an agent comes to be: in a process that is attached to, or with a new program of a tree.
 
-`launch` calls these; `start_thread` and `original` are what it knows of threads and of functions
-that gevent or eventlet have replaced, see `agent`.
+`launch` calls these.  Its `start_thread` and `original` know of threads and of functions that
+gevent or eventlet have replaced, see `agent`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def run(folder: str, start_thread: Any, original: Any, interval: float, forks: A
 
 
 def begin_as_told(agent: Agent) -> None:
-    """Begin at once where the session's folder says what to measure, as `start.py` does."""
+    """Execute the request that is in the session's folder, if `start.py` has left one there."""
     try:
         request = json_text.loads(descriptors.read(agent.place.path + "/request.json"))
     except OSError:

@@ -1,9 +1,9 @@
 """The budget: how much of the target's time the hook may take, and how much it takes.
 
-Each event tells for how long the hook worked on it.  What that does not see is calibrated, here, in
-the agent's own thread: how long the interpreter takes to call the hook, and, below 3.12, how much
-slower plain bytecode is while there is a profiler at all.  From this comes a debt, paid off by the
-time that passes: where it grows too large, the hook goes off until it is paid.
+Each event tells for how long the hook worked on it.  Two further costs are calibrated here, in the
+agent's own thread: how long the interpreter takes to call the hook, and, below 3.12, how much
+slower plain bytecode is under a profiler.  All three add to a debt, which is paid off as time
+passes.  Where it grows too large, the hook goes off until it is paid.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ ROUNDS = 2000
 
 
 def plain(rounds: int) -> int:
-    """Do what is neither a call nor calls anything."""
+    """Run plain bytecode for so many rounds, without a call."""
     total = 0
     for number in range(rounds):
         if number % 3:
@@ -37,9 +37,9 @@ def plain(rounds: int) -> int:
 
 
 class Budget:
-    """Seconds that the hook has, at `percent` of what the target does without it.
+    """The seconds that the hook may take: `percent` of the target's time without it.
 
-    `costs` is what was calibrated, and `calls` counts the events, from now on.
+    `costs` are the calibrated ones, and `calls` counts the events, from now on.
     """
 
     def __init__(self, percent: float, costs: Costs, calls: Calls) -> None:
@@ -97,7 +97,7 @@ class Budget:
         return self.tokens >= ENOUGH
 
     def facts(self) -> dict[str, float]:
-        """Return what is known so far: `cost` in per cent of the target's time, seconds."""
+        """Return the state so far: `cost` in per cent of the target's time, the rest in seconds."""
         return {
             "cost": round(100 * self.spent / max(self.base, 1e-9), 2),
             "watched": round(self.watched, 3),
@@ -106,7 +106,7 @@ class Budget:
 
 
 class Costs:
-    """What things cost in this process, in seconds: a call of the hook, and dropping an event.
+    """The costs in this process, in seconds: of a call of the hook, and of dropping an event.
 
     `slow` is the part of its time that all bytecode loses while the hook is on.
     """
@@ -118,7 +118,7 @@ class Costs:
 
 
 def calibrated(hook: Any, trial: Calls) -> Costs:
-    """Return what a hook costs, which is not on yet; `trial` is thrown away afterwards."""
+    """Return the costs of a hook that is not on yet; `trial` is thrown away afterwards."""
     trial.most, trial.threads.local.number = 0, 1  # everything is dropped
     frame = sys._getframe()
     function = trial.functions.look(frame.f_code, frame.f_globals)

@@ -1,7 +1,7 @@
 """The calls that were seen and not sent yet, in a bounded buffer.
 
-The application's threads fill it, and the agent's empties it.  Nobody waits for anybody: what does
-not fit is counted and dropped.
+The application's threads fill it, and the agent's empties it.  No thread waits for another: events
+that do not fit are counted and dropped.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def depth_of(frame: FrameType | None) -> int:
 
 
 class Calls:
-    """What a hook writes to; `request` is that of the verb `trace`, see `tracing`.
+    """The buffer that a hook writes to; `request` is that of the verb `trace`, see `tracing`.
 
-    `allowed` is at which number of events the hook has had its share of the target's time, see
-    `budget`; each event takes a `tick`.
+    `allowed` is the number of events at which the hook has used up its share of the target's time,
+    see `budget`; each event takes a `tick`.
     """
 
     def __init__(self, request: dict[str, Any], original: Any) -> None:
@@ -83,7 +83,7 @@ class Calls:
             self.held.append((GAP, 0, 0, now, 0, now - since, 0, None))
 
     def fault(self, error: BaseException) -> None:
-        """Raise what is the application's own; a fault of ours in its thread is only counted."""
+        """Raise an error of the application's; a fault of ours in its thread is only counted."""
         if not frames.is_fault_of_ours(error):
             raise error
         next(self.faults)
@@ -94,7 +94,7 @@ class Calls:
         return [self.held.popleft() for _ in range(number)]
 
     def take_new(self) -> dict[str, list[Any]]:
-        """Return and forget what is to be told of functions and threads; to be called after `take`.
+        """Return and forget the new functions and threads; to be called after `take`.
 
         A function is told before the first event of it is kept, so none comes too late.
         """

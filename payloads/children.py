@@ -1,9 +1,9 @@
-"""The children of a process in a tree, and what is done to measure them from their first line on.
+"""The children of a process in a tree, measured from their first line on.
 
 A child that is forked goes on measuring, see `forks`.  A new program is another interpreter, and
-has to be told.  So the functions of the standard library that start one are replaced, for as long
-as the session lasts, by some that add to the environment *of the new program*, which takes it out
-again before its first line (startup/).  The application's own is not touched.
+has to be told.  So the functions of the standard library that start one are replaced for as long as
+the session lasts.  Ours add to the environment *of the new program*, which takes the addition out
+again before its first line (startup/).  The application's own environment is not touched.
 
 A process that ends by `os._exit`, as forked workers do, or that becomes another program, runs none
 of its `atexit` functions; so it saves here what it has measured.
@@ -62,12 +62,12 @@ class Children:
         self.save = tuple
 
     def exit(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Save, and do what is the last of this process."""
+        """Save, and end the process."""
         self.save()
         return usual(*arguments, **keywords)
 
     def execv(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Save, and become a program, which is told by what it inherits."""
+        """Save, and become a program, which learns of the tree by the environment it inherits."""
         self.save()
         known = inherited()
         added = self.added(known)
@@ -94,10 +94,10 @@ class Children:
         return usual(*self.changed_at(2, told, arguments), **keywords)
 
     def fork_exec(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Start a program, which is told by its environment, or by what it inherits."""
+        """Start a program, which learns of the tree by its environment, given or inherited."""
         if not self.tree or len(arguments) <= LISTED:
             return usual(*arguments, **keywords)
-        # Behind it, from 3.11 on, it is said whether it may be done by `vfork`.
+        # From 3.11 on, a flag that allows `vfork` stands behind it.
         place = len(arguments) - (2 if isinstance(arguments[-1], bool) else 1)
         prepare = arguments[place]
         inherits = arguments[LISTED] is None and callable(prepare)
@@ -109,7 +109,7 @@ class Children:
         return usual(*arguments, **keywords)
 
     def prepared(self, prepare: Any, inherits: bool) -> Any:
-        """Do what a `preexec_fn` does, and save: in the child, which C code is about to end."""
+        """Call a `preexec_fn`, and save: in the child, just before C code executes the program."""
         try:
             return prepare()
         finally:
@@ -125,7 +125,7 @@ class Children:
         return (*arguments[:place], change(arguments[place]), *arguments[place + 1 :])
 
     def mapped(self, given: Any) -> Any:
-        """Return a mapping with the tree in it; what is none as it is: the function will say so."""
+        """Return a mapping with the tree added; anything else unchanged, for `usual` to refuse."""
         if not self.tree:
             return given
         try:
@@ -144,7 +144,7 @@ class Children:
         return [os.fsencode(f"{name}={value}") for name, value in known.items()]
 
     def added(self, known: Any) -> dict[str, str]:
-        """Return what is to be in a new program's environment, of which the rest is known."""
+        """Return the variables to add to a new program's environment; `known` are its others."""
         return additions(self.tree, known) if self.tree else {}
 
     @staticmethod
@@ -180,12 +180,12 @@ def inherited() -> dict[str, str]:
 
 
 def split(items: Iterable[Any]) -> dict[str, str]:
-    """Return a list of bytes as a mapping; raises an error for what is none."""
+    """Return a list of `NAME=VALUE` bytes as a mapping; raises an error for anything else."""
     return dict(os.fsdecode(item).split("=", 1) for item in items)
 
 
 def additions(tree: str, environment: Any) -> dict[str, str]:
-    """Return what a new program's environment must have to be measured from its first line on.
+    """Return the variables by which a new program is measured from its first line on.
 
     Python imports `sitecustomize` from PYTHONPATH before anything of the program's.
     """

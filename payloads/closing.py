@@ -1,4 +1,4 @@
-"""The closing of a session: wholly, whatever goes wrong, and what went wrong is told."""
+"""The closing of a session: every step is taken, even where others fail, and faults are told."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class Closing:
         faults.write(place.path + name, error, agent.payloads)
 
     def end(self, fault: BaseException | None) -> None:
-        """End the session, by steps each of which is done whatever the others do.
+        """End the session, by steps each of which is taken even where others fail.
 
-        A `fault` for which it ends, and those of the steps, are told.  Its folder goes too, unless
+        A `fault` that ends it is told, and so are those of the steps.  Its folder goes too, unless
         something in it is still to be read.
         """
         agent, place, tree = self.agent, self.agent.place, self.agent.session.tree
@@ -43,7 +43,7 @@ class Closing:
             place.remove()
 
     def steps(self, has_failed: bool) -> list[Any]:
-        """Return what is to be done to end the session; with all of them done, nothing is left."""
+        """Return the steps that end the session; after all of them, nothing is left."""
         agent = self.agent
         return [
             self.forget_forks,
@@ -66,7 +66,7 @@ class Closing:
             self.agent.forks.agent = None
 
     def part(self) -> None:
-        """Take apart what refers to each other, which would wait for the garbage collector."""
+        """Take reference cycles apart, which would wait for the garbage collector."""
         agent = self.agent
         agent.session.verbs.clear()
         agent.thread.forget()

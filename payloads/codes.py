@@ -2,7 +2,7 @@
 
 coverage keeps every code object that it has ever seen, because it tells them apart by their
 address: 28 to 31 MB for 20,000 pieces of code that were made by `exec`.  Here each is referred to
-weakly, and what is known of it goes with it, before its address can be another's.
+weakly, and the facts about it go with it, before its address can be another's.
 """
 
 from __future__ import annotations
@@ -50,14 +50,14 @@ class Codes:
     """Takes the place of the list `code_objects` of a coverage.sysmon.SysMonitor."""
 
     def __init__(self, tracer: Any) -> None:
-        """Take over what `tracer` knows already."""
+        """Take over the code objects that `tracer` knows already."""
         self.infos: dict[int, Any] = tracer.code_infos
         known, tracer.code_objects = tracer.code_objects, self
         for code in list(known):
             self.append(code)
 
     def append(self, code: CodeType) -> None:
-        """Watch over a code object of which coverage has just noted what it knows."""
+        """Watch over a code object that coverage has just noted."""
         info = self.infos[id(code)]
         reference = Reference(code, FORGET)
         reference.forget = partial(self.infos.pop, id(code), None)
@@ -84,9 +84,10 @@ class Codes:
             self.infos.clear()
 
     def check(self, code: CodeType) -> None:
-        """Forget what is known of another code object, now gone, that had the same address.
+        """Forget the facts about a code object, now gone, that had the same address.
 
-        Where a signal handler of the application's has raised in the middle of coverage's work.
+        Such facts stay where a signal handler of the application's has raised in the middle of
+        coverage's work.
         """
         info = self.infos.get(id(code))
         if info is not None:

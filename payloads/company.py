@@ -1,4 +1,4 @@
-"""Who else measures, traces or debugs this process: what can be known of them, and their names."""
+"""Other tools that measure, trace or debug this process: how to find, name and spare them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Refused(Exception):
 
 
 def name_of(function: Any) -> str:
-    """Return how a trace function is called, as far as it says so."""
+    """Return the name of a trace function, as far as it has one."""
     function = getattr(function, "func", function)  # of a partial object
     kind = type(function)
     module = getattr(function, "__module__", None) or kind.__module__

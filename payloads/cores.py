@@ -1,4 +1,4 @@
-"""coverage's cores: what they are called, and which is the best for what is to be measured."""
+"""coverage's cores: their names, and the best one for a measurement."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """The cost: how much longer the target takes because it is measured, estimated from above.
 
-What cannot be seen from inside is how often the C tracer is called, and a pause in which it is not
-called, to compare, would lose lines.  So the estimate has two parts.  Calibrated once, here: how
-many times as long a piece of Python takes that is all lines, calls and returns.  And observed: how
-much of the time the target spends on a processor, not counting waits for one.  Of that, the
-tracer has at most the calibrated part; less where C code runs, which the tracer does not slow down.
-sysmon reports a place once: there it is the number of new points times the cost of a report.
+How often the C tracer is called cannot be seen from inside, and a pause without it, to compare,
+would lose lines.  So the estimate has two parts.  Calibrated once, here: how many times as long a
+piece of Python takes that is all lines, calls and returns.  And observed: how much of the time the
+target spends on a processor, not counting waits for one.  Of that, the tracer has at most the
+calibrated part; less where C code runs, which the tracer does not slow down.  sysmon reports a
+place once: there it is the number of new points times the cost of a report.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Item:
         self.number = number
 
     def next(self) -> int:
-        """Do what methods do."""
+        """Take one step, in a method with a test, additions and a return."""
         if self.number > 1 << 20:
             self.number = 0
         self.number += 3
@@ -83,7 +83,7 @@ def on_processors(but: int) -> tuple[float, float]:
 
 
 class Cost:
-    """Tells when measuring costs more than `limit`, in per cent of what the target takes without.
+    """Tells when measuring costs more than `limit`, in per cent of the target's time without it.
 
     To be made before anything is measured; `begin` is called when that has begun.
     """
@@ -105,7 +105,7 @@ class Cost:
             raise
 
     def calibrate(self, measurement: Any) -> None:
-        """Find out on this machine, in this thread, what measuring costs."""
+        """Calibrate the cost of measuring, on this machine, in this thread."""
         if measurement.core == "sysmon":
             report, code = measurement.adoption.quiet.on_line, work.__code__
             one = seconds_of(lambda: [report(code, 1) for _ in range(ROUNDS)])
@@ -140,14 +140,14 @@ class Cost:
         return own
 
     def look(self, points: int) -> None:
-        """Note where time, CPU and the number of points are now; `percent` is what they say."""
+        """Note time, CPU and the number of points now; compute `percent`, the cost, from them."""
         ran, waited = on_processors(get_native_id())
         self.looks = [*self.looks[-PERIODS:], (time.monotonic(), ran, waited, points)]
         first, last = self.looks[0], self.looks[-1]
         elapsed, ran, waited, new = (after - before for before, after in zip(first, last))
         if elapsed <= 0:
             return
-        # Python runs in one thread at a time; what is more, is C code without the GIL.
+        # Python runs in one thread at a time; any CPU time beyond is C code without the GIL.
         ran = min(max(ran, 0.0), elapsed)
         idle = max(elapsed - ran - max(waited, 0.0), 0.0)
         running = ran / max(ran + idle, 1e-9)

@@ -1,11 +1,11 @@
 """Descriptors of ours, in a process that may close them and have others by the same numbers.
 
-A daemon closes all that it has not opened itself, and what is opened next gets the lowest number
-that is free.  So before each use a descriptor is compared with what was opened (fstat(2)).  Another
-thread might still come in between the look and the use: for that it has to be given the GIL just
-there, and to open so much at once that it comes to a number of ours, most of which are far above.
+A daemon closes all that it has not opened itself, and the next file opened gets the lowest number
+that is free.  So before each use a descriptor is compared with the file that was opened (fstat(2)).
+Another thread might still come in between the look and the use.  For that it has to get the GIL
+just there, and open so many files that it reaches a number of ours.  Most of ours are far above.
 
-None of ours is ever 0, 1 or 2, where these are not there.
+None of ours is ever 0, 1 or 2, even where these are free.
 """
 
 from __future__ import annotations
@@ -41,9 +41,9 @@ def far() -> int:
 
 
 def moved(number: int, least: int = STANDARD) -> int:
-    """Return another number of at least `least`, if that can be had, for what has just been opened.
+    """Return a number of at least `least`, if there is one, for a file that has just been opened.
 
-    Raises OSError, and closes it, where there are only those of a program's own streams.
+    Raises OSError, and closes the file, where only the numbers of standard streams are free.
     """
     fault: OSError | None = None
     for floor in (least, STANDARD):
@@ -61,7 +61,7 @@ def moved(number: int, least: int = STANDARD) -> int:
 
 
 def identity(number: int) -> tuple[int, int]:
-    """Return what tells an open file from all others; raises OSError."""
+    """Return an open file's device and inode, which tell it from all others; raises OSError."""
     found = os.fstat(number)
     return found.st_dev, found.st_ino
 
@@ -79,7 +79,7 @@ class Descriptor:
         self.identity = identity(self.number)
 
     def is_ours(self) -> bool:
-        """Tell whether it is still what was opened."""
+        """Tell whether the number still belongs to the file that was opened."""
         try:
             return self.number >= 0 and identity(self.number) == self.identity
         except OSError:
@@ -157,7 +157,7 @@ def read(path: str, most: int = 1 << 40) -> bytes:
 
 
 def read_from(file: Descriptor, most: int) -> bytes:
-    """Return what an open file has from here on, up to `most` bytes."""
+    """Return the next bytes of an open file, `most` at the most; raises OSError."""
     parts: list[bytes] = []
     while most > 0:
         part = os.read(file.checked(), min(most, PART))
@@ -212,7 +212,7 @@ def write_to(file: Descriptor, parts: list[bytes]) -> None:
 
 
 def behind(parts: list[Any], done: int) -> list[Any]:
-    """Return what is left of the parts when so many bytes of them are done."""
+    """Return the rest of the parts, of which so many bytes are done."""
     for at, part in enumerate(parts):
         if done < len(part):
             return [memoryview(part)[done:], *parts[at + 1 :]]

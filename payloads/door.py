@@ -1,8 +1,8 @@
 """The door: where the agent waits, for callers, for its time, and to be sent away.
 
-What it waits at may be closed by the application, see `descriptors`.  `poll` keeps waiting at what
-it was told of (poll(2)), and returns when the other end of its own pipe is closed; whatever it
-returns is looked at before it is used, and all is looked at before it waits.
+The application may close the descriptors that it waits at, see `descriptors`.  `poll` keeps waiting
+at the files that it was given (poll(2)), and returns when the other end of its own pipe is closed.
+Every descriptor is checked before each wait, and again before it is used.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Door:
         self.listener, self.path = listener, path
 
     def held(self) -> list[Descriptor]:
-        """Return what is waited at, but for callers."""
+        """Return the descriptors that it waits at, but for callers'."""
         own = [self.bell.read_end, self.bell.write_end, self.listener, self.receiver]
         watched = [watch.reading for watch in self.watched.values()]
         return [one for one in (*own, *watched) if one is not None]
@@ -85,7 +85,7 @@ class Door:
         return all(one.is_ours() for one in self.held())
 
     def renew(self) -> None:
-        """Open again what the application has closed, but for the listening socket.
+        """Reopen the descriptors that the application has closed, but for the listening socket.
 
         Raises OSError.
         """
@@ -133,7 +133,7 @@ class Door:
             sys.setswitchinterval(interval)
 
     def wait(self, seconds: float | None) -> set[int]:
-        """Wait for that time at the most; return the numbers of what is ready."""
+        """Wait for that time at the most; return the numbers of the descriptors that are ready."""
         resting = max(self.rests_until - time.monotonic(), 0.0)
         poll = self.new_poll()
         for number, events in self.awaited(is_resting=resting > 0):
@@ -159,7 +159,7 @@ class Door:
         return found + self.lobby.awaited()
 
     def attend(self, ready: set[int]) -> Any:
-        """Attend to what is ready; return what `next` does."""
+        """Attend to the descriptors that are ready; return the same as `next`."""
         if self.bell.read_end.number in ready:
             self.bell.silence()
             self.is_earnest = True
@@ -215,7 +215,7 @@ class Door:
         return token
 
     def forget(self, token: int) -> Any:
-        """Watch something no more, and close it; return what was to be called."""
+        """Stop watching a FIFO, and close it; return the function to call at its end."""
         watch = self.watched.pop(token, None)
         if watch is None:
             return None

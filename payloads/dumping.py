@@ -1,4 +1,4 @@
-"""Dumping: what was measured, handed out, as a snapshot or as coverage's own reports."""
+"""Dumping: hand out the measured data, as a snapshot or as coverage's own reports."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ class Dumping:
         session.verbs.update(status=self.status, dump=self.dump, html=self.html, save=self.save)
 
     def status(self, request: dict[str, Any]) -> wire.Reply:
-        """Say what is measured, how, since when, and how much it is."""
+        """Return the session's facts, with the number of points measured so far."""
         facts = self.session.facts()
         if self.session.measurement is not None:
             facts["points"] = self.session.measurement.snapshots.points()
         return facts, []
 
     def dump(self, request: dict[str, Any]) -> wire.Reply:
-        """Return a snapshot; with `reset`, begin anew with what comes after it."""
+        """Return a snapshot; with `reset`, forget its data and go on without them."""
         began, now = time.thread_time(), time.time()
         session = self.session
         snapshots = session.must_measure().snapshots

@@ -1,7 +1,7 @@
 """Entries: which functions a window has seen entered, in the order in which they were first.
 
 coverage's sets have no order, so it is noted as it happens, only while somebody records, and once
-for each function.  What tells of it is the core's own:
+for each function.  Each core tells of entries in its own way:
 
 - sysmon reports each line once in a window: the first line of a function is its first entry.
   That costs next to nothing.
@@ -42,12 +42,12 @@ class Entries:
             self.codes.setdefault(id(code), (code, time.monotonic()))
 
     def on_call(self, frame: FrameType) -> None:
-        """Note a call; what it returns means that no context starts here."""
+        """Note a call; returning None means that no context starts here."""
         if id(frame.f_code) not in self.codes:
             self.note(frame.f_code)
 
     def on_line(self, code: CodeType, line_number: int) -> Any:
-        """Note a line of sysmon's, and do what coverage does with it."""
+        """Note a line of sysmon's, and hand it on to coverage."""
         if id(code) not in self.codes:
             self.note(code)
         return self.usual(code, line_number)

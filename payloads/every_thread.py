@@ -28,7 +28,10 @@ class EveryThread:
     """
 
     def __init__(self, what: str = "trace") -> None:
-        """Find what is needed; raises CannotAdopt.  `what` is "trace" or "profile"."""
+        """Find the interpreter's functions that are needed; raises CannotAdopt.
+
+        `what` is "trace" or "profile".
+        """
         self.what = what
         self.set_own: Any = getattr(sys, f"set{what}")
         self.get_own: Any = getattr(sys, f"get{what}")
@@ -38,7 +41,7 @@ class EveryThread:
             self.trampoline = self.find_trampoline()
 
     def declare(self) -> None:
-        """Say what the functions of the interpreter take and return."""
+        """Declare the types of the interpreter's functions; raises CannotAdopt."""
         try:
             self.own: Any = native.function("PyThreadState_Get", "P")
             interpreter = native.function("PyInterpreterState_Get", "P")
@@ -102,7 +105,7 @@ class EveryThread:
             self.set_own(None)
 
     def others(self) -> Iterator[int]:
-        """Return the states of the other threads; only for what is done at once, below 3.12."""
+        """Return the states of the other threads; only for a walk at once, below 3.12."""
         # A state is passed before the one after it is asked for: nothing is looked at twice.
         first = map(gil.CALL, (self.head,))  # like all the others, asked for when it is needed
         states = takewhile(bool, accumulate(chain(first, repeat(None)), self.after))

@@ -1,4 +1,4 @@
-"""Faults: what goes wrong in the target is told to the user with its traceback, and only there."""
+"""Faults: errors of ours in the target are told to the user with a traceback, and nowhere else."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ KINDS = {"Refused": "refused", "NoCoverage": "no-coverage"}
 
 
 def do_all(*steps: Any) -> None:
-    """Call each of the steps, in turn, whatever the others raise; raise that when all are done."""
+    """Call each of the steps, in turn, even after one has raised; raise that when all are done."""
     with contextlib.ExitStack() as stack:
         for step in reversed(steps):
             stack.callback(step)
@@ -39,7 +39,7 @@ def sources(error: BaseException, folder: str) -> dict[str, str]:
 def text(error: BaseException, folder: str) -> str:
     """Return the whole traceback of `error`, with the lines of the payloads in `folder`.
 
-    Without them where the application keeps from being imported what finds them.
+    The lines are missing where the application keeps modules from being imported.
     """
     try:
         return with_lines(error, folder)
@@ -59,7 +59,7 @@ def bare(error: BaseException) -> str:
 
 
 def with_lines(error: BaseException, folder: str) -> str:
-    """Do what `text` does; raises whatever importing raises."""
+    """Return the traceback with its lines; raises any error of an import."""
     import linecache
     import traceback
 
@@ -91,9 +91,9 @@ def both(first: BaseException, second: BaseException) -> BaseException:
 
 
 def words(error: BaseException, folder: str) -> str:
-    """Return what the user is shown of a fault; of a request that is none, only what was wrong.
+    """Return the text of a fault for the user; for a bad request, its message only.
 
-    Who sends garbage is to cost the target as little as possible.
+    A client that sends garbage is to cost the target as little as possible.
     """
     if type(error).__name__ == "BadRequest":
         return "BadRequest: " + str(error)
@@ -101,7 +101,7 @@ def words(error: BaseException, folder: str) -> str:
 
 
 def reply(error: BaseException, folder: str) -> dict[str, Any]:
-    """Return what the agent answers instead of a result."""
+    """Return the agent's reply to a request that has failed."""
     kind = KINDS.get(type(error).__name__, "fault")
     python = ".".join(str(part) for part in sys.version_info[:2])
     return {

@@ -1,6 +1,6 @@
-"""What the agent does when the process forks: it is gone meanwhile, and back in who is measured.
+"""The agent at a fork: it is gone meanwhile, and back in each process that is measured.
 
-`forks` calls this, in the thread that forks; whatever is raised there Python would print.
+`forks` calls this in the thread that forks, where Python would print any exception.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class Forking:
         self.settle()
 
     def leave(self) -> None:
-        """Be gone from the child, by steps each of which is done whatever the others do."""
+        """Leave the child, by steps each of which is taken even where others fail."""
         agent = self.agent
         try:
             faults.do_all(agent.session.leave_child, agent.master.end, agent.calm_down)

@@ -1,14 +1,13 @@
 """Forks: the agent's thread is gone while the process forks, and back afterwards.
 
 A fork copies only the thread that forks.  Locks that other threads hold stay locked in the child
-for ever, and from 3.12 on Python warns at a fork in a process with more than one thread, which
-under `-W error` is an error.  So the agent must not be the reason for either.
+for ever.  From 3.12 on Python warns at a fork in a process with more than one thread, which under
+`-W error` is an error.  So the agent must not be the reason for either.
 
-`os.register_at_fork` cannot be undone: what it is given stays, inert between sessions, and is
-found again by the next session in the codec registry, as `library` keeps its modules too.  It may
-be given, and an agent may come and go, in the middle of a fork, of which only the second half is
-ours then, or only the first.  So each half goes by the thread that forks, and does without the
-other.
+`os.register_at_fork` cannot be undone.  The hooks stay, inert between sessions, and the next
+session finds them in the codec registry, where `library` keeps its modules too.  They may be
+registered, and an agent may come and go, in the middle of a fork.  Then only its second half is
+ours, or only the first.  So each half goes by the thread that forks, and does without the other.
 
 Executed by launch.py, once in a process: a class that each session made would be garbage.
 """
@@ -29,7 +28,7 @@ PASSING = 0.001  # seconds between two looks for forks that have begun without w
 
 
 class Forks:
-    """What is registered in a process; `agent` is None between sessions.
+    """The fork hooks of a process; `agent` is None between sessions.
 
     `new_lock` and `ident` are those of `_thread`, unpatched.
     """
@@ -86,7 +85,7 @@ class Forks:
             lock.release()
 
     def close(self) -> Any:
-        """Have forks wait from now on while a session ends, in this thread; return what ends that.
+        """Have forks wait while this thread ends a session; return the function that lets them go.
 
         A child that is forked in between would inherit half a session, and no thread to end it.
         """
@@ -155,5 +154,5 @@ class Forks:
             self.agent = None
 
     def __call__(self, error: UnicodeError) -> tuple[str, int]:
-        """Be what the codec registry takes for an error handler."""
+        """Raise `error`: to the codec registry, this is an error handler."""
         raise error

@@ -17,7 +17,7 @@ from . import gil
 
 
 class FrameFunctions:
-    """Gives frames `hook`, and takes from them what `is_ours` says is ours."""
+    """Gives frames the trace function `hook`, and takes away those that `is_ours` recognizes."""
 
     def __init__(self, hook: Any, is_ours: Callable[[Any], bool]) -> None:
         self.hook = hook
@@ -46,6 +46,6 @@ class FrameFunctions:
         gil.at_once(gil.exhausting(map(setattr, traced, repeat("f_trace"), before)))
 
     def before(self, frame: FrameType) -> Any:
-        """Return what a frame had before."""
+        """Return the trace function that a frame had before, or None."""
         code, left = self.leftovers.get(id(frame), (None, None))
         return left if code is frame.f_code else None

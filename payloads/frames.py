@@ -126,7 +126,7 @@ def is_interrupted_by(frame: FrameType, called: FrameType) -> bool:
 
 
 def in_file_of(function: Any) -> Callable[[FrameType], bool]:
-    """Return what tells whether a frame is of the module that has this function."""
+    """Return a function that tells whether a frame's code is in the same file as `function`."""
     file = function.__code__.co_filename
     return lambda frame: frame.f_code.co_filename == file
 

@@ -1,7 +1,7 @@
 """The C tracer in threads that run greenlets: one tracer for a thread, one stack for a greenlet.
 
 coverage's tracer keeps the stacks apart by asking which greenlet is the current one, at each call
-and return.  What it misses is made up for here, in four places:
+and return.  Four things that it misses are made up for here:
 
 - the greenlets that were suspended when it began, whose stacks it is told of;
 - a line that comes right after a switch, which it would count for the greenlet before;
@@ -21,9 +21,9 @@ from . import frames, greenlets
 
 
 class Follower:
-    """What greenlet calls after each switch in one thread (`greenlet.settrace`).
+    """The callback of greenlet after each switch in one thread (`greenlet.settrace`).
 
-    `before` is what was there, and is called as before.
+    `before` is the callback that was there, and is called as before.
     """
 
     def __init__(self, tracer: Any, before: Any) -> None:
@@ -46,14 +46,14 @@ class Follower:
             self.before(event, switched)
 
     def leave(self) -> None:
-        """Put back what was there before, in this thread."""
+        """Put back the callback that was there before, in this thread."""
         module: Any = sys.modules["greenlet"]
         if module.gettrace() is self:
             module.settrace(self.before)
 
 
 class Numbers(WeakKeyDictionary[Any, int]):
-    """Takes the place of what a tracer numbers its stacks by, and gives numbers out again.
+    """Replaces the mapping by which a tracer numbers its stacks, and gives numbers out again.
 
     coverage looks a greenlet's number up by `[]`, and makes a stack with a new one where that
     fails (CTracer_set_pdata_stack, coverage/ctracer/tracer.c).

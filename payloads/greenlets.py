@@ -49,10 +49,10 @@ def root_of(one: Any) -> Any:
 
 
 class Look:
-    """What was running or suspended at one moment, but for the thread that looks.
+    """The frames that were running or suspended at one moment, but for the looking thread's.
 
-    `calls` are C functions for `gil.at_once`: they look.  Greenlets are referred to weakly: one
-    that the application drops is ended by that.  `also` returns more such functions, which do
+    `calls` are the C functions that look, for `gil.at_once`.  Greenlets are referred to weakly, as
+    one that the application drops has to end.  `also` returns more such functions, which do
     something with all greenlets and the innermost frames of those that are suspended.
     """
 
@@ -90,12 +90,12 @@ class Look:
         yield from self.of_greenlets()
 
     def instrument(self) -> bool:
-        """Have the code on the stacks of greenlets be what trace functions need now, on 3.12.
+        """Have the code on the stacks of greenlets instrumented for trace functions, on 3.12.
 
-        The interpreter rewrites the code that threads are executing when a trace function is set
-        or taken away; other code when it is entered, which this has been already.  A tool's own
-        events in one code object, on and off, have it rewritten at once (sys.monitoring).
-        Returns False if no tool id is free.
+        When a trace function is set or taken away, the interpreter rewrites the code that threads
+        are executing.  It rewrites other code when that is entered, which this has been already.  A
+        tool's own events in one code object, on and off, have it rewritten at once
+        (sys.monitoring).  Returns False if no tool id is free.
         """
         monitoring: Any = getattr(sys, "monitoring", None)
         if monitoring is None or not any(self.tops):

@@ -1,7 +1,7 @@
-"""What coverage does in the application's threads: a fault in it stays with us.
+"""coverage in the application's threads: a fault in it stays with us.
 
-coverage asks which files to measure there, and notes what has run.  An exception would come up in
-the application's code, at any of its instructions.
+coverage asks there which files to measure, and notes the lines that run.  An exception would come
+up in the application's code, at any of its instructions.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ PASSING = (RecursionError, MemoryError)  # what may go well another time, where 
 
 
 class Guard:
-    """Stands between a collector, which has not started, and what it asks; `note` takes faults."""
+    """Stands between a collector, not yet started, and its decisions; `note` takes faults."""
 
     def __init__(self, cov: Any, note: Any) -> None:
         self.collector = cov._collector
@@ -30,7 +30,8 @@ class Guard:
     def should_trace(self, filename: str, frame: FrameType | None) -> Any:
         """Return coverage's decision about a file; after a fault, that it is left out.
 
-        `sys.path` is looked at whenever it has changed, and may hold anything: then without that.
+        coverage looks at `sys.path`, which may hold anything, whenever that has changed.  After a
+        fault it decides once more, without that look.
         """
         fault: BaseException | None = None
         for _ in range(2):
@@ -56,7 +57,7 @@ class Guard:
         return found
 
     def check_include(self, filename: str, frame: FrameType) -> bool:
-        """Return what coverage does for a file whose name a plugin has given."""
+        """Return coverage's decision on a file that a plugin has named; False after a fault."""
         try:
             return bool(self.check(filename, frame))
         except BaseException as error:
@@ -89,6 +90,6 @@ class Guard:
             self.collector.should_trace_cache.pop(self.again.pop(), None)
 
     def forget(self) -> None:
-        """Refer no more to what refers to this."""
+        """Drop the references that lead back to this object."""
         del self.collector.should_trace, self.collector.check_include
         self.decide = self.check = self.collector = self.inorout = None

@@ -1,4 +1,4 @@
-"""Finding objects of a class: what nothing but the garbage collector lists."""
+"""Find all objects of a class, which only the garbage collector lists."""
 
 from __future__ import annotations
 

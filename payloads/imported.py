@@ -1,10 +1,9 @@
-"""What had been imported before the measuring began: the lines that ran then are known to have run.
+"""Modules imported before measuring began, which prove that lines of theirs have run.
 
 The target only says which files its modules come from, how far those have got, and which names
-their namespaces have: it is these that prove it.  Which lines that makes is worked out from the
-sources, by whoever makes a report.  No code of the application's may run for this: modules may be
-objects of any class, whose attributes import something, so nothing but dictionaries of real modules
-is looked at.
+their namespaces have.  The lines are worked out from the sources, by the process that makes a
+report.  No code of the application's may run for this.  Modules may be objects of any class, whose
+attributes import something; so only the dictionaries of real modules are looked at.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ namespace_of = vars(ModuleType)["__dict__"].__get__
 
 
 def describe() -> dict[str, Any]:
-    """Return what a report needs to know of this process's imports.
+    """Return the facts about this process's imports that a report needs.
 
     `through` are the files of modules that are through, nearly all, with zeros between them: that
     goes over the wire in a tenth of the time of a list.  `names` and `lines` are what their
@@ -128,9 +127,9 @@ def codes_of(names: dict[str, Any]) -> list[Any]:
 
 
 def submodules_there() -> set[tuple[int, str]]:
-    """Return what the import system may have bound in packages: their namespaces' ids, and names.
+    """Return the submodules that imports may have bound: their packages' namespace ids, and names.
 
-    What is in `sys.modules` may be of any class and have any name: a submodule can replace itself.
+    Entries of `sys.modules` may be of any class and have any name: a submodule can replace itself.
     """
     found = set()
     for key in list(sys.modules):

@@ -1,4 +1,4 @@
-"""JSON by the module `_json`: in Python, applications replace `json`, or change what it does.
+"""JSON by the C module `_json`, as applications may replace the module `json`, or change it.
 
 loads(text), dumps(value), load(file), dump(value, file)      as there
 """
@@ -14,7 +14,7 @@ except ImportError:
 
 
 class Reading:
-    """What the scanner asks of whoever wants something read."""
+    """The settings that a scanner reads a text by."""
 
     strict = True
     object_hook = object_pairs_hook = None
@@ -25,12 +25,12 @@ class Reading:
 
 
 def refuse(value: Any) -> Any:
-    """Raise for what JSON has no words for."""
+    """Raise TypeError for a value that JSON has no form for."""
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def made(module: Any) -> tuple[Any, Any]:
-    """Return what reads a text from a place on, and what makes parts of a text of a value."""
+    """Return the functions that read a text from a position on, and make parts of a text."""
     if module.__name__ == "json":
         return module.JSONDecoder().scan_once, module.JSONEncoder(default=refuse).iterencode
     text = module.encode_basestring_ascii
@@ -39,7 +39,7 @@ def made(module: Any) -> tuple[Any, Any]:
 
 
 def loads(text: str | bytes) -> Any:
-    """Return the value; raises ValueError, RecursionError."""
+    """Return the value of a text; raises ValueError, RecursionError."""
     words = (text if isinstance(text, str) else text.decode()).strip(" \t\n\r")
     try:
         value, end = SCAN(words, 0)
@@ -51,7 +51,7 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Return the text; raises TypeError for what cannot be told."""
+    """Return a value as a text; raises TypeError for one that JSON has no form for."""
     return "".join(ENCODE(value, 0))
 
 

@@ -1,10 +1,10 @@
-"""Import coverage without what only its reports need: with half the modules, for half the CPU time.
+"""Import coverage without the modules that only reports need, in half the CPU time.
 
-The reporters, the data file's SQLite, the parser and what inspects source text bring in more than
-half of what `import coverage` does, and a session that is dumped from outside uses none of it.
-So the modules of coverage are executed with an `__import__` of their own (PEP 302 lets a loader
-prepare the module's namespace; `__builtins__` in it is what the import statement looks at), which
-puts a `Later` of stand_ins.py in the place of those names.  Nobody else's imports are touched:
+The reporters, the data file's SQLite, the parser and the inspection of source text bring in more
+than half of the modules of `import coverage`.  A session that is dumped from outside uses none of
+them.  So coverage's modules are executed with an `__import__` of their own, which puts a `Later` of
+stand_ins.py in the place of those names.  PEP 302 lets a loader prepare the module's namespace;
+`__builtins__` in it is where the import statement looks.  Nobody else's imports are touched:
 `sys.modules` and the module that the application may import itself are the real ones.
 """
 
@@ -57,7 +57,7 @@ TRACERS = ("coverage.pytracer", *(("coverage.sysmon",) if sys.version_info < (3,
 
 
 class Names:
-    """What `from module import name` takes its names from."""
+    """A stand-in for a module that `from module import name` takes names from."""
 
     def __init__(self, module: str) -> None:
         self.__module = module
@@ -67,7 +67,7 @@ class Names:
 
 
 def importer(left_out: frozenset[str]) -> Any:
-    """Return an `__import__` that imports what is in `left_out` only when it is used."""
+    """Return an `__import__` that imports modules in `left_out` only when they are used."""
     usual = __import__
 
     def import_or_wait(
@@ -83,7 +83,7 @@ def importer(left_out: frozenset[str]) -> Any:
 
 
 def own_builtins(left_out: frozenset[str]) -> dict[str, Any]:
-    """Return what code finds as builtins that waits with what is in `left_out`."""
+    """Return the builtins of code that imports modules in `left_out` only when they are used."""
     usual = globals()["__builtins__"]  # ours, whose functions nobody has replaced
     own = {**(usual if isinstance(usual, dict) else vars(usual)), "__import__": importer(left_out)}
     own["__build_class__"] = stand_ins.make_class
@@ -92,7 +92,7 @@ def own_builtins(left_out: frozenset[str]) -> dict[str, Any]:
 
 
 def executed(module: ModuleType) -> None:
-    """Have a module compile patterns at once from now on: what is wrong with one is to be told."""
+    """Have a module compile patterns at once from now on, so that a faulty one raises there."""
     if "re" in vars(module):
         vars(module)["re"] = importlib.import_module("re")
 
@@ -116,7 +116,7 @@ def give_when_asked(package: ModuleType) -> None:
 
 
 def import_package(folder: str) -> ModuleType:
-    """Import the coverage package that lies in `folder`, whatever `sys.path` says."""
+    """Import the coverage package that lies in `folder`, regardless of `sys.path`."""
     left_out = frozenset(REPORTERS + PARSERS + TRACERS + STANDARD)
     own = {"own": own_builtins(left_out), "executed": staticmethod(executed)}
     chosen = type("Loader", (loaders.Loader,), own)
@@ -129,7 +129,7 @@ def import_package(folder: str) -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    # The import system asks here for whatever is in that folder, and nobody else does.
+    # Only the import system asks here, for the modules in that folder.
     sys.path_importer_cache[folder] = loaders.Finder(folder, chosen)
     sys.modules["coverage"] = module
     try:
@@ -144,8 +144,8 @@ def import_package(folder: str) -> ModuleType:
 def drop_copy_of_sys() -> None:
     """Empty the copy of `sys` that coverage has made by the way, and uses nowhere.
 
-    It makes one of `os`, with all modules in that (coverage/misc.py, isolate_module).  What an
-    application has put into `sys` would outlive the real one, and be ended too late or never.
+    It makes one of `os`, with all modules in that (coverage/misc.py, isolate_module).  Objects that
+    an application has put into `sys` would outlive the real one, and be ended too late or never.
     """
     copies = vars(sys.modules["coverage.misc"]).get("ISOLATED_MODULES", {})
     if sys in copies:
@@ -153,9 +153,9 @@ def drop_copy_of_sys() -> None:
 
 
 def import_parsers() -> None:
-    """Import what looks at sources now, and not when the application runs into it.
+    """Import the parsers of sources now, and not when the application runs into them.
 
-    Measuring branches by sysmon uses it in the application's threads.
+    Measuring branches by sysmon uses them in the application's threads.
     """
     for name in PARSERS:
         importlib.import_module(name)

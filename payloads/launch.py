@@ -1,9 +1,9 @@
-"""The first code of ours that runs in the target: start one thread, and get out of the way.
+"""Start one thread of ours in the target, and get out of the way.
 
-Whoever injects (gdb at a stopped thread, a pending call, PEP 768, pyrasite) executes this file
-in a thread that belongs to the application, possibly deep in its stack.  So it imports nothing
-that is not there already, and hands everything else to a thread of its own.
-The file is plain ASCII, because `open` in the target decodes it with whatever locale is there.
+The injector (gdb at a stopped thread, a pending call, PEP 768, pyrasite) has this file executed in
+a thread that belongs to the application, possibly deep in its stack.  So it imports nothing that is
+not there already, and hands everything else to a thread of its own.  The file is plain ASCII,
+because `open` in the target decodes it by the locale there.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def claim(session: str) -> bool:
 
 
 def code_of(folder: str, name: str) -> tuple[Any, bytes | None]:
-    """Return the code of a payload of `FIRST`, and after the last one what else is compiled.
+    """Return the code of a payload of `FIRST`; with the last one, the rest of the compiled code.
 
     It is compiled by covattach, if that fits, or else here, from its text.
     """
@@ -114,7 +114,7 @@ def start_with_stack(start: Any, arguments: tuple[Any, ...], theirs: list[int]) 
 
 
 def forks(folder: str) -> Any:
-    """Return what looks after forks, see forks.py: an earlier session may have registered it."""
+    """Return the hooks for forks, see forks.py: an earlier session may have registered them."""
     import codecs
 
     try:
@@ -196,9 +196,9 @@ def is_helper() -> bool:
 
 
 def tell_fault(path: str) -> None:
-    """Write the traceback of what is being handled to a file: nobody is there to raise to.
+    """Write the traceback of the current exception to a file: nobody is there to raise to.
 
-    Where that may not be opened, by an audit hook say, the name of a FIFO beside it tells.
+    If the file may not be opened, by an audit hook say, the name of a FIFO beside it tells.
     """
     error = sys.exc_info()[1]
     try:

@@ -27,9 +27,9 @@ HEADER = 16  # bytes: magic number, flags, time and size of the source (importli
 
 
 class Loader(SourceFileLoader):
-    """Loads a module of which what is compiled is most probably good.
+    """Loads a module whose compiled file is most probably good.
 
-    `own` is what its code finds as builtins, `executed` is called with the module afterwards.
+    `own` are the builtins of its code, and `executed` is called with the module afterwards.
     """
 
     own: Any
@@ -93,7 +93,7 @@ class Finder(FileFinder):
         self.names = frozenset(os.listdir(folder))
 
     def find_spec(self, fullname: str, target: Any = None) -> Any:
-        """Return where a module is; whatever is no plain source is looked for as usual."""
+        """Return the spec of a module; anything but a plain source is looked for as usual."""
         name = fullname.rpartition(".")[2]
         built = any(name + suffix in self.names for suffix in EXTENSION_SUFFIXES)
         if name in self.names or built or name + ".py" not in self.names:

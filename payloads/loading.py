@@ -80,7 +80,7 @@ MODULES = (
     "beginnings",
 )
 PACKAGE = "_covattach"
-DIGEST = 32  # bytes in front of what is compiled that tell it from other such
+DIGEST = 32  # bytes in front of compiled code that tell it from other such
 KEEP = "covattach.payloads"
 
 
@@ -91,10 +91,10 @@ def keep(key: bytes | int, last: Any) -> Any:
     """
 
     class Keeper:
-        """What the codec registry takes for an error handler."""
+        """Holds our modules; to the codec registry, this is an error handler."""
 
         def __call__(self, error: UnicodeError) -> tuple[str, int]:
-            """Raise what it was called for."""
+            """Raise the error that it was called for."""
             raise error
 
     keeper: Any = Keeper()

@@ -1,9 +1,8 @@
 """The lobby: callers who have not asked yet, and those whose answer is still on its way.
 
-The agent has one thread, and whoever is slow must not keep it from others: nobody is waited for.
-A caller's request is collected bit by bit, and only a whole one is looked at; what they do not
-take of a reply is sent on when they do.  Everybody has only so much time, and there are only so
-many at a time.
+The agent has one thread, and a slow caller must not keep it from others: nobody is waited for.  A
+caller's request is collected bit by bit, and only a whole one is looked at.  The rest of a reply is
+sent when they take it.  Each caller has only so much time, and there are only so many at a time.
 
 The raw `_socket` is used, because gevent and eventlet replace `socket.socket`.
 """
@@ -32,7 +31,7 @@ ROOM = 1 << 18
 
 
 class Guest:
-    """A caller: what has come from them, what is still to go to them, and until when they stay."""
+    """A caller: the bytes received, the rest of the reply, and the time until they must be gone."""
 
     def __init__(self, connection: Socket, rest: list[Any] | None = None) -> None:
         self.connection = connection
@@ -42,7 +41,7 @@ class Guest:
         self.has_asked = False
 
     def pull(self) -> None:
-        """Take what has come; a request ends with its line, with its caller, or when too long."""
+        """Receive a part; a request ends with its line, with its caller, or when too long."""
         try:
             part = self.connection.checked().recv(PART)
         except BlockingIOError:
@@ -52,7 +51,7 @@ class Guest:
         self.has_asked = is_over or self.came.endswith(b"\n")
 
     def push(self) -> None:
-        """Send what is left, as far as it is taken."""
+        """Send the rest of the reply, as far as it is taken."""
         self.rest = send(self.connection, self.rest)
         self.until = time.monotonic() + PATIENCE
 
@@ -187,7 +186,7 @@ def accepted(listener: Socket) -> Socket:
 
 
 def send(connection: Socket, parts: list[Any]) -> list[Any]:
-    """Send as much as is taken at once; return what is left.  Raises OSError.
+    """Send as much as is taken at once; return the rest.  Raises OSError.
 
     The application may not ignore SIGPIPE.
     """

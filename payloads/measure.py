@@ -153,7 +153,7 @@ class Measurement:
         self.uses = apart.Uses(self.package)
 
     def prepare(self) -> None:
-        """Do what `Coverage.start` would do first: so the collector is there before it measures."""
+        """Initialize coverage as its `start` does, so that a collector is there beforehand."""
         self.cov._init()
         self.cov._data = later.DataLater(self.cov)
         self.cov._inited_for_start = True
@@ -171,7 +171,7 @@ class Measurement:
             collector.short_stack = short_stack
 
     def facts(self) -> dict[str, Any]:
-        """Return what is measured, by what, and what coverage had to say about it."""
+        """Return the facts of the measurement: versions, core, branches, and warnings."""
         return {
             "python": ".".join(str(part) for part in sys.version_info[:3]),
             "coverage": self.package.__version__,
@@ -181,7 +181,7 @@ class Measurement:
         }
 
     def missed(self) -> list[str]:
-        """Return what is to be said of others, who have had what ours should have; looks again."""
+        """Return the warnings about other tools that have taken our place; looks again."""
         if self.adoption is None or not self.is_on:
             return []
         self.guard.retry()
@@ -219,10 +219,10 @@ class Measurement:
             del sys.covattach  # type: ignore[attr-defined]
 
     def forget(self) -> None:
-        """Let go of what was measured, which may be megabytes, once nobody can ask for it.
+        """Let go of the measured data, which may be megabytes, once nobody can ask for them.
 
-        And of all the rest, unless another thread is in it: objects that refer to each other would
-        wait for the garbage collector, those of twenty sessions at a time.
+        And of all the rest, unless another thread is in it.  Reference cycles would wait for the
+        garbage collector, those of twenty sessions at a time.
         """
         cov, collector = self.cov, self.cov._collector
         self.snapshots.windows.forget()

@@ -45,7 +45,7 @@ class MonitorHook:
         raise company.Refused(f"all sys.monitoring tool ids are taken, by {holders}")
 
     def install(self) -> None:
-        """Take the tool id, and say what is to be called; nothing is on yet."""
+        """Take the tool id, and register the callbacks; no event is on yet."""
         self.monitoring.use_tool_id(self.tool, NAME)
         for name, callback in self.callbacks().items():
             self.monitoring.register_callback(
@@ -53,7 +53,7 @@ class MonitorHook:
             )
 
     def callbacks(self) -> dict[str, Any]:
-        """Return what is called at each event."""
+        """Return the callback of each event, by the event's name."""
         return {
             "PY_START": self.on_start,
             "PY_RETURN": self.on_return,
@@ -123,7 +123,7 @@ class MonitorHook:
         self.see(RESUME, code)
 
     def see_nothing(self, times: int) -> None:
-        """See an event so many times that is not shown: what that takes is to be known."""
+        """See so many events that are not shown, to have their cost measured."""
         code = MonitorHook.see.__code__
         for _ in range(times):
             self.on_start(code, 0)

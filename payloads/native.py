@@ -72,7 +72,7 @@ def function(name: str, result: str, arguments: str = "") -> Any:
 
 
 def words(place: int, count: int) -> Any:
-    """Return the `count` machine words at an address, as a sequence that shows what is there now.
+    """Return the `count` machine words at an address, as a live view of the memory.
 
     A word is None where it is zero.
     """
@@ -80,7 +80,7 @@ def words(place: int, count: int) -> Any:
 
 
 def words_at(count: int) -> Any:
-    """Return a C function of an address that does what `words` does."""
+    """Return a C function of an address that returns the same as `words`."""
     return array("P", count).from_address
 
 
@@ -90,10 +90,10 @@ def object_at(place: int) -> Any:
 
 
 def text(content: bytes) -> Any:
-    """Return a C string, which lives as long as what is returned does."""
+    """Return a C string, which is freed with the returned object."""
     return array("B", len(content) + 1)(*content, 0)
 
 
 def where(data: Any) -> int:
-    """Return the address of what `text` has returned."""
+    """Return the address of a `text`, or of another array made here."""
     return int(_ctypes.addressof(data))

@@ -70,7 +70,7 @@ class Hook:
 
     @staticmethod
     def current() -> Any:
-        """Return what `threading` sets in new threads now."""
+        """Return the trace function that `threading` sets in new threads now, or None."""
         return getattr(sys.modules.get("threading"), "_trace_hook", None)
 
     def is_set(self) -> bool:

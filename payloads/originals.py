@@ -1,10 +1,11 @@
-"""The interpreter's own functions, whatever the application has put in the place of them.
+"""The interpreter's own functions, even where the application has replaced them.
 
 Tools that simulate dates replace the clocks, test tools `open` and `os`, gevent sockets and
-threads, sandboxes `__import__`; and some take away what is not to be used.  So our modules, and
-those of coverage that we bring in, have builtins of their own, whose `import` gives private modules
-with nothing in them but C functions of the interpreter's.  What has been replaced comes from a
-module that is made anew out of the same C code, which no name leads to but ours (PEP 489).
+threads, sandboxes `__import__`; and some remove functions that are not to be used.  So our modules,
+and those of coverage that we bring in, have builtins of their own.  Their `import` gives private
+modules, with nothing in them but C functions of the interpreter's.  A function that has been
+replaced comes from a module that is made anew out of the same C code, to which only our name leads
+(PEP 489).
 
 This is executed before everything else.  Nothing is imported here, not even `__future__`.
 """
@@ -61,7 +62,7 @@ class Originals:
             self.builtins["exec"] = self.run
 
     def __call__(self, error: UnicodeError) -> "Any":
-        """Be what the codec registry takes for an error handler."""
+        """Raise `error`: to the codec registry, this is an error handler."""
         raise error
 
     def opening(self, usual: "Any") -> "Any":
@@ -138,7 +139,7 @@ class Originals:
         return found if type(found) is self.module else self.module(name)
 
     def missing(self, module: str, name: str) -> "Any":
-        """Return what is not in a private module: out of one made anew, or as gevent has kept it.
+        """Return a private module's missing name: from one made anew, or as gevent has kept it.
 
         Raises AttributeError.
         """
@@ -162,9 +163,10 @@ class Originals:
         return self.anew[name]
 
     def kept(self, module: str, name: str) -> "Any":
-        """Return what cannot be made anew, as gevent or eventlet has found it, or as we find it.
+        """Return an object that cannot be made anew, as gevent, eventlet or the heap has kept it.
 
-        Who replaces a function mostly keeps it, to call it.  What nobody has kept is used as it is.
+        Code that replaces a function mostly keeps it, to call it.  One that nobody has kept is used
+        as it is.
         """
         gevent = self.sys.modules.get("gevent.monkey")
         if gevent is not None:

@@ -1,4 +1,4 @@
-"""Pipes that wake the agent's thread: by what is written to one, or by its end."""
+"""Pipes that wake the agent's thread: by a byte written to one, or by its end."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Bell:
 
 
 class Watch:
-    """A FIFO that somebody has open to write; `then` is what to call when nobody has any more.
+    """A FIFO that others hold open to write; `then` is to be called once nobody does any more.
 
     Nothing is ever written to it: its end is all that there is to be read.
     """

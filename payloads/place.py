@@ -18,8 +18,8 @@ from . import descriptors, json_text
 class Place:
     """The folder of one session: at `path`, or still to be made.
 
-    In that case `path` is what its name begins with, `facts` are what it is to say of the session,
-    besides what tells this process from others, and `lock` is one of `_thread`'s.
+    In that case `path` is the beginning of its name, and `facts` are those of the session, which it
+    is to say besides `own_facts`.  `lock` is one of `_thread`'s.
     """
 
     def __init__(self, path: str, facts: dict[str, Any] | None = None, lock: Any = None) -> None:
@@ -68,9 +68,9 @@ class Place:
         remove_tree(self.path)
 
     def shrink(self) -> None:
-        """Remove what nobody needs once the process has ended: all but the snapshot and the facts.
+        """Remove the payloads and coverage, which nobody needs once the process has ended.
 
-        Not in the folder of a tree, with which processes that are born later begin.
+        Not from a tree's folder: processes that are born later begin with them.
         """
         if self.is_made and not os.path.exists(self.path + "/children.json"):
             for name in ("payloads", "coverage"):
@@ -95,7 +95,7 @@ def remove_tree(folder: str) -> None:
 
 
 def own_facts() -> dict[str, Any]:
-    """Return what tells this process from others, as `covattach.attach.first_facts` does."""
+    """Return the facts that identify this process, as `covattach.attach.first_facts` does."""
     fields = descriptors.text("/proc/self/stat").rpartition(")")[2].split()
     command = descriptors.text("/proc/self/cmdline").replace("\0", " ")
     return {

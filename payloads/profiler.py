@@ -116,7 +116,7 @@ class ProfileHook:
         return RETURN if value is not None else RAISE
 
     def see_nothing(self, times: int) -> None:
-        """See an event so many times that is not shown: what that takes is to be known."""
+        """See so many events that are not shown, to have their cost measured."""
         frame = sys._getframe()
         for _ in range(times):
             self.hook(frame, "call", None)

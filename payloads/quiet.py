@@ -1,19 +1,19 @@
 """Line events where they are needed: none where all lines were reported, and all where they begin.
 
 A callback of sys.monitoring switches off the one place that it was called for.  But a place that a
-jump leads to within its line, as each round of a comprehension's loop does, is looked at each time
-and never reported (CPython's Python/instrumentation.c, `_Py_call_instrumentation_line`): it costs
-10 to 40 % for good where programs do little else.  What takes it off is to listen no more to lines
-in that code, once there is none left to hear of.
+jump leads to within its line, as in each round of a comprehension's loop, is looked at each time
+and never reported (CPython's Python/instrumentation.c, `_Py_call_instrumentation_line`).  It costs
+10 to 40 % for good where programs do little else.  So lines in that code are no longer listened to,
+once none is left to report.
 
 The same look misses the first line of a function that stands behind the colon of its `def`, and
-that of a lambda, from 3.13 on: the line seems to go on, unless the function's entry is reported
+that of a lambda, from 3.13 on.  The line seems to go on, unless the function's entry is reported
 too.  That is the case the first time; in a further window it is told by its instructions.
 
 An application's threads come here, and a lock might be held by the very code that a signal handler
-interrupts.  So this relies on what CPython's evaluation loop promises by its make: other threads,
-and signal handlers, get their turn at the end of a call, at the beginning of a function and where a
-loop jumps back, and nowhere else.
+interrupts.  So this relies on CPython's evaluation loop.  Other threads, and signal handlers, get
+their turn at the end of a call, at the beginning of a function and where a loop jumps back, and
+nowhere else.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ IS_MISSED = sys.version_info >= (3, 13)  # a line that stands behind a colon, th
 
 
 class Lines:
-    """Which lines of a code object have not been reported, as bits; `all` is what begins anew.
+    """The lines of a code object not reported yet, as bits; `all` are those of a new window.
 
     `missed` is the line on which it begins, if no line event tells of that in a further window.
     """
@@ -68,7 +68,7 @@ def entrance(code: CodeType) -> tuple[int, int]:
 class Quiet:
     """Reports the lines of one coverage.sysmon.SysMonitor, and listens to no more than it needs.
 
-    `infos` is what coverage knows of code objects; what is kept here is put there.
+    `infos` are coverage's facts about code objects; ours are put there, too.
     """
 
     def __init__(self, tracer: Any) -> None:
@@ -87,7 +87,7 @@ class Quiet:
         self.all = events.LINE | self.rest
 
     def on_line(self, code: CodeType, line_number: int) -> Any:
-        """Do what coverage does with a line, and listen to lines no more if it was the last one."""
+        """Report a line to coverage; after the last one of its code, listen to lines no more."""
         answer = self.report(code, line_number)
         info = self.infos.get(id(code))
         if info is None:
@@ -131,6 +131,6 @@ class Quiet:
 
 
 def is_quiet(info: Any) -> bool:
-    """Tell whether all lines of a code object have been reported, by what coverage knows of it."""
+    """Tell whether all lines of a code object have been reported, by coverage's facts about it."""
     lines = vars(info).get("lines")
     return lines is not None and not lines.left

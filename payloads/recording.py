@@ -1,8 +1,8 @@
-"""Recording: a window that is somebody's, and ends with whom it belongs to.
+"""Recording: a window that belongs to a client, and ends with it.
 
-Who records holds a FIFO in the session's folder open for writing (fifo(7)), the lease.  When that
-one dies, by whatever signal, its other end here says so at once, and nobody has to look meanwhile.
-A session that was begun just to record has such a lease too, and ends with it.
+The client holds a FIFO in the session's folder open for writing (fifo(7)), the lease.  When the
+client dies, by any signal, the other end here says so at once, and nobody has to look meanwhile.  A
+session that was begun just to record has such a lease too, and ends with it.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Recording:
         return reply
 
     def end(self, request: dict[str, Any]) -> wire.Reply:
-        """Go on with the window before; the reply says what was entered, in that order."""
+        """Go on with the window before; the reply lists the functions entered, in order."""
         entries = self.entries
         if entries is None:
             raise wire.BadRequest("nobody is recording")

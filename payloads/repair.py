@@ -1,7 +1,7 @@
-"""The repair of what the application has closed of ours: opened again, once it has opened its own.
+"""The repair: descriptors that the application has closed are reopened, after its own.
 
-A daemon closes everything and then opens /dev/null three times, to have it as 0, 1 and 2.  Whatever
-is opened just then by somebody else takes one of these places.
+A daemon closes everything and then opens /dev/null three times, to have it as 0, 1 and 2.  A file
+that somebody else opens just then takes one of these places.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ STANDARD = 1.0  # seconds that it is waited for longer, where 0, 1 or 2 is not t
 
 
 class Repair:
-    """Opens again what `agent` has lost; `is_due` tells when there is something to be done."""
+    """Reopens the descriptors that `agent` has lost; `is_due` tells when it is time for that."""
 
     def __init__(self, agent: Any) -> None:
         self.agent = agent
@@ -36,7 +36,7 @@ class Repair:
         return waited >= SETTLING and (waited >= STANDARD or present() >= self.streams)
 
     def make(self) -> None:
-        """Open everything again; what cannot be opened now is tried once more after a while.
+        """Reopen everything; if that fails for now, it is tried once more after a while.
 
         Raises FileNotFoundError, PermissionError: nobody could come in any more.
         """

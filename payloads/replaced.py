@@ -25,7 +25,7 @@ class Replaced:
         object.__setattr__(self, "_do", do)
 
     def __call__(self, /, *arguments: Any, **keywords: Any) -> Any:
-        """Do what is asked for, and what is to be done besides."""
+        """Call `do` with the original function and the arguments."""
         return self._do(self._usual, *arguments, **keywords)
 
     def __getattribute__(self, name: str) -> Any:

@@ -13,9 +13,9 @@ UNSEEN = "somebody"  # who came and went between two looks
 
 
 class Rivals:
-    """Who has had threads that we measure, since when and until when, as times of day.
+    """Other tools that have had threads of ours, since when and until when, as times of day.
 
-    What such threads run meanwhile is not measured: `told` says so.
+    Such threads are not measured meanwhile: `told` says so.
     """
 
     def __init__(self) -> None:
@@ -43,7 +43,7 @@ class Rivals:
         return [self.sentence(name) for name in self.since]
 
     def sentence(self, name: str) -> str:
-        """Return what there is to be said of one."""
+        """Return the warning about one tool."""
         if name not in self.until:
             since = self.since[name]
             return (

@@ -1,7 +1,7 @@
-"""Selection: which functions and threads a trace shows, and what they are called.
+"""Selection: the functions and threads that a trace shows, and their names.
 
-It is asked in the application's threads, at each event; so it does no I/O, and what it has once
-found out about a piece of code is found again by the code's address.
+It is asked in the application's threads, at each event.  So it does no I/O, and remembers the facts
+about a piece of code by the code's address.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Matcher = Callable[[str], Any]
 
 
 class Function:
-    """What is known of one code object; `number` is 0 if it is not to be shown."""
+    """The facts about one code object; `number` is 0 if it is not to be shown."""
 
     __slots__ = ("bytecode", "number", "parameters", "reference")
 
@@ -37,7 +37,7 @@ class Function:
 
 
 def matcher(patterns: list[str]) -> Matcher | None:
-    """Return what tells whether a text matches one of some regular expressions, None for none."""
+    """Return a function that tells whether a text matches one of `patterns`; None for none."""
     import re
 
     return (
@@ -56,8 +56,8 @@ class Functions:
     """The code objects that were met.
 
     `request` may have `include` and `omit`, lists of regular expressions that a file's whole name
-    must match, and `function`, a list of shell-style patterns.  `new` takes what is to be told of
-    each function that is shown, once: number, module, name, file, line.
+    must match, and `function`, a list of shell-style patterns.  `new` takes the facts about each
+    function that is shown, once: number, module, name, file, line.
     """
 
     def __init__(self, request: dict[str, Any], new: deque[Any]) -> None:
@@ -71,7 +71,7 @@ class Functions:
         self.next = count(1).__next__
 
     def look(self, code: CodeType, globals_: dict[str, Any]) -> Function:
-        """Return what is known of code that is met for the first time, and keep it in mind."""
+        """Return the facts about code that is met for the first time, and remember them."""
         function = Function(self.number_of(code, globals_), code)
         function.reference = Reference(code, FORGET)
         function.reference.forget = partial(self.known.pop, id(code), None)
@@ -124,8 +124,8 @@ class Threads:
     """The threads that were met, each with a number of its own; 0 for those not shown.
 
     `original` returns functions as they were before gevent replaced them.  `patterns` are
-    shell-style patterns of names or of native ids; `new` takes what is to be told of each thread
-    that is shown: number, name, native id.
+    shell-style patterns of names or of native ids; `new` takes the facts about each thread that is
+    shown: number, name, native id.
     """
 
     def __init__(self, patterns: list[str], new: deque[Any], original: Any) -> None:

@@ -1,4 +1,4 @@
-"""A session as the target sees it: one measurement, what it can be asked, when it is due to act."""
+"""A session as the target sees it: one measurement, its verbs, and the times when it acts."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ NEVER = float("inf")
 class Session:
     """The measurement once it has been started, and the verbs of the wire.
 
-    `place` is where the session's folder is, and `turn` the lock by which saves follow one another.
-    A verb takes the request and returns the reply with its blob; others add theirs to `verbs`.
-    `is_over` becomes true with the one that ends the session, or with the time that it was given.
+    `place` is the session's folder, and `turn` the lock by which saves follow one another.  A verb
+    takes the request and returns the reply with its blob; others add theirs to `verbs`.  `is_over`
+    becomes true with the verb that ends the session, or when its time is over.
     """
 
     def __init__(self, place: Any, turn: Any) -> None:
@@ -46,7 +46,7 @@ class Session:
         return None if due == NEVER else max(due - time.monotonic(), 0.0)
 
     def on_time(self) -> None:
-        """Do what is due: the end, an autosave, or a look at what measuring costs."""
+        """Do the work that is due: the end, an autosave, or an estimate of measuring's cost."""
         now = time.monotonic()
         if now >= self.ends:
             self.end_in_time()
@@ -117,16 +117,16 @@ class Session:
         )
 
     def take_off(self, why: str) -> None:
-        """Be rid of measuring, but keep what was measured for whoever asks, and save it."""
+        """Stop measuring, but keep the data for those who ask, and save them."""
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         self.off = f"Measuring was taken off at {when}: {why}"
         self.last.save()
         self.next_save = self.next_look = NEVER
         faults.do_all(self.last.disarm, self.measurement.stop)
-        self.last.save()  # with what ran until now
+        self.last.save()  # with the lines that ran until now
 
     def facts(self) -> dict[str, Any]:
-        """Return what a user may want to know."""
+        """Return the session's facts for users: of its measurement, windows, cost and tree."""
         facts: dict[str, Any] = {"measuring": self.measurement is not None}
         if self.measurement is not None:
             windows = self.measurement.snapshots.windows
@@ -142,16 +142,16 @@ class Session:
         return facts
 
     def note_imports(self) -> None:
-        """Note what had been imported until now; reports do without it where that fails."""
+        """Note the modules imported until now; where that fails, reports do without them."""
         try:
             self.imported = imported.describe()
         except Exception as error:
             self.measurement.warnings.append(f"what was imported before is not known: {error!r}")
 
     def take(self) -> wire.Reply:
-        """Return a snapshot of now, with what a reader of it alone needs to know."""
+        """Return a snapshot of now, with the facts that a reader of it alone needs."""
         snapshots = self.measurement.snapshots
-        taken = time.time()  # what ran until then is in it
+        taken = time.time()  # lines that ran until then are in it
         header, blob = snapshots.encode()
         header.update(taken=taken, off=self.off, imported=self.imported)
         if self.tree is not None:
@@ -198,7 +198,7 @@ class Session:
         return self.must_measure()
 
     def end(self) -> None:
-        """Stop measuring and give everything back, whatever goes wrong; does nothing twice."""
+        """Stop measuring and undo everything, even where a step fails; does nothing twice."""
         self.is_over = True
         measurement, self.measurement = self.measurement, None
         last, self.last = self.last, None
@@ -208,7 +208,7 @@ class Session:
         faults.do_all(*steps)
 
     def save_last(self) -> None:
-        """Save what was measured, where the session ends by a fault."""
+        """Save the measured data, where the session ends by a fault."""
         if self.measurement is not None:
             self.last.save()
             self.has_saved = not self.last.fault

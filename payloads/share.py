@@ -32,7 +32,7 @@ class Share:
         return [event for event in events if self.takes(event)]
 
     def takes(self, event: tuple[Any, ...]) -> bool:
-        """Tell whether an event is to be sent: a call that may, and what belongs to it."""
+        """Tell whether to send an event: a call within the limits, or an event of such a call."""
         kind, frame = event[0], (event[2], event[5])
         if self.is_complete:
             return False

@@ -1,17 +1,18 @@
 """SIGTERM, where the application leaves it to the default: a last snapshot is saved before the end.
 
-A handler in Python runs in the main thread, between two instructions; one that is about to wait in
-C, for a lock say, would never get there, and the process would not end.  So the signal is taken by
-faulthandler, whose handler is C, needs no thread of ours, and writes a traceback to a descriptor
-(Modules/faulthandler.c).  What it writes is of no interest: the descriptor is a socket, which wakes
-the agent.  Python's own table of signals goes on saying what is true for the application: default.
+A handler in Python runs in the main thread, between two instructions.  A thread that is about to
+wait in C, for a lock say, would never get there, and the process would not end.  So the signal is
+taken by faulthandler, whose handler is C, needs no thread of ours, and writes a traceback to a
+descriptor (Modules/faulthandler.c).  The text is of no interest: the descriptor is a socket, which
+wakes the agent.  Python's own table of signals goes on saying `default`, as is true for the
+application.
 
 That handler is shared with the application, which may register it for the same signal.  As long as
 the registration is ours, faulthandler refers to our file, and nobody else does.
 
 A child that C code forks has the same handler and the same socket until it is another program.  The
-kernel notes who has written (unix(7), SO_PASSCRED): what was meant for a child is sent on to it.
-One that then goes on with our handler, which cannot end it, is killed a second later.
+kernel notes who has written (unix(7), SO_PASSCRED), and a signal meant for a child is sent on to
+it.  One that then goes on with our handler, which cannot end it, is killed a second later.
 """
 
 from __future__ import annotations
@@ -78,7 +79,7 @@ class Sigterm:
             self.handler = handler()
 
     def is_registered(self) -> bool:
-        """Tell whether what faulthandler has registered is ours."""
+        """Tell whether the registration at faulthandler is ours."""
         return self.output is not None and self.output() is not None
 
     def is_handling(self) -> bool:
@@ -102,7 +103,7 @@ class Sigterm:
             self.unregister()
 
     def unregister(self) -> None:
-        """Take our registration back; whatever handles the signal besides goes on to."""
+        """Take our registration back; any other handler of the signal goes on."""
         module = sys.modules.get("faulthandler")
         if module is None or not self.is_registered():
             return
@@ -117,7 +118,7 @@ class Sigterm:
             gil.at_once(take_back, partial(sigaction(), _signal.SIGTERM, place, None))
 
     def give_back(self) -> None:
-        """Make everything what it was; does nothing the second time."""
+        """Undo everything; does nothing the second time."""
         self.unregister()
         self.drop()
 
@@ -129,7 +130,7 @@ class Sigterm:
         self.receiver = self.sender = None
 
     def is_for_us(self) -> bool:
-        """Read what has been written; tell whether this process has got the signal, ever."""
+        """Read the PIDs of those that got the signal; tell whether this process ever did."""
         for pid in self.writers():
             if pid == os.getpid():
                 self.has_come = True
@@ -217,7 +218,7 @@ def sigaction() -> Any:
 
 
 def handler() -> int | None:
-    """Return the address of what handles the signal; None where native calls cannot be made."""
+    """Return the address of the signal's handler; None where native calls cannot be made."""
     if not native.is_there():
         return None
     now = native.array("P", SIGACTION)()

@@ -1,7 +1,7 @@
 """A snapshot: everything that was measured so far, copied out without losing a line.
 
-coverage's own `save()` copies each set and then clears it; what an application thread adds in
-between is gone, and sysmon never reports it again.  Here nothing is cleared: `set.copy()` and
+coverage's own `save()` copies each set and then clears it.  A line that an application thread adds
+in between is lost, and sysmon never reports it again.  Here nothing is cleared: `set.copy()` and
 `list(set)` are atomic under the GIL, so a line is in this snapshot or in the next, and in all that
 follow.
 """
@@ -19,7 +19,7 @@ from .windows import Windows
 
 
 def kind_of(collector: Any) -> str:
-    """Return what the sets hold: "lines", "arcs" (pairs), or "packed" (pairs in one number).
+    """Return the kind of the sets' items: "lines", "arcs" (pairs), "packed" (pairs in one number).
 
     Packed arcs are the C tracer's (coverage/ctracer/tracer.c, CTracer_record_pair).
     """
@@ -41,7 +41,7 @@ class Snapshots:
         self.batches = Batches(self.kind)
 
     def copy(self) -> dict[str, set[Any]]:
-        """Return a copy of what is held: file name to lines, arcs or packed arcs."""
+        """Return a copy of the sets: file name to lines, arcs or packed arcs."""
         return {name: held.copy() for name, held in list(self.collector.data.items())}
 
     def taken(self) -> dict[str, list[Any]]:
@@ -51,14 +51,14 @@ class Snapshots:
     def encode(
         self, taken: dict[str, list[Any]] | None = None
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Return what was `taken`, or what is held now: a header for JSON, and the numbers.
+        """Return the `taken` data, or else the current ones: a header for JSON, and the numbers.
 
-        They come in the header's order: first those of the window that goes on, in batches.
-        Those that have ended follow, as words of 64 bits: each has its name, and by turns the
-        index of a file in `files` and how many numbers it has of that.
+        They come in the header's order: first those of the current window, in batches.  Those of
+        ended windows follow, as words of 64 bits: each has its name, and by turns the index of a
+        file in `files` and how many numbers it has of that.
 
-        Another thread may begin a window meanwhile.  What that takes out of the sets is put aside
-        before: so those are looked at first, and `closed` afterwards.
+        Another thread may begin a window meanwhile.  It puts data aside before it takes them out of
+        the sets: so the sets are looked at first, and `closed` afterwards.
         """
         now = self.collector.data if taken is None else taken
         window = self.windows.name
@@ -121,23 +121,23 @@ class Snapshots:
         return self.mapped[name]
 
     def forget(self, taken: Any) -> None:
-        """Drop what `taken`, an earlier copy, holds; leave what came since."""
+        """Drop the items of `taken`, an earlier copy; leave those that came since."""
         for name, held in taken.items():
             self.collector.data[name].difference_update(held)
         self.batches.forget()
 
     def begin_anew(self) -> dict[str, set[Any]]:
-        """Forget everything, and return what the sets held; the window that goes on, goes on."""
+        """Forget everything, and return the sets' content; the current window goes on."""
         taken = self.copy()
         self.forget(taken)
         self.windows.forget()
         return taken
 
     def begin_window(self, name: str) -> dict[str, set[Any]]:
-        """End the window that goes on, begin another, and return what the sets held until now.
+        """End the current window, begin another, and return the sets' content until now.
 
-        What runs meanwhile is in the one or in the other: until `begin`, a save that comes in
-        between puts it into the old one, which has all that is taken out of the sets.
+        Lines that run meanwhile are in the one or in the other.  A save before `begin` puts them
+        into the old one, which has all that is taken out of the sets.
         """
         taken = self.copy()
         self.windows.close(taken)
@@ -173,7 +173,7 @@ class Snapshots:
         self.collector.flush_data = flush_data
 
     def by_window(self) -> list[tuple[str, dict[str, set[Any]]]]:
-        """Return copies of what is held, by windows; the one that goes on comes last."""
+        """Return copies of the data, by windows; the current one comes last."""
         taken = self.copy()
         return [*self.windows.held().items(), (self.windows.name, taken)]
 

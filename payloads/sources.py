@@ -1,7 +1,7 @@
-"""How coverage looks for what `--source` names: without an import, in a `sys.path` of folders only.
+"""coverage's search for the names in `--source`: without an import, on a path of strings only.
 
-coverage imports the packages above a module, and then takes out of `sys.modules` whatever is new
-there (coverage/misc.py, SysModuleSaver): also what other threads have imported meanwhile.
+coverage imports the packages above a module, and then takes all new modules out of `sys.modules`
+(coverage/misc.py, SysModuleSaver): also those that other threads have imported meanwhile.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 
 class Sys:
-    """Takes the place of `sys` in coverage.inorout; what an application has put on the path stays.
+    """Takes the place of `sys` in coverage.inorout; its `path` leaves out all but strings.
 
-    The import system takes no notice of anything there but strings, and coverage fails on it.
+    The import system takes no notice of other objects on `sys.path`, and coverage fails on them.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -27,7 +27,7 @@ class Sys:
 
 
 def file_and_path(modulename: str) -> tuple[str | None, list[str]]:
-    """Return the file of a module, and where its submodules are: what coverage's function does."""
+    """Return the file of a module, and where its submodules are, as coverage's function does."""
     path: Any = None
     file = None
     name = ""
@@ -41,7 +41,7 @@ def file_and_path(modulename: str) -> tuple[str | None, list[str]]:
 
 
 def spec_of(name: str, path: Any) -> Any:
-    """Return where a module is, which is on `path` (None for `sys.path`); or None."""
+    """Return the spec of a module on `path` (None for `sys.path`), or None."""
     spec = getattr(sys.modules.get(name), "__spec__", None)
     for finder in () if spec is not None else list(sys.meta_path):
         try:
@@ -64,7 +64,7 @@ class Looking:
         vars(self.module).update(self.own)
 
     def end(self) -> None:
-        """Put back what was there."""
+        """Put coverage's own functions back, unless others have replaced ours."""
         for name, usual in self.usual.items():
             if getattr(self.module, name) is self.own[name]:
                 setattr(self.module, name, usual)

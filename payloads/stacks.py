@@ -1,4 +1,4 @@
-"""Stacks that were there before coverage's C tracer, which ignores what it has not seen called."""
+"""Stacks that were there before coverage's C tracer, which ignores frames not seen called."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Stacks:
         self.lines: dict[FrameType, int] = {}  # where each running frame was at the start
 
     def keep_only(self, running: Iterable[FrameType]) -> None:
-        """Keep no other frames alive, nor what they refer to."""
+        """Forget all other frames, so that they are freed with all that they refer to."""
         for ended in set(self.lines).difference(running):
             self.lines.pop(ended, None)
 

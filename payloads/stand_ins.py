@@ -1,4 +1,4 @@
-"""What stands for names of modules that coverage imports, until they are used."""
+"""Stand-ins for modules, and for their members, that coverage imports; until they are used."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 
 class Later:
-    """An object that is found, or made, when it is first used: a module, or what is in one.
+    """An object that is found, or made, when it is first used: a module, or a member of one.
 
     It can be called, asked for attributes and given to `isinstance`: all that coverage does with
     the names that it imports.  `find` returns the object; `known` are attributes that need no look.
@@ -26,7 +26,7 @@ class Later:
         return getattr(self._find(), name)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call what it stands for."""
+        """Call the real object."""
         return self._find()(*arguments, **keywords)
 
     def __instancecheck__(self, instance: object) -> bool:
@@ -46,17 +46,17 @@ def imported(name: str) -> Any:
 
 
 def found(one: Later) -> Any:
-    """Return what it stands for."""
+    """Return the real object of a stand-in."""
     return one._find()
 
 
 def module(name: str) -> Later:
-    """Return what stands for a module."""
+    """Return a stand-in for a module."""
     return Later(partial(imported, name), KNOWN.get(name, ()))
 
 
 def member(module_name: str, name: str) -> Any:
-    """Return what stands for something in a module, or that itself where it is known."""
+    """Return a stand-in for a member of a module, or that itself where it is known."""
 
     def find() -> Any:
         return getattr(imported(module_name), name)
@@ -65,7 +65,7 @@ def member(module_name: str, name: str) -> Any:
 
 
 def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
-    """Do what a class statement does; with a base that is there later, when the class is used."""
+    """Make a class; one that has a stand-in for a base is made later, when it is used."""
     make = builtins.__build_class__
     if not any(isinstance(base, Later) for base in bases):
         return make(body, name, *bases, **keywords)
@@ -78,7 +78,7 @@ def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
 
 
 def pattern(*arguments: Any, **keywords: Any) -> Later:
-    """Return what stands for a regular expression that is compiled when a module is imported."""
+    """Return a stand-in for a regular expression, which is compiled when it is used."""
     compiled = imported("re").compile
     return Later(lru_cache(None)(partial(compiled, *arguments, **keywords)))
 
@@ -122,7 +122,7 @@ LIBRARY = os.path.dirname(os.__file__)
 
 @lru_cache(None)
 def paths_of(*scheme: str) -> Any:
-    """Return what `sysconfig.get_paths` does; coverage asks three times for each of 10 schemes."""
+    """Return `sysconfig.get_paths`; coverage asks three times for each of 10 schemes."""
     return imported("sysconfig").get_paths(*scheme)
 
 

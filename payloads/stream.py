@@ -1,4 +1,4 @@
-"""The stream: what a trace sends behind its reply, on the same connection, without ever waiting.
+"""The stream of a trace: sent behind its reply, on the same connection, without ever waiting.
 
 Each message is a line of JSON and then `blob` bytes, as replies are.  The client ends a stream by
 closing its sending half; if it has been killed, the kernel does that.
@@ -29,7 +29,7 @@ class Stream:
         door.streams.append(self)
 
     def events(self) -> int:
-        """Return for what the agent is to wake up: for an end, and for room to send something."""
+        """Return the events to wake the agent up for: an end, and room to send pending bytes."""
         return select.POLLIN | (select.POLLOUT if self.pending else 0)
 
     def is_asked_to_end(self) -> bool:
@@ -53,7 +53,7 @@ class Stream:
         self.flush()
 
     def flush(self) -> None:
-        """Send of what is pending as much as the client takes."""
+        """Send as many of the pending bytes as the client takes."""
         try:
             while self.pending:
                 sent = self.connection.checked().send(self.pending, NO_SIGNAL)

@@ -31,7 +31,7 @@ class Thread:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Forget what was, in a child that has no thread yet."""
+        """Reset the state, in a child that has no thread yet."""
         self.turn = self.new_lock()
         self.forking: set[int] = set()  # threads that are about to fork, or have just done so
         self.away = self.owed = False
@@ -87,7 +87,7 @@ class Thread:
             afterwards.after_fork(self.start_if_owed, forking, tool)
 
     def start_if_owed(self) -> None:
-        """Start it, unless this is a child, which has inherited what its parent was about to do."""
+        """Start it if a start is owed; a child owes none, even if its parent did when it forked."""
         owed, self.owed = self.owed, False
         if owed:
             try:

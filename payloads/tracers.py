@@ -1,4 +1,4 @@
-"""What is known of coverage's tracers beyond their interface (coverage/ctracer/tracer.c)."""
+"""Facts about coverage's tracers beyond their interface (coverage/ctracer/tracer.c)."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class FirstStays(dict[str, Any]):
 class Tracers(list[Any]):
     """Takes the place of a collector's list of tracers, and drops those of ended threads.
 
-    coverage keeps one for each thread there ever was.  A thread that runs refers to its tracer,
-    and so does each frame that was traced; what only this list refers to cannot be called again.
-    The lines are in sets that all tracers share.
+    coverage keeps one for each thread there ever was.  A thread that runs refers to its tracer, and
+    so does each frame that was traced; a tracer that only this list refers to cannot be called
+    again.  The lines are in sets that all tracers share.
     """
 
     limit = FEW
@@ -105,10 +105,10 @@ def empty(tracer: Any) -> None:
 
 
 def is_inert(function: Any) -> bool:
-    """Tell whether a trace function, or profiler, is none or what an earlier session has left.
+    """Tell whether a trace function, or profiler, is none or the remains of an earlier session.
 
-    A frame that was suspended at its end has one, which nothing but a look at all objects would
-    have found; or another tool has kept it and put it back.
+    A frame that was suspended at that session's end has one, as only a look at all objects would
+    have found it.  Or another tool has kept it and put it back.
     """
     if function is None:
         return True

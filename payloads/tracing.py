@@ -52,10 +52,10 @@ class Tracing:
         return self.hook is not None
 
     def begin(self, request: dict[str, Any]) -> Reply:
-        """Do what the verb `trace` asks for; on a fault everything is undone."""
+        """Begin a trace by the request of the verb `trace`; on a fault everything is undone."""
         if self.is_on:
             raise company.Refused("another covattach is tracing this process")
-        self.close()  # what lingers of the one before
+        self.close()  # remains of the one before
         self.calls = Calls(request, self.original)
         self.calls.threads.leave_out()
         self.hook = self.new_hook()
@@ -103,7 +103,7 @@ class Tracing:
         self.hook.resume()
 
     def tend(self) -> None:
-        """Look after a trace, if there is one; called often, does what is due."""
+        """Look after a trace, if there is one; called often, acts when something is due."""
         if self.stream is not None:
             self.door.is_earnest = True  # that the stream has room is no garbage
             self.go_on()
@@ -112,7 +112,7 @@ class Tracing:
             self.session.is_over = self.session.is_over or self.session.measurement is None
 
     def go_on(self) -> None:
-        """Send what there is, and see to the budget."""
+        """Send pending bytes, take a step at each tick, and end the trace or close it."""
         now = time.monotonic()
         self.stream.flush()
         if not self.is_on:
@@ -131,7 +131,7 @@ class Tracing:
             self.end()
 
     def step(self, now: float) -> None:
-        """Do what is to be done at each tick."""
+        """Take the events of one tick, keep to the budget, and send those that are asked for."""
         is_on = self.hook.is_on
         events = [] if self.stream.pending else self.calls.take(MOST)
         self.budget.account(events, self.watched())
@@ -164,7 +164,7 @@ class Tracing:
         return float(max(until - since, 0)) / 1e9
 
     def facts(self) -> dict[str, Any]:
-        """Return what a message says besides events; what was told once is not told again."""
+        """Return the fields of a message besides events; functions and threads are told once."""
         return {
             **self.calls.take_new(),
             **self.budget.facts(),

@@ -29,7 +29,7 @@ class UnknownGreenlet(Exception):
 
 
 def find_flag() -> tuple[int, int]:
-    """Return where the flag is, in bytes, in what a greenlet saves, and what it is when traced.
+    """Return the flag's offset in a greenlet's saved state, in bytes, and its value when traced.
 
     It lies two words behind the frame (greenlet's TGreenlet.hpp, PythonState), and is looked for
     in a greenlet of our own.  Raises UnknownGreenlet.

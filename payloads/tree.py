@@ -1,7 +1,7 @@
-"""The tree that a process belongs to, as that process sees it: where it is, and who one is in it.
+"""The tree that a process belongs to, as that process sees it: its folder, and its own role.
 
 A tree is known by the folder of its first session, `tree` in a request.  There the first process
-leaves what a new program needs to know to be measured like the others.
+leaves the facts by which a new program is measured like the others.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Tree:
 
     @property
     def role(self) -> str:
-        """What this process is in its tree, as far as it can be told: the same for its likes."""
+        """The role of this process in its tree, as far as it is known: the same for its likes."""
         known = of_a_library() or uwsgi.role() or of_a_server(self.was_forked)
         return known or program(self.was_forked)
 
@@ -104,7 +104,7 @@ def whole(path: str) -> str:
 
 
 def of_a_library() -> str:
-    """Return what a library that makes processes calls this one, without its number; or ""."""
+    """Return this process's name in the library that made it, without its number; or ""."""
     for library in LIBRARIES:
         process = getattr(sys.modules.get(library), "_current_process", None)
         kind = type(process)
@@ -117,7 +117,7 @@ def of_a_library() -> str:
 
 
 def of_a_server(was_forked: bool) -> str:
-    """Return what a worker of a server is called, or ""."""
+    """Return the name for a server's worker, such as "gunicorn worker"; or ""."""
     if was_forked and "gunicorn.arbiter" in sys.modules:
         kinds = [name for module, name in SERVERS.items() if module in sys.modules]
         return kinds[-1] if kinds else "gunicorn worker"

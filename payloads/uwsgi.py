@@ -1,12 +1,12 @@
 """The master of uWSGI: it forks its workers in C, and does not tell Python, unless it is asked to.
 
-Then whoever has the GIL at that moment has it in the worker for ever, and the thread of ours would
+Then the thread that has the GIL at that moment has it in the worker for ever.  And our thread would
 be in the worker's list of threads without being there: looking at its frames crashes.  uWSGI has a
-cure, the option --py-call-uwsgi-fork-hooks: its master takes the GIL to fork and calls the hooks of
-`os.register_at_fork` (plugins/python/python_plugin.c, uwsgi_python_pre_uwsgi_fork), so that
-everything is as with `os.fork`.  The option can be given late: what it sets is an `int`, looked at
-before every fork.  Where that is, the plugin's own table of its options tells (uwsgi.h, struct
-uwsgi_option), which is found in memory by the option's name.
+cure, the option --py-call-uwsgi-fork-hooks.  With it the master takes the GIL to fork and calls the
+hooks of `os.register_at_fork` (plugins/python/python_plugin.c, uwsgi_python_pre_uwsgi_fork), so
+that everything is as with `os.fork`.  The option can be given late: it sets an `int` that is looked
+at before every fork.  The address of that stands in the plugin's own table of its options (uwsgi.h,
+struct uwsgi_option), which is found in memory by the option's name.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def is_master() -> bool:
 
 
 def role() -> str:
-    """Return what this process is for uWSGI, or ""."""
+    """Return this process's role in uWSGI, or ""."""
     uwsgi: Any = sys.modules.get("uwsgi")
     try:
         return "uWSGI worker" if uwsgi.worker_id() else "uWSGI master"
@@ -93,7 +93,7 @@ def has_subinterpreters() -> bool:
 
 
 def find(memory: Descriptor) -> int:
-    """Return the address of what the option sets; raises LookupError, OSError."""
+    """Return the address of the option's variable; raises LookupError, OSError."""
     regions = mapped()
     for path in sorted({one[3] for one in regions}, key=lambda path: "uwsgi" not in path):
         own = [one for one in regions if one[3] == path]
@@ -119,7 +119,7 @@ def mapped() -> list[tuple[int, int, str, str]]:
 
 
 def named(memory: Descriptor, name: int, regions: list[tuple[int, int, str, str]]) -> int:
-    """Return what the entry of the table sets whose name is at this address; raises LookupError."""
+    """Return the variable's address from the table, by its name's address; raises LookupError."""
     wanted = struct.pack("=Q", name)
     for start, end, _, _ in regions:
         content = read(memory, start, end - start)
@@ -134,7 +134,7 @@ def named(memory: Descriptor, name: int, regions: list[tuple[int, int, str, str]
 
 
 def read(memory: Descriptor, start: int, size: int) -> bytes:
-    """Return what is there; nothing where nothing can be read."""
+    """Return the bytes there; none where they cannot be read."""
     try:
         return os.pread(memory.checked(), size, start)
     except (OSError, OverflowError, ValueError):

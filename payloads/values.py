@@ -1,4 +1,4 @@
-"""Values as text: what a function was called with, told shortly and without running any code.
+"""Values as text: arguments and results of calls, told shortly and without running any code.
 
 An application's `__repr__`, `__str__` or `__len__` may raise, block, or change something.  So only
 objects of exactly the builtin types are looked into; of any other only its type is named, and that

@@ -1,12 +1,12 @@
-"""Windows: named spans of time, and what ran in those that have ended.
+"""Windows: named spans of time, with the lines that ran in those that have ended.
 
-The sets that coverage fills belong to the window that goes on.  At its end they are copied out,
-put aside here in a compact form, and emptied; they are never replaced, because the C tracer keeps
-pointers to them.  A name that is used again continues its window: what it had is put together
-with what it gets.  So what is kept is bounded by what ran in each window, however many marks.
+The sets that coverage fills belong to the current window.  At its end they are copied out, put
+aside here in a compact form, and emptied; they are never replaced, because the C tracer keeps
+pointers to them.  A name that is used again continues its window: its old data and its new ones are
+put together.  So the memory is bounded by the lines that ran in each window, however many marks.
 
-Everything here is replaced rather than changed, in one store: a save at the end of the process,
-in another thread, finds the state before or the state after.
+Everything here is replaced rather than changed, in one store: a save at the end of the process, in
+another thread, finds the state before or the state after.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Windows:
         return set(zip(numbers[::2], numbers[1::2])) if self.pairs else set(numbers)
 
     def close(self, taken: dict[str, set[Any]]) -> None:
-        """Put aside what is `taken` out of coverage's sets, for the window that goes on."""
+        """Put aside the data `taken` out of coverage's sets, for the current window."""
         ended = dict(self.closed[self.name])
         for name, held in taken.items():
             if held and name in ended:
@@ -51,7 +51,7 @@ class Windows:
         self.closed = {**self.closed, self.name: ended}
 
     def begin(self, name: str) -> None:
-        """Go on under another name; what it had before, it keeps."""
+        """Go on under another name; a window of that name keeps its earlier data."""
         self.closed = {**self.closed, name: self.closed.get(name, {})}
         self.name = name
 
@@ -60,7 +60,7 @@ class Windows:
         self.closed = {UNNAMED: {}, self.name: {}}
 
     def held(self) -> dict[str, dict[str, set[Any]]]:
-        """Return what ran in the windows, up to the last end of each, as coverage holds it."""
+        """Return the data of the windows, up to the last end of each, in coverage's form."""
         return {
             window: {name: self.points(numbers) for name, numbers in files.items()}
             for window, files in self.closed.items()

@@ -16,7 +16,7 @@ Reply = tuple[dict[str, Any], list[bytes]]  # what is sent: a header, and a blob
 
 
 class BadRequest(Exception):
-    """What came over the socket is not a request."""
+    """The bytes that came over the socket are not a request."""
 
 
 def parse(line: bytes) -> dict[str, Any]:
@@ -35,7 +35,7 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 def send(connection: Any, reply: dict[str, Any], blob: list[bytes]) -> list[Any]:
-    """Send the reply; return what is not taken at once.  Raises OSError: the client has gone.
+    """Send the reply; return the parts not taken at once.  Raises OSError: the client has gone.
 
     The blob, which may be megabytes, is not copied for it.
     """
