@@ -1,1 +1,1 @@
-"""What is measured: `python -m bench` lists it, and measures all of it."""
+"""Benches: `python -m bench` lists them, and runs all of them."""

@@ -1,4 +1,4 @@
-"""Attach to running targets by every method: what comes of it, and for how long they stand still.
+"""Attach to running targets by every method: the outcomes, and how long the targets stand still.
 
 All is done in one run, interleaved: one attach by each method to a fresh target, then the next
 round.  Every attach has a deadline, after which the tool is killed.
@@ -48,7 +48,7 @@ SUBJECTS: tuple[tuple[str, str, Sequence[Method]], ...] = (
 
 @dataclass(frozen=True)
 class Attach:
-    """What came of one attach.
+    """The result of one attach.
 
     `outcome` is "ok", "no effect" (the file was not executed), or the harm.  `pause` and `delay`,
     until the file was executed, are in seconds; None where there is none.
@@ -62,7 +62,7 @@ class Attach:
 
 
 def attach(method: Method, to: Target) -> tuple[str, float, float | None]:
-    """Attach once; return what came of it, the target's longest pause, and the delay."""
+    """Attach once; return the outcome, the target's longest pause, and the delay."""
     done, script = to.folder / "done", to.folder / "payload.py"
     script.write_text(PAYLOAD.format(file=str(done)))
     to.forget()

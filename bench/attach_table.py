@@ -26,7 +26,7 @@ OUTCOMES = ("ok", "no effect", "hung", "died", "corrupted")
 
 
 class Attach(Protocol):
-    """What is counted: see `bench.attach.Attach`."""
+    """One attach that is counted: see `bench.attach.Attach`."""
 
     @property
     def subject(self) -> str:
@@ -50,7 +50,7 @@ class Attach(Protocol):
 
 
 def table(found: Sequence[Attach], rounds: int, load: float | None) -> str:
-    """Return the table and what is to be known of it, in Markdown; no `load` for several runs."""
+    """Return the table and notes on it, in Markdown; no `load` for several runs."""
     subjects = sorted({one.subject for one in found}, key=order)
     rows = []
     for subject in subjects:
@@ -65,7 +65,7 @@ def table(found: Sequence[Attach], rounds: int, load: float | None) -> str:
 
 
 def order(subject: str) -> tuple[bool, str]:
-    """Return what subjects are sorted by: those of one version only come last."""
+    """Return the key that subjects are sorted by: those of one version only come last."""
     return subject.endswith("3.14"), subject
 
 

@@ -22,7 +22,7 @@ def work(orders: int, answers: int) -> None:
 
 
 def main(count: int) -> None:
-    """Fork, and do what standard input says."""
+    """Fork, and obey the orders on standard input."""
     done, answers = os.pipe()
     children: dict[int, int] = {}
     for _ in range(count - 1):

@@ -1,9 +1,9 @@
-"""Dump an application of 900 files: what it costs the target, and how long it takes in all.
+"""Dump an application of 900 files: the cost to the target, and the time of a whole dump.
 
 In the target: the CPU time of the agent's thread for the first dump and for those that follow,
-which is the most for which it can have had the GIL; how much of that went into the snapshot, with
-the GIL, where the rest is mostly the kernel's sending, without it; and the longest time for which
-a thread that always wants it could not run, beside the same without a dump.  In all: `covattach
+which is the most for which it can have had the GIL.  How much of that went into the snapshot, with
+the GIL; the rest is mostly the kernel's sending, without it.  And the longest time for which a
+thread that always wants the GIL could not run, beside the same without a dump.  In all: `covattach
 dump`, beside `coverage html` on the data file that it has written.
 """
 
@@ -81,16 +81,16 @@ def target(minor: str) -> Iterator[Target]:
 
 
 class Costs:
-    """What dumps have cost the target, in ms, one item for each."""
+    """The costs of dumps to the target, in ms, one item for each."""
 
     def __init__(self) -> None:
         self.cpu: list[float] = []
-        self.snapshot: list[float] = []  # what of that went into the snapshot
+        self.snapshot: list[float] = []  # the snapshot's part of `cpu`
         self.stall: list[float] = []
         self.control: list[float] = []  # the stall without a dump
 
     def dump(self, on: Target, found: session.Session, thread: int) -> int:
-        """Dump, and note what it costs; return how many lines or arcs are in the data."""
+        """Dump, and note its costs; return how many lines or arcs are in the data."""
         on.stall()
         time.sleep(A_LOOK)
         self.control.append(on.stall())
@@ -104,7 +104,7 @@ class Costs:
 
 
 class Inside:
-    """What dumps cost targets on one interpreter, for lines or for branches."""
+    """The costs of dumps to targets on one interpreter, for lines or for branches."""
 
     def __init__(self, minor: str, branch: bool) -> None:
         self.minor, self.branch = minor, branch

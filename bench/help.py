@@ -1,4 +1,4 @@
-"""Time `covattach --help` beside a bare click program: what a user waits for at every command."""
+"""Time `covattach --help` beside a bare click program: the least wait at every command."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Judge what reports say of imports: 3,000 top levels from PyPI, beside stock coverage."""
+"""Judge the claims of reports on imports: 3,000 top levels from PyPI, beside stock coverage."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def installed(on: places.Interpreter) -> Path:
 def compared(
     on: places.Interpreter, folder: Path, package: str, options: Sequence[str], most: int
 ) -> blue.Comparison:
-    """Return what is claimed of at most so many modules of a package; of one that hangs nothing."""
+    """Compare the claims on up to `most` modules of a package; none where that hangs or fails."""
     inside = package.replace(".", "/")
     words = [f"--include={folder}/{inside}/*,{folder}/{inside}.py", f"--walk={most}", package]
     found = blue.Comparison()
@@ -56,7 +56,7 @@ def compared(
 
 
 def judge(on: places.Interpreter, packages: Sequence[str], most: int) -> int:
-    """Print what came of all packages, with and without -O; return how many claims are false."""
+    """Print the results for all packages, with and without -O; return how many claims are false."""
     folder = installed(on)
     total = {"": blue.Comparison(), "-O": blue.Comparison()}
     runs = [(package, options) for package in packages for options in total]

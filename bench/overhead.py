@@ -1,9 +1,9 @@
 """Run benchmarks while covattach, coverage or SlipCover measures them: how much slower is that.
 
 Each variant is a process of its own, in a loop; one runs at a time, in turn, a sample each.  Those
-that covattach measures are sampled before `start`, in between, and after `stop`, and two that
-nobody measures are sampled beside them all the time.  What is compared is the CPU time of samples
-of the same turn: a busy machine is up to twice as slow for seconds on end, for all of them alike.
+that covattach measures are sampled before `start`, in between, and after `stop`.  Two that nobody
+measures are sampled beside them all the time.  Samples of the same turn are compared by CPU time: a
+busy machine is up to twice as slow for seconds on end, for all of them alike.
 """
 
 from __future__ import annotations
@@ -144,7 +144,7 @@ def quotients(samples: Samples, variant: Variant, phase: str) -> list[float]:
 
 
 def arguments(words: list[str]) -> argparse.Namespace:
-    """Return what the command line asks for."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(prog="python -m bench overhead", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a minute or two, and write nothing")
     parser.add_argument("--rounds", type=int, default=9, help=f"of {TURNS} samples of each")

@@ -34,7 +34,7 @@ class Result:
 
     @property
     def outcome(self) -> str:
-        """Why there is no figure, if there is none: a figure of what did nothing is none."""
+        """Why there is no figure, or "": a variant that has measured nothing has none."""
         if self.fault:
             return "failed"
         return NOTHING if self.variant.measures and not self.lines else ""

@@ -1,4 +1,4 @@
-"""What a bench needs and the project does not ship: interpreters, and pandas for one of them."""
+"""Things that a bench needs and the project does not ship: interpreters, and packages for them."""
 
 from __future__ import annotations
 

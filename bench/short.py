@@ -1,4 +1,4 @@
-"""A program of three processes that ends in a moment: what `bench/run.py` starts."""
+"""A program of three processes that ends in a moment, for `bench/run.py` to start."""
 
 import os
 import sys

@@ -24,18 +24,18 @@ UNDOING = 40.0  # seconds for a command that is interrupted: it takes back what 
 
 
 class Failed(Exception):
-    """It, or who measures it, did not do what it was told, or not in time."""
+    """The subject, or the tool that measures it, did not do as told, or not in time."""
 
 
 class Subject:
     """A target of one variant, which runs its benchmark when it is told to.
 
-    `fault` says what is wrong with it, if anything is; `lines` how many lines are in the data
-    that came of measuring it; `core` which of coverage's cores covattach took.
+    `fault` names its fault, if there is one.  `lines` is how many lines are in the data from
+    measuring it, and `core` is the one of coverage's cores that covattach took.
     """
 
     def __init__(self, variant: Variant, benchmark: str, on: Interpreter, folder: Path) -> None:
-        """Note what to run; `folder` is for its files."""
+        """Note the variant and benchmark to run; `folder` is for its files."""
         self.variant, self.benchmark, self.on, self.folder = variant, benchmark, on, folder
         self.source = source(benchmark, on)
         name = f"{variant.name} {variant.what}"
@@ -47,7 +47,7 @@ class Subject:
         self.heard = b""
 
     def start(self) -> None:
-        """Start it; raises Failed where what it needs cannot be had."""
+        """Start it; raises Failed where a package that it needs cannot be had."""
         sites = [self.on.site]
         words = [word.format(self.data) for word in self.variant.words]
         if words:
@@ -105,7 +105,7 @@ class Subject:
         return line
 
     def said(self) -> str:
-        """Return the end of what it wrote to its standard error."""
+        """Return the end of its standard error."""
         return self.log.read_text(errors="replace")[-1000:].strip()
 
     def attach(self) -> None:
@@ -115,7 +115,7 @@ class Subject:
         self.session, self.core = Path(facts["socket"]).parent, facts["core"]
 
     def detach(self) -> None:
-        """Have covattach leave it, and look what was measured."""
+        """Have covattach leave it, and note how many lines were measured."""
         # 1: no report could be made, of no lines for example.
         self.covattach("stop", "--no-html", f"--data-file={self.data}", well=(0, 1))
         self.session = None
@@ -134,7 +134,7 @@ class Subject:
         self.lines = lines_in(self.data)
 
     def covattach(self, *words: str, well: tuple[int, ...] = (0,)) -> str:
-        """Run a command of covattach on it; return what it printed."""
+        """Run a command of covattach on it; return the output.  Raises Failed."""
         assert self.popen
         popen = subprocess.Popen(
             [sys.executable, "-m", "covattach", *words, str(self.popen.pid)],
@@ -162,7 +162,7 @@ class Subject:
         return out
 
     def end(self) -> None:
-        """Kill it, whatever it is at, and remove what a session that goes on has left."""
+        """Kill it at any point, and remove the folder of a session that goes on."""
         if self.popen:
             self.popen.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):

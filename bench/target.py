@@ -23,7 +23,7 @@ AFTERWARDS = 0.2  # seconds that are watched after an attach, too
 
 
 class Target:
-    """A metered target; `folder` is for whatever belongs to it."""
+    """A metered target; `folder` is for its files."""
 
     def __init__(self, interpreter: Interpreter, state: str, folder: Path) -> None:
         """Start it, and return when it moves."""
@@ -40,7 +40,7 @@ class Target:
             self.times = memoryview(mmap.mmap(file.fileno(), 16)).cast("d")
         if not self.moves(START_UP):
             raise RuntimeError(f"the target {state} does not run on {interpreter.python}")
-        time.sleep(0.1)  # past what only its beginning does
+        time.sleep(0.1)  # past the work of its beginning
 
     @property
     def pid(self) -> int:
@@ -66,7 +66,7 @@ class Target:
         return True
 
     def harm(self) -> str | None:
-        """Return what came of it: "corrupted", "died", "hung", or None if it is well."""
+        """Return its state after an attach: "corrupted", "died", "hung", or None if it is well."""
         time.sleep(AFTERWARDS)
         moves = self.moves()
         if self.popen.poll() is not None:

@@ -1,8 +1,8 @@
 """Runs in the target: a main loop with a little work in each round, which notes how it gets on.
 
-The argument is a file of numbers, shared with whoever looks on: the longest time between two
-rounds, and how many rounds there were in each hundredth of a second of `time.monotonic`, from the
-beginning on, which comes first.
+The argument is a file of numbers, shared with its observer.  First is the time at which it began,
+then the longest time between two rounds.  Then come the numbers of rounds in each hundredth of a
+second of `time.monotonic`, from the beginning on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Item:
         self.number = number
 
     def next(self) -> int:
-        """Do what methods do."""
+        """Take one step, in a method."""
         self.number = self.number * 3 % 1009
         return self.number
 

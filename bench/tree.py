@@ -1,9 +1,9 @@
-"""Attach to a tree of many processes, and dump it: what that takes, beside the CPU time it needs.
+"""Attach to a tree of many processes, and dump it: the time, beside the CPU time it needs.
 
-The CPU time of an attach is that of covattach and all of its gdbs, and of all targets meanwhile;
-divided by the number of processors it is the least that the whole can take, if nobody else needs
-them; so what others take is shown, and left out of account.  A dump of the tree stands beside one
-of a single process that has executed the same.
+The CPU time of an attach is that of covattach and all of its gdbs, and of all targets meanwhile.
+Divided by the number of processors, it is the least that the whole can take if nobody else needs
+them.  So the CPU time of others is shown, and left out of account.  A dump of the tree stands
+beside one of a single process that has executed the same.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Crowd:
         self.pids = self.ask("pids")
 
     def line(self) -> str:
-        """Return what it says next."""
+        """Return the next line of its output."""
         assert self.popen.stdout
         return self.popen.stdout.readline()
 
@@ -98,7 +98,7 @@ def crowd(minor: str, count: int) -> Iterator[Crowd]:
 
 
 def attach(on: Crowd) -> list[str]:
-    """Attach to all; return the cells that tell what it took."""
+    """Attach to all; return the cells with time and CPU time."""
     before = busy()
     took, cpu = on.covattach("start", str(on.pids[0]), "--tree")
     others = busy() - before - cpu

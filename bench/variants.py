@@ -1,4 +1,4 @@
-"""What `bench/overhead.py` compares: who measures, and which benchmarks they measure."""
+"""The variants that `bench/overhead.py` compares, and the benchmarks that they run."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Variant:
 
     @property
     def what(self) -> str:
-        """What is measured: "lines", "branches" or "-"."""
+        """The kind of points that are measured: "lines", "branches" or "-"."""
         return ("branches" if self.branch else "lines") if self.measures else "-"
 
 

@@ -31,7 +31,7 @@ class Thread:
         self.begin_anew()
 
     def begin_anew(self) -> None:
-        """Reset the state, in a child that has no thread yet."""
+        """Reset the state, for a process that has no thread yet."""
         self.turn = self.new_lock()
         self.forking: set[int] = set()  # threads that are about to fork, or have just done so
         self.away = self.owed = False

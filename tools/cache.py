@@ -13,7 +13,7 @@ from pathlib import Path
 
 
 class ProvisionError(Exception):
-    """Something could not be had: one sentence that says so, and one that says what to do."""
+    """Something could not be had: one sentence for the problem, and one for the remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem} {remedy}")
@@ -71,7 +71,7 @@ def run(
 
 
 def pip(command: str, *words: str | Path) -> None:
-    """Run a command of the pip of the project's virtual environment, for what is named alone."""
+    """Run a pip command of the project's virtual environment, for the named packages alone."""
     python = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "python"
     program = [python if python.exists() else sys.executable, "-m", "pip"]
     try:

@@ -97,7 +97,7 @@ def unpack(archives: list[Path], root: Path) -> None:
 
 
 def complete(root: Path) -> None:
-    """Add what chroot needs and what Debian's base packages would have laid."""
+    """Add the files and folders that chroot needs and that Debian's base packages would lay."""
     for name in ("bin", "sbin", "lib", "lib64"):
         if (root / "usr" / name).is_dir() and not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")

@@ -84,7 +84,7 @@ class Suite:
         self.state = cache / "apt" / name
 
     def pins(self) -> Pins:
-        """Return what the lock says for this architecture."""
+        """Return the lock's pins for this architecture."""
         everything = json.loads(LOCK.read_text()) if LOCK.exists() else {}
         pins: Pins = everything.get(self.name, {}).get(architecture(), {})
         return pins
@@ -150,7 +150,7 @@ class Suite:
         return True
 
     def digests(self) -> dict[str, Path]:
-        """Return what was downloaded by its checksum."""
+        """Return the downloaded archives by their checksums."""
         return {sha256(path): path for path in self.downloads.glob("*.deb")}
 
     def apt(self, *words: str, cwd: Path | None = None) -> str:
@@ -160,7 +160,7 @@ class Suite:
 
 
 def pin(suites: list[Suite]) -> None:
-    """Write the lock anew from what the suites have today; other architectures' pins stay."""
+    """Write the lock anew from the suites' packages of today; other architectures' pins stay."""
     everything = json.loads(LOCK.read_text()) if LOCK.exists() else {}
     form = "--showformat=${Package} ${Version}"
     for suite in suites:

@@ -1,4 +1,4 @@
-"""What runs in the guest of yama_guest.py: attaches with each value of `ptrace_scope`.
+"""The program in the guest of yama_guest.py: attaches with each value of `ptrace_scope`.
 
     inside_guest.py CHECKOUT SITE
 
@@ -30,7 +30,7 @@ def lay_out(checkout: Path) -> None:
 
 
 def covattach(uid: int, site: str, *words: str) -> tuple[int, str]:
-    """Run a command as a user; return the exit code and what was said."""
+    """Run a command as a user; return the exit code and the standard error."""
     path = f"{HERE / 'site'}:{site}"
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "XDG_CACHE_HOME": f"{HERE}/{uid}"}
     how: dict[str, Any] = {"user": uid, "group": uid, "extra_groups": [], "env": environment}

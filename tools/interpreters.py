@@ -1,6 +1,6 @@
 """Provide and list the interpreters that the tests attach to: CPython 3.9 to 3.15.
 
-`get` obtains what is missing, `list` prints what there is, `lock` pins Debian's packages of today.
+`get` obtains missing ones, `list` prints those there are, `lock` pins Debian's packages of today.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Interpreter:
 
 
 def numbers(version: str) -> list[int]:
-    """Return what versions are sorted by."""
+    """Return a version's numbers, by which versions are sorted."""
     return [int(part) for part in version.split(".")]
 
 
@@ -154,7 +154,7 @@ def gather() -> list[Interpreter]:
 
 
 def fill_site(minor: str, python: str) -> None:
-    """Install what the targets of one minor may import, whatever Python pip itself runs on."""
+    """Install the packages of one minor's targets, independent of the Python that pip runs on."""
     folder = cache.folder() / "site" / minor
     site = WANTED["site"]
     packages = [*site["common"], *site[minor]]
@@ -192,7 +192,7 @@ def get(*, partial: bool) -> int:
 
 
 def show(*, as_json: bool) -> int:
-    """Print what the last `get` found and what is still there."""
+    """Print the interpreters that the last `get` found and that are still there."""
     listing = cache.folder() / "interpreters.json"
     if not listing.exists():
         raise ProvisionError("No interpreter has been provided yet.", "Run `make interpreters`.")

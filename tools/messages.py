@@ -1,4 +1,4 @@
-"""Find every error message in the code: what `make docs` writes to docs/messages.md.
+"""Find every error message in the code, for docs/messages.md, which `make docs` writes.
 
 Each error of covattach is made by a call such as `NotNow("what happened", "what to do")`.  Here
 the calls are found in the syntax tree, so that a message cannot be missing from the page.
@@ -40,7 +40,7 @@ DEPENDS = "It depends on what is written: the message says it."
 
 @dataclass(frozen=True, order=True)
 class Message:
-    """One error: its exit code, what it says, and the remedy."""
+    """One error: its exit code, its message, and the remedy."""
 
     code: int
     text: str
@@ -85,7 +85,7 @@ class Module:
                 yield self.message(bases[0], call)
 
     def message(self, kind: str, call: ast.Call) -> Message:
-        """Return what a call that makes an error says; raises Unreadable."""
+        """Return the message that a call makes an error with; raises Unreadable."""
         if len(call.args) < 2:
             raise Unreadable(f"{self.path}, line {call.lineno}: {kind} without a remedy")
         text, remedy = (self.text(argument) for argument in call.args[:2])
@@ -107,7 +107,7 @@ class Module:
         raise Unreadable(f"{self.path}, line {node.lineno}: {ast.unparse(node)}")
 
     def called(self, node: ast.Call) -> str:
-        """Return what `"…".format(…)`, or a function of the file that only returns, stands for."""
+        """Return the text of `"…".format(…)`, or of a function of the file that only returns."""
         if isinstance(node.func, ast.Attribute) and node.func.attr == "format":
             return self.text(node.func.value).replace("{}.{}", "X.Y")
         if isinstance(node.func, ast.Name) and node.func.id in self.returns:
@@ -115,7 +115,7 @@ class Module:
         raise Unreadable(f"{self.path}, line {node.lineno}: {ast.unparse(node)}")
 
     def value(self, node: ast.expr) -> str:
-        """Return what stands for a part that varies: the list itself, or a word in capitals."""
+        """Return the text for a part that varies: the list itself, or a word in capitals."""
         if isinstance(node, ast.Call) and node.args:
             name = ast.unparse(node.args[0])
             if name in self.constants:

@@ -40,7 +40,7 @@ CHROMIUM = [
 
 
 def typed(command: str, folder: Path) -> str:
-    """Run a command of covattach in a terminal; return the prompt line and what it printed."""
+    """Run a command of covattach in a terminal; return the prompt line and the output."""
     words = [sys.executable, "-m", "covattach", *command.split()[1:]]
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
@@ -55,14 +55,14 @@ def typed(command: str, folder: Path) -> str:
         sys.exit(printed.decode())
     # The folder is a temporary one; people have their programs at home.
     text = printed.decode().replace(str(folder), "~/shop").replace("\r\n", "\n")
-    # What was erased again, the line itself or the one above, is the progress.
+    # Text that was erased again, on the line itself or the one above, is the progress.
     text = re.sub(r"\x1b\[\?25[lh]", "", text)
     text = re.sub(r"[^\n]*(\n\r?\x1b\[1A)?\r?\x1b\[2K", "", text)
     return f"\x1b[1;32m$\x1b[0m \x1b[1m{command}\x1b[0m\n{text}\n"
 
 
 def session(folder: Path) -> str:
-    """Attach to the sample server, use it, dump, stop; return what the terminal showed."""
+    """Attach to the sample server, use it, dump, stop; return the text of the terminal."""
     shutil.copy(sample.__file__, folder / "shop.py")
     server = subprocess.Popen(
         [sys.executable, "shop.py"], cwd=folder, stdout=subprocess.PIPE, text=True
@@ -92,7 +92,7 @@ def draw(shown: str, path: Path, columns: int = COLUMNS) -> None:
 
 
 def photograph(page: Path, path: Path) -> None:
-    """Have Chromium show a page, and keep what is seen."""
+    """Have Chromium show a page, and keep a picture of it."""
     with tempfile.TemporaryDirectory() as profile:
         words = [*CHROMIUM, f"--user-data-dir={profile}", f"--window-size={SIZE}"]
         words += [f"--screenshot={path}", page.as_uri()]

@@ -1,6 +1,6 @@
 """Write the pages of docs/ that are made from the code: commands.md and messages.md.
 
-`--check` writes nothing, and fails if a page is not what would be written.
+`--check` writes nothing, and fails if a page is out of date.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def section(name: str, command: click.Command) -> Iterator[str]:
 
 
 def described(command: click.Command) -> str:
-    """Return what the command does, as its help says."""
+    """Return a command's description, from its help."""
     return inspect.cleandoc(command.help or "").replace(".  ", ". ")
 
 

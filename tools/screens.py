@@ -1,7 +1,7 @@
-"""Make docs/screens.md and docs/screens/: what the commands show, as a terminal shows it.
+"""Make docs/screens.md and docs/screens/: the screens of commands, as a terminal shows them.
 
 Each screen is captured from a real terminal (tmux), 80 and 160 columns wide, beside the sample
-server of `covattach demo`. It happens in namespaces of its own (unshare(1), as root), so that no
+server of `covattach demo`.  It happens in namespaces of its own (unshare(1), as root), so that no
 other process or session of this machine is seen.
 """
 
@@ -129,7 +129,7 @@ def capture(folder: Path, columns: int) -> dict[str, str]:
 
 
 def anywhere(text: str, folder: Path, port: str) -> str:
-    """Return a screen without what is this machine's alone."""
+    """Return a screen without the paths, the port and the release of this machine."""
     for mine, usual in (
         (str(folder), "~/shop"),
         (f":{port}", f":{PORT}"),
@@ -182,7 +182,7 @@ def of_tree(terminal: Terminal) -> dict[str, str]:
 
 
 def covattach(*words: object) -> None:
-    """Run a command of which nothing is to be seen."""
+    """Run a command whose output is not to be seen."""
     command = [sys.executable, "-m", "covattach", *map(str, words)]
     subprocess.run(command, check=True, capture_output=True)
 

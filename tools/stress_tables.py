@@ -76,7 +76,7 @@ def python(entry: Entry) -> str:
 
 
 def order(name: str) -> tuple[int, str]:
-    """Return by what Pythons are ordered."""
+    """Return the key that Pythons are ordered by."""
     version, _, build = name.partition("-")
     return int(version.partition(".")[2]), build
 
@@ -99,7 +99,7 @@ def summary(entries: list[Entry], kind: str) -> str:
 
 
 def main() -> None:
-    """Write the page, without what the ledger has of states that are not there any more."""
+    """Write the page, without the ledger's entries for states that are not there any more."""
     entries = Ledger(ROOT / LEDGER).entries()
     text = PAGE.read_text(encoding="utf-8")
     for kind in ("hazard", "fault"):

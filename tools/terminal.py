@@ -1,4 +1,4 @@
-"""A terminal (tmux) of a given size, in which commands run, and which tells what it shows."""
+"""A terminal (tmux) of a given size, in which commands run, and which returns its screen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class Terminal:
         self.count = 0
 
     def typed(self, *commands: str, during: Callable[[], None] | None = None) -> str:
-        """Return each prompt line and what the command showed, with its colours.
+        """Return each prompt line and the output of the command, with its colours.
 
         `during` is called as soon as something is shown below the prompt.
         """
@@ -46,6 +46,6 @@ class Terminal:
 
 
 def shown(tmux: list[str], *options: str) -> str:
-    """Return what a terminal shows."""
+    """Return the text that a terminal shows."""
     words = [*tmux, "capture-pane", "-p", *options]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout

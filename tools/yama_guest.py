@@ -63,7 +63,7 @@ def kernel(folder: Path) -> Path:
 
 
 def initial_root(folder: Path, unpacked: Path) -> Path:
-    """Make what the guest starts from, and return the archive."""
+    """Make the root that the guest starts from, and return its archive."""
     root = folder / "root"
     for name in ("bin", "proc", "host"):
         (root / name).mkdir(parents=True)
@@ -92,7 +92,7 @@ def initial_root(folder: Path, unpacked: Path) -> Path:
 
 
 def main() -> int:
-    """Run the guest and print what it says, from its first word on."""
+    """Run the guest and print its output, from the kernel's first line on."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         unpacked = kernel(folder)
