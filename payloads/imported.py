@@ -23,6 +23,7 @@ SPEC = type(sys.__spec__)
 DRAWN = (27, 46, 47)
 PARENT, START_TIME = 3, 21
 namespace_of = vars(ModuleType)["__dict__"].__get__
+attributes_of = vars(type)["__dict__"].__get__  # of a class, whatever its metaclass makes of it
 
 
 def describe() -> dict[str, Any]:
@@ -101,7 +102,8 @@ def bound(names: dict[str, Any], file: str, submodules: set[tuple[int, str]]) ->
 
     They are in the order in which they were first bound, with blanks between them; those of
     submodules, which importing one of these binds, have a point before them.  And the first lines
-    of the functions of `file` that are there and were made here: not by a copy of the module.
+    of the functions and methods of `file` that are there and were made here: not by a copy of the
+    module.
     """
     found = list(names)
     if "__path__" in names:
@@ -121,8 +123,16 @@ def bound(names: dict[str, Any], file: str, submodules: set[tuple[int, str]]) ->
 
 
 def codes_of(names: dict[str, Any]) -> list[Any]:
-    """Return the code of the functions in a namespace whose global names are that namespace."""
-    functions = [one for one in list(names.values()) if type(one) is FunctionType]
+    """Return the code of the functions, and of methods, whose global names are a namespace's."""
+    module = names.get("__name__")
+    held = list(names.values())
+    for one in held.copy() if type(module) is str else ():
+        if issubclass(type(one), type):
+            attributes = attributes_of(one)
+            own = attributes.get("__module__")
+            if type(own) is str and own == module:
+                held += attributes.values()
+    functions = [one for one in held if type(one) is FunctionType]
     return [one.__code__ for one in functions if one.__globals__ is names]
 
 

@@ -27,6 +27,11 @@ PATIENCE = 30.0  # seconds for anything to happen: more than a loaded machine ne
 Found = TypeVar("Found")
 
 
+def ticks() -> float:
+    """Return the time since the boot in ticks, in which the kernel tells when a process began."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
+
+
 def wait_for(condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
     """Return the result of `condition` as soon as it is true; fail at the deadline."""
     deadline = time.monotonic() + seconds

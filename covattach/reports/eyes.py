@@ -35,6 +35,9 @@ class Files(Protocol):
     def stat(self, name: str) -> os.stat_result:
         """Return the result of `os.stat`."""
 
+    def lstat(self, name: str) -> os.stat_result:
+        """Return the result of `os.lstat`, which is of a link itself."""
+
     def read(self, name: str, most: int) -> bytes:
         """Return the first `most` bytes."""
 
@@ -61,6 +64,10 @@ class Own:
     def stat(self, name: str) -> os.stat_result:
         """Return the result of `os.stat`."""
         return os.stat(name)
+
+    def lstat(self, name: str) -> os.stat_result:
+        """Return the result of `os.lstat`, which is of a link itself."""
+        return os.lstat(name)
 
     def read(self, name: str, most: int) -> bytes:
         """Return the first `most` bytes."""

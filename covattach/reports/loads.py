@@ -62,23 +62,27 @@ class Loads:
     prefix: str = ""
 
     @functools.cached_property
-    def resolved(self) -> dict[str, set[Load]]:
-        """The same with the names that coverage gives them, which lead through no link."""
-        found: dict[str, set[Load]] = {}
+    def given(self) -> dict[str, list[str]]:
+        """The names as the target has them, by those of coverage's, which lead through no link."""
+        found: dict[str, list[str]] = {}
         folders: dict[tuple[str, Files], str] = {}
-        for name, loads in self.files.items():
+        for name in self.files:
             folder, _, base = name.rpartition("/")
             files = eyes().of(name)
             if (folder, files) not in folders:
                 folders[folder, files] = files.realpath(folder or "/")
             full = os.path.join(folders[folder, files], base)
             known = files.realpath(full) if files.is_link(full) else full
-            found.setdefault(known, set()).update(loads)
+            found.setdefault(known, []).append(name)
         return found
+
+    def names_of(self, name: str) -> list[str]:
+        """Return the names that the target has for a file, as far as it has loaded it."""
+        return self.given.get(eyes().realpath(name), [])
 
     def of(self, name: str) -> frozenset[Load]:
         """Return the modules made from a file; relative names start from our current directory."""
-        return frozenset(self.resolved.get(eyes().realpath(name), ()))
+        return frozenset(load for given in self.names_of(name) for load in self.files[given])
 
 
 def check(header: Any) -> Loads:

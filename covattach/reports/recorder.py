@@ -22,7 +22,7 @@ from covattach.facts import printable
 from covattach.reports import costs, formats, lines
 from covattach.reports.loads import Loads
 from covattach.reports.sources import examine, listed
-from covattach.reports.texts import PERHAPS, Text, fits
+from covattach.reports.texts import LIKELY, PERHAPS, Text, fits
 
 if TYPE_CHECKING:
     from coverage.plugin import FileReporter
@@ -137,10 +137,11 @@ class Recorder(Coverage):
     def is_another(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
         """Tell whether a source of which times do not tell cannot be that which was loaded."""
         text = self.texts.get(name)
-        if text is None or text.state != PERHAPS:
+        if text is None or text.state not in (LIKELY, PERHAPS):
             return False
         ran = set(self.get_data().lines(name) or ())
-        return not fits(tree, file_reporter.source(), self.loads.of(name), ran)
+        is_it = fits(tree, file_reporter.source(), self.loads.of(name), ran)
+        return not is_it if text.state == PERHAPS else is_it is False
 
     def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
         """Note why a file is missing in the reports."""

@@ -75,6 +75,10 @@ class Shared:
             raise faults[0]
         return list(folders), list(files)
 
+    def lstat(self, name: str) -> os.stat_result:
+        """Return the result of `os.lstat`, which is of a link itself."""
+        return (self.of(name) if name in self.named else self.first).lstat(name)
+
     def is_link(self, name: str) -> bool:
         """Tell whether it is a link; False if it does not exist."""
         return (self.of(name) if name in self.named else self.first).is_link(name)
@@ -100,6 +104,10 @@ class Nothing:
         """Do nothing: all names have the same access."""
 
     def stat(self, name: str) -> os.stat_result:
+        """Raise OSError."""
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
+
+    def lstat(self, name: str) -> os.stat_result:
         """Raise OSError."""
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 

@@ -1,33 +1,41 @@
 """The texts that a target has loaded: whether a source is still as it was then.
 
     look(snapshots, since, names) -> {name in reports: Text}      when the data file is written
-    fits(tree, source, loads, ran) -> bool                        where that leaves it open
+    fits(tree, source, loads, ran) -> bool | None                 where that leaves it open
 
-A source that is older than the process is as it was.  A newer one may have been written before it
-was imported.  Then it is the one that Python has compiled: the header of a .pyc identifies its
-text.  Without a .pyc, it must fit the module's functions and names, and the lines that ran.
+A source that is older than the process is as it was, unless a folder or a link on the way to it
+was exchanged.  A newer one may have been written before it was imported.  Then it is the one that
+Python has compiled: the header of a .pyc identifies its text.  Without a .pyc, it must fit the
+module's functions and names, and the lines that ran.
 """
 
 from __future__ import annotations
 
 import _imp
 import ast
+import contextlib
 import hashlib
+import io
 import os
 import stat
 import struct
+import tokenize
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from covattach.reports.blocks import Definition, first_line
+from covattach.reports.exchanges import MAYBE, NOT, SURELY, Exchanges
 from covattach.reports.eyes import LARGEST, eyes
 from covattach.reports.loads import Load, Loads, is_utf8, merged
 from covattach.reports.scope import Scope
 from covattach.reports.snapshot import Snapshot
 
-SAME, PERHAPS, CHANGED = "same", "perhaps", "changed"
+# LIKELY unless the module contradicts it, PERHAPS if the module proves it.
+SAME, LIKELY, PERHAPS, CHANGED = "same", "likely", "perhaps", "changed"
 Pythons = set[tuple[tuple[int, int] | None, int | None]]  # versions, and how many -O
 CHECKED = 1  # a flag of a .pyc: it has a hash of its source instead of a time (PEP 552)
+AFTER = {NOT: SAME, MAYBE: LIKELY, SURELY: PERHAPS}  # an exchange of a folder or link on the way
+NO_CODE = {tokenize.COMMENT, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENDMARKER}
 SIMPLE = ast.Assign | ast.AugAssign | ast.Import | ast.ImportFrom | Definition
 
 
@@ -54,8 +62,9 @@ def look(
     loads = merged(told, ran)
     pythons = {next(iter(held))[3:5] for one in told for held in [*one.files.values()][:1]}
     found: dict[str, Text] = {}
+    looks: dict[float, Exchanges] = {}
     for name in sorted(ran):
-        text = looked_at(name, since, loads, pythons, names(name) != name)
+        text = looked_at(name, since, loads, pythons, names(name) != name, looks)
         if text is not None:
             known = found.setdefault(names(name), text)
             found[names(name)] = together(known, text)
@@ -67,14 +76,22 @@ def together(one: Text, other: Text) -> Text:
     if one.digest != other.digest and one.digest and other.digest:
         return Text(CHANGED, "")  # two releases: their lines are not the same
     states = {one.state, other.state}
-    state = next(state for state in (CHANGED, PERHAPS, SAME) if state in states)
+    state = next(state for state in (CHANGED, PERHAPS, LIKELY, SAME) if state in states)
     return Text(state, one.digest or other.digest)
 
 
 def looked_at(
-    name: str, since: float | None, loads: Loads, pythons: Pythons, is_mapped: bool
+    name: str,
+    since: float | None,
+    loads: Loads,
+    pythons: Pythons,
+    is_mapped: bool,
+    looks: dict[float, Exchanges],
 ) -> Text | None:
-    """Return the text of one source; None if it does not exist, or is not a plain file."""
+    """Return the text of one source; None if it does not exist, or is not a plain file.
+
+    `looks` are those at exchanged folders that there were, by the times since when.
+    """
     try:
         files = eyes().of(name)
         facts = files.stat(name)
@@ -84,6 +101,10 @@ def looked_at(
     except (OSError, ValueError):
         return Text(PERHAPS, "") if is_mapped else None
     state = state_of(name, facts, content, since, loads, pythons)
+    oldest = loads.since if loads.of(name) else since
+    if oldest is not None and state == SAME:
+        look = looks.setdefault(oldest, Exchanges(oldest))
+        state = AFTER[max(map(look.of, [name, *loads.names_of(name)]))]
     return Text(state, digest_of(content))
 
 
@@ -161,23 +182,40 @@ def from_note(note: dict[str, Any]) -> dict[str, Text]:
     }
 
 
-def fits(tree: ast.Module, source: str, loads: Iterable[Load], ran: set[int]) -> bool:
+def fits(tree: ast.Module, source: str, loads: Iterable[Load], ran: set[int]) -> bool | None:
     """Tell whether a source is one that the modules can have been made of.
 
-    `ran` are the lines that ran while measured, as they were told.  Something must prove it.  A
-    function of the module begins where the source has one, or the names are all there, or its top
-    level ran.
+    `ran` are the lines that ran while measured, as they were told.  True where something proves it:
+    a function of the module begins where the source has one, or the names are all there, or its top
+    level ran.  None where nothing tells.
     """
-    text = source.splitlines()
-    is_line = [bool(line.strip()) and not line.lstrip().startswith("#") for line in text]
-    if any(line > len(is_line) or (line > 0 and not is_line[line - 1]) for line in ran):
+    if not are_code(ran, source):
         return False
     top = [first_line(one) for one in tree.body if isinstance(one, SIMPLE)]
     begun = [line for line in top if line in ran]
     if begun and any(line < begun[-1] and line not in ran for line in top if line > begun[0]):
         return False
     made = [is_made_of(tree, load) for load in loads]
-    return all(one is not False for one in made) and (any(made) or (not made and bool(begun)))
+    if False in made:
+        return False
+    return (any(made) or (not made and bool(begun))) or None
+
+
+def are_code(lines: set[int], source: str) -> bool:
+    """Tell whether all these lines are there, and none is blank or a comment; 0 is no line."""
+    text = source.splitlines()
+    found = {0, *(n for n, line in enumerate(text, 1) if line.strip() and line.lstrip()[0] != "#")}
+    return lines <= found or lines <= found | lines_of_tokens(source)
+
+
+def lines_of_tokens(source: str) -> set[int]:
+    """Return the lines of tokens that are code: a string of several lines may have any in it."""
+    found: set[int] = set()
+    with contextlib.suppress(tokenize.TokenError, SyntaxError):
+        for token in tokenize.generate_tokens(io.StringIO(source).readline):
+            if token.type not in NO_CODE:
+                found.update(range(token.start[0], token.end[0] + 1))
+    return found
 
 
 def is_made_of(tree: ast.Module, load: Load) -> bool | None:

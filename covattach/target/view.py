@@ -117,15 +117,15 @@ class View:
         inside = set(folders)
         return folders, [entry.name for entry in held if entry.name not in inside]
 
+    def lstat(self, name: str) -> os.stat_result:
+        """Return the result of `os.lstat`, which is of a link itself."""
+        folder, _, base = name.rpartition("/")
+        return self.agreed(folder or "/", lambda found: os.lstat(base, dir_fd=found))
+
     def is_link(self, name: str) -> bool:
         """Tell whether it is a link; False if it does not exist."""
-        folder, _, base = name.rpartition("/")
-
-        def looked(found: int) -> bool:
-            return stat.S_ISLNK(os.lstat(base, dir_fd=found).st_mode)
-
         try:
-            return self.agreed(folder or "/", looked)
+            return stat.S_ISLNK(self.lstat(name).st_mode)
         except OSError:
             return False
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
+import os
 import py_compile
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from conftest import Interpreter
+from running import Covattach, Target, ticks, wait_for
 
 from covattach.reports import texts
 from covattach.reports.loads import Load, Loads
@@ -46,3 +51,68 @@ def test_a_source_exchanged_after_the_attach(
 
     # THEN it is not taken for the loaded text
     assert texts.look([snapshot], noted, str)[str(path)].state == texts.CHANGED
+
+
+MAIN = """\
+import answering
+import store
+answering.in_thread(globals())
+answering.threading.Event().wait()
+"""
+STORE = "import os\n\n\nclass Store:\n    def price(self):\n        return 1\n"
+
+
+def by_link(root: Path) -> None:
+    """Point the link elsewhere, as a deployment does."""
+    (root / "new").symlink_to(root / "next")
+    os.replace(root / "new", root / "current")
+
+
+def by_rename(root: Path) -> None:
+    """Move the folders, and leave traces of a further import."""
+    (root / "first").rename(root / "old")
+    (root / "next").rename(root / "first")
+    (root / "first" / "__pycache__").mkdir()
+
+
+@pytest.mark.pythons("3.11")
+@pytest.mark.parametrize("exchange", [by_link, by_rename])
+def test_a_folder_exchanged_before_the_attach(
+    interpreter: Interpreter,
+    exchange: Callable[[Path], None],
+    covattach: Covattach,
+    launch: Callable[..., Target],
+    tmp_path: Path,
+) -> None:
+    """Files of another release, older than the process, are not taken for those that it runs."""
+    # GIVEN two releases that are there before the process that runs the first one
+    for name, text in (("first", STORE), ("next", "# next\n" + STORE)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "store.py").write_text(text)
+        (tmp_path / name / "main.py").write_text(MAIN)
+    (tmp_path / "current").symlink_to(tmp_path / "first")
+    made = ticks()
+    wait_for(lambda: ticks() > made + 4, "a process that is newer than the files")
+    where = tmp_path / ("current" if exchange is by_link else "first")
+    path = {"PYTHONPATH": f"{where}:{interpreter.site}", "PYTHONDONTWRITEBYTECODE": "1"}
+    target = launch(interpreter, "-m", "main", bare=True, env=path)
+    assert target.ask("store.Store().price()") == 1
+
+    # WHEN the other one is put in its place, and the process is measured
+    exchange(tmp_path)
+    covattach("start", target.pid, "--include", f"{tmp_path}/*")
+    assert target.ask("store.Store().price()") == 1
+    warning = covattach("dump", target.pid).line("Warning: Changed")
+
+    # THEN the file that differs is named, and the one that does not is not
+    assert "store.py" in warning
+    assert "main.py" not in warning
+    covattach("stop", target.pid, "--no-dump")
+
+
+def test_a_comment_sign_in_a_string() -> None:
+    """A line of a string that looks like a comment does not make a source another one."""
+    code = 'def f(x):\n    return f"""\n# {x}\n\n"""\n'
+    load = Load(False, None, False, sys.version_info[:2], 0, "f", "1")
+    assert texts.fits(ast.parse(code), code, [load], {2, 3})
+    assert texts.fits(ast.parse(code), code, [load], {6}) is False

@@ -8,24 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from running import TARGETS, Covattach, Target, wait_for
+from running import TARGETS, Covattach, Target, ticks, wait_for
 
 
 def lines_of_kind(page: Path, kind: str) -> set[int]:
     """Return the numbers of the lines of a kind on a page of the HTML report."""
     found = re.findall(r'<p class="(\w+)[^"]*"><span class="n"><a id="t(\d+)"', page.read_text())
     return {int(number) for category, number in found if category == kind}
-
-
-def ticks() -> float:
-    """Return the time since the boot in ticks, in which the kernel tells when a process began."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
 
 
 def marked(source: Path) -> set[int]:
