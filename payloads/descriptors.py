@@ -1,7 +1,8 @@
 """Descriptors of ours, in a process that may close them and have others by the same numbers.
 
 A daemon closes all that it has not opened itself, and the next file opened gets the lowest number
-that is free.  So before each use a descriptor is compared with the file that was opened (fstat(2)).
+that is free.  So before each use a descriptor is compared with the file that was opened (fstat(2)),
+and once it is opened, with the file of that name.
 Another thread might still come in between the look and the use.  For that it has to get the GIL
 just there, and open so many files that it reaches a number of ours.  Most of ours are far above.
 
@@ -26,6 +27,7 @@ APART = 64  # how many of these are left to us and to whoever does the same
 PART = 1 << 16  # bytes to read at once
 PARTS = 64  # to write at once
 TRIES = 3  # to read or write a file whose descriptor the application closes meanwhile
+Identity = tuple[int, int]
 
 
 class Lost(OSError):
@@ -40,7 +42,13 @@ def far() -> int:
     return max(min(os.sysconf("SC_OPEN_MAX"), USUAL) - APART, STANDARD)
 
 
-def moved(number: int, least: int = STANDARD) -> int:
+def identity(number: int) -> Identity:
+    """Return an open file's device and inode, which tell it from all others; raises OSError."""
+    found = os.fstat(number)
+    return found.st_dev, found.st_ino
+
+
+def moved(number: int, least: int, own: Identity) -> int:
     """Return a number of at least `least`, if there is one, for a file that has just been opened.
 
     Raises OSError, and closes the file, where only the numbers of standard streams are free.
@@ -54,29 +62,34 @@ def moved(number: int, least: int = STANDARD) -> int:
         except OSError as error:
             fault = error
         else:
-            os.close(number)
+            close_if(number, own)
             return other
-    os.close(number)
+    close_if(number, own)
     raise fault or Lost()
 
 
-def identity(number: int) -> tuple[int, int]:
-    """Return an open file's device and inode, which tell it from all others; raises OSError."""
-    found = os.fstat(number)
-    return found.st_dev, found.st_ino
+def close_if(number: int, own: Identity) -> None:
+    """Close a descriptor if that is its file; raises OSError where it is closed already."""
+    if identity(number) == own:
+        os.close(number)
 
 
 class Descriptor:
     """One that has just been opened, and is to have a number of at least `least`.
 
-    Raises OSError where none is left.
+    `file` is what it must be, where that is known: while a thread waits for the GIL after it has
+    opened a file, another may have closed that, and opened its own.
+
+    Raises OSError where none is left, and Lost where it is another file's already.
     """
 
     number = -1
 
-    def __init__(self, number: int, least: int = STANDARD) -> None:
-        self.number = moved(number, least)
-        self.identity = identity(self.number)
+    def __init__(self, number: int, least: int = STANDARD, file: Identity | None = None) -> None:
+        self.identity = identity(number)
+        if file not in (None, self.identity):
+            raise Lost
+        self.number = moved(number, least, self.identity)
 
     def is_ours(self) -> bool:
         """Tell whether the number still belongs to the file that was opened."""
@@ -135,24 +148,24 @@ def pipe() -> tuple[Descriptor, Descriptor]:
     except OSError:
         os.close(writing)
         raise
-    return first, Descriptor(writing, far())
+    return first, Descriptor(writing, far(), first.identity)  # one file has both ends
 
 
 def opened(path: str, flags: int = os.O_RDONLY, least: int = STANDARD) -> Descriptor:
     """Open a file; a new one is only its user's.  Raises OSError."""
-    return Descriptor(os.open(path, flags | os.O_CLOEXEC, 0o600), least)
+    number = os.open(path, flags | os.O_CLOEXEC, 0o600)
+    try:
+        found = os.stat(path)
+    except OSError:  # renamed, or removed: by the number alone
+        return Descriptor(number, least)
+    return Descriptor(number, least, (found.st_dev, found.st_ino))
 
 
 def read(path: str, most: int = 1 << 40) -> bytes:
     """Return the beginning of a file, up to `most` bytes; raises OSError."""
     for _ in range(TRIES):
-        file = opened(path)
-        try:
+        with contextlib.suppress(Lost), contextlib.closing(opened(path)) as file:
             return read_from(file, most)
-        except Lost:
-            continue
-        finally:
-            file.close()
     raise Lost
 
 
@@ -176,15 +189,11 @@ def text(path: str) -> str:
 def write(path: str, parts: list[bytes]) -> None:
     """Write a file of these parts anew; raises OSError."""
     for _ in range(TRIES):
-        file = opened(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        try:
+        new = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        with contextlib.suppress(Lost), contextlib.closing(opened(path, new)) as file:
             with no_signal_of_size():
                 write_to(file, parts)
             return
-        except Lost:
-            continue
-        finally:
-            file.close()
     raise Lost
 
 

@@ -6,9 +6,11 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from conftest import Interpreter
+from covattach.payloads import descriptors
 from inside import Inside, marked
 from running import Target, wait_for
 
@@ -94,6 +96,35 @@ def test_sigterm_still_saves(interpreter: Interpreter, launch: Launch) -> None:
         assert (agent.path / "snapshot").exists()
     data = target.log.parent / "data0"
     assert data.read_bytes() == b"A" * 5000
+
+
+def test_closed_while_it_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the application's, which got our number before we looked, stays open and whole."""
+    # GIVEN an application that closes each file of ours once it is open, and opens one of its own
+    theirs, ours = tmp_path / "theirs", tmp_path / "ours"
+    theirs.write_bytes(b"theirs")
+    ours.write_bytes(b"ours")
+    taken = []
+
+    def open_and_lose(path: str, flags: int, mode: int) -> int:
+        number = real(path, flags, mode)
+        os.close(number)
+        assert real(theirs, os.O_RDWR) == number
+        taken.append(number)
+        return number
+
+    real = os.open
+    monkeypatch.setattr(descriptors.os, "open", open_and_lose)
+
+    # WHEN we read or write ours / THEN nothing of theirs is read, written or closed
+    with pytest.raises(descriptors.Lost):
+        descriptors.read(str(ours))
+    with pytest.raises(descriptors.Lost):
+        descriptors.write(str(ours), [b"new"])
+    for number in taken:
+        assert os.lseek(number, 0, os.SEEK_CUR) == 0
+        os.close(number)
+    assert theirs.read_bytes() == b"theirs"
 
 
 def only_files(target: Target) -> bool:
