@@ -14,7 +14,7 @@ import click
 from covattach.commands.common import progress, say
 from covattach.commands.options import Duration, timeout_option, trust_option
 from covattach.commands.targets import ForTargets, target_options
-from covattach.errors import BadUsage
+from covattach.errors import BadUsage, PayloadFailed
 from covattach.terminal import Painted, out
 
 if TYPE_CHECKING:
@@ -155,6 +155,7 @@ class Screen:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         self.hear_last_words()
         self.summarize()
+        self.check()
 
     def introduce(self) -> None:
         """Print the target, the end of the trace, and the heading of its lines."""
@@ -220,8 +221,6 @@ class Screen:
         if self.pauses:
             pauses = "1 pause" if self.pauses == 1 else f"{self.pauses:,} pauses"
             say(f"Calls made in {pauses} ({events.duration(self.paused)}) are not counted.")
-        if facts["faults"]:
-            say(f"{int(facts['faults']):,} events were lost by a fault of covattach's: report it.")
         if seconds >= SHORT:
             paused, limit = (
                 round(100 - 100 * facts["watched"] / seconds),
@@ -231,6 +230,15 @@ class Screen:
             why = f"of the {took}, {events.kept_near(limit)}"
             more = f"; it was paused for {paused} % {why}" if has_paused else ""
             say(f"Tracing took {facts['cost']:.1f} % of the target's time{more}.")
+
+    def check(self) -> None:
+        """Raise PayloadFailed where events are missing because our code failed in the target."""
+        if faults := int(self.decoder.facts["faults"]):
+            raise PayloadFailed(
+                f"{faults:,} events are missing in this trace, by a fault of covattach's.",
+                "Report it, with the versions of covattach, Python and coverage.",
+                traceback="",
+            )
 
     def counted(self, dropped: int) -> str:
         """Return how many calls were shown, and how many that came were not."""

@@ -153,6 +153,25 @@ def test_beside_a_session(steady: Target, trace: Trace, covattach: Covattach) ->
     assert "The session was stopped" in done.err
 
 
+@pytest.mark.pythons("3.11", "3.14")
+def test_a_fault_of_ours(hot: Target, covattach: Covattach) -> None:
+    """A trace that misses events, because our code fails in the target, does not end well."""
+    # GIVEN a trace beside a session
+    covattach("start", hot.pid)
+    running = Running(covattach, hot, "--for", "30s")
+
+    # WHEN our code fails in the application's threads
+    hot.ask("setattr(sys.covattach.covattach.tracing.calls.threads, 'number', None)")
+    hot.ask("__import__('time').sleep(0.2)")
+    running.popen.send_signal(signal.SIGINT)
+    done = covattach.end(running.popen)
+
+    # THEN that is said, and in the exit code; nobody but us has noticed
+    assert done.code == 7
+    assert "missing in this trace" in done.err
+    covattach("stop", hot.pid, "--no-dump")
+
+
 @pytest.mark.pythons("3.9", "3.10", "3.11", "3.14")
 def test_returns_and_arguments(steady: Target, trace: Trace) -> None:
     """Ends of calls, of every kind, with values and times; and arguments."""
