@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # In this order in what covattach has compiled.
 FIRST = ("begin", "originals", "launch", "forks", "loading")
-FORKS = "covattach.forks"  # in the codec registry, where the next session finds it again
+# In the codec registry, where the next session finds it again; another number for another class.
+FORKS = "covattach.forks.2"
 STACK = 1 << 21  # bytes: enough for a thousand frames of Python 3.9
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
 # read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
