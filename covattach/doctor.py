@@ -31,6 +31,7 @@ SITES = (
     "lib/python3/dist-packages",
     "local/lib/python{0}/dist-packages",
 )
+MOST_PLACES = 200  # of PYTHONPATH
 
 
 def of_process(pid: int) -> Iterator[Finding]:
@@ -164,8 +165,8 @@ def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
     bases = {environment.get("VIRTUAL_ENV", ""), str(Path(interpreter.path).parent.parent)}
     bases.add(str(Path(os.readlink(process.proc / "exe")).parent.parent))
     bases.add(str(Path(process.command.split(" ")[0]).parent.parent))
-    places = environment.get("PYTHONPATH", "").split(":")
-    places += [f"{base}/{site.format(interpreter.dotted)}" for base in bases for site in SITES]
+    places = [f"{base}/{site.format(interpreter.dotted)}" for base in bases for site in SITES]
+    places[:0] = environment.get("PYTHONPATH", "").split(":", MOST_PLACES)[:MOST_PLACES]
     with View(process.root, str(process.cwd), *credentials.of_process(process)) as view:
         for one in filter(None, places):
             with contextlib.suppress(OSError):

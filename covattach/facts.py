@@ -7,19 +7,20 @@ target; the reader may be root.
 from __future__ import annotations
 
 import json
-import math
+import os
 from collections.abc import Callable
 from typing import Any
 
 LARGEST = 1e15  # no time, size or number of ours is larger
 LONGEST_TEXT, LONGEST_LINE, MOST_TEXTS = 1 << 16, 1000, 1000  # characters, and how many
 MOST_PARTS = 4_000_000  # of JSON: 100,000 files are 300,000
+DEEPEST = 50  # lists in lists: an honest reply has 5
 Check = Callable[[Any], bool]
 
 
 def is_number(value: Any) -> bool:
     """Whether it is a finite number that can be reckoned with."""
-    return type(value) in (int, float) and math.isfinite(value) and abs(value) < LARGEST
+    return type(value) in (int, float) and abs(value) < LARGEST  # NaN is not
 
 
 def is_natural(value: Any) -> bool:
@@ -29,7 +30,15 @@ def is_natural(value: Any) -> bool:
 
 def is_text(value: Any) -> bool:
     """Whether it is a text that can also be a name of a file, and can be shown to somebody."""
-    return isinstance(value, str) and len(value) <= LONGEST_TEXT and "\0" not in value
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT and is_name(value)
+
+
+def is_name(text: str) -> bool:
+    """Whether the text can be a name of a file."""
+    try:
+        return b"\0" not in os.fsencode(text)
+    except UnicodeEncodeError:  # half of a pair, which JSON can have
+        return False
 
 
 def is_words(value: Any) -> bool:
@@ -135,14 +144,29 @@ def printable(text: str) -> str:
 def parsed(text: bytes) -> Any:
     """Return the value of a JSON text; raises ValueError if it is malformed or too large.
 
-    A list in a list takes 3 bytes there and 80 here: so the number of parts is bounded.
+    A list in a list takes 3 bytes there and 80 here: so the number of parts is bounded.  So is the
+    depth: whoever shows, compares or writes the value goes as deep, and from another depth.
     """
     if sum(map(text.count, (b",", b"[", b"{"))) > MOST_PARTS:
         raise ValueError("it has too many parts")
     try:
-        return json.loads(text)
+        value = json.loads(text)
     except RecursionError:
         raise ValueError("it is too deep") from None
+    if is_deep(value):
+        raise ValueError("it is too deep")
+    return value
+
+
+def is_deep(value: Any) -> bool:
+    """Whether there are more lists in lists than in any honest value."""
+    level = [value]
+    for _ in range(DEEPEST):
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [part for one in inner for part in one if isinstance(part, list | dict)]
+        if not level:
+            return False
+    return True
 
 
 def is_any(value: Any) -> bool:

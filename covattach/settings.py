@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from coverage.config import CoverageConfig
 
 LONGEST = 1 << 18  # bytes of a configuration file; a longer one is cut off, and so no TOML
+LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux, without the end
 LONGEST_WORDS = 500  # characters of coverage's message about it
 HONEST = 1.0  # seconds of CPU to read one
 
@@ -139,6 +140,12 @@ def copy_config(process: Process, folder: Path) -> None:
     from coverage.config import config_files_to_try
 
     named = os.environ.get("COVERAGE_RCFILE", "")
+    if len(os.fsencode(named)) > LONGEST_PATH:
+        raise BadUsage(
+            f"The configuration of process {process.pid} cannot be read: its COVERAGE_RCFILE is"
+            f" {len(named)} characters long.",
+            "Say which file to take with `--rcfile`.",
+        )
     names = [name for name, *_ in config_files_to_try(True)] if not named else [named]
     with View(process.root, str(process.cwd), *credentials.of_process(process)) as view:
         for name in names:

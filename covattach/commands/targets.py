@@ -143,12 +143,18 @@ class Failures:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep an error until all have had their turn."""
+        """Keep an error until all have had their turn.
+
+        Whatever one target says, the others have theirs: also where no check of ours has refused
+        it.
+        """
         try:
             with faults.ends_told():
                 yield
         except CovattachError as error:
             self.errors.append(error)
+        except (ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
+            self.errors.append(faults.not_understood(error))
 
     def tell(self) -> None:
         """Raise the first error, and show the others before."""

@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covattach.budget import TooMuch, limited
+from covattach.facts import is_number
 from covattach.reports import blocks, costs
 from covattach.reports.eyes import LARGEST, eyes
-from covattach.reports.points import SnapshotError
+from covattach.reports.points import HIGHEST_LINE, SnapshotError
 from covattach.reports.sources import inside
 
 OUTSIDE = ""  # the name for lines in no function
@@ -93,6 +94,9 @@ def check_entries(found: Any) -> list[Entry]:
         kinds = [type(part) for part in entry] if isinstance(entry, list) else []
         if kinds not in ([str, int, str, float], [str, int, str, int]):
             raise SnapshotError("a function in it is not a place and a time")
+        _, line, _, ms = entry
+        if not 0 <= line <= HIGHEST_LINE or not is_number(ms):
+            raise SnapshotError("a function in it has an absurd line or time")
     return [Entry(*entry) for entry in found]
 
 

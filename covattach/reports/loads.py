@@ -16,6 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from covattach.facts import is_name
 from covattach.reports.eyes import Files, eyes
 
 HIGHEST_LINE = 10_000_000
@@ -96,9 +97,9 @@ def check(header: Any) -> Loads:
         raise NotLoads("what it says of imports is not understood")
     since, noted = (check_time(header.get(part)) for part in ("since", "noted"))
     python, prefix = header.get("python"), header.get("prefix")
-    if not isinstance(python, list) or [type(part) for part in python] != [int, int]:
+    if not isinstance(python, list) or len(python) != 2 or not all(map(is_small, python)):
         raise NotLoads("it does not say for which Python files were imported")
-    if not isinstance(prefix, str) or "\0" in prefix:
+    if not isinstance(prefix, str) or not is_name(prefix):
         raise NotLoads("it does not say where compiled files are")
     through = check_texts(header.get("through"), None)
     names, lines = (check_texts(header.get(part), len(through)) for part in ("names", "lines"))
@@ -110,7 +111,8 @@ def check(header: Any) -> Loads:
     files: dict[str, set[Load]] = {}
     for name, load in [*told, *map(check_module, header["modules"])]:
         load = load._replace(python=(python[0], python[1]), optimize=optimize)
-        files.setdefault(name, set()).add(load)
+        if is_name(name):  # a program can give a module any
+            files.setdefault(name, set()).add(load)
     return Loads(since, {name: frozenset(held) for name, held in files.items()}, noted, prefix)
 
 
@@ -123,9 +125,14 @@ def check_time(when: Any) -> float:
 
 def check_optimize(optimize: Any) -> int:
     """Return how many -O there were; raises NotLoads."""
-    if type(optimize) is not int:
+    if not is_small(optimize):
         raise NotLoads("it does not say how files were compiled")
     return int(optimize)
+
+
+def is_small(number: Any) -> bool:
+    """Tell whether it can be a part of a version, or a number of options."""
+    return type(number) is int and 0 <= number < 1000
 
 
 def check_texts(texts: Any, count: int | None) -> list[str]:

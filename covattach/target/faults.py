@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,13 +25,19 @@ def ended(pid: int) -> NoTarget:
 
 @contextlib.contextmanager
 def ends_told() -> Iterator[None]:
-    """Raise NoTarget in the place of an OSError about a process that has just ended (proc(5))."""
+    """Raise NoTarget in the place of an OSError about a process that has just ended (proc(5)).
+
+    NotPossible where it goes on, and /proc cannot tell what it is asked for: the path of a very
+    deep folder, say.
+    """
     try:
         yield
     except OSError as error:
         found = re.match(r"/proc/(\d+)/", str(error.filename))
-        if found is None or is_running(int(found[1])):
+        if found is None:
             raise
+        if is_running(int(found[1])):
+            raise untold(str(error.filename), error) from error
         raise ended(int(found[1])) from error
 
 
@@ -48,6 +55,23 @@ def damaged(folder: Path, name: str, error: ValueError) -> NotPossible:
     return NotPossible(
         f"What {folder}/{name} says is not understood ({error}).",
         "Please report it, with that file and the version of the kernel: `uname -r`.",
+    )
+
+
+def untold(path: str, error: OSError) -> NotPossible:
+    """Return the error for a file or link of /proc that cannot be read, and should be."""
+    return NotPossible(
+        f"{path} cannot be read ({error.strerror}).", "Look at what that process does."
+    )
+
+
+def not_understood(error: Exception) -> NotPossible:
+    """Return the error for what a process or its agent says, where no check has refused it."""
+    details = "".join(traceback.format_exception(error))
+    return NotPossible(
+        f"What the target says is not understood ({type(error).__name__}: {error}).",
+        "Look at what that process does; if it is nothing odd, report this with `covattach -v`.",
+        details,
     )
 
 

@@ -25,6 +25,7 @@ LONGEST_ENVIRONMENT = 8 << 20
 LONGEST_MOUNTS = 4 << 20
 LONGEST_MAPS = 32 << 20  # 65,530 mappings, the usual limit, are 7 MB with names of 50 characters
 MOST_FOLDERS = 32
+MOST_VARIABLES = 4000  # to set many takes time by their square (putenv(3))
 
 
 class Process:
@@ -229,8 +230,10 @@ class Process:
     def environment(self) -> dict[str, str]:
         """The environment it was started with."""
         content = files.beginning(self.proc / "environ", LONGEST_ENVIRONMENT)
-        text = content.decode(errors="surrogateescape")
-        return dict(item.partition("=")[::2] for item in text.split("\0") if "=" in item[1:])
+        # A process can write over its environment.  Those without a name cannot be set.
+        items = content.split(b"\0", MOST_VARIABLES)[:MOST_VARIABLES]
+        texts = [item.decode(errors="surrogateescape") for item in items]
+        return dict(item.partition("=")[::2] for item in texts if item.find("=") > 0)
 
     @cached_property
     def mappings(self) -> list[Mapping]:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from covattach.target.rights import Owner, as_owner
 
 MOST_LINKS = 40  # as in Linux (path_resolution(7))
+LONGEST = 4096  # bytes of a path with its end: PATH_MAX
 STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 Seen = TypeVar("Seen")
 
@@ -147,6 +148,18 @@ class View:
         return way.path
 
 
+def check(name: str) -> None:
+    """Raise OSError, as the kernel does, for a name that is too long, or that no file can have."""
+    try:
+        encoded = os.fsencode(name)
+    except UnicodeEncodeError:
+        raise OSError(errno.EILSEQ, os.strerror(errno.EILSEQ), name) from None
+    if b"\0" in encoded:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), name)
+    if len(encoded) >= LONGEST:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name[:LONGEST])
+
+
 class Way:
     """The way from a root to a file: the folders that have been opened, and the names ahead."""
 
@@ -162,6 +175,7 @@ class Way:
 
     def go(self, name: str) -> None:
         """Go all the way; raises OSError where there is none."""
+        check(name)
         self.ahead = name.split("/")[::-1]
         links = 0
         while self.ahead:

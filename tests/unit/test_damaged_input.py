@@ -6,9 +6,11 @@ long runs are for `make stress`.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import random
 import socket
+import struct
 import sys
 import threading
 import time
@@ -21,8 +23,9 @@ from covattach.payloads import wire
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from covattach import client, facts
+from covattach import calls, client, facts
 from covattach.errors import CovattachError
+from covattach.reports import events, functions, loads
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import decode
 from covattach.target import proc, process, threads
@@ -35,8 +38,16 @@ STATUS = Path("/proc/self/status").read_text()
 STAT = Path("/proc/self/stat").read_text()
 MAPS = Path("/proc/self/maps").read_text()
 INFO = Path("/proc/self/mountinfo").read_text()
+TABLES = {"functions": len(calls.FUNCTION), "threads": len(calls.THREAD)}
+# No check may take one of these for a number or a text that can be reckoned with or named.
+EXTREMES = (10**400, -(10**400), 1 << 63, 1e308, -0.0, True, "", "\0", "\ud800", "x" * 70_000)
 JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text(max_size=20)
+    | st.sampled_from(EXTREMES),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner),
     max_leaves=12,
 )
@@ -207,6 +218,82 @@ def test_facts(said: Any) -> None:
     for name, check in facts.CHECKS.items():
         found = facts.checked({name: said})
         assert not found or check(said)
+        if found and check in (facts.is_number, facts.is_natural):
+            float(said)
+
+
+KINDS: dict[str, st.SearchStrategy[Any]] = {
+    "file": st.sampled_from(["a.py", *EXTREMES]),
+    "line": st.sampled_from([1, *EXTREMES]),
+    "name": st.sampled_from(["f", *EXTREMES]),
+    "ms": st.sampled_from([0.5, float("nan"), float("inf"), *EXTREMES]),
+}
+
+
+@given(JSON | st.lists(st.tuples(*KINDS.values()).map(list), max_size=3))
+@settings(max_examples=100, deadline=None)
+def test_functions(said: Any) -> None:
+    """What a target says of functions is put together with lines, or is an error of ours."""
+    try:
+        entries = functions.check_entries(said)
+    except CovattachError:
+        return
+    parts = [functions.Part({"a.py": {1, 2}}, entries, offset=1.5)]
+    assert functions.functions(parts, Path("/"))
+
+
+NUMBER = st.sampled_from([0, 1, 1.5, float("nan"), float("inf"), *EXTREMES])
+ROW = {name: st.lists(st.lists(NUMBER, min_size=n, max_size=n)) for name, n in TABLES.items()}
+MESSAGE = st.fixed_dictionaries(
+    {"calls": st.sampled_from([1, 0, *EXTREMES])},
+    optional={
+        **dict.fromkeys(calls.NUMBERS, NUMBER),
+        "end": st.sampled_from(["", *EXTREMES]),
+        "functions": st.just([[1, "m", "f", "a.py", 1 << 70]]) | ROW["functions"],
+        "threads": st.just([[1, "\ud800", 10**400]]) | ROW["threads"],
+        "texts": st.sampled_from([None, ["\ud800"], [""], *EXTREMES]),
+    },
+)
+
+
+@given(MESSAGE, st.lists(st.sampled_from([0, 1, -1, 5, 1 << 62]), min_size=7, max_size=7))
+@settings(max_examples=100, deadline=None)
+def test_messages_of_a_trace(header: dict[str, Any], numbers: list[int]) -> None:
+    """A message of a trace is shown, or is an error of ours."""
+    header = {**dict.fromkeys(calls.NUMBERS, 0), "end": "", "functions": [], "threads": []} | header
+    lines = events.Lines(False, 80, True)
+    try:
+        for event in calls.Decoder().events(header, struct.pack("=7q", *numbers)):
+            assert events.as_json(event)
+            assert str(lines.line(event))
+    except calls.BadStream:
+        return
+
+
+def test_depth() -> None:
+    """A reply is no deeper than any honest one, so that whoever shows it comes to its end."""
+    assert facts.parsed(b"[" * 40 + b"]" * 40)
+    with pytest.raises(ValueError, match="too deep"):
+        facts.parsed(b'{"windows": ' + b"[" * 60 + b"]" * 60 + b"}")
+
+
+LOADS = {"since": 1, "noted": 1, "python": [3, 11], "optimize": 0, "prefix": "", "modules": []}
+LOADS |= {"through": "a.py", "names": "", "lines": ""}
+
+
+@pytest.mark.parametrize("name", LOADS)
+@pytest.mark.parametrize(
+    "value", [*EXTREMES, [], [10**400, 1], [["a\ud800.py"] * 6]], ids=range(len(EXTREMES) + 3)
+)
+def test_imports(name: str, value: Any) -> None:
+    """What a target says of imports is looked for among our files, or is an error of ours."""
+    said = {**LOADS, name: value}
+    try:
+        found = decode({"kind": "lines", "files": [], "taken": 1, "imported": said}, b"").loads
+    except CovattachError:
+        return
+    assert found.names_of("a.py") is not None
+    json.dumps(loads.to_note(found)).encode()
 
 
 @given(KNOWN, st.binary(max_size=80))
@@ -243,13 +330,19 @@ REPLIES = st.one_of(
 )
 
 
+def send(connection: socket.socket, content: bytes) -> None:
+    """Send all that the other side wants, and close the connection."""
+    with contextlib.suppress(OSError), connection:
+        connection.sendall(content)
+
+
 @given(REPLIES)
 @settings(max_examples=150, deadline=None)
 def test_replies(content: bytes) -> None:
     """A reply is one of ours, or an error that means: nobody is there."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        thread = threading.Thread(target=lambda: (theirs.sendall(content), theirs.close()))
+        thread = threading.Thread(target=send, args=(theirs, content))
         thread.start()
         try:
             header, blob = client.receive(ours, time.monotonic() + 30)
