@@ -228,6 +228,65 @@ def test_the_pager_is_roots_own(
     assert told.read_text() == f"{pwd.getpwuid(os.geteuid()).pw_dir}\n"
 
 
+THEIRS = ("LESSKEYIN", "LESSKEY", "LESSKEY_CONTENT", "LESSOPEN", "LESSCLOSE", "LESSEDIT", "MORE")
+THEIRS += (
+    "LESSKEYIN_SYSTEM",
+    "LESSHISTFILE",
+    "EDITOR",
+    "VISUAL",
+    "SHELL",
+    "MANPAGER",
+    "LD_PRELOAD",
+)
+THEIRS += (
+    "XDG_CONFIG_HOME",
+    "MOST_INITFILE",
+    "LESSSECURE",
+    "ENV",
+    "BASH_ENV",
+    "PYTHONPATH",
+    "LESS",
+)
+
+
+def test_the_pager_is_told_of_no_file_of_theirs(
+    users: Users, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No variable that names a file or a command has root's pager obey it."""
+    theirs, told = str(users.folder / "theirs"), tmp_path / "told"
+    for name in THEIRS:
+        monkeypatch.setenv(name, f"-k{theirs}")
+    monkeypatch.setenv("PATH", f"{users.folder}:.::{os.environ['PATH']}")
+    monkeypatch.setenv("TERM", "dumb")
+    os.chown(users.folder, OTHER, OTHER)
+    monkeypatch.setenv("PAGER", f"sh -c 'env >{told}'")
+
+    assert paging.page("text\n")
+
+    said = dict(line.split("=", 1) for line in told.read_text().splitlines())
+    assert said["TERM"] == "dumb"
+    assert said["LESS"] == "FRX"
+    assert str(users.folder) not in told.read_text()
+    assert "" not in said["PATH"].split(":")
+
+
+@pytest.mark.parametrize("where", ["its path", "PATH"])
+def test_no_pager_of_theirs_is_executed(
+    where: str, users: Users, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Root's pager is no program that another user could have put there."""
+    told, program = tmp_path / "told", users.folder / "less"
+    program.write_text(f"#!/bin/sh\ncat >{told}\n")
+    program.chmod(0o755)
+    os.chown(users.folder, OTHER, OTHER)
+    monkeypatch.setenv("PATH", f"{users.folder}:{os.environ['PATH']}")
+    monkeypatch.setenv("PAGER", str(program) if where == "its path" else "less >/dev/null")
+
+    paging.page("text\n")
+
+    assert not told.exists()
+
+
 @pytest.mark.pythons("3.11")
 def test_gdb_is_roots_own(
     interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach, tmp_path: Path
