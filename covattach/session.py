@@ -95,6 +95,11 @@ class Session:
         return self.folder.has(LEASE)
 
     @property
+    def has_branches(self) -> bool:
+        """Whether it was begun with branches."""
+        return bool(self.leader.said_at_start("settings", {}).get("run:branch"))
+
+    @property
     def cwd(self) -> Path:
         """The target's working directory when the session began."""
         return Path(str(self.leader.said_at_start("cwd", "/")))

@@ -76,7 +76,7 @@ def write_within(
     found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], made: Path | None
 ) -> dict[str, Any]:
     """Write the data file; return the settings with which its reports are to be made."""
-    from covattach.reports import datafile, paths, sources, texts
+    from covattach.reports import agreement, datafile, paths, sources, texts
     from covattach.reports.eyes import OWN, eyes
     from covattach.settings import without_code
 
@@ -94,6 +94,9 @@ def write_within(
         unseen = sources.never_ran(settings, first.cwd, ran, warnings)
         never = paths.renamed(unseen, names)
         snapshots = [paths.with_names(snapshot, names) for snapshot in snapshots]
+    branches = [one.has_branches for one in found]
+    plugins = sources.listed(settings.get("run:plugins"))
+    snapshots = agreement.agreed(snapshots, branches, plugins, warnings)
     never -= {name for snapshot in snapshots for name in snapshot.files}
     first.facts["warnings"] = list(dict.fromkeys([*first.facts.get("warnings", ()), *warnings]))
     context = str(settings.get("run:context") or "")

@@ -110,3 +110,17 @@ def test_settings_of_one_do_not_open_for_another(users: Users, covattach: Covatt
     assert SECRET not in found
     files = json.loads((covattach.folder / "coverage.json").read_text())["files"]
     assert [Path(name).name for name in files] == ["shop.py"]
+
+
+def test_lies_about_kinds_and_plugins(users: Users, covattach: Covattach) -> None:
+    """No process hides by its word how others' sources ran: with branches, plugins or neither."""
+    # GIVEN a source that two processes have run, and one of them says what is not so
+    source = users.public("shared.py")
+    lying(users, THIRD, [source])
+    lying(users, OTHER, [source], more={"file_tracers": {str(source): "no.Plugin"}})
+    lying(users, OTHER, [], more={"file_tracers": {str(source): "no.Plugin"}})
+    users.lying(OTHER, answers=True, files={str(source): [-1, 3]}, more={"kind": "arcs"})
+
+    # WHEN root reports on all of them, THEN the source is in the report, with all its lines
+    dumped(users, covattach)
+    assert lines_of(covattach.folder / "coverage.json", "shared.py") >= {1}
