@@ -67,6 +67,8 @@ def time_out(what: str, exposed: bool) -> Callable[[Callable[..., Any]], Callabl
         type=Duration(),
         default="30s",
         show_default=True,
+        envvar="COVATTACH_TIMEOUT",
+        show_envvar=True,
         callback=begun,
         expose_value=exposed,
         help=what,
