@@ -23,7 +23,7 @@ from typing import Any, TypeVar
 
 TARGETS = Path(__file__).parent / "targets"
 TRACEBACK = "Traceback (most recent call last)"
-PATIENCE = 30.0  # seconds for anything to happen: more than a loaded machine needs
+PATIENCE = 90.0  # seconds for anything to happen: more than a loaded machine needs
 Found = TypeVar("Found")
 
 
@@ -89,7 +89,7 @@ class Covattach:
             **how,
         )
 
-    def end(self, popen: subprocess.Popen[str], seconds: float = 100) -> Done:
+    def end(self, popen: subprocess.Popen[str], seconds: float = 200) -> Done:
         """Wait for the command's end; print and return its output."""
         try:
             out, err = popen.communicate(timeout=seconds)
