@@ -29,7 +29,7 @@ from covattach.injector import inject
 from covattach.injector.injection import Injection
 from covattach.injector.launcher import BEGIN
 from covattach.lease import Lease
-from covattach.payloads.cores import best_core
+from covattach.payloads.measure.core_choice import best_core
 from covattach.session import Session
 from covattach.sessions import already
 from covattach.target.interpreter import Interpreter, find_interpreter

@@ -1,4 +1,4 @@
-"""Messages of a trace, checked before they are believed, see payloads/stream.py.
+"""Messages of a trace, checked before they are believed, see payloads/trace/stream.py.
 
     Stream(connection)          messages from a target, which may be hostile
     Decoder().events(message)   the events in a message; raises BadStream, and nothing else

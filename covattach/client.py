@@ -1,4 +1,7 @@
-"""Asking the agent: one request and one reply over the session's socket, see payloads/wire.py."""
+"""Asking the agent: one request and one reply over the session's socket.
+
+The other side is payloads/server/protocol.py.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from covattach import facts
 from covattach.budget import BUDGET
 from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
 from covattach.folder import Folder
-from covattach.payloads.wire import PROTOCOL
+from covattach.payloads.server.protocol import PROTOCOL
 from covattach.repairs import REPAIRS
 
 LONGEST_HEAD = 1 << 25  # bytes; 100,000 files with long names are 20 MB

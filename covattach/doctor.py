@@ -17,7 +17,7 @@ from covattach.facts import printable
 from covattach.findings import Finding, tried
 from covattach.folder import opened
 from covattach.injector import detour, remote_exec
-from covattach.payloads.measure import best_core
+from covattach.payloads.measure.measurement import best_core
 from covattach.target import credentials
 from covattach.target.interpreter import Interpreter, find_interpreter
 from covattach.target.memory import open_memory

@@ -1,7 +1,7 @@
 """A lease: work begun for us goes on as long as we live, and then ends by itself.
 
 It is a FIFO in the session's folder that we hold open for writing.  The kernel closes it whatever
-we die of, and the agent waits for just that (payloads/recording.py).
+we die of, and the agent waits for just that (payloads/agent/record_verbs.py).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from covattach.folder import Folder
-from covattach.payloads.recording import LEASE
+from covattach.payloads.agent.record_verbs import LEASE
 
 
 class Lease:

@@ -15,21 +15,23 @@ import re
 import shutil
 import subprocess
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 
 from covattach import cache
 from covattach.deadline import Deadline
-from covattach.payloads.loading import MODULES
+from covattach.payloads.module_loader import MODULES
 from covattach.target.files import opened
 from covattach.target.process import Process
 
 PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 MAGIC = 4  # bytes of the number that tells versions of byte code apart
-FIRST = ("begin", "originals", "launch", "forks", "loading")  # executed before MODULES
+# Executed before MODULES.
+FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
 PATIENCE = 5.0  # seconds; it takes 0.1
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
-# the version, which payloads/begin.py compares, and the code: that of FIRST,
+# the version, which payloads/bootstrap.py compares, and the code: that of FIRST,
 # each with its size before it (from a file, `marshal` would read it byte by byte), and the others',
 # with a digest before it, which takes longer to make in the target.
 COMPILER = """\
@@ -40,7 +42,7 @@ code = {
     for name, source in sources.items()
 }
 sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER)
-for name in ("begin", "originals", "launch", "forks", "loading"):
+for name in ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader"):
     first = marshal.dumps(code.pop(name))
     sys.stdout.buffer.write(len(first).to_bytes(4, "little") + first)
 content = marshal.dumps(code)
@@ -92,7 +94,7 @@ def payloads_by(program: Path, seconds: float = PATIENCE) -> bytes | None:
     """Return the payload modules compiled by a program, or None where it will not."""
     folder = files("covattach.payloads")
     names = (*FIRST, *MODULES)
-    sources = {name: (folder / f"{name}.py").read_text(encoding="utf-8") for name in names}
+    sources = {name: text_of(folder, name) for name in names}
     cached = kept(program, sources)
     if cached is not None:
         with contextlib.suppress(OSError):
@@ -103,12 +105,17 @@ def payloads_by(program: Path, seconds: float = PATIENCE) -> bytes | None:
     return compiled
 
 
+def text_of(folder: Traversable, name: str) -> str:
+    """Return the source of a payload module, such as `agent.session`."""
+    return (folder / (name.replace(".", "/") + ".py")).read_text(encoding="utf-8")
+
+
 def first(compiled: bytes | None) -> bytes:
-    """Return begin.py for the line to execute: compiled if possible, or else its text."""
+    """Return bootstrap.py for the line to execute: compiled if possible, or else its text."""
     size = int.from_bytes((compiled or b"")[MAGIC : MAGIC + 4], "little")
     if compiled and 0 < size < len(compiled):
         return compiled[:MAGIC] + compiled[MAGIC + 4 : MAGIC + 4 + size]
-    return (files("covattach.payloads") / "begin.py").read_bytes()
+    return (files("covattach.payloads") / "bootstrap.py").read_bytes()
 
 
 def trusted_program(process: Process) -> Path | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from covattach import cache
 from covattach.errors import NotPossible
 from covattach.folder import Folder
-from covattach.payloads.cores import best_core
+from covattach.payloads.measure.core_choice import best_core
 from covattach.private import private_folder
 from covattach.target.process import Process
 from covattach.way import is_private

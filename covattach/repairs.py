@@ -1,8 +1,8 @@
 """Waiting for agents that open their doors again, which their targets have closed.
 
 A target that becomes a daemon closes all descriptors, those of its agent too; see
-payloads/repair.py.  A folder whose socket nobody listens at may also be a lie: so all of them
-together are waited for only so long.
+payloads/agent/descriptor_repair.py.  A folder whose socket nobody listens at may also be a lie: so
+all of them together are waited for only so long.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Running a program whose every Python process is measured from its first line on.
 
 It makes the folder of a tree that nobody has to be attached to.  A Python that finds it in its
-environment measures itself (payloads/children.py, startup/).  From then on it is a tree like any
-other, known by the PID of the program.
+environment measures itself (payloads/processes/child_programs.py, startup/).  From then on it is a
+tree like any other, known by the PID of the program.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 from covattach import folders, interruption, precompile, provision, settings, surroundings
 from covattach.errors import NoTarget
 from covattach.folder import Folder
-from covattach.payloads.children import TREE, additions
-from covattach.payloads.tree import announce
+from covattach.payloads.processes.child_programs import TREE, additions
+from covattach.payloads.processes.tree import announce
 from covattach.program import Program
 from covattach.target import files
 from covattach.target.process import LONGEST_ENVIRONMENT, Process

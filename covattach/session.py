@@ -16,7 +16,7 @@ from covattach.errors import NoSession, NoTarget, NotNow, PayloadFailed
 from covattach.facts import said
 from covattach.folder import Folder
 from covattach.interruption import Interrupted
-from covattach.payloads.recording import LEASE
+from covattach.payloads.agent.record_verbs import LEASE
 from covattach.reports.saved import read_snapshot
 from covattach.reports.snapshot import Snapshot, decode
 from covattach.target import credentials

@@ -34,8 +34,8 @@ class Trace:
 def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> Iterator[Trace]:
     """Trace `pid` while the body runs; afterwards the target is as it was.
 
-    `wanted` is the request, see payloads/tracing.py, but with `include` and `omit` as the user
-    gave them.  A target that is measured goes on being measured.
+    `wanted` is the request, see payloads/trace/tracing.py, but with `include` and `omit` as the
+    user gave them.  A target that is measured goes on being measured.
     """
     process = Process(pid)
     preconditions.check_state(process)

@@ -1,7 +1,7 @@
 """A tree: a process and all its descendants, now and in future, measured as one.
 
 Each has a session of its own.  Those that are there are attached to, side by side; those that are
-born later begin by themselves (payloads/children.py, forks.py).  What belongs together shows in the
+born later begin by themselves (payloads/processes/).  What belongs together shows in the
 names of the folders: that of the first session, and beside it those whose names begin with it.
 """
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # In this order in what covattach has compiled.
-FIRST = ("begin", "originals", "launch", "forks", "loading")
+FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
 # In the codec registry, where the next session finds it again; another number for another class.
 FORKS = "covattach.forks.2"
 STACK = 1 << 21  # bytes: enough for a thousand frames of Python 3.9
@@ -58,7 +58,7 @@ def code_of(folder: str, name: str) -> tuple[Any, bytes | None]:
     """
     import marshal
 
-    magic: bytes = globals()["IMPORTING"]["MAGIC_NUMBER"]  # begin.py has found it
+    magic: bytes = globals()["IMPORTING"]["MAGIC_NUMBER"]  # bootstrap.py has found it
     if os.path.exists(folder + "/compiled"):
         with open(folder + "/compiled", "rb") as file:
             if file.read(len(magic)) == magic:
@@ -66,14 +66,14 @@ def code_of(folder: str, name: str) -> tuple[Any, bytes | None]:
                     file.seek(int.from_bytes(file.read(4), "little"), 1)  # past the code of that
                 code = marshal.loads(file.read(int.from_bytes(file.read(4), "little")))  # noqa: S302
                 return code, file.read() if name == FIRST[-1] else None
-    with open(folder + "/" + name + ".py", encoding="utf-8") as text:
+    with open(folder + "/" + name.replace(".", "/") + ".py", encoding="utf-8") as text:
         return compile(text.read(), "<covattach " + name + ">", "exec"), None
 
 
 def load(folder: str) -> Any:
-    """Return `beginnings`, brought in by loading.py."""
-    code, content = code_of(folder, "loading")
-    space: dict[str, Any] = {"__name__": "_covattach.loading"}
+    """Return `agent.entry`, brought in by module_loader.py."""
+    code, content = code_of(folder, "module_loader")
+    space: dict[str, Any] = {"__name__": "_covattach.module_loader"}
     exec(code, space)
     found = space["load"](folder, content, globals().get("MAIN", 0))
     space.clear()  # functions and their names refer to each other
@@ -115,14 +115,14 @@ def start_with_stack(start: Any, arguments: tuple[Any, ...], theirs: list[int]) 
 
 
 def forks(folder: str) -> Any:
-    """Return the hooks for forks, see forks.py: an earlier session may have registered them."""
+    """Return the hooks of fork_hooks.py, which an earlier session may have registered."""
     import codecs
 
     try:
         return codecs.lookup_error(FORKS)
     except LookupError:
-        space: dict[str, Any] = {"__name__": "_covattach.forks"}
-        exec(code_of(folder, "forks")[0], space)
+        space: dict[str, Any] = {"__name__": "_covattach.processes.fork_hooks"}
+        exec(code_of(folder, "processes.fork_hooks")[0], space)
         new_lock, ident = original("_thread", "allocate_lock"), original("_thread", "get_native_id")
         found = space["Forks"](new_lock, ident)
         found.register(FORKS)
@@ -140,8 +140,8 @@ def bootstrap(session: str, coming: Any) -> None:
     is_over = True
     try:
         coming.let_pass(original("time", "sleep"))
-        beginnings = load(session + "/payloads")
-        is_over = beginnings.run(session, start_thread, original, interval, coming)
+        entry = load(session + "/payloads")
+        is_over = entry.run(session, start_thread, original, interval, coming)
     except BaseException:
         sys.setswitchinterval(interval)
         tell_fault(session + "/fault")  # where covattach looks for the reason

@@ -41,7 +41,7 @@ def covattach_start() -> None:
     with open(session + "/request.json", "w", encoding="utf-8") as file:
         json.dump({"verb": "start", "options": {}}, file)
     os.close(os.open(session + "/token", os.O_CREAT | os.O_CLOEXEC, 0o600))
-    with open(folder + "/begin.py", encoding="utf-8") as file:
+    with open(folder + "/bootstrap.py", encoding="utf-8") as file:
         exec(file.read(), {"SESSION": session})
 
 

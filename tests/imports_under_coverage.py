@@ -59,7 +59,7 @@ def record(words):
                     bring(one, anew)
     cov.stop()
     sys.path.insert(0, ROOT)
-    from payloads import imported
+    from payloads.snapshot import imported_modules
 
     sys.modules.update(anew)
     # Of the others functions may have run, but not the top level.
@@ -67,7 +67,7 @@ def record(words):
     files = {vars(module).get("__file__") for module in wanted if type(module) is type(sys)}
     data = cov.get_data()
     lines = {name: sorted(data.lines(name)) for name in data.measured_files() & files}
-    return {"imported": imported.describe(), "lines": lines}
+    return {"imported": imported_modules.describe(), "lines": lines}
 
 
 warnings.simplefilter("ignore")

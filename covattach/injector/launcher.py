@@ -8,11 +8,11 @@ from covattach.errors import NotPossible
 from covattach.folder import RAISED
 
 # Lambdas, because it is executed in `__main__` and leaves no name there.  Nothing is raised: once
-# we have given up the file is gone.  Everything is found by importlib's own namespace, as begin.py
-# finds it too: in `__main__`, and among the builtins, names may have been replaced or taken away,
-# `exec` among them, which code that covattach has compiled does not need.  What was raised is told
-# by the name of a FIFO, which may still be made where nothing may be opened, by an audit hook say:
-# by a new `posix` (originals.py).
+# we have given up the file is gone.  Everything is found by importlib's own namespace, as
+# bootstrap.py finds it too: in `__main__`, and among the builtins, names may have been replaced or
+# taken away, `exec` among them, which code that covattach has compiled does not need.  What was
+# raised is told by the name of a FIFO, which may still be made where nothing may be opened, by an
+# audit hook say: by a new `posix` (originals.py).
 TEXT = """\
 try:
  try: (lambda s, g: (lambda f, x: (lambda d: (lambda: 0).__class__(g["marshal"].loads(d[4:]), x)()\
@@ -28,7 +28,7 @@ SPACE = (
     "[c.find_spec.__globals__ for c in ().__class__.__base__.__subclasses__()"
     ' if c.__name__ == "FileFinder"][0]'
 )
-BEGIN = "begin"  # in the session's folder: begin.py, as a text, or compiled behind a magic number
+BEGIN = "begin"  # in the session's folder: bootstrap.py, as a text, or compiled behind its magic
 SAFE = re.compile(r"[A-Za-z0-9_./-]{1,56}")
 
 

@@ -1,6 +1,6 @@
 """Loads: which source files a target had loaded before it was measured, and how far each had got.
 
-    check(header) -> Loads                     from a snapshot's header (payloads/imported.py)
+    check(header) -> Loads                     from a snapshot's header (imported_modules.py)
     Loads.of(name) -> frozenset[Load]          of one file, by any of its names
     merged(loads, names) -> Loads              of several processes, for the files of those names
     to_note(loads), from_note(note)            in our note in the data file

@@ -30,7 +30,7 @@ def covattach_startup():
             ) as file:
                 file.write("Unfit: " + unfit)
             return
-        with io.open(os.path.join(tree, "payloads", "begin.py"), encoding="utf-8") as file:
+        with io.open(os.path.join(tree, "payloads", "bootstrap.py"), encoding="utf-8") as file:
             source = file.read()
     except (IOError, OSError):
         return  # another user's, or not measured any more

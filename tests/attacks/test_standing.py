@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from conftest import Interpreter, interpreters, newest
-from covattach.payloads.wire import PROTOCOL
+from covattach.payloads.server.protocol import PROTOCOL
 from running import TARGETS, Covattach, Target, wait_for
 from users import OTHER, PYTHON, Users, several_users
 

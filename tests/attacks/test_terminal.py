@@ -27,7 +27,7 @@ import click
 import pytest
 from click.testing import CliRunner
 from conftest import Interpreter
-from covattach.payloads.wire import PROTOCOL
+from covattach.payloads.server.protocol import PROTOCOL
 from rich.table import Table
 from rich.text import Text
 from running import PATIENCE, Covattach, Target, wait_for

@@ -92,7 +92,7 @@ def test_another_user_gets_nothing_of_a_session(launch: Launch, covattach: Covat
     target = launch(interpreters()[-1], "idle.py", "sleep")
     covattach("start", target.pid)
     (folder,) = target.folders
-    names = [folder / "agent.sock", folder / "session.json", folder / "payloads" / "agent.py"]
+    names = [folder / "agent.sock", folder / "session.json", folder / "payloads" / "launch.py"]
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert stat.S_IMODE(names[0].stat().st_mode) == 0o600
 

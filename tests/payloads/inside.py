@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from conftest import Interpreter
-from covattach.payloads.loading import MODULES
+from covattach.payloads.module_loader import MODULES
 from running import PATIENCE, TARGETS, Target, wait_for
 
 from covattach import client
 from covattach.folder import Folder
 from covattach.injector.launcher import BEGIN, launcher
-from covattach.precompile import FIRST, compiled_by, first
+from covattach.precompile import FIRST, compiled_by, first, text_of
 from covattach.reports.snapshot import Snapshot, decode
 
 PAYLOADS = TARGETS.parent.parent / "payloads"
@@ -35,12 +35,12 @@ def prepare(session: Path) -> None:
 
 def compile_for(interpreter: Interpreter, session: Path) -> None:
     """Put compiled payloads into the folder of a session, and no sources but of the beginning."""
-    sources = {name: (PAYLOADS / f"{name}.py").read_text() for name in (*FIRST, *MODULES)}
+    sources = {name: text_of(PAYLOADS, name) for name in (*FIRST, *MODULES)}
     code = compiled_by(Path(interpreter.python), sources)
     assert code is not None
     (session / "payloads").mkdir()
     (session / "payloads" / "compiled").write_bytes(code)
-    (session / "payloads" / "begin.py").write_text((PAYLOADS / "begin.py").read_text())
+    (session / "payloads" / "bootstrap.py").write_text((PAYLOADS / "bootstrap.py").read_text())
 
 
 class Inside:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from conftest import Interpreter
-from covattach.payloads import descriptors
+from covattach.payloads.interpreter import descriptors
 from inside import Inside, marked
 from running import Target, wait_for
 

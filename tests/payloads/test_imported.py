@@ -65,8 +65,8 @@ spec.loader = importlib.util.LazyLoader(spec.loader)
 module = sys.modules["imports_later"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 sys.modules.update(odd=object(), none=None)
-import payloads.imported
-files = payloads.imported.describe()["through"].split("\\0")
+import payloads.snapshot.imported_modules
+files = payloads.snapshot.imported_modules.describe()["through"].split("\\0")
 assert type(module).__name__ == "_LazyModule"
 assert files and not any(file.endswith("imports_later.py") for file in files)
 """
@@ -139,8 +139,8 @@ import copied, json, sys
 from copied import serve
 def here(): pass
 sys.path.append(ROOT)
-import payloads.imported
-told = payloads.imported.describe()
+import payloads.snapshot.imported_modules
+told = payloads.snapshot.imported_modules.describe()
 print(json.dumps([told["through"].split("\\0"), told["names"].split("\\0"), told["modules"]]))
 """
 

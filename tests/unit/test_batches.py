@@ -6,7 +6,7 @@ import random
 from typing import Any
 
 import pytest
-from covattach.payloads.batches import FILES, Batches
+from covattach.payloads.snapshot.encoding import FILES, Batches
 
 from covattach.reports.snapshot import decode
 

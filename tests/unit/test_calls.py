@@ -8,8 +8,8 @@ from array import array
 from typing import Any
 
 import pytest
-from covattach.payloads.calls import CALL, GAP, RAISE, RETURN
-from covattach.payloads.share import Share
+from covattach.payloads.trace.event_buffer import CALL, GAP, RAISE, RETURN
+from covattach.payloads.trace.limits import Share
 
 from covattach.calls import BadStream, Decoder, Event, Function, Stream, Thread
 from covattach.reports.events import Lines, as_json

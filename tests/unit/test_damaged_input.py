@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from covattach.payloads import wire
+from covattach.payloads.server import protocol
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -75,8 +75,8 @@ def parse_requests(number: int) -> int:
     chance, good = random.Random(number), 0  # noqa: S311  the same ones every time
     for _ in range(number):
         try:
-            good += "protocol" in wire.parse(damaged(GOOD, chance))
-        except wire.BadRequest:
+            good += "protocol" in protocol.parse(damaged(GOOD, chance))
+        except protocol.BadRequest:
             continue
     return good
 
@@ -98,8 +98,8 @@ def test_a_million_requests() -> None:
 def test_requests_that_are_made_up(line: bytes) -> None:
     """Anything else is one, too."""
     try:
-        assert wire.parse(line)["protocol"] == wire.PROTOCOL
-    except wire.BadRequest:
+        assert protocol.parse(line)["protocol"] == protocol.PROTOCOL
+    except protocol.BadRequest:
         return
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 
-from covattach.payloads import heap
+from covattach.payloads.interpreter import gc_objects
 
 
 class Wanted:
@@ -19,7 +19,7 @@ def test_nothing_else_is_held() -> None:
     assert gc.is_tracked(bystander)
     before = sys.getrefcount(bystander)
     found: list[object] = []
-    calls = heap.instances([Wanted], found)
+    calls = gc_objects.instances([Wanted], found)
 
     # WHEN they are made, and still there
     for call in calls:

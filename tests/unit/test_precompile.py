@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 from conftest import newest
-from covattach.payloads.loading import DIGEST
+from covattach.payloads.module_loader import DIGEST
 from running import Target
 
 from covattach import precompile
 from covattach.target.process import Process
 
 SOURCES = {
-    "begin": "",
+    "bootstrap": "",
     "originals": "",
     "launch": "value = 0\n",
-    "forks": "",
-    "loading": "",
+    "processes.fork_hooks": "",
+    "module_loader": "",
     "one": "value = 1\n",
     "two": "def two(): return 'text'\n",
 }

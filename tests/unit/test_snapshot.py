@@ -22,7 +22,7 @@ TAKEN = 1_700_000_000.5
 
 
 def encode(kind: str, files: dict[str, Any], **more: Any) -> tuple[dict[str, Any], bytes]:
-    """Return a header and a blob as payloads/snapshot.py makes them."""
+    """Return a header and a blob as payloads/snapshot/snapshot.py makes them."""
     counted, blob = [], b""
     for name, held in files.items():
         flat = [end for arc in held for end in arc] if kind == "arcs" else list(held)

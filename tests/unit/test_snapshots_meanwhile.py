@@ -7,7 +7,7 @@ from typing import Any
 
 import coverage
 import pytest
-from covattach.payloads.snapshot import Snapshots
+from covattach.payloads.snapshot.snapshot import Snapshots
 
 from covattach.reports.snapshot import Snapshot, decode
 

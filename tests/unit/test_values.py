@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from covattach.payloads import values
+from covattach.payloads.trace import safe_repr
 
 asked: list[str] = []
 
@@ -74,7 +74,7 @@ SHOWN = [
 @pytest.mark.parametrize(("value", "text"), SHOWN, ids=[text for _, text in SHOWN])
 def test_values_are_shown_shortly(value: object, text: str) -> None:
     """A value of a builtin type is shown, and cut off where it is long."""
-    assert values.shown(value) == text
+    assert safe_repr.shown(value) == text
 
 
 @pytest.mark.parametrize("wrapped", [False, True])
@@ -83,7 +83,7 @@ def test_nothing_of_the_application_is_called(wrapped: bool) -> None:
     for value, name in ((Hostile(), "Hostile"), (Text("x"), "Text"), (Counting([1]), "Counting")):
         del asked[:]
 
-        text = values.shown([value] if wrapped else value)
+        text = safe_repr.shown([value] if wrapped else value)
 
         expected = f"<{__name__}.{name} object>"
         assert text == (f"[{expected}]" if wrapped else expected)
@@ -94,29 +94,29 @@ def test_a_module_name_that_is_none() -> None:
     """The `__module__` of a class is believed only if it is a text."""
     kind = type("Odd", (), {"__module__": Hostile()})
 
-    assert values.shown(kind()) == "<Odd object>"
+    assert safe_repr.shown(kind()) == "<Odd object>"
 
 
 def frame_of(*args: Any, option: int = 3, **named: Any) -> str:
     """Return its own arguments as text."""
     frame = sys._getframe()
-    return values.arguments(frame, values.parameters(frame.f_code))
+    return safe_repr.arguments(frame, safe_repr.parameters(frame.f_code))
 
 
 def test_arguments_stand_as_in_the_definition() -> None:
     """Arguments are named, in the order of the definition, with the stars."""
     assert frame_of(1, 2, option=4, more="x") == "*args=(1, 2), option=4, **named={'more': 'x'}"
-    assert values.parameters(frame_of.__code__) == ["*args", "option", "**named"]
+    assert safe_repr.parameters(frame_of.__code__) == ["*args", "option", "**named"]
 
 
 def test_many_arguments_are_cut_off() -> None:
     """However many and long they are, it is one short line."""
     names = [f"a{number}" for number in range(30)]
-    space: dict[str, Any] = {"values": values, "sys": sys}
+    space: dict[str, Any] = {"values": safe_repr, "sys": sys}
     body = "f = sys._getframe(); return values.arguments(f, values.parameters(f.f_code))"
     exec(f"def many({', '.join(names)}): {body}", space)
 
     text = space["many"](*(["x" * 100] * 30))
 
-    assert len(text) == values.LONGEST
+    assert len(text) == safe_repr.LONGEST
     assert text.endswith("…")

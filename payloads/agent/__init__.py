@@ -1,0 +1,1 @@
+"""The agent's thread, its session and its verbs."""

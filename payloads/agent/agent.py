@@ -1,0 +1,224 @@
+"""The agent lives in the target for a session, and answers over the session's socket.
+
+It runs in one thread that the `threading` module does not know of, and waits without using the CPU.
+It does nothing unasked: autosaves and an end after some time are asked for, too.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from ..processes import uwsgi
+from ..server import listener, protocol
+from ..trace.tracing import Tracing
+from . import error_reply
+from .at_fork import Forking
+from .descriptor_repair import Repair
+from .dump_verbs import Dumping
+from .record_verbs import Recording
+from .session import NEVER, Session
+from .session_folder import Place
+from .shutdown import Closing
+from .sigterm import Sigterm, die
+from .thread import Thread
+
+HURRYING = 1.0  # seconds in which the first request should have come
+BEGINNING = ("start", "trace")
+
+
+class Agent:
+    """The thread and the door of one session.
+
+    `place` is where the session's folder is, `payloads` the folder with our sources, `start_thread`
+    calls a function in a thread that gets no signals, `original`
+    returns functions as they were before gevent or eventlet replaced them, `forks` tells of forks,
+    and `interval` is the switch interval, in seconds, to restore once measuring has begun.
+    """
+
+    def __init__(
+        self,
+        place: Place,
+        payloads: str,
+        start_thread: Any,
+        original: Any,
+        forks: Any,
+        interval: float = 0.0,
+    ) -> None:
+        self.place = place
+        self.payloads = payloads
+        self.original = original
+        self.forks = forks
+        self.interval = interval
+        self.session = Session(place, original("_thread", "RLock")())
+        self.sigterm = Sigterm()
+        self.door = listener.Door(original("select", "poll"))
+        Dumping(self.session)
+        self.recording = Recording(self.session, self.door)
+        self.tracing = Tracing(self.session, self.door, original)
+        self.repair: Any = Repair(self)
+        self.forking: Any = Forking(self)
+        self.closing: Any = Closing(self)
+        self.master = uwsgi.Master()
+        self.opens = NEVER
+        self.keeps_folder = False
+        self.thread = Thread(self.serve, start_thread, original, self.end)
+
+    def serve(self) -> None:
+        """Answer requests until the session is over, or until the process is about to fork."""
+        self.thread.note_own()
+        fault: BaseException | None = None
+        try:
+            while not self.session.is_over:
+                connection = self.door.next(self.patience())
+                self.tracing.tend()
+                if connection in (listener.SENT_AWAY, listener.LOST) and self.thread.leaves():
+                    return
+                self.attend(connection)
+        except BaseException as error:
+            fault = error
+        self.end(fault)
+
+    def attend(self, connection: Any) -> None:
+        """Act on an event of the door: a request's connection, SIGTERM, lost descriptors, none."""
+        if connection is listener.TERMINATED:
+            self.on_sigterm()
+        elif connection is listener.LOST:
+            self.on_loss()  # timed work may need descriptors, and waits
+        elif connection is None:
+            self.calm_down()  # whoever had us started may have been killed
+            self.on_time()
+        elif connection is not listener.SENT_AWAY:
+            self.answer(connection)
+
+    def on_loss(self) -> None:
+        """Reopen the descriptors that the application has closed, once it has opened its own."""
+        self.repair.note()
+        if self.repair.is_due():
+            self.repair.make()
+
+    def patience(self) -> float | None:
+        """Return for how many seconds nothing is to be done unless asked; None for ever."""
+        patience = self.session.patience()
+        due = min(
+            self.opens - time.monotonic(),
+            self.tracing.patience(),
+            self.sigterm.patience(),
+            HURRYING if self.interval or self.is_idle() else NEVER,
+            NEVER if patience is None else patience,
+        )
+        return None if due == NEVER else max(due, 0.0)
+
+    def is_idle(self) -> bool:
+        """Tell whether nothing has been begun yet."""
+        return self.session.measurement is None and not self.tracing.is_on
+
+    def on_time(self) -> None:
+        """Do the work that is due: open, end with the tree or the folder, or tend the session."""
+        if time.monotonic() >= self.opens:
+            self.opens = NEVER
+            self.open()
+        elif self.session.tree is not None and self.session.tree.is_over():
+            self.session.is_over = True  # it has been stopped while we could not be asked
+        elif self.is_idle() and self.place.is_made and not self.place.exists():
+            self.session.is_over = True  # so it has before it began: the target was busy
+        else:
+            self.session.on_time()
+            self.sigterm.end_children()
+            self.sigterm.tend()
+
+    def on_sigterm(self) -> None:
+        """Save and die, if the signal was for this process."""
+        if self.sigterm.is_for_us():
+            if self.session.measurement is not None:
+                self.session.last.save()
+            self.die_if_told()
+
+    def die_if_told(self) -> None:
+        """End by SIGTERM, if it has come; also where the main thread is quicker to exit than we."""
+        if self.sigterm.is_for_us():
+            self.sigterm.let()
+            die()
+
+    def at_exit(self) -> None:
+        """Be gone before the interpreter is: a thread that wakes in its end may not survive it."""
+        self.die_if_told()
+        self.sigterm.let()
+        self.thread.rest(self.door.bell.ring)
+
+    def open(self) -> None:
+        """Open the door; where the tree has been stopped meanwhile, end instead."""
+        if self.session.tree is not None and self.session.tree.is_over():
+            self.session.is_over = True
+        else:
+            self.place.within(lambda folder: self.door.open(folder + "/agent.sock"))
+
+    def answer(self, connection: Any) -> None:
+        """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
+        busy_before = self.session.measurement is not None or self.tracing.is_on
+        reply: dict[str, Any] = {}
+        try:
+            try:
+                reply, blob = self.do(protocol.parse(self.door.request))
+            except Exception as error:
+                reply, blob = error_reply.reply(error, self.payloads), []
+            rest = protocol.send(connection, {**reply, "thread": self.thread.native_id}, blob)
+            if reply.get("stream"):
+                self.tracing.follow(connection)
+                connection = None
+            elif rest:
+                self.door.lobby.see_off(connection, rest)
+                connection = None
+        except OSError:
+            # The client has gone.  One that went while it was starting has given up.
+            self.session.is_over = self.session.is_over or not busy_before
+            if reply.get("stream"):
+                self.tracing.end()
+        finally:
+            if connection is not None:
+                self.door.lobby.leave(connection)
+
+    def do(self, request: dict[str, Any]) -> protocol.Reply:
+        """Execute a request's verb, and return the reply and its blob; raises BadRequest."""
+        verb = self.session.verbs.get(str(request.get("verb")))
+        if verb is None:
+            raise protocol.BadRequest(f"there is no verb {request.get('verb')!r}")
+        self.door.is_earnest = True
+        if request["verb"] in BEGINNING:
+            self.master.begin()
+        reply = verb(request)
+        try:
+            self.look_after()
+        except BaseException:
+            # Half a beginning is none; what has begun before goes on.
+            self.session.is_over = self.session.is_over or request["verb"] in BEGINNING
+            raise
+        return reply
+
+    def look_after(self) -> None:
+        """Set up the last save and the fork hooks, where something is measured or traced."""
+        cov = self.session.measurement and self.session.measurement.cov
+        if cov:
+            cov.covattach = self  # where `dump.py` and a debugger's prompt find it
+            if self.sigterm.receiver is None and self.sigterm.take():
+                self.door.receiver = self.sigterm.receiver
+            self.sigterm.tend()
+            self.session.last.then = self.at_exit
+        if cov or self.tracing.is_on:
+            self.watch_forks()
+            self.calm_down()
+
+    def watch_forks(self) -> None:
+        """Have forks wait until we are out of the way, from now on."""
+        self.forks.agent = self.forking
+
+    def calm_down(self) -> None:
+        """Give the GIL's switch interval back, which `launch` had made shorter."""
+        if self.interval:
+            sys.setswitchinterval(self.interval)
+        self.interval = 0.0
+
+    def end(self, fault: BaseException | None = None) -> None:
+        """End the session; a `fault` for which it ends is told."""
+        self.closing.end(fault)

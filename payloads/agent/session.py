@@ -1,0 +1,252 @@
+"""A session as the target sees it: one measurement, its verbs, and the times when it acts."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Any
+
+from ..coverage_import import coverage_package
+from ..measure.conflicts import Refused
+from ..measure.measurement import Measurement
+from ..measure.overhead import PERIOD, Cost
+from ..processes import tree
+from ..server import protocol
+from ..snapshot import imported_modules
+from . import autosave, error_reply
+
+WAIT_FOR_START = 20.0  # seconds in which covattach must say what to measure
+NEVER = float("inf")
+
+
+class Session:
+    """The measurement once it has been started, and the verbs of the wire.
+
+    `place` is the session's folder, and `turn` the lock by which saves follow one another.  A verb
+    takes the request and returns the reply with its blob; others add theirs to `verbs`.  `is_over`
+    becomes true with the verb that ends the session, or when its time is over.
+    """
+
+    def __init__(self, place: Any, turn: Any) -> None:
+        self.place = place
+        self.turn = turn
+        self.measurement: Any = None
+        self.last: Any = None
+        self.tree: Any = None
+        self.imported: dict[str, Any] = {}
+        self.since = 0.0
+        self.every = 0.0
+        self.ends = time.monotonic() + WAIT_FOR_START
+        self.next_save = self.next_look = NEVER
+        self.cost: Any = None
+        self.off = ""  # when and why measuring was taken off
+        self.is_over = False
+        self.has_saved = False
+        self.verbs = {"start": self.start, "mark": self.mark, "stop": self.stop}
+
+    def patience(self) -> float | None:
+        """Return for how many seconds nothing is due; None for ever."""
+        due = min(self.ends, self.next_save, self.next_look)
+        return None if due == NEVER else max(due - time.monotonic(), 0.0)
+
+    def on_time(self) -> None:
+        """Do the work that is due: the end, an autosave, or an estimate of measuring's cost."""
+        now = time.monotonic()
+        if now >= self.ends:
+            self.end_in_time()
+        elif now >= self.next_save:
+            self.last.save()
+            self.next_save = now + self.every
+        elif now >= self.next_look:
+            self.next_look = now + PERIOD
+            self.look()
+
+    def end_in_time(self) -> None:
+        """End the session; one that cannot be saved goes on answering, but measures no more."""
+        if self.measurement is not None:
+            self.last.save()
+            self.has_saved = not self.last.fault
+            if self.last.fault:
+                self.ends = NEVER
+                self.take_off("its time was over, and " + self.last.fault)
+                return
+        self.is_over = True
+
+    def start(self, request: dict[str, Any]) -> protocol.Reply:
+        """Begin to measure; on a fault everything is undone and the session is over.
+
+        `every` and `for` are seconds: how often to save, and after how long to end.
+        `max_overhead` is in per cent, see `overhead`.
+        """
+        if self.measurement is None:
+            limit = request.get("max_overhead")
+            try:
+                self.cost = Cost(float(limit)) if limit else None
+                measurement = Measurement(request.get("options", {}))
+                measurement.start()
+                if self.cost is not None:
+                    self.cost.begin(measurement)
+            except BaseException:
+                self.is_over = True
+                raise
+            self.measurement = measurement
+            self.note_imports()
+            self.last = autosave.LastSave(self.take, self.place, self.turn)
+            self.last.stop = measurement.stop
+            self.last.arm()
+            self.since = time.time()
+            now = time.monotonic()
+            self.every = float(request.get("every") or 0)
+            self.next_save = now + self.every if self.every else NEVER
+            self.next_look = now
+            self.ends = tree.until(request, now)
+            if request.get("tree"):
+                self.join(request)
+        return self.facts(), []
+
+    def join(self, request: dict[str, Any]) -> None:
+        """Be a process of a tree from now on, the first one or another."""
+        self.tree = tree.Tree(request, self.last.save)
+        if self.place.is_made and self.tree.folder == self.place.path:
+            tree.announce(request, self.ends)
+
+    def look(self) -> None:
+        """See to others; take measuring off if it costs too much: save it, and go on answering."""
+        self.measurement.missed()
+        if self.cost is None or not self.cost.is_too_high(self.measurement.snapshots.held()):
+            return
+        self.take_off(
+            f"it slowed the target down by about {self.cost.percent:.0f} %, "
+            f"and {self.cost.limit:g} % are allowed"
+        )
+
+    def take_off(self, why: str) -> None:
+        """Stop measuring, but keep the data for those who ask, and save them."""
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        self.off = f"Measuring was taken off at {when}: {why}"
+        self.last.save()
+        self.next_save = self.next_look = NEVER
+        error_reply.do_all(self.last.disarm, self.measurement.stop)
+        self.last.save()  # with the lines that ran until now
+
+    def facts(self) -> dict[str, Any]:
+        """Return the session's facts for users: of its measurement, windows, cost and tree."""
+        facts: dict[str, Any] = {"measuring": self.measurement is not None}
+        if self.measurement is not None:
+            windows = self.measurement.snapshots.windows
+            facts.update(self.measurement.facts(), since=self.since)
+            facts.update(window=windows.name, windows=windows.names)
+            if self.cost is not None:
+                facts.update(overhead=round(self.cost.percent, 1), max_overhead=self.cost.limit)
+            facts["off"] = self.off
+            if self.tree is not None:
+                facts.update(tree=self.tree.folder, role=self.tree.role)
+            more = [words for words in (self.off, self.last.fault) if words]
+            facts["warnings"] = [*facts["warnings"], *more]
+        return facts
+
+    def note_imports(self) -> None:
+        """Note the modules imported until now; where that fails, reports do without them."""
+        try:
+            self.imported = imported_modules.describe()
+        except Exception as error:
+            self.measurement.warnings.append(f"what was imported before is not known: {error!r}")
+
+    def take(self) -> protocol.Reply:
+        """Return a snapshot of now, with the facts that a reader of it alone needs."""
+        snapshots = self.measurement.snapshots
+        taken = time.time()  # lines that ran until then are in it
+        header, blob = snapshots.encode()
+        header.update(taken=taken, off=self.off, imported=self.imported)
+        if self.tree is not None:
+            header.update(pid=os.getpid(), role=self.tree.role)
+        return header, blob
+
+    def mark(self, request: dict[str, Any]) -> protocol.Reply:
+        """End the window that goes on, and begin the one named `window`, or continue it.
+
+        The empty name is that of what runs before the first mark.
+        """
+        began = time.perf_counter()
+        name = str(request["window"])
+        snapshots = self.must_be_on().snapshots
+        previous = snapshots.windows.name
+        if name != previous:
+            self.measurement.adoption.rearm(snapshots.begin_window(name))
+        elapsed = 1000 * (time.perf_counter() - began)
+        return {**self.facts(), "previous": previous, "mark_ms": elapsed}, []
+
+    def stop(self, request: dict[str, Any]) -> protocol.Reply:
+        """Stop measuring and undo everything; the reply carries the last snapshot.
+
+        Without one where nothing was measured yet: somebody gave up in the middle of a start.
+        """
+        self.is_over = True  # whatever comes
+        try:
+            facts = self.facts()
+            header, blob = ({}, []) if self.measurement is None else self.take()
+        finally:
+            self.end()
+        return {**facts, **header}, blob
+
+    def must_measure(self) -> Any:
+        """Return the measurement; raises BadRequest before there is one."""
+        if self.measurement is None:
+            raise protocol.BadRequest("nothing is measured yet")
+        return self.measurement
+
+    def must_be_on(self) -> Any:
+        """Return the measurement; raises Refused where it was taken off."""
+        if self.off:
+            raise Refused(self.off)
+        return self.must_measure()
+
+    def end(self) -> None:
+        """Stop measuring and undo everything, even where a step fails; does nothing twice."""
+        self.is_over = True
+        measurement, self.measurement = self.measurement, None
+        last, self.last = self.last, None
+        steps = [self.tree.leave] if self.tree is not None else []
+        if measurement is not None:
+            steps += [last.disarm, measurement.stop, measurement.forget]
+        error_reply.do_all(*steps)
+
+    def save_last(self) -> None:
+        """Save the measured data, where the session ends by a fault."""
+        if self.measurement is not None:
+            self.last.save()
+            self.has_saved = not self.last.fault
+
+    def tool(self) -> int | None:
+        """Return the tool id of sys.monitoring by which is measured, or None."""
+        tool: int | None = getattr(getattr(self.measurement, "adoption", None), "tool", None)
+        return tool
+
+    def goes_on_in_child(self) -> bool:
+        """Tell whether a child that is forked now is to be measured too."""
+        return self.tree is not None and self.measurement is not None and not self.off
+
+    def go_on(self, place: Any, turn: Any) -> None:
+        """Go on in a child that was forked, with nothing measured yet; called in its only thread.
+
+        What was imported before, its parent tells; what it holds of that is not to be sent twice.
+        """
+        self.place, self.turn = place, turn
+        self.has_saved = False
+        self.imported = {}
+        self.measurement.renew_lock()
+        self.measurement.adoption.rearm(self.measurement.snapshots.begin_anew())
+        self.last.go_on(place, turn)
+        self.tree.go_on()
+        self.since, now = time.time(), time.monotonic()
+        self.next_save = now + self.every if self.every else NEVER
+        if self.cost is not None:
+            self.cost.looks.clear()
+
+    def leave_child(self) -> None:
+        """Stop measuring in a child that was forked; called in the child's only thread."""
+        coverage_package.drop_half()
+        measurement, self.measurement = self.measurement, None
+        if measurement is not None:
+            measurement.renew_lock()
+            error_reply.do_all(self.last.disarm, measurement.stop)

@@ -1,0 +1,109 @@
+"""Where a session keeps its socket and its snapshots: a folder that only its user can look into.
+
+covattach makes it for a process that it attaches to.  A process of a tree that was born later makes
+its own, beside that of the tree and by its name, so that it is found; and only once it is needed:
+a child that becomes another program at once, as most do, needs none.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from typing import Any
+
+from ..interpreter import descriptors, json_text
+
+
+class Place:
+    """The folder of one session: at `path`, or still to be made.
+
+    In that case `path` is the beginning of its name, and `facts` are those of the session, which it
+    is to say besides `own_facts`.  `lock` is one of `_thread`'s.
+    """
+
+    def __init__(self, path: str, facts: dict[str, Any] | None = None, lock: Any = None) -> None:
+        self.path = path
+        self.stem = path
+        self.facts = facts or {}
+        self.lock = lock
+        self.is_made = facts is None
+
+    def make(self) -> str:
+        """Return the path of the folder, which is there from now on; raises OSError."""
+        if not self.is_made:
+            with self.lock:
+                if not self.is_made:
+                    self.make_anew()
+        return self.path
+
+    def within(self, act: Any) -> None:
+        """Call `act` with the path of the folder, or of another where that cannot be used any more.
+
+        The process may have become another user since.  Raises OSError.
+        """
+        try:
+            act(self.make())
+        except (PermissionError, FileNotFoundError):
+            if not self.facts:
+                raise
+            act(self.make_anew())
+
+    def make_anew(self) -> str:
+        """Make a folder and return its path; nobody can know its name beforehand."""
+        path = f"{self.stem}-{os.urandom(4).hex()}"
+        os.mkdir(path, 0o700)
+        content = json_text.dumps({**own_facts(), **self.facts})
+        descriptors.write(path + "/session.json", [content.encode()])
+        self.path = path
+        self.is_made = True
+        return path
+
+    def exists(self) -> bool:
+        """Tell whether the folder is still there."""
+        return os.path.isdir(self.path)
+
+    def remove(self) -> None:
+        """Remove the folder and all that is in it."""
+        remove_tree(self.path)
+
+    def shrink(self) -> None:
+        """Remove the payloads and coverage, which nobody needs once the process has ended.
+
+        Not from a tree's folder: processes that are born later begin with them.
+        """
+        if self.is_made and not os.path.exists(self.path + "/children.json"):
+            for name in ("payloads", "coverage"):
+                if not os.path.islink(f"{self.path}/{name}"):
+                    remove_tree(f"{self.path}/{name}")
+
+
+def remove_tree(folder: str) -> None:
+    """Remove a folder and all that is in it, if nobody else has.
+
+    Not by `shutil`, whose import brings in every kind of compression there is.
+    """
+    try:
+        for entry in os.scandir(folder):
+            if entry.is_dir(follow_symlinks=False):
+                remove_tree(entry.path)
+            else:
+                os.unlink(entry.path)
+        os.rmdir(folder)
+    except OSError:
+        return  # covattach is removing it at the same time, and will be the one to say so
+
+
+def own_facts() -> dict[str, Any]:
+    """Return the facts that identify this process, as `covattach.attach.first_facts` does."""
+    fields = descriptors.text("/proc/self/stat").rpartition(")")[2].split()
+    command = descriptors.text("/proc/self/cmdline").replace("\0", " ")
+    return {
+        "pid": os.getpid(),
+        "parent": os.getppid(),
+        "start_time": int(fields[19]),
+        "command": command,
+        "cwd": os.readlink("/proc/self/cwd"),
+        "created": time.time(),
+        "python": ".".join(str(part) for part in sys.version_info[:3]),
+    }

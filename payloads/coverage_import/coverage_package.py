@@ -1,0 +1,136 @@
+"""Bring coverage into the target, and put it aside again.
+
+The target's own coverage is taken where it is recent enough; otherwise the one that covattach
+brought, by its path and without touching `sys.path`.  After a session coverage's modules leave
+`sys.modules`, but they are kept: the C tracer cannot be imported twice (it is a single-phase
+extension module), and each new copy of the package would cost megabytes.  They are kept in the
+codec error-handler registry, the one place in an interpreter that is neither a name anybody
+sees nor a module, and where the next session finds them again.
+"""
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import importlib.util
+import sys
+from types import ModuleType
+from typing import Any
+
+from ..interpreter import descriptors
+from . import lazy_import
+
+KEEP = "covattach.kept"
+under_way: list[str] = []  # the folder that coverage is being imported from, meanwhile
+NEEDED = ("coverage.control", "coverage.collector", "coverage.core", "coverage.inorout")
+FROM_3_12 = ("coverage.sysmon",) if sys.version_info >= (3, 12) else ()
+OLDEST = (7, 10)  # the oldest coverage whose collectors the payloads have been tested with
+
+
+class NoCoverage(Exception):
+    """Neither the target nor covattach has a coverage that fits."""
+
+
+def is_ours(name: str) -> bool:
+    """Tell whether `name` is a module of the coverage package."""
+    # coverage/debug.py keeps an object as the module "$coverage.debug.DebugOutputFile.the_one".
+    return name == "coverage" or name.startswith(("coverage.", "$coverage."))
+
+
+def kept() -> dict[str, ModuleType]:
+    """Return the modules that an earlier session put aside; they are moved, not copied."""
+    try:
+        keeper: Any = codecs.lookup_error(KEEP)
+    except LookupError:
+        return {}
+    modules: dict[str, ModuleType] = dict(keeper.modules)
+    keeper.modules.clear()
+    return modules
+
+
+def put_aside() -> None:
+    """Take coverage's modules out of `sys.modules` and keep them for the next session."""
+
+    def keeper(error: UnicodeError) -> tuple[str, int]:
+        raise error
+
+    taken = {name: module for name, module in list(sys.modules.items()) if is_ours(name)}
+    keeper.modules = taken  # type: ignore[attr-defined]
+    codecs.register_error(KEEP, keeper)
+    for name, module in taken.items():
+        sys.modules.pop(name, None)
+        for folder in getattr(module, "__path__", ()):
+            sys.path_importer_cache.pop(folder, None)
+
+
+def version_of(folder: str) -> tuple[int, ...]:
+    """Return the version of the coverage package in `folder`, read without importing it."""
+    import re
+
+    try:
+        text = descriptors.text(folder + "/version.py")
+    except OSError:
+        return (0,)  # it is in a zip file, or has been compiled and has no sources
+    found = re.search(r"^version_info\b.*?=\s*\((\d+), (\d+), (\d+)", text, re.M)
+    return tuple(int(part) for part in found.groups()) if found else (0,)
+
+
+def of_the_target() -> str | None:
+    """Return the folder of the target's own coverage, or None where it has none that fits."""
+    spec = importlib.util.find_spec("coverage")
+    if spec is None or not spec.submodule_search_locations or not spec.origin:
+        return None  # without an origin it is just a folder of that name
+    folder = str(spec.submodule_search_locations[0])
+    return folder if version_of(folder) >= OLDEST else None
+
+
+def import_from(folder: str) -> ModuleType:
+    """Import the coverage package that lies in `folder`; a fault leaves none of it behind."""
+    under_way.append(folder)
+    try:
+        return lazy_import.import_package(folder)
+    except BaseException:
+        drop()
+        raise
+    finally:
+        under_way.clear()
+
+
+def drop() -> None:
+    """Take coverage's modules out of `sys.modules`, for good."""
+    for name in [name for name in sys.modules if is_ours(name)]:
+        del sys.modules[name]
+
+
+def drop_half() -> None:
+    """Do so in a child that was forked during the import, with which nobody goes on there."""
+    if under_way:
+        drop()
+        under_way.clear()
+
+
+def bring(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:
+    """Return the coverage package, and whether it is to be put aside at the end.
+
+    `brought` is the folder of the package that covattach has for this interpreter, or None; or
+    the folders that it has, by the versions that they are for: "3.11".
+    Raises NoCoverage where there is none, or where the application runs one that is too old.
+    """
+    present = sys.modules.get("coverage")
+    if present is not None:
+        if getattr(present, "version_info", (0,)) < OLDEST:
+            version = getattr(present, "__version__", "?")
+            raise NoCoverage("the application has imported coverage " + version)
+        for name in NEEDED + FROM_3_12:
+            importlib.import_module(name)  # it may be half-imported, or have all imports wait
+        return present, False
+    again = kept()
+    if again:
+        sys.modules.update(again)
+        return again["coverage"], True
+    version = ".".join(map(str, sys.version_info[:2]))
+    fitting = brought.get(version) if isinstance(brought, dict) else brought
+    folder = of_the_target() or fitting
+    if folder is None:
+        raise NoCoverage("there is no coverage for Python " + version)
+    return import_from(folder), True

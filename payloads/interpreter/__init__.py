@@ -1,0 +1,1 @@
+"""The interpreter's inside: frames, threads, descriptors, calls into C."""

@@ -1,0 +1,168 @@
+"""Set a trace function, or a profiler, in every thread; below Python 3.12 only native calls can."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import accumulate, chain, compress, repeat, takewhile
+from operator import itemgetter
+from types import FrameType
+from typing import Any
+
+from . import atomic, capi, frames
+
+WORDS = 24  # of a PyThreadState, in which the function's object is looked for: fewer than it has
+NATIVE = {"trace": "_PyEval_SetTrace", "profile": "_PyEval_SetProfile"}
+
+
+class CannotAdopt(Exception):
+    """Threads that already run cannot be given a trace function in this interpreter."""
+
+
+class EveryThread:
+    """All threads of this interpreter but the calling one, as far as tracing, or profiling, goes.
+
+    Below 3.12 their states are walked over.  A thread that ends takes its state with it, and may
+    do so between any two bytecodes; so the whole walk is one call of C, see `atomic.at_once`.
+    """
+
+    def __init__(self, what: str = "trace") -> None:
+        """Find the interpreter's functions that are needed; raises CannotAdopt.
+
+        `what` is "trace" or "profile".
+        """
+        self.what = what
+        self.set_own: Any = getattr(sys, f"set{what}")
+        self.get_own: Any = getattr(sys, f"get{what}")
+        self.set_all: Any = getattr(sys, f"_set{what}allthreads", None)
+        if self.set_all is None:
+            self.declare()
+            self.trampoline = self.find_trampoline()
+
+    def declare(self) -> None:
+        """Declare the types of the interpreter's functions; raises CannotAdopt."""
+        try:
+            self.own: Any = capi.function("PyThreadState_Get", "P")
+            interpreter = capi.function("PyInterpreterState_Get", "P")
+            head = capi.function("PyInterpreterState_ThreadHead", "P", "P")
+            # The second argument is not the function's: `accumulate` gives one, and C ignores it.
+            self.after: Any = capi.function("PyThreadState_Next", "P", "PP")
+            self.give: Any = capi.function(NATIVE[self.what], "i", "PPO")
+            self.take: Any = capi.function(NATIVE[self.what], "i", "PPP")
+        except capi.NoNativeCalls as error:
+            raise CannotAdopt(str(error)) from error
+        self.head: Any = partial(head, interpreter())
+        self.words: Any = capi.words(self.own(), WORDS)
+
+    def find_trampoline(self) -> int:
+        """Return the address of the C function by which CPython calls a Python trace function.
+
+        With it a thread gets just what `sys.settrace` would have given it.  It is a private
+        function of Python/sysmodule.c: set a trace function in this thread, and look where in
+        the thread state it shows; `c_tracefunc` lies two words before `c_traceobj`
+        (Include/cpython/pystate.h, 3.9 to 3.11).
+        """
+
+        def marker(frame: FrameType, event: str, arg: object) -> None:
+            return None
+
+        before = self.get_own()
+        self.set_own(marker)
+        try:
+            places = (place for place in range(4, WORDS) if self.words[place] == id(marker))
+            found = next(places, None)
+            address = int(self.words[found - 2]) if found else 0
+        finally:
+            self.set_own(before)
+        if not found or not address or self.words[found] == id(marker):
+            raise CannotAdopt("the thread state of this interpreter has an unknown layout")
+        self.place = found
+        own = frames.own_ident()
+        idents = (place for place in range(found + 1, WORDS) if self.words[place] == own)
+        self.ident_place = next(idents, 0)
+        if not self.ident_place:
+            raise CannotAdopt("the thread state of this interpreter has an unknown layout")
+        return address
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it can be told which function a thread has."""
+        return self.set_all is None
+
+    def set(self, function: Any, *also: Callable[[], Any]) -> None:
+        """Make `function` (or None) the one of all threads; this one has none after.
+
+        The C functions `also` are called before any other thread runs.
+        """
+        if self.set_all is not None:
+            self.do(partial(self.set_all, function), partial(self.set_own, None), *also)
+        elif function is None:
+            self.do(self.taking(self.others()), *also)
+        else:
+            self.do(self.giving(self.others(), function), *also)
+        if self.set_all is None:
+            self.set_own(None)
+
+    def others(self) -> Iterator[int]:
+        """Return the states of the other threads; only for a walk at once, below 3.12."""
+        # A state is passed before the one after it is asked for: nothing is looked at twice.
+        first = map(atomic.CALL, (self.head,))  # like all the others, asked for when it is needed
+        states = takewhile(bool, accumulate(chain(first, repeat(None)), self.after))
+        return filter(self.own().__ne__, states)
+
+    def giving(self, states: Iterator[int], function: Any) -> Any:
+        """Return a C function that gives the threads of these states a function."""
+        return atomic.exhausting(map(self.give, states, repeat(self.trampoline), repeat(function)))
+
+    def taking(self, states: Iterator[int]) -> Any:
+        """Return a C function that takes the function of the threads of these states away."""
+        return atomic.exhausting(map(self.take, states, repeat(None), repeat(None)))
+
+    def held(self) -> Iterator[int | None]:
+        """Return, for each other thread, the address of its function's object or None."""
+        at = type(self.words).from_address
+        return map(itemgetter(self.place), map(at, self.others()))
+
+    def is_profiled(self) -> bool:
+        """Tell whether another thread has a profile function; below 3.12, of a trace's threads."""
+        functions: list[int | None] = []
+        states = map(type(self.words).from_address, self.others())
+        # `c_profilefunc` lies three words before `c_traceobj`.
+        self.do(partial(functions.extend, map(itemgetter(self.place - 3), states)))
+        return any(functions)
+
+    def give_where_none(self, function: Any, free: Iterable[Any] = (), *also: Any) -> None:
+        """Give a function to each thread that has none, or one of `free`; `also` as for `set`."""
+        is_free = {None, *map(id, free)}.__contains__
+        self.do(self.giving(compress(self.others(), map(is_free, self.held())), function), *also)
+
+    def take_where(self, functions: Iterable[Any], *also: Any) -> None:
+        """Take these functions away from the threads that have them; `also` as for `set`."""
+        is_one = set(map(id, functions)).__contains__
+        self.do(self.taking(compress(self.others(), map(is_one, self.held()))), *also)
+
+    def functions(self) -> dict[int, Any]:
+        """Return the function, or None, of each other thread, by the thread's identifier."""
+        pairs: list[tuple[int, int | None]] = []
+        found: list[Any] = []
+        states = map(type(self.words).from_address, self.others())
+        self.do(
+            partial(pairs.extend, map(itemgetter(self.ident_place, self.place), states)),
+            partial(found.extend, map(capi.object_at, filter(None, map(itemgetter(1), pairs)))),
+        )
+        each = iter(found)
+        return {ident: next(each) if address else None for ident, address in pairs}
+
+    def somebodys(self) -> list[Any]:
+        """Return the functions that other threads have."""
+        return [one for one in self.functions().values() if one is not None]
+
+    def do(self, *calls: Any) -> None:
+        """Call each in turn, while no other thread runs."""
+        if atomic.audited():
+            # Setting a trace function or a profiler is an event that is audited.
+            with atomic.one_setter(), atomic.kept():
+                atomic.at_once(*calls)
+        else:
+            atomic.at_once(*calls)

@@ -1,0 +1,1 @@
+"""One measurement: coverage and the adoption of code that runs already."""

@@ -1,0 +1,1 @@
+"""Adoption with coverage's C tracer."""

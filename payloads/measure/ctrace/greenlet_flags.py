@@ -1,0 +1,79 @@
+"""Whether a suspended greenlet will be traced: in Python 3.10 and 3.11 it says so itself.
+
+There the interpreter looks for a trace function only where a flag on the C stack says that there
+is one (`use_tracing`, Include/cpython/pystate.h), and greenlet saves the flag with each stack that
+it puts aside.  So a trace function that is set meanwhile would never be called in that greenlet,
+and one that is taken away would leave it slower for good.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import partial
+from itertools import compress, repeat
+from operator import add, itemgetter
+from typing import Any
+
+from ...interpreter import atomic, capi, greenlets
+
+SAVED_WITH_STACK = (3, 10) <= sys.version_info[:2] <= (3, 11)
+SIZE = (
+    40  # of a PyGreenlet from greenlet 2.0 on (greenlet.h); its last word points to what is saved
+)
+WORDS = 18  # of that, in which the flag is looked for: fewer than it has
+
+
+class UnknownGreenlet(Exception):
+    """The greenlet of this process saves the flag in a way that is not known."""
+
+
+def find_flag() -> tuple[int, int]:
+    """Return the flag's offset in a greenlet's saved state, in bytes, and its value when traced.
+
+    It lies two words behind the frame (greenlet's TGreenlet.hpp, PythonState), and is looked for
+    in a greenlet of our own.  Raises UnknownGreenlet.
+    """
+    module: Any = sys.modules["greenlet"]
+    kind = greenlets.kind()
+    if kind.__basicsize__ != SIZE:
+        raise UnknownGreenlet(f"greenlet {module.__version__} is older than 2.0")
+    own = module.getcurrent()
+
+    def run() -> None:
+        own.switch()
+        sys.settrace(lambda *_: None)
+        own.switch()
+        sys.settrace(None)
+
+    scratch = kind(run)
+    seen = []
+    for _ in range(2):
+        scratch.switch()
+        saved = capi.words(capi.words(id(scratch), 5)[4], WORDS)
+        places = [place for place in range(WORDS - 2) if saved[place] == id(scratch.gr_frame)]
+        seen += [(place, (saved[place + 2] or 0) & 0xFFFFFFFF) for place in places]
+    scratch.switch()
+    if len(seen) != 2 or seen[0] != (seen[1][0], 0) or seen[1][1] not in (1, 255):
+        raise UnknownGreenlet(f"greenlet {module.__version__} has an unknown layout")
+    return 8 * (seen[0][0] + 2), seen[1][1]
+
+
+class TracingFlags:
+    """Sets the flags of greenlets that are suspended."""
+
+    def __init__(self) -> None:
+        """Find out how; raises UnknownGreenlet."""
+        self.flag: Any = capi.kind("i")
+        self.at, self.value = find_flag()
+
+    def calls(self, found: list[Any], tops: list[Any], on: bool) -> list[Callable[[], Any]]:
+        """Return C functions, for `atomic.at_once`, that set the flag where there is a frame.
+
+        `found` are greenlets, and `tops` their frames, once that is called.
+        """
+        suspended = compress(map(id, found), tops)
+        saved = map(itemgetter(4), map(capi.words_at(5), suspended))
+        flags = map(self.flag.from_address, map(partial(add, self.at), saved))
+        values = repeat(self.value if on else 0)
+        return [atomic.exhausting(map(setattr, flags, repeat("value"), values))]

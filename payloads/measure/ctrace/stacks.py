@@ -1,0 +1,63 @@
+"""Stacks that were there before coverage's C tracer, which ignores frames not seen called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from types import FrameType
+from typing import Any
+
+from ...interpreter import frames
+from . import tracers
+
+# Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
+# when it was given the function in Python: in C, coverage's tracer would leave it at the `def`.
+STALE = sys.version_info[:2] < (3, 10)
+
+
+class Stacks:
+    """Tells tracers of a collector of the frames that were called before; `hook` is for frames."""
+
+    def __init__(self, collector: Any, hook: Any) -> None:
+        self.collector = collector
+        self.hook = hook
+        self.lines: dict[FrameType, int] = {}  # where each running frame was at the start
+
+    def keep_only(self, running: Iterable[FrameType]) -> None:
+        """Forget all other frames, so that they are freed with all that they refer to."""
+        for ended in set(self.lines).difference(running):
+            self.lines.pop(ended, None)
+
+    def tell(self, tracer: Any, frame: FrameType, event: str, arg: Any) -> None:
+        """Tell `tracer` of the frames on the stack, then of the event itself."""
+        running = list(frames.stack(frame))
+        if event == "call":
+            running.pop(0)  # this one it is about to see
+        before = self.lines.get(frame)
+        tracer.should_start_context = None  # they are not entered now, see `entries`
+        for outer in reversed(running):
+            self.tell_frame(tracer, outer)
+        tracer.should_start_context = self.collector.should_start_context
+        if self.collector.branch and event == "line":
+            if before is not None:
+                shift = tracers.bits(self.collector)
+                self.held_for(frame).add(before | frame.f_lineno << shift)
+        else:
+            tracer(frame, event, arg)
+
+    def tell_frame(self, tracer: Any, frame: FrameType) -> None:
+        """Tell `tracer` of one frame that is on a stack."""
+        if STALE and frame.f_trace is None:
+            frame.f_trace = self.hook
+        tracer(frame, "call", None)
+        if self.collector.branch:
+            tracers.set_last_line(tracer, frame, self.held_for(frame))
+        self.lines.pop(frame, None)
+
+    def held_for(self, frame: FrameType) -> set[int]:
+        """Return the set that coverage fills for the frame's file; one of no use if it is none."""
+        disposition = self.collector.should_trace_cache.get(frame.f_code.co_filename)
+        if disposition is None or not disposition.trace:
+            return set()
+        held: set[int] = self.collector.data[disposition.source_filename]
+        return held

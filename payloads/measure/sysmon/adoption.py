@@ -1,0 +1,223 @@
+"""Adoption with the sysmon core: measure the frames that were running before the start.
+
+sys.monitoring tells coverage of a code object when a function is *entered* (PY_START).  The code of
+functions entered earlier is adopted here.  For running frames this is done at once.  For suspended
+generators and coroutines it is done when they are resumed, which coverage's tool id listens to for
+us.  No event tells of a greenlet that is resumed, so the code on the stacks of greenlets is adopted
+at once too.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections import deque
+from functools import partial
+from types import CodeType, FrameType
+from typing import Any
+
+from ...agent import error_reply
+from ...interpreter import frames, greenlets
+from ..first_calls import Entries
+from ..guard import Guard
+from ..isolation import NAME
+from .code_objects import Codes
+from .line_events import Quiet, is_quiet
+
+# coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
+REPORTS = {
+    "sysmon_line_lines": ("code", "line_number"),
+    "sysmon_line_arcs": ("code", "line_number"),
+    "sysmon_py_return": ("code", "instruction_offset", "retval"),
+    "sysmon_branch_either": ("code", "instruction_offset", "destination_offset"),
+}
+
+
+def own_tools() -> list[int]:
+    """Return the tool ids of sys.monitoring that a coverage of ours has taken; [] below 3.12."""
+    monitoring: Any = getattr(sys, "monitoring", None)
+    return [tool for tool in range(6) if monitoring and monitoring.get_tool(tool) == NAME]
+
+
+def release(tool: int) -> None:
+    """Switch a tool's global events off, forget its callbacks, and give its id back.
+
+    By steps, for an audit hook of the application's may refuse a callback.
+    """
+    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+    events = monitoring.events
+    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE", "INSTRUCTION"]
+    names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
+    forget = monitoring.register_callback
+    error_reply.do_all(
+        partial(monitoring.set_events, tool, 0),
+        *(partial(forget, tool, getattr(events, name), None) for name in names),
+        partial(monitoring.free_tool_id, tool),
+    )
+
+
+def give_back() -> None:
+    """Undo a start of coverage's that has failed half-way: it keeps the tool id."""
+    for tool in own_tools():
+        release(tool)
+
+
+class SysmonAdoption:
+    """Adoption for one collector whose core is sysmon, with its guard; needs 3.12."""
+
+    def __init__(self, collector: Any, guard: Guard) -> None:
+        self.collector = collector
+        self.guard = guard
+        self.tracer = collector.tracers[0]
+        self.tool = self.tracer.myid
+        self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        self.codes = Codes(self.tracer)
+        self.quiet = Quiet(self.tracer)
+
+    def adopt(self, code: CodeType, frame: FrameType) -> None:
+        """Have coverage measure `code`, of which `frame` is a running frame.
+
+        coverage looks at the calling frame to see which module it is asked about; here that
+        would be ours, so the question is answered beforehand.
+        """
+        cache = self.collector.should_trace_cache
+        if code.co_filename not in cache:
+            cache[code.co_filename] = self.collector.should_trace(code.co_filename, frame)
+        if not cache[code.co_filename].trace:
+            return  # coverage would keep a note of each such code object, to no use
+        self.codes.check(code)
+        self.tracer.sysmon_py_start(code, 0)
+        # coverage notes that it knows the code before it sets its events.  A thread that comes
+        # in between is told that all is done, and would run lines that nobody reports.
+        info = self.tracer.code_infos.get(id(code))
+        is_new = info is not None and info.tracing and not self.local_events(code)
+        # No other thread has its turn between the look at `sysmon_on` and the call.
+        if is_new and not is_quiet(info) and self.tracer.sysmon_on:
+            self.monitoring.set_local_events(self.tracer.myid, code, self.quiet.all)
+
+    def local_events(self, code: CodeType) -> int:
+        """Return the events that coverage listens to in `code`."""
+        return int(self.monitoring.get_local_events(self.tracer.myid, code))
+
+    def on_start(self, code: CodeType, offset: int) -> Any:
+        """Do coverage's work for a function that is entered, in a way that is safe for threads."""
+        self.adopt(code, sys._getframe(2))  # the guard is between
+        return self.monitoring.DISABLE
+
+    def on_resume(self, code: CodeType, offset: int) -> Any:
+        """Adopt the code of a generator that is resumed; once for each place is enough."""
+        self.adopt(code, sys._getframe(2))  # the guard is between
+        return self.monitoring.DISABLE
+
+    def on_throw(self, code: CodeType, offset: int, exception: BaseException) -> None:
+        """Adopt the code of a generator whose first resumption is a throw() or a close()."""
+        self.adopt(code, sys._getframe(2))  # the guard is between
+
+    def start(self, ident: int) -> None:
+        """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt."""
+        events = self.monitoring.events
+        tool = self.tracer.myid
+        self.report_lines_to(self.quiet.on_line)
+        callbacks = {
+            "INSTRUCTION": self.quiet.on_instruction,
+            "PY_START": self.on_start,
+            "PY_RESUME": self.on_resume,
+        }
+        if self.tracer.trace_arcs:
+            callbacks["PY_RETURN"] = self.tracer.sysmon_py_return
+            callbacks["BRANCH_LEFT"] = callbacks["BRANCH_RIGHT"] = self.tracer.sysmon_branch_either
+        for name, callback in callbacks.items():
+            safe = self.guard.guarded(callback, self.monitoring.DISABLE)
+            self.monitoring.register_callback(tool, getattr(events, name), safe)
+        throw = self.guard.guarded(self.on_throw, None)  # such events cannot be disabled
+        self.monitoring.register_callback(tool, events.PY_THROW, throw)
+        self.monitoring.set_events(tool, events.PY_START | events.PY_RESUME | events.PY_THROW)
+        # Listening first: a generator is either suspended now and resumed later, or it is running.
+        for frame in list(greenlets.look().frames()) if ident else ():
+            self.adopt(frame.f_code, frame)
+
+    def report_lines_to(self, listener: Any) -> None:
+        """Have `listener` called for each line that is reported."""
+        self.quiet.listener = listener
+        safe = self.guard.guarded(listener, self.monitoring.DISABLE)
+        self.monitoring.register_callback(self.tracer.myid, self.monitoring.events.LINE, safe)
+
+    def rearm(self, taken: dict[str, Any]) -> None:
+        """Have every line reported once more, now that `taken` is out of coverage's sets.
+
+        sysmon falls silent at a place after one event.  It is so only in files of which the sets
+        had something; and it is told by a tool's own local events, which disturb no other tool.
+        """
+        emptied = {id(self.collector.data[name]) for name, held in taken.items() if held}
+        underway = self.reports_underway()
+        for code in list(self.tracer.code_objects):
+            info = self.tracer.code_infos.get(id(code))
+            if info is not None and id(info.file_data) in emptied:
+                # The next line is not the successor of one that was reported long ago.
+                info.last_line = None
+                self.toggle(code, self.quiet.listen_again(info))
+        for frame in underway:
+            self.report_again(frame)
+
+    def toggle(self, code: CodeType, events: int) -> None:
+        """Switch the events of a code object off and on, which no thread sees in between."""
+        events = events or self.local_events(code)
+        if events:  # otherwise coverage is about to set them, for the first time
+            calls = (self.tracer.myid,) * 2, (code,) * 2, (0, events)
+            deque(map(self.monitoring.set_local_events, *calls), 0)
+
+    def reports_underway(self) -> list[FrameType]:
+        """Return the frames of coverage's callbacks that threads are in.
+
+        One of them may have added its point to a set before that was emptied, and may tell the
+        interpreter to be silent at this place after we have told it not to be.
+        """
+        callbacks = {getattr(type(self.tracer), name).__code__ for name in REPORTS}
+        callbacks.update((Entries.on_line.__code__, Quiet.on_line.__code__))  # around those
+        return [frame for frame in frames.all_running() if frame.f_code in callbacks]
+
+    def report_again(self, frame: FrameType) -> None:
+        """Repeat the report of a callback that is underway: its place runs right after it."""
+        name, known = frame.f_code.co_name, frame.f_locals
+        if name == Entries.on_line.__name__:
+            name = "sysmon_line_arcs" if self.tracer.trace_arcs else "sysmon_line_lines"
+        code, *rest = (known[argument] for argument in REPORTS[name])
+        info = self.tracer.code_infos.get(id(code))
+        if info is None or info.file_data is None:
+            return
+        if name == "sysmon_line_arcs":  # by itself, it would also tell of a line before it
+            info.file_data.add((rest[0], rest[0]))
+        else:
+            getattr(self.tracer, name)(code, *rest)
+
+    def tend(self) -> None:
+        """Do nothing: nobody is in the way of a tool of sys.monitoring."""
+
+    def told(self) -> list[str]:
+        """Return the warnings: one, if another tool has taken the tool id away."""
+        holder = self.monitoring.get_tool(self.tool)
+        if holder == NAME:
+            return []
+        taken = f"the tool id {self.tool} of sys.monitoring was taken away, by {holder}"
+        return [f"{taken}: nothing is measured since"]
+
+    def forget(self) -> None:
+        """Drop the references that lead back to this object, once no thread is in its functions."""
+        self.quiet.listener = None
+
+    def stop(self) -> None:
+        """Switch off all events and free the tool id; called while coverage still measures.
+
+        coverage itself leaves local events and callbacks behind, which on 3.12.1 keeps the
+        target 56 % slower for good.
+        """
+        with self.tracer.lock:
+            # From here on a thread that is just entering a function sets no more events.
+            was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
+        if not was_on or self.monitoring.get_tool(self.tool) != NAME:
+            return
+        error_reply.do_all(self.silence, partial(release, self.tool), self.codes.let_go)
+
+    def silence(self) -> None:
+        """Switch off the events of each code object."""
+        for code in list(self.tracer.code_objects):
+            self.monitoring.set_local_events(self.tool, code, 0)

@@ -1,0 +1,131 @@
+"""The code objects that coverage's sysmon core knows, without keeping them alive.
+
+coverage keeps every code object that it has ever seen, because it tells them apart by their
+address: 28 to 31 MB for 20,000 pieces of code that were made by `exec`.  Here each is referred to
+weakly, and the facts about it go with it, before its address can be another's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+from operator import methodcaller
+from types import CodeType
+from typing import Any
+from weakref import ref
+
+from ...interpreter import frames
+
+FORGET = methodcaller("forget")
+
+
+class Reference(ref):  # type: ignore[type-arg]
+    """A weak reference to a code object, which has something to do at the end of it.
+
+    It is done by C functions all the way down: the end of a code object can come anywhere in the
+    application, and what its signal handlers raise while bytecode runs there would be lost.
+    """
+
+    __slots__ = ("forget",)
+    forget: Any
+
+
+def plain_lines(code: CodeType) -> frozenset[int]:
+    """Return the lines that define something on that one line, and do not branch: `class C: ...`.
+
+    In a report these have two possible ends: that of the inner code, and the next line.
+    """
+    inner = {one.co_firstlineno for one in code.co_consts if isinstance(one, CodeType)}
+    branches = getattr(code, "co_branches", None)  # 3.14, as is measuring branches
+    if not inner or branches is None:
+        return frozenset()
+    starts = {start for start, _, _ in branches()}
+    for first, last, line in code.co_lines():
+        if line in inner and any(first <= start < last for start in starts):
+            inner.discard(line)
+    return frozenset(inner)
+
+
+class Codes:
+    """Takes the place of the list `code_objects` of a coverage.sysmon.SysMonitor."""
+
+    def __init__(self, tracer: Any) -> None:
+        """Take over the code objects that `tracer` knows already."""
+        self.infos: dict[int, Any] = tracer.code_infos
+        known, tracer.code_objects = tracer.code_objects, self
+        for code in list(known):
+            self.append(code)
+
+    def append(self, code: CodeType) -> None:
+        """Watch over a code object that coverage has just noted."""
+        info = self.infos[id(code)]
+        reference = Reference(code, FORGET)
+        reference.forget = partial(self.infos.pop, id(code), None)
+        info.reference = reference  # which lives as long as there is something to forget
+        if info.byte_to_line is not None:
+            make_honest(info, plain_lines(code))
+
+    def __iter__(self) -> Iterator[CodeType]:
+        """Yield the code objects that are alive."""
+        references = [getattr(info, "reference", None) for info in list(self.infos.values())]
+        for code in [reference() for reference in references if reference is not None]:
+            if code is not None:
+                yield code
+
+    def let_go(self) -> None:
+        """Watch over nothing any more: it would all wait for the garbage collector.
+
+        Called when no event comes any more.  coverage's callbacks rely on what is known of the
+        code that they are called for: as long as a thread is in one, that stays.
+        """
+        for info in list(self.infos.values()):
+            vars(info).pop("reference", None)
+        if frames.is_alone():
+            self.infos.clear()
+
+    def check(self, code: CodeType) -> None:
+        """Forget the facts about a code object, now gone, that had the same address.
+
+        Such facts stay where a signal handler of the application's has raised in the middle of
+        coverage's work.
+        """
+        info = self.infos.get(id(code))
+        if info is not None:
+            reference = getattr(info, "reference", None)
+            if reference is None or reference() is not code:
+                self.infos.pop(id(code), None)
+
+
+HONEST: dict[type, type] = {}
+
+
+def make_honest(info: Any, plain: frozenset[int]) -> None:
+    """Have coverage join two lines to an arc only where the first of them is in `plain`.
+
+    It joins each line that is reported with the one that was reported before in the same code
+    (`last_line`, coverage/sysmon.py).  But a line is reported once, and by whichever thread,
+    generator or recursion comes first: such an arc may never have happened.  It is needed only
+    behind a definition in one line, which can be followed by nothing but the next.
+    """
+    if not hasattr(info, "last_line"):
+        return  # coverage before 7.15 joins nothing
+    kind = type(info)
+    if kind not in HONEST:
+        HONEST[kind] = type("Honest" + kind.__name__, (kind,), {"last_line": LAST_LINE})
+    known = vars(info).pop("last_line", None)
+    info.plain = plain
+    info.__class__ = HONEST[kind]
+    info.last_line = known
+
+
+def get_last_line(info: Any) -> Any:
+    """Return the line reported last, if the next one is sure to have followed it."""
+    return vars(info).get("line")
+
+
+def set_last_line(info: Any, line: Any) -> None:
+    """Note the line reported last."""
+    vars(info)["line"] = line if line in info.plain else None
+
+
+LAST_LINE = property(get_last_line, set_last_line)

@@ -1,0 +1,182 @@
+"""Bring our modules in, in the agent's thread: once for all sessions that have the same ones."""
+
+from __future__ import annotations
+
+import codecs
+import marshal
+import sys
+from types import ModuleType
+from typing import Any
+
+# Dependencies first: each module finds the ones before it when it is executed.
+MODULES = (
+    "interpreter.json_text",
+    "interpreter.descriptors",
+    "agent.error_reply",
+    "interpreter.capi",
+    "interpreter.main_thread",
+    "interpreter.atomic",
+    "interpreter.gc_objects",
+    "interpreter.subinterpreters",
+    "interpreter.frames",
+    "interpreter.greenlets",
+    "coverage_import.lazy_objects",
+    "coverage_import.file_loaders",
+    "coverage_import.lazy_import",
+    "coverage_import.coverage_package",
+    "measure.ctrace.tracers",
+    "interpreter.all_threads",
+    "measure.conflicts",
+    "measure.isolation",
+    "measure.ctrace.foreign_tracers",
+    "measure.ctrace.stacks",
+    "measure.ctrace.frame_trace_functions",
+    "measure.ctrace.thread_hook",
+    "measure.source_search",
+    "measure.guard",
+    "snapshot.windows",
+    "snapshot.encoding",
+    "snapshot.snapshot",
+    "measure.sysmon.code_objects",
+    "measure.first_calls",
+    "measure.sysmon.line_events",
+    "measure.sysmon.adoption",
+    "measure.ctrace.greenlet_tracers",
+    "measure.ctrace.greenlet_flags",
+    "measure.ctrace.adoption",
+    "measure.core_choice",
+    "measure.measurement",
+    "measure.overhead",
+    "agent.autosave",
+    "agent.session_folder",
+    "agent.sigterm",
+    "processes.wrapped_builtin",
+    "processes.child_programs",
+    "processes.uwsgi",
+    "processes.tree",
+    "server.clients",
+    "server.protocol",
+    "server.wakeup_pipes",
+    "server.listener",
+    "processes.after_fork",
+    "agent.thread",
+    "snapshot.imported_modules",
+    "agent.session",
+    "agent.dump_verbs",
+    "agent.record_verbs",
+    "trace.safe_repr",
+    "trace.filters",
+    "trace.event_buffer",
+    "trace.monitoring_hook",
+    "trace.profiler_hook",
+    "trace.overhead_budget",
+    "trace.limits",
+    "trace.stream",
+    "trace.tracing",
+    "agent.descriptor_repair",
+    "agent.at_fork",
+    "agent.shutdown",
+    "agent.agent",
+    "agent.entry",
+)
+PARTS = (
+    "interpreter",
+    "server",
+    "coverage_import",
+    "snapshot",
+    "processes",
+    "measure",
+    "measure.ctrace",
+    "measure.sysmon",
+    "trace",
+    "agent",
+)
+PACKAGE = "_covattach"
+DIGEST = 32  # bytes in front of compiled code that tell it from other such
+KEEP = "covattach.payloads"
+
+
+def keep(key: bytes | int, last: Any) -> Any:
+    """Keep the last of our modules, which leads to all others, in the codec registry.
+
+    The class is made only here: one for each session would be garbage that waits for its collector.
+    """
+
+    class Keeper:
+        """Holds our modules; to the codec registry, this is an error handler."""
+
+        def __call__(self, error: UnicodeError) -> tuple[str, int]:
+            """Raise the error that it was called for."""
+            raise error
+
+    keeper: Any = Keeper()
+    keeper.key, keeper.last = key, last
+    codecs.register_error(KEEP, keeper)
+    return keeper
+
+
+def texts(folder: str) -> tuple[str, ...]:
+    """Return the texts of the payload modules."""
+    found = []
+    for name in MODULES:
+        with open(folder + "/" + name.replace(".", "/") + ".py", encoding="utf-8") as file:
+            found.append(file.read())
+    return tuple(found)
+
+
+def load(folder: str, content: Any = None, main: int = 0) -> Any:
+    """Return the last of the payload modules: of the texts in `folder`, or as they are compiled.
+
+    `main` is the identifier of the process's first thread, if it is known.
+
+    An earlier session has kept it, if the modules are the same; otherwise they are executed.  In
+    the codec registry, as `coverage_package` keeps coverage: made anew for each session, half a
+    megabyte of modules and functions that refer to each other would wait for the garbage collector.
+    """
+    content = content or texts(folder)
+    try:
+        keeper: Any = codecs.lookup_error(KEEP)
+    except LookupError:
+        keeper = None
+    key = content[:DIGEST] if isinstance(content, bytes) else hash(content)
+    if keeper is None or keeper.key != key:
+        keeper = keep(key, execute(content, main))
+    return keeper.last
+
+
+def execute(content: Any, main: int) -> Any:
+    """Execute the payload modules, of these `contents`, and return the last one.
+
+    They see each other as the package `_covattach`, which is in `sys.modules` only meanwhile.
+    The file names start with `<`, which is how coverage knows that they are not to be measured.
+    """
+    if isinstance(content, bytes):
+        found = marshal.loads(memoryview(content)[DIGEST:])  # noqa: S302  # it is covattach's
+        content = [found[name] for name in MODULES]
+    packages = {part: package_named(PACKAGE + "." + part) for part in PARTS}
+    packages[""] = module = package_named(PACKAGE)
+    module.main = main  # for `main_thread`
+    sys.modules.update((package.__name__, package) for package in packages.values())
+    try:
+        for name, code in zip(MODULES, content):
+            if isinstance(code, str):
+                code = compile(code, "<covattach " + name + ">", "exec")
+            part, _, own = name.rpartition(".")
+            module = ModuleType(PACKAGE + "." + name)
+            module.__package__ = packages[part].__name__
+            sys.modules[module.__name__] = module
+            exec(code, module.__dict__)
+            setattr(packages[part], own, module)
+    finally:
+        for package in packages.values():
+            sys.modules.pop(package.__name__, None)
+        for name in MODULES:
+            sys.modules.pop(PACKAGE + "." + name, None)
+    return module
+
+
+def package_named(name: str) -> Any:
+    """Return an empty package, which need not have a folder."""
+    package: Any = ModuleType(name)
+    package.__path__ = []
+    return package

@@ -1,0 +1,1 @@
+"""Forks, programs that are started later, and the tree that they form."""

@@ -1,0 +1,1 @@
+"""The session's socket: protocol, listener, clients."""

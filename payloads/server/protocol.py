@@ -1,0 +1,48 @@
+"""The wire: one request and one reply for each connection, on a Unix socket.
+
+A request is a line of JSON.  A reply is a line of JSON and then `blob` bytes, as it says itself.
+Behind the reply to `trace` more such messages follow, until one side has enough, see `stream`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..interpreter import json_text
+from . import clients
+from .clients import LONGEST_REQUEST
+
+PROTOCOL = 1
+Reply = tuple[dict[str, Any], list[bytes]]  # what is sent: a header, and a blob in parts
+
+
+class BadRequest(Exception):
+    """The bytes that came over the socket are not a request."""
+
+
+def parse(line: bytes) -> dict[str, Any]:
+    """Return the request in a line; raises BadRequest."""
+    if len(line) > LONGEST_REQUEST:
+        raise BadRequest("the request is too long")
+    if not line.endswith(b"\n"):
+        raise BadRequest("the request ends before its end of line")
+    try:
+        request = json_text.loads(line)
+    except (ValueError, RecursionError) as error:
+        raise BadRequest("the request is not JSON") from error
+    if not isinstance(request, dict) or request.get("protocol") != PROTOCOL:
+        raise BadRequest(f"the request is not of protocol {PROTOCOL}")
+    return request
+
+
+def send(connection: Any, reply: dict[str, Any], blob: list[bytes]) -> list[Any]:
+    """Send the reply; return the parts not taken at once.  Raises OSError: the client has gone.
+
+    The blob, which may be megabytes, is not copied for it.
+    """
+    head = {**reply, "protocol": PROTOCOL, "blob": sum(map(len, blob))}
+    parts = [json_text.dumps(head).encode() + b"\n", *blob]
+    try:
+        return clients.send(connection, parts)
+    except BlockingIOError:
+        return parts

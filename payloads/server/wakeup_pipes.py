@@ -1,0 +1,54 @@
+"""Pipes that wake the agent's thread: by a byte written to one, or by its end."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import Any
+
+from ..interpreter import descriptors
+
+
+class Bell:
+    """A pipe by which the thread that waits is sent away."""
+
+    def __init__(self) -> None:
+        self.read_end, self.write_end = descriptors.pipe()
+
+    def is_ours(self) -> bool:
+        """Tell whether the application has left both ends alone."""
+        return self.read_end.is_ours() and self.write_end.is_ours()
+
+    def ring(self) -> None:
+        """Wake who waits; one that has lost this pipe wakes up by that."""
+        with contextlib.suppress(OSError):  # or it is full
+            os.write(self.write_end.checked(), b"x")
+
+    def silence(self) -> None:
+        """Take note of it; raises Lost."""
+        os.read(self.read_end.checked(), 4096)
+
+    def close(self) -> None:
+        """Close both ends."""
+        self.read_end.close()
+        self.write_end.close()
+
+
+class Watch:
+    """A FIFO that others hold open to write; `then` is to be called once nobody does any more.
+
+    Nothing is ever written to it: its end is all that there is to be read.
+    """
+
+    def __init__(self, path: str, then: Any) -> None:
+        """Open it; raises OSError."""
+        self.path, self.then = path, then
+        flags = os.O_RDONLY | os.O_NONBLOCK
+        self.reading = descriptors.opened(path, flags, descriptors.far())
+
+    def is_over(self) -> bool:
+        """Tell whether nobody has it open: `poll` does not tell of who had gone before this was."""
+        try:
+            return bool(os.read(self.reading.checked(), 1) == b"")
+        except BlockingIOError:
+            return False

@@ -1,0 +1,1 @@
+"""Copies of the measured data, and their encoding."""

@@ -1,0 +1,221 @@
+"""Modules imported before measuring began, which prove that lines of theirs have run.
+
+The target only says which files its modules come from, how far those have got, and which names
+their namespaces have.  The lines are worked out from the sources, by the process that makes a
+report.  No code of the application's may run for this.  Modules may be objects of any class, whose
+attributes import something; so only the dictionaries of real modules are looked at.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from types import FunctionType, ModuleType
+from typing import Any
+
+from ..interpreter import descriptors, frames
+
+BEGUN = 0  # instead of a line: the module has begun, and it is not known how far it has got
+SPEC = type(sys.__spec__)
+# Fields of /proc/PID/stat (proc(5)) that every exec draws anew and a fork keeps: start_stack,
+# start_brk, arg_start; and the one with the time of the start, in ticks after the boot.
+DRAWN = (27, 46, 47)
+PARENT, START_TIME = 3, 21
+namespace_of = vars(ModuleType)["__dict__"].__get__
+attributes_of = vars(type)["__dict__"].__get__  # of a class, whatever its metaclass makes of it
+
+
+def describe() -> dict[str, Any]:
+    """Return the facts about this process's imports that a report needs.
+
+    `through` are the files of modules that are through, nearly all, with zeros between them: that
+    goes over the wire in a tenth of the time of a list.  `names` and `lines` are what their
+    namespaces have, see `bound`, in the same order.  `modules` is a list of the others, as [file,
+    whether it is `__main__`, a line that it has reached, whether it is there still, names, lines].
+    `since`, in seconds since 1970, is when the process began, before which no file was loaded, and
+    `noted` is now; `python` is [major, minor], `optimize` the number of -O, and `prefix` where the
+    compiled files are, if not beside the sources.
+    """
+    through, others = modules()
+    files, names, lines = zip(*through) if through else ((), (), ())
+    return {
+        "python": list(sys.version_info[:2]),
+        "optimize": sys.flags.optimize,
+        "prefix": sys.pycache_prefix or "",
+        "since": began(),
+        "noted": time.time(),
+        "through": "\0".join(files),
+        "names": "\0".join(names),
+        "lines": "\0".join(lines),
+        "modules": others,
+    }
+
+
+def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
+    """Return the modules that a source file was executed for: those that are through, the others.
+
+    It takes some microseconds for each.
+    """
+    standing = module_frames()
+    submodules = submodules_there()
+    through, others = [], []
+    for key, module in list(sys.modules.items()):
+        if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
+            continue  # importlib.util.LazyLoader's have not begun, and a look would load them
+        names = namespace_of(module)
+        file = names.get("__file__") or file_of_main(names)
+        # `exec` adds `__builtins__`: without it, the module has been made and never executed.
+        if type(file) is not str or file[-3:] in (".so", "pyc") or "__builtins__" not in names:
+            continue
+        is_main = type(names.get("__name__")) is str and names["__name__"] == "__main__"
+        has_ended = not is_main and has_been_imported(key, file, names.get("__spec__"))
+        whole = file if file[:1] == "/" else os.path.abspath(file)
+        line, is_there = reached(names, file, is_main, standing)
+        held = bound(names, file, submodules)
+        if line is BEGUN and not is_there and has_ended and id(names) not in standing:
+            through.append((whole, *held))
+        else:
+            others.append([whole, is_main, line, is_there, *held])
+    return through, others
+
+
+def has_been_imported(key: Any, file: str, spec: Any) -> bool:
+    """Tell whether the import system has executed a module, from this file, to its end.
+
+    It notes its beginning and its end in the spec, and takes out of `sys.modules` those that fail
+    (importlib/_bootstrap.py, _load_unlocked).  Of a lazy module it is the spec's end only.
+    """
+    if type(spec) is not SPEC:
+        return False
+    noted = vars(spec)
+    state = noted.get("loader_state")
+    is_frozen = noted.get("origin") == "frozen" and type(state) is type(sys.implementation)
+    origin = vars(state).get("filename") if is_frozen else noted.get("origin")
+    is_lazy = type(state) is dict
+    ended = noted.get("_initializing") is False and not is_lazy
+    return ended and key == noted.get("name") and origin == file
+
+
+def bound(names: dict[str, Any], file: str, submodules: set[tuple[int, str]]) -> tuple[str, str]:
+    """Return the names that were bound in a namespace when or after its file was executed.
+
+    They are in the order in which they were first bound, with blanks between them; those of
+    submodules, which importing one of these binds, have a point before them.  And the first lines
+    of the functions and methods of `file` that are there and were made here: not by a copy of the
+    module.
+    """
+    found = list(names)
+    if "__path__" in names:
+        package = f"{names.get('__name__')}."
+        found = [
+            f".{name}"
+            if (id(names), name) in submodules or is_submodule(names.get(name), f"{package}{name}")
+            else name
+            for name in found
+        ]
+    try:
+        text = " ".join(found)
+    except TypeError:  # names of another kind than that of identifiers
+        text = " ".join(name for name in found if type(name) is str)
+    lines = [str(code.co_firstlineno) for code in codes_of(names) if code.co_filename == file]
+    return text.partition("__builtins__ ")[2].replace("\0", ""), " ".join(lines)
+
+
+def codes_of(names: dict[str, Any]) -> list[Any]:
+    """Return the code of the functions, and of methods, whose global names are a namespace's."""
+    module = names.get("__name__")
+    held = list(names.values())
+    for one in held.copy() if type(module) is str else ():
+        if issubclass(type(one), type):
+            attributes = attributes_of(one)
+            own = attributes.get("__module__")
+            if type(own) is str and own == module:
+                held += attributes.values()
+    functions = [one for one in held if type(one) is FunctionType]
+    return [one.__code__ for one in functions if one.__globals__ is names]
+
+
+def submodules_there() -> set[tuple[int, str]]:
+    """Return the submodules that imports may have bound: their packages' namespace ids, and names.
+
+    Entries of `sys.modules` may be of any class and have any name: a submodule can replace itself.
+    """
+    found = set()
+    for key in list(sys.modules):
+        package, _, name = key.rpartition(".") if type(key) is str else ("", "", "")
+        parent = sys.modules.get(package)
+        if package and issubclass(type(parent), ModuleType):
+            found.add((id(namespace_of(parent)), name))
+    return found
+
+
+def is_submodule(module: Any, name: str) -> bool:
+    """Tell whether a module, if it is one, has that name: it may have left `sys.modules`."""
+    if not issubclass(type(module), ModuleType):
+        return False
+    own = namespace_of(module).get("__name__")
+    return type(own) is str and own == name
+
+
+def file_of_main(names: dict[str, Any]) -> Any:
+    """Return the file of a main program that has ended, which takes its `__file__` away."""
+    if names is not namespace_of(sys.modules.get("__main__", sys)):
+        return None
+    functions = [one for one in list(names.values()) if type(one) is FunctionType]
+    files = {one.__code__.co_filename for one in functions if one.__globals__ is names}
+    return files.pop() if len(files) == 1 and not next(iter(files)).startswith("<") else None
+
+
+def module_frames() -> dict[int, Any]:
+    """Return the outermost frame that runs in each module's namespace, by the latter's id."""
+    return {
+        id(frame.f_globals): frame
+        for frame in frames.all_running()
+        if frame.f_code.co_name == "<module>"
+    }
+
+
+def reached(
+    names: dict[str, Any], file: str, is_main: bool, standing: dict[int, Any]
+) -> tuple[int, bool]:
+    """Return a line that a module has reached, or BEGUN; and whether it is there still."""
+    frame = standing.get(id(names))
+    if frame is not None:
+        # Somebody's `exec` of other code in this namespace tells nothing about the file.
+        is_here = frame.f_code.co_filename == file
+        return (frame.f_lineno or BEGUN) if is_here else BEGUN, is_here
+    # A main program may have ended by an exception, and the process lives on for its threads.
+    return last_function(names, file) if is_main else BEGUN, False
+
+
+def last_function(names: dict[str, Any], file: str) -> int:
+    """Return the line of the last function of `file` that is in its namespace: that was defined."""
+    lines = [
+        code.co_firstlineno
+        for code in codes_of(names)
+        if code.co_filename == file and code.co_name != "<lambda>"
+    ]
+    return max(lines, default=BEGUN)
+
+
+def began() -> float:
+    """Return when this process began, or the one that it was forked from: that loaded the files."""
+    fields = stat(os.getpid())
+    drawn = [fields[at] for at in DRAWN]
+    while b"0" not in drawn:  # what may not be read is 0
+        try:
+            above = stat(int(fields[PARENT]))
+        except OSError:
+            break
+        if [above[at] for at in DRAWN] != drawn:
+            break
+        fields = above
+    uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
+    # Rounded up: a file that was written just before is not to look newer.
+    return time.time() - uptime + (int(fields[START_TIME]) + 2) / os.sysconf("SC_CLK_TCK")
+
+
+def stat(pid: int) -> list[bytes]:
+    """Return the fields of /proc/PID/stat, counted from 0; raises OSError for one that is gone."""
+    return [b"", b"", *descriptors.read(f"/proc/{pid}/stat").rpartition(b")")[2].split()]

@@ -1,0 +1,159 @@
+"""The hook from Python 3.12 on: `sys.monitoring`, with a tool id of its own.
+
+Code that is not shown is switched off by DISABLE, place by place, and costs nothing afterwards.
+Such a silence outlives the tool: it is lifted for our tool id alone, without `restart_events`,
+which all tools would feel.  A place is told anew when an event of a code object goes and comes
+(Python/instrumentation.c); so at the end each is made a local one of that code, and taken away.
+"""
+
+from __future__ import annotations
+
+import sys
+from functools import partial
+from types import CodeType
+from typing import Any
+
+from ..agent import error_reply
+from ..interpreter import frames
+from ..measure import conflicts
+from .event_buffer import CALL, RAISE, RESUME, RETURN, YIELD, Calls, clock
+
+NAME = "covattach trace"
+# Not 0, a debugger's, nor 2, which cProfile insists on; coverage takes the first that is free.
+TOOLS = (4, 3, 5, 1)
+LOCAL = ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME")
+OTHER = ("PY_UNWIND", "PY_THROW")  # which cannot be silenced
+
+
+class MonitorHook:
+    """Events of `sys.monitoring` in all threads; `is_on` while there are any."""
+
+    def __init__(self, calls: Calls) -> None:
+        """Raise company.Refused where every tool id is taken."""
+        self.calls = calls
+        self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
+        self.tool = self.free_tool()
+        self.is_on = self.has_ended = False
+        self.on_since = self.off_since = 0
+        names = LOCAL + OTHER if calls.returns else LOCAL[:1]
+        self.events = sum(getattr(self.monitoring.events, name) for name in names)
+
+    def free_tool(self) -> int:
+        """Return a tool id that is free."""
+        for tool in TOOLS:
+            if self.monitoring.get_tool(tool) is None:
+                return tool
+        holders = ", ".join(str(self.monitoring.get_tool(tool)) for tool in TOOLS)
+        raise conflicts.Refused(f"all sys.monitoring tool ids are taken, by {holders}")
+
+    def install(self) -> None:
+        """Take the tool id, and register the callbacks; no event is on yet."""
+        self.monitoring.use_tool_id(self.tool, NAME)
+        for name, callback in self.callbacks().items():
+            self.monitoring.register_callback(
+                self.tool, getattr(self.monitoring.events, name), callback
+            )
+
+    def callbacks(self) -> dict[str, Any]:
+        """Return the callback of each event, by the event's name."""
+        return {
+            "PY_START": self.on_start,
+            "PY_RETURN": self.on_return,
+            "PY_YIELD": self.on_yield,
+            "PY_RESUME": self.on_resume,
+            "PY_UNWIND": self.on_unwind,
+            "PY_THROW": self.on_throw,
+        }
+
+    def resume(self) -> None:
+        """Switch the events on, in all threads; for the agent's thread only."""
+        self.on_since = clock()
+        self.is_on = True
+        self.monitoring.set_events(self.tool, self.events)
+
+    def pause(self) -> None:
+        """Switch the events off; the thread that finds the share used up does so at once."""
+        if self.is_on and not self.has_ended:
+            self.is_on = False
+            self.off_since = clock()
+            self.monitoring.set_events(self.tool, 0)
+
+    def tend(self) -> None:
+        """Do nothing: every thread has the events."""
+
+    def see(self, kind: int, code: CodeType, value: object = None) -> Any:
+        """Note an event of the calling thread, whose frame called the one who calls this."""
+        try:
+            began = clock()
+            if not self.is_on:
+                return None
+            function = self.calls.functions.known.get(id(code))
+            if function is None:
+                frame = sys._getframe(2)
+                function = self.calls.functions.look(code, frame.f_globals)
+            if self.calls.tick() >= self.calls.allowed:
+                self.pause()
+            if not function.number:
+                return self.monitoring.DISABLE
+            self.calls.note(kind, function, sys._getframe(2), began, value)
+        except BaseException as error:
+            self.calls.fault(error)
+        return None
+
+    def on_start(self, code: CodeType, offset: int) -> Any:
+        """See a function that is entered."""
+        return self.see(CALL, code)
+
+    def on_return(self, code: CodeType, offset: int, value: object) -> Any:
+        """See a function that returns."""
+        return self.see(RETURN, code, value)
+
+    def on_yield(self, code: CodeType, offset: int, value: object) -> Any:
+        """See a generator that yields, or a coroutine that waits."""
+        return self.see(YIELD, code, value)
+
+    def on_resume(self, code: CodeType, offset: int) -> Any:
+        """See a generator or coroutine that goes on."""
+        return self.see(RESUME, code)
+
+    def on_unwind(self, code: CodeType, offset: int, error: BaseException) -> None:
+        """See a function that is left by an exception."""
+        self.see(RAISE, code)
+
+    def on_throw(self, code: CodeType, offset: int, error: BaseException) -> None:
+        """See a generator that goes on by an exception."""
+        self.see(RESUME, code)
+
+    def see_nothing(self, times: int) -> None:
+        """See so many events that are not shown, to have their cost measured."""
+        code = MonitorHook.see.__code__
+        for _ in range(times):
+            self.on_start(code, 0)
+
+    @staticmethod
+    def slowness(work: Any, rounds: int) -> float:
+        """Return which part of its time code loses that has no events: none."""
+        return 0.0
+
+    def remove(self) -> None:
+        """Take everything back, the silences too; does nothing the second time."""
+        if self.has_ended:
+            return
+        self.is_on, self.has_ended = False, True
+        forget, events = self.monitoring.register_callback, self.monitoring.events
+        error_reply.do_all(  # an audit hook of the application's may refuse a callback
+            partial(self.monitoring.set_events, self.tool, 0),
+            *(partial(forget, self.tool, getattr(events, name), None) for name in self.callbacks()),
+            self.lift,
+            partial(self.monitoring.free_tool_id, self.tool),
+        )
+
+    def lift(self) -> None:
+        """Take the silences back, once no thread can ask for another."""
+        frames.wait_for_others(frames.in_file_of(self.see))
+        local = sum(getattr(self.monitoring.events, name) for name in LOCAL)
+        for function in list(self.calls.functions.known.values()):
+            code = function.reference()
+            if code is not None:
+                self.monitoring.set_local_events(self.tool, code, local)
+                self.monitoring.set_local_events(self.tool, code, 0)

@@ -1,0 +1,72 @@
+"""The stream of a trace: sent behind its reply, on the same connection, without ever waiting.
+
+Each message is a line of JSON and then `blob` bytes, as replies are.  The client ends a stream by
+closing its sending half; if it has been killed, the kernel does that.
+"""
+
+from __future__ import annotations
+
+import _socket
+import select
+from array import array
+from typing import Any
+
+from ..interpreter import json_text
+from ..interpreter.descriptors import Socket
+from ..server import protocol
+from .event_buffer import COLUMNS
+
+NO_SIGNAL = _socket.MSG_NOSIGNAL  # the application may not ignore SIGPIPE
+
+
+class Stream:
+    """One connection that is only written to, as far as it takes it; the agent waits at `door`."""
+
+    def __init__(self, connection: Socket, door: Any) -> None:
+        self.connection = connection
+        self.door = door
+        self.pending = memoryview(b"")
+        self.is_gone = False
+        door.streams.append(self)
+
+    def events(self) -> int:
+        """Return the events to wake the agent up for: an end, and room to send pending bytes."""
+        return select.POLLIN | (select.POLLOUT if self.pending else 0)
+
+    def is_asked_to_end(self) -> bool:
+        """Tell whether the client has closed its half: it never sends anything."""
+        try:
+            self.connection.checked().recv(1)
+        except BlockingIOError:
+            return False
+        except OSError:
+            self.is_gone = True
+        return True
+
+    def put(self, events: list[tuple[Any, ...]], facts: dict[str, Any]) -> None:
+        """Send a message; only to be called when nothing is pending."""
+        columns = list(zip(*events)) or [()] * (COLUMNS + 1)
+        blob = b"".join(array("q", column).tobytes() for column in columns[:COLUMNS])
+        texts = columns[COLUMNS] if any(columns[COLUMNS]) else None
+        head = {**facts, "calls": len(events), "texts": texts}
+        head.update(protocol=protocol.PROTOCOL, blob=len(blob))
+        self.pending = memoryview(json_text.dumps(head).encode() + b"\n" + blob)
+        self.flush()
+
+    def flush(self) -> None:
+        """Send as many of the pending bytes as the client takes."""
+        try:
+            while self.pending:
+                sent = self.connection.checked().send(self.pending, NO_SIGNAL)
+                self.pending = self.pending[sent:]
+        except BlockingIOError:
+            return
+        except OSError:
+            self.is_gone = True
+            self.pending = memoryview(b"")
+
+    def close(self) -> None:
+        """Close the connection; does nothing the second time."""
+        if self in self.door.streams:
+            self.door.streams.remove(self)
+        self.connection.close()

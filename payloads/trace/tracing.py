@@ -1,0 +1,194 @@
+"""A trace: the verb that streams function calls as they happen, from its begin to its end.
+
+The request may have `include`, `omit`, `function`, `thread` (lists, see `filters`), `returns`,
+`arguments` (booleans), `limit` (calls in all), `rate` (calls a second), `for` (seconds) and
+`max_overhead` (per cent).
+"""
+
+from __future__ import annotations
+
+import atexit
+import sys
+import time
+from typing import Any
+
+from ..measure import conflicts
+from ..server.protocol import Reply
+from . import overhead_budget
+from .event_buffer import Calls, clock, counted
+from .limits import Share
+from .monitoring_hook import MonitorHook
+from .profiler_hook import ProfileHook
+from .stream import Stream
+
+TICK = 0.02  # seconds between two looks at what was seen
+REST = 0.2  # seconds between two looks for threads that have no hook
+SAYING = 0.5  # seconds after which the client hears of the state, if of nothing else
+MOST = 2048  # events in one message
+LINGER = 1.0  # seconds in which the client must have taken the last message
+OVERHEAD = 10.0  # per cent, where nothing else is said
+NEVER = float("inf")
+
+
+class Tracing:
+    """Gives a session the verb `trace`: one at a time, and all of it is done in the agent's thread.
+
+    `door` is where the agent waits; `original` returns functions as they were before gevent or
+    eventlet replaced them.  A session in which nothing else is done ends with its trace.
+    """
+
+    def __init__(self, session: Any, door: Any, original: Any) -> None:
+        self.session = session
+        self.door = door
+        self.original = original
+        session.verbs["trace"] = self.begin
+        self.calls: Any = None
+        self.hook: Any = None
+        self.stream: Any = None
+        self.has_ended = False  # whether there was one
+
+    @property
+    def is_on(self) -> bool:
+        """Whether somebody traces."""
+        return self.hook is not None
+
+    def begin(self, request: dict[str, Any]) -> Reply:
+        """Begin a trace by the request of the verb `trace`; on a fault everything is undone."""
+        if self.is_on:
+            raise conflicts.Refused("another covattach is tracing this process")
+        self.close()  # remains of the one before
+        self.calls = Calls(request, self.original)
+        self.calls.threads.leave_out()
+        self.hook = self.new_hook()
+        try:
+            costs = overhead_budget.calibrated(self.hook, Calls({}, self.original))
+            percent = float(request.get("max_overhead") or OVERHEAD)
+            self.budget = overhead_budget.Budget(percent, costs, self.calls)
+            self.share = Share(int(request.get("limit") or 0), float(request.get("rate") or 0))
+            self.next_tick = self.next_rest = self.next_word = now = time.monotonic()
+            self.ends = now + float(request["for"]) if request.get("for") else NEVER
+            self.why = ""
+            self.is_told = False  # why it ends
+            self.looked_at = 0
+            atexit.register(self.end)
+            self.hook.install()
+            self.resume()
+        except BaseException:
+            self.end()
+            raise
+        if self.session.measurement is None:
+            self.session.ends = NEVER
+        return {"stream": True, "python": ".".join(map(str, sys.version_info[:3]))}, []
+
+    def new_hook(self) -> Any:
+        """Return the hook for this interpreter."""
+        if sys.version_info >= (3, 12):
+            return MonitorHook(self.calls)
+        return ProfileHook(self.calls)
+
+    def follow(self, connection: Any) -> None:
+        """Stream to this connection from now on."""
+        self.stream = Stream(connection, self.door)
+
+    def patience(self) -> float:
+        """Return for how many seconds there is nothing to do."""
+        if self.is_on:
+            return max(self.next_tick - time.monotonic(), 0.0)
+        return TICK if self.stream is not None else NEVER
+
+    def resume(self) -> None:
+        """Switch the hook on, for as many events as it may see."""
+        self.calls.allowed = self.budget.allowed()
+        if self.hook.off_since:
+            self.calls.note_gap(self.hook.off_since)
+        self.hook.resume()
+
+    def tend(self) -> None:
+        """Look after a trace, if there is one; called often, acts when something is due."""
+        if self.stream is not None:
+            self.door.is_earnest = True  # that the stream has room is no garbage
+            self.go_on()
+        if self.has_ended and self.stream is None:
+            self.has_ended = False
+            self.session.is_over = self.session.is_over or self.session.measurement is None
+
+    def go_on(self) -> None:
+        """Send pending bytes, take a step at each tick, and end the trace or close it."""
+        now = time.monotonic()
+        self.stream.flush()
+        if not self.is_on:
+            if not self.stream.pending and self.why and not self.is_told:
+                self.tell([])  # the client was behind when it ended, and has caught up
+            if self.stream.is_gone or not self.stream.pending or now >= self.ends:
+                self.close()
+            return
+        if self.stream.is_asked_to_end():
+            self.why = "asked"
+        if now >= self.next_tick or self.why:
+            self.next_tick = now + TICK
+            self.calls.threads.leave_out()  # after a fork it is another thread
+            self.step(now)
+        if self.why or self.stream.is_gone:
+            self.end()
+
+    def step(self, now: float) -> None:
+        """Take the events of one tick, keep to the budget, and send those that are asked for."""
+        is_on = self.hook.is_on
+        events = [] if self.stream.pending else self.calls.take(MOST)
+        self.budget.account(events, self.watched())
+        if is_on and self.budget.is_used_up():
+            self.hook.pause()
+        elif is_on:
+            self.calls.allowed = self.budget.allowed()
+        elif self.budget.is_there_again():
+            self.resume()
+        if now >= self.next_rest:
+            self.next_rest = now + REST
+            self.hook.tend()
+        events = self.share.of(events, now)
+        if now >= self.ends or self.share.is_complete:
+            self.why = "time" if now >= self.ends else "limit"
+        if not self.stream.pending and (events or self.why or now >= self.next_word):
+            self.next_word = now + SAYING
+            self.tell(events)
+
+    def tell(self, events: list[tuple[Any, ...]]) -> None:
+        """Send a message; only to be called when nothing is pending."""
+        self.is_told = bool(self.why)
+        self.stream.put(events, self.facts())
+
+    def watched(self) -> float:
+        """Return for how many seconds the hook was on since this was last called."""
+        since = max(self.looked_at, self.hook.on_since)
+        self.looked_at = clock()
+        until = self.looked_at if self.hook.is_on else self.hook.off_since
+        return float(max(until - since, 0)) / 1e9
+
+    def facts(self) -> dict[str, Any]:
+        """Return the fields of a message besides events; functions and threads are told once."""
+        return {
+            **self.calls.take_new(),
+            **self.budget.facts(),
+            "dropped": counted(self.calls.drops),
+            "left_out": self.share.left_out,
+            "faults": counted(self.calls.faults),
+            "is_on": self.is_on and self.hook.is_on,
+            "end": self.why,
+        }
+
+    def end(self) -> None:
+        """Take the hook off at once; the last message may linger.  Can be called at any time."""
+        hook, self.hook = self.hook, None
+        if hook is not None:
+            atexit.unregister(self.end)
+            self.has_ended = True
+            self.ends = time.monotonic() + LINGER
+            hook.remove()
+        if self.stream is not None and (self.stream.is_gone or not self.stream.pending):
+            self.close()
+
+    def close(self) -> None:
+        """Close the stream."""
+        stream, self.stream = self.stream, None
+        if stream is not None:
+            stream.close()
