@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from ..errors import BadRequest
 from ..processes import uwsgi
 from ..server import listener, protocol
 from ..trace.tracing import Tracing
@@ -183,7 +184,7 @@ class Agent:
         """Execute a request's verb, and return the reply and its blob; raises BadRequest."""
         verb = self.session.verbs.get(str(request.get("verb")))
         if verb is None:
-            raise protocol.BadRequest(f"there is no verb {request.get('verb')!r}")
+            raise BadRequest(f"there is no verb {request.get('verb')!r}")
         self.door.is_earnest = True
         if request["verb"] in BEGINNING:
             self.master.begin()

@@ -9,7 +9,9 @@ import os
 import time
 from typing import Any
 
-from ..processes import tree, uwsgi
+from ..agent.session_folder import place_in_tree
+from ..errors import do_all
+from ..processes import uwsgi
 from ..server import listener
 from . import error_reply
 
@@ -51,7 +53,7 @@ class Forking:
         """
         agent, goes_on = self.agent, False
         try:
-            error_reply.do_all(
+            do_all(
                 agent.tracing.close,
                 agent.tracing.end,
                 lambda: agent.door.close(at_once=True),
@@ -74,7 +76,7 @@ class Forking:
         agent.recording.end_in_child()
         agent.thread.begin_anew()
         agent.keeps_folder = False
-        agent.place = tree.place(of.folder, of.key, agent.original)
+        agent.place = place_in_tree(of.folder, of.key, agent.original)
         agent.session.go_on(agent.place, agent.original("_thread", "RLock")())
         self.settle()
 
@@ -82,7 +84,7 @@ class Forking:
         """Leave the child, by steps each of which is taken even where others fail."""
         agent = self.agent
         try:
-            error_reply.do_all(agent.session.leave_child, agent.master.end, agent.calm_down)
+            do_all(agent.session.leave_child, agent.master.end, agent.calm_down)
         except Exception as error:
             self.tell_fault(error)
 

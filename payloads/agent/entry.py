@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..agent.session_folder import place_in_tree
 from ..interpreter import descriptors, json_text
 from ..processes import tree
 from .agent import Agent
@@ -52,7 +53,7 @@ def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
     Raises what keeps it from being measured.
     """
     request = json_text.loads(descriptors.read(f"{folder}/{tree.ROLLED}"))
-    place = tree.place(folder, request.get("key"), original)
+    place = place_in_tree(folder, request.get("key"), original)
     agent = Agent(place, folder + "/payloads", start_thread, original, forks)
     try:
         agent.do(request)

@@ -2,20 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
 from typing import Any
 
+from ..errors import FAULT, KINDS, BadRequest
 from ..interpreter import descriptors
-
-KINDS = {"Refused": "refused", "NoCoverage": "no-coverage"}
-
-
-def do_all(*steps: Any) -> None:
-    """Call each of the steps, in turn, even after one has raised; raise that when all are done."""
-    with contextlib.ExitStack() as stack:
-        for step in reversed(steps):
-            stack.callback(step)
 
 
 def sources(error: BaseException, folder: str) -> dict[str, str]:
@@ -95,14 +86,14 @@ def words(error: BaseException, folder: str) -> str:
 
     A client that sends garbage is to cost the target as little as possible.
     """
-    if type(error).__name__ == "BadRequest":
+    if isinstance(error, BadRequest):
         return "BadRequest: " + str(error)
     return text(error, folder)
 
 
 def reply(error: BaseException, folder: str) -> dict[str, Any]:
     """Return the agent's reply to a request that has failed."""
-    kind = KINDS.get(type(error).__name__, "fault")
+    kind = next((told for one, told in KINDS.items() if isinstance(error, one)), FAULT)
     python = ".".join(str(part) for part in sys.version_info[:2])
     return {
         "error": kind,

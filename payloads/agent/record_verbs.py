@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from ..measure.conflicts import Refused
+from ..errors import BadRequest, Refused
 from ..measure.first_calls import Entries
 from ..server import protocol
 
@@ -48,7 +48,7 @@ class Recording:
             path = os.path.join(self.session.place.path, os.path.basename(str(request["lease"])))
             self.lease = self.door.watch(path, self.give_back)
             if self.lease < 0:
-                raise protocol.BadRequest("whoever asked has gone")
+                raise BadRequest("whoever asked has gone")
         self.previous = measurement.snapshots.windows.name
         self.window = str(request["window"])
         self.entries = Entries(measurement.adoption)
@@ -64,7 +64,7 @@ class Recording:
         """Go on with the window before; the reply lists the functions entered, in order."""
         entries = self.entries
         if entries is None:
-            raise protocol.BadRequest("nobody is recording")
+            raise BadRequest("nobody is recording")
         self.give_back()
         snapshots = self.session.must_measure().snapshots
         reply = {"entered": entries.listed(snapshots.map_file), "is_full": entries.is_full}

@@ -7,13 +7,13 @@ import time
 from typing import Any
 
 from ..coverage_import import coverage_package
-from ..measure.conflicts import Refused
+from ..errors import BadRequest, Refused, do_all
 from ..measure.measurement import Measurement
 from ..measure.overhead import PERIOD, Cost
 from ..processes import tree
 from ..server import protocol
 from ..snapshot import imported_modules
-from . import autosave, error_reply
+from . import autosave
 
 WAIT_FOR_START = 20.0  # seconds in which covattach must say what to measure
 NEVER = float("inf")
@@ -126,7 +126,7 @@ class Session:
         self.off = f"Measuring was taken off at {when}: {why}"
         self.last.save()
         self.next_save = self.next_look = NEVER
-        error_reply.do_all(self.last.disarm, self.measurement.stop)
+        do_all(self.last.disarm, self.measurement.stop)
         self.last.save()  # with the lines that ran until now
 
     def facts(self) -> dict[str, Any]:
@@ -192,7 +192,7 @@ class Session:
     def must_measure(self) -> Any:
         """Return the measurement; raises BadRequest before there is one."""
         if self.measurement is None:
-            raise protocol.BadRequest("nothing is measured yet")
+            raise BadRequest("nothing is measured yet")
         return self.measurement
 
     def must_be_on(self) -> Any:
@@ -209,7 +209,7 @@ class Session:
         steps = [self.tree.leave] if self.tree is not None else []
         if measurement is not None:
             steps += [last.disarm, measurement.stop, measurement.forget]
-        error_reply.do_all(*steps)
+        do_all(*steps)
 
     def save_last(self) -> None:
         """Save the measured data, where the session ends by a fault."""
@@ -249,4 +249,4 @@ class Session:
         measurement, self.measurement = self.measurement, None
         if measurement is not None:
             measurement.renew_lock()
-            error_reply.do_all(self.last.disarm, measurement.stop)
+            do_all(self.last.disarm, measurement.stop)

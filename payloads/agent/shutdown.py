@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from ..errors import do_all
 from . import error_reply
 
 
@@ -33,7 +34,7 @@ class Closing:
             self.tell_fault(fault)  # also where one of the steps does not return
         let_fork = agent.forks.close()
         try:
-            error_reply.do_all(*self.steps(has_failed=fault is not None))
+            do_all(*self.steps(has_failed=fault is not None))
         except BaseException as error:
             self.tell_fault(error if fault is None else error_reply.both(fault, error))
         finally:

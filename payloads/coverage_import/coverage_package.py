@@ -17,6 +17,7 @@ import sys
 from types import ModuleType
 from typing import Any
 
+from ..errors import NoCoverage
 from ..interpreter import descriptors
 from . import lazy_import
 
@@ -25,10 +26,6 @@ under_way: list[str] = []  # the folder that coverage is being imported from, me
 NEEDED = ("coverage.control", "coverage.collector", "coverage.core", "coverage.inorout")
 FROM_3_12 = ("coverage.sysmon",) if sys.version_info >= (3, 12) else ()
 OLDEST = (7, 10)  # the oldest coverage whose collectors the payloads have been tested with
-
-
-class NoCoverage(Exception):
-    """Neither the target nor covattach has a coverage that fits."""
 
 
 def is_ours(name: str) -> bool:

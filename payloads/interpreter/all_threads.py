@@ -10,14 +10,11 @@ from operator import itemgetter
 from types import FrameType
 from typing import Any
 
+from ..errors import CannotAdopt
 from . import atomic, capi, frames
 
 WORDS = 24  # of a PyThreadState, in which the function's object is looked for: fewer than it has
 NATIVE = {"trace": "_PyEval_SetTrace", "profile": "_PyEval_SetProfile"}
-
-
-class CannotAdopt(Exception):
-    """Threads that already run cannot be given a trace function in this interpreter."""
 
 
 class EveryThread:

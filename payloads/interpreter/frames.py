@@ -149,3 +149,11 @@ def wait_for_others(is_there: Callable[[FrameType], bool] = is_inside) -> bool:
         except _queue.Empty:
             continue
     return True
+
+
+def name_of(function: Any) -> str:
+    """Return the name of a trace function, as far as it has one."""
+    function = getattr(function, "func", function)  # of a partial object
+    kind = type(function)
+    module = getattr(function, "__module__", None) or kind.__module__
+    return f"{module}.{getattr(function, '__qualname__', None) or kind.__qualname__}"

@@ -15,7 +15,9 @@ from types import FrameType
 from typing import Any
 from weakref import ref
 
-from . import atomic, frames, gc_objects
+from . import atomic, frames, gc_objects, tool_ids
+
+TOOLS = (3, 4, 5, 1, 2, 0)  # the last ones have names: coverage, profiler, debugger
 
 
 def kind() -> Any:
@@ -100,7 +102,7 @@ class Look:
         monitoring: Any = getattr(sys, "monitoring", None)
         if monitoring is None or not any(self.tops):
             return True
-        tool = free_tool(monitoring)
+        tool = tool_ids.take(TOOLS)
         if tool is None:
             return False
         try:
@@ -111,17 +113,6 @@ class Look:
         finally:
             monitoring.free_tool_id(tool)
         return True
-
-
-def free_tool(monitoring: Any) -> int | None:
-    """Take an id of sys.monitoring that nobody uses; None if there is none."""
-    for tool in (3, 4, 5, 1, 2, 0):  # the last ones have names: coverage, profiler, debugger
-        try:
-            monitoring.use_tool_id(tool, "covattach")
-        except ValueError:
-            continue
-        return tool
-    return None
 
 
 def look() -> Look:

@@ -5,26 +5,15 @@ from __future__ import annotations
 import sys
 from typing import Any
 
-from ..interpreter import frames
-from ..interpreter.all_threads import CannotAdopt, EveryThread
+from ..errors import CannotAdopt, Refused
+from ..interpreter import frames, tool_ids
+from ..interpreter.all_threads import EveryThread
 from .ctrace import tracers
 
 # The ids of sys.monitoring, the best one first, that ours may take.  Debuggers want 0 and profilers
 # 2: they raise where that is taken.  SlipCover wants 1, from which coverage also looks for its own.
 TOOLS = (3, 4, 5, 1)
 LEGACY = 1 << 7  # the bit by which CPython itself listens for `sys.settrace` from 3.12 on
-
-
-class Refused(Exception):
-    """Measuring would break something that is already there."""
-
-
-def name_of(function: Any) -> str:
-    """Return the name of a trace function, as far as it has one."""
-    function = getattr(function, "func", function)  # of a partial object
-    kind = type(function)
-    module = getattr(function, "__module__", None) or kind.__module__
-    return f"{module}.{getattr(function, '__qualname__', None) or kind.__qualname__}"
 
 
 def refuse_coverage(current: Any) -> None:
@@ -53,7 +42,9 @@ def refuse_tracers() -> None:
     """
     hook = getattr(sys.modules.get("threading"), "_trace_hook", None)
     if not tracers.is_inert(hook):
-        raise Refused(f"the application has set a trace function for its threads: {name_of(hook)}")
+        raise Refused(
+            f"the application has set a trace function for its threads: {frames.name_of(hook)}"
+        )
     monitoring: Any = getattr(sys, "monitoring", None)
     if monitoring is None:
         refuse_if_all_are_traced()
@@ -74,7 +65,7 @@ def refuse_if_all_are_traced() -> None:
     if theirs and not any(map(tracers.is_inert, theirs)):
         raise Refused(
             "a debugger or another trace function is active in all threads of this process: "
-            f"{name_of(theirs[0])}"
+            f"{frames.name_of(theirs[0])}"
         )
 
 
@@ -82,23 +73,17 @@ def refuse_traced_frames() -> None:
     """Raise Refused where a frame that runs has a trace function of somebody's."""
     for frame in frames.all_running(frames.own_ident()):
         if not tracers.is_inert(frame.f_trace):
+            code = frame.f_code
             raise Refused(
                 "a debugger or another trace function is active in this process: "
-                f"{name_of(frame.f_trace)}, in {frame.f_code.co_name} of {frame.f_code.co_filename}"
+                f"{frames.name_of(frame.f_trace)}, in {code.co_name} of {code.co_filename}"
             )
-
-
-def free_tool() -> int | None:
-    """Return a tool id of sys.monitoring that is free and that no other tool counts on, or None."""
-    monitoring: Any = getattr(sys, "monitoring", None)  # from 3.12 on
-    return next((one for one in TOOLS if monitoring and monitoring.get_tool(one) is None), None)
 
 
 def refuse_full_house() -> None:
     """Raise Refused if no tool id of sys.monitoring is free."""
-    if free_tool() is None:
-        monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        named = ", ".join(str(monitoring.get_tool(tool)) for tool in sorted(TOOLS))
+    if tool_ids.free(TOOLS) is None:
+        named = tool_ids.holders(tuple(sorted(TOOLS)))
         raise Refused(
             f"the tool ids 1, 3, 4 and 5 of sys.monitoring are taken, by {named}, and 0 and 2 are "
             "for debuggers and profilers; --core ctrace needs none"

@@ -14,7 +14,8 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 from ..coverage_import.coverage_package import is_ours
-from .conflicts import free_tool
+from ..interpreter import tool_ids
+from .conflicts import TOOLS
 
 NAME = "covattach coverage"  # by which ours has its tool id
 
@@ -62,7 +63,7 @@ def beginning(cov: Any) -> Iterator[None]:
     greenlets meanwhile, in our thread as well, and may wait for ever.
     """
     module: Any = sys.modules.get("coverage.sysmon")
-    tool = free_tool()
+    tool = tool_ids.free(TOOLS)
     if module is None or tool is None:
         yield
         return

@@ -8,10 +8,9 @@ from _thread import RLock
 from functools import lru_cache
 from typing import Any
 
-from ..agent import error_reply
 from ..coverage_import import coverage_package, lazy_import
+from ..errors import CannotAdopt, NoCoverage, do_all
 from ..interpreter import frames, greenlets, subinterpreters
-from ..interpreter.all_threads import CannotAdopt
 from ..snapshot.snapshot import Snapshots
 from . import conflicts, guard, isolation, source_search
 from .core_choice import CORES, best_core
@@ -98,7 +97,7 @@ class Measurement:
     def need_ctracer() -> None:
         """Raise library.NoCoverage where coverage would fall back to its tracer in Python."""
         if not sys.modules["coverage.core"].CTRACER_FILE:  # type: ignore[attr-defined,unused-ignore]
-            raise coverage_package.NoCoverage("this coverage has no C tracer for this interpreter")
+            raise NoCoverage("this coverage has no C tracer for this interpreter")
 
     def note(self, message: str, slug: str | None = None, once: bool = False) -> None:
         """Keep a warning of coverage's for the user; the target's stderr is not ours."""
@@ -196,7 +195,7 @@ class Measurement:
         if not was_on:
             return
         adoption = [] if self.adoption is None else [self.adoption.stop]
-        error_reply.do_all(
+        do_all(
             self.leave_sys,
             self.leave_threads_to_others,
             *(adoption if self.core == "sysmon" else ()),

@@ -17,11 +17,11 @@ from _thread import get_native_id
 from typing import Any
 
 from ..interpreter import descriptors
+from ..interpreter.cpu_time import seconds_of
 
 PERIOD = 1.0  # seconds between two looks
 PERIODS = 5  # so many are looked at together: a short burst is not a slow-down
 ROUNDS = 300
-REPEATS = 5
 INTERPRETER = 2.0  # a report costs about as much again in the interpreter, which switches it off
 
 
@@ -52,16 +52,6 @@ def work(rounds: int) -> int:
             total -= number
         held.append(value)
     return total + len(held)
-
-
-def seconds_of(function: Any, *arguments: Any) -> float:
-    """Return how much CPU time a call takes, at its fastest."""
-    times = []
-    for _ in range(REPEATS):
-        began = time.thread_time()
-        function(*arguments)
-        times.append(time.thread_time() - began)
-    return max(min(times), 1e-9)
 
 
 def on_processors(but: int) -> tuple[float, float]:

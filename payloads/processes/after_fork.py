@@ -11,8 +11,10 @@ import sys
 from types import CodeType, FrameType
 from typing import Any
 
+from ..interpreter import tool_ids
+
 COUNTS_LATE = sys.version_info[:2] == (3, 13)
-NAME = "covattach"
+TOOLS = (3, 4, 5, 1, 2)  # the last of them have names: coverage and profiler
 
 
 def after_fork(act: Any, forking: FrameType | None, tool: int | None) -> None:
@@ -24,21 +26,11 @@ def after_fork(act: Any, forking: FrameType | None, tool: int | None) -> None:
     if not COUNTS_LATE or forking is None:
         act()
         return
-    own = tool if tool is not None else free_tool()
+    own = tool if tool is not None else tool_ids.take(TOOLS)
     if own is None:
         act()
     else:
         NextInstruction(act, forking.f_code, own, keep=tool is not None).wait()
-
-
-def free_tool() -> int | None:
-    """Return a tool id that nobody has, and take it; None if there is none."""
-    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-    for tool in (3, 4, 5, 1, 2):  # the last of them have names: coverage and profiler
-        if monitoring.get_tool(tool) is None:
-            monitoring.use_tool_id(tool, NAME)
-            return tool
-    return None
 
 
 class NextInstruction:

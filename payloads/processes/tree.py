@@ -10,7 +10,6 @@ import os
 import sys
 from typing import Any
 
-from ..agent.session_folder import Place
 from ..interpreter import descriptors, json_text
 from . import uwsgi
 from .child_programs import Children
@@ -60,15 +59,6 @@ class Tree:
     def leave(self) -> None:
         """Leave children alone from now on."""
         self.children.let_go()
-
-
-def place(folder: str, key: Any, original: Any) -> Place:
-    """Return where a process that is born in the tree with that folder is to have its own.
-
-    By the tree's `key` it is known for a member: nobody else has it, see covattach/folders.py.
-    A signal handler may save in the middle of its being made, so the lock is one for that.
-    """
-    return Place(folder, {"tree": folder, "key": key}, original("_thread", "RLock")())
 
 
 def until(request: dict[str, Any], now: float) -> float:

@@ -16,9 +16,9 @@ import struct
 import sys
 from typing import Any
 
+from ..errors import Refused
 from ..interpreter import descriptors
 from ..interpreter.descriptors import Descriptor
-from ..measure.conflicts import Refused
 
 MEMORY = "/proc/self/mem"
 OPTION = "py-call-uwsgi-fork-hooks"

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..errors import BadRequest
 from ..interpreter import json_text
 from . import clients
 from .clients import LONGEST_REQUEST
 
 PROTOCOL = 1
 Reply = tuple[dict[str, Any], list[bytes]]  # what is sent: a header, and a blob in parts
-
-
-class BadRequest(Exception):
-    """The bytes that came over the socket are not a request."""
 
 
 def parse(line: bytes) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from itertools import chain
 from typing import Any
 
 from ..coverage_import import lazy_import
-from ..measure.ctrace import tracers
+from ..snapshot.encoding import bits
 from .encoding import FILES, Batches
 from .windows import Windows
 
@@ -70,7 +70,7 @@ class Snapshots:
         header = {
             "kind": self.kind,
             "marshalled": self.kind != "packed" and FILES,
-            "shift": tracers.bits(self.collector),
+            "shift": bits(self.collector),
             "files": [
                 [mapped.get(name) or self.map_file(name), ends * count]
                 for name, count in zip(names, counts)

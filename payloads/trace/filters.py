@@ -15,7 +15,7 @@ from itertools import count
 from types import CodeType
 from typing import Any
 
-from ..measure.sysmon.code_objects import FORGET, Reference
+from ..interpreter.weak_code import FORGET, Reference
 from . import safe_repr
 
 LONGEST_NAME = 200  # characters

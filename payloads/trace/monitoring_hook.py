@@ -13,9 +13,8 @@ from functools import partial
 from types import CodeType
 from typing import Any
 
-from ..agent import error_reply
-from ..interpreter import frames
-from ..measure import conflicts
+from ..errors import Refused, do_all
+from ..interpreter import frames, tool_ids
 from .event_buffer import CALL, RAISE, RESUME, RETURN, YIELD, Calls, clock
 
 NAME = "covattach trace"
@@ -29,22 +28,18 @@ class MonitorHook:
     """Events of `sys.monitoring` in all threads; `is_on` while there are any."""
 
     def __init__(self, calls: Calls) -> None:
-        """Raise company.Refused where every tool id is taken."""
+        """Raise Refused where every tool id is taken."""
         self.calls = calls
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        self.tool = self.free_tool()
+        tool = tool_ids.free(TOOLS)
+        if tool is None:
+            holders = tool_ids.holders(TOOLS)
+            raise Refused(f"all sys.monitoring tool ids are taken, by {holders}")
+        self.tool = tool
         self.is_on = self.has_ended = False
         self.on_since = self.off_since = 0
         names = LOCAL + OTHER if calls.returns else LOCAL[:1]
         self.events = sum(getattr(self.monitoring.events, name) for name in names)
-
-    def free_tool(self) -> int:
-        """Return a tool id that is free."""
-        for tool in TOOLS:
-            if self.monitoring.get_tool(tool) is None:
-                return tool
-        holders = ", ".join(str(self.monitoring.get_tool(tool)) for tool in TOOLS)
-        raise conflicts.Refused(f"all sys.monitoring tool ids are taken, by {holders}")
 
     def install(self) -> None:
         """Take the tool id, and register the callbacks; no event is on yet."""
@@ -141,7 +136,7 @@ class MonitorHook:
             return
         self.is_on, self.has_ended = False, True
         forget, events = self.monitoring.register_callback, self.monitoring.events
-        error_reply.do_all(  # an audit hook of the application's may refuse a callback
+        do_all(  # an audit hook of the application's may refuse a callback
             partial(self.monitoring.set_events, self.tool, 0),
             *(partial(forget, self.tool, getattr(events, name), None) for name in self.callbacks()),
             self.lift,

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from ..measure import overhead
+from ..interpreter.cpu_time import seconds_of
 from .event_buffer import CALL, GAP, Calls, counted
 
 LARGEST = 0.02  # seconds of work that the hook may do in one go
@@ -127,10 +127,10 @@ def calibrated(hook: Any, trial: Calls) -> Costs:
         for _ in range(ROUNDS):
             trial.note(CALL, function, frame, 0, None)
 
-    dropping = overhead.seconds_of(drop)
+    dropping = seconds_of(drop)
     hook.is_on, hook.calls.allowed = True, sys.maxsize
     try:
-        call = AROUND * overhead.seconds_of(hook.see_nothing, ROUNDS)
+        call = AROUND * seconds_of(hook.see_nothing, ROUNDS)
         slow = hook.slowness(plain, ROUNDS)
     finally:
         hook.is_on = False

@@ -10,9 +10,10 @@ import sys
 from types import FrameType
 from typing import Any
 
+from ..errors import CannotAdopt, Refused
 from ..interpreter import frames
-from ..interpreter.all_threads import CannotAdopt, EveryThread
-from ..measure import conflicts, overhead
+from ..interpreter.all_threads import EveryThread
+from ..interpreter.cpu_time import seconds_of
 from ..measure.ctrace import tracers
 from .event_buffer import CALL, RAISE, RESUME, RETURN, YIELD, Calls, clock
 
@@ -21,7 +22,7 @@ class ProfileHook:
     """A profiler in all threads but the calling one; `is_on` while it is meant to be there."""
 
     def __init__(self, calls: Calls) -> None:
-        """Raise company.Refused where there is a profiler already, or where none can be set."""
+        """Raise Refused where there is a profiler already, or where none can be set."""
         import opcode
         import threading
 
@@ -38,17 +39,15 @@ class ProfileHook:
         try:
             self.threads = EveryThread("profile")
         except CannotAdopt as reason:
-            raise conflicts.Refused(
-                f"running threads cannot be given a profiler: {reason}"
-            ) from None
+            raise Refused(f"running threads cannot be given a profiler: {reason}") from None
         self.refuse_profilers()
 
     def refuse_profilers(self) -> None:
-        """Raise company.Refused where there is a profiler, which ours would replace."""
+        """Raise Refused where there is a profiler, which ours would replace."""
         there = [self.threading._profile_hook, *self.threads.somebodys()]
         for found in there:
             if not tracers.is_inert(found):
-                raise conflicts.Refused(f"a profiler is active: {conflicts.name_of(found)}")
+                raise Refused(f"a profiler is active: {frames.name_of(found)}")
 
     def install(self) -> None:
         """Have new threads begin with the hook; the others get it from `resume`."""
@@ -127,10 +126,10 @@ class ProfileHook:
 
     def slowness(self, work: Any, rounds: int) -> float:
         """Return which part of its time code loses that has no events, `work` for instance."""
-        without = overhead.seconds_of(work, rounds)
+        without = seconds_of(work, rounds)
         sys.setprofile(self.hook)
         try:
-            there = overhead.seconds_of(work, rounds)
+            there = seconds_of(work, rounds)
         finally:
             sys.setprofile(None)
         return max(1 - without / there, 0.0)

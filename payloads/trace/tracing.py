@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from ..measure import conflicts
+from ..errors import Refused
 from ..server.protocol import Reply
 from . import overhead_budget
 from .event_buffer import Calls, clock, counted
@@ -55,7 +55,7 @@ class Tracing:
     def begin(self, request: dict[str, Any]) -> Reply:
         """Begin a trace by the request of the verb `trace`; on a fault everything is undone."""
         if self.is_on:
-            raise conflicts.Refused("another covattach is tracing this process")
+            raise Refused("another covattach is tracing this process")
         self.close()  # remains of the one before
         self.calls = Calls(request, self.original)
         self.calls.threads.leave_out()

@@ -12,7 +12,7 @@ from covattach.folder import Folder
 
 def test_one_sentence_for_each_reason(tmp_path: Path) -> None:
     """Processes that have the same reason are in one sentence, with its remedy."""
-    lacking = "Traceback …\n_covattach.library.NoCoverage: there is no coverage for Python 3.10\n"
+    lacking = "Traceback …\n_covattach.errors.NoCoverage: there is no coverage for Python 3.10\n"
     for pid, text in ((21, lacking), (7, lacking), (8, "Unfit: it runs pypy"), (9, "")):
         (tmp_path / f"fault-of-{pid}").write_text(text)
     (tmp_path / "fault-of-nobody").write_text("Unfit: no PID")

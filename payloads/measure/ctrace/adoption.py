@@ -15,9 +15,9 @@ from itertools import chain
 from types import FrameType
 from typing import Any
 
-from ...agent import error_reply
+from ...errors import CannotAdopt, do_all
 from ...interpreter import atomic, frames, greenlets
-from ...interpreter.all_threads import CannotAdopt, EveryThread
+from ...interpreter.all_threads import EveryThread
 from . import tracers
 from .foreign_tracers import Rivals
 from .frame_trace_functions import FrameFunctions
@@ -194,7 +194,7 @@ class CtraceAdoption:
         self.collector._start_tracer = tuple  # which a thread may be about to call
         frames.wait_for_others()
         steps = (self.green.stop, self.untrace, self.stacks.lines.clear, self.let_go)
-        error_reply.do_all(*(tracer.stop for tracer in self.collector.tracers), *steps)
+        do_all(*(tracer.stop for tracer in self.collector.tracers), *steps)
 
     def untrace(self) -> None:
         """Take our trace functions off threads and frames."""

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from ..conflicts import name_of
+from ...interpreter.frames import name_of
 
 CLOCK = "%H:%M:%S"
 UNSEEN = "somebody"  # who came and went between two looks

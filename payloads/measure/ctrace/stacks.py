@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from ...interpreter import frames
+from ...snapshot.encoding import bits
 from . import tracers
 
 # Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
@@ -40,7 +41,7 @@ class Stacks:
         tracer.should_start_context = self.collector.should_start_context
         if self.collector.branch and event == "line":
             if before is not None:
-                shift = tracers.bits(self.collector)
+                shift = bits(self.collector)
                 self.held_for(frame).add(before | frame.f_lineno << shift)
         else:
             tracer(frame, event, arg)

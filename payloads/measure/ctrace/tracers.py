@@ -72,15 +72,6 @@ def remove_locks(collector: Any) -> None:
     collector.data = FirstStays()
 
 
-def bits(collector: Any) -> int:
-    """Return by how many bits the second line of a packed arc is shifted: 20 or 28.
-
-    20 in coverage 7.10 (CTracer_record_pair); the code that unpacks them has the mask.
-    """
-    constants = type(collector).flush_data.__code__.co_consts
-    return 20 if (1 << 20) - 1 in constants else 28
-
-
 def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
     """Tell a tracer of arcs on which line a frame is, so that it does not make up an arc.
 

@@ -15,7 +15,7 @@ from functools import partial
 from types import CodeType, FrameType
 from typing import Any
 
-from ...agent import error_reply
+from ...errors import do_all
 from ...interpreter import frames, greenlets
 from ..first_calls import Entries
 from ..guard import Guard
@@ -48,7 +48,7 @@ def release(tool: int) -> None:
     names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE", "INSTRUCTION"]
     names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
     forget = monitoring.register_callback
-    error_reply.do_all(
+    do_all(
         partial(monitoring.set_events, tool, 0),
         *(partial(forget, tool, getattr(events, name), None) for name in names),
         partial(monitoring.free_tool_id, tool),
@@ -215,7 +215,7 @@ class SysmonAdoption:
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
         if not was_on or self.monitoring.get_tool(self.tool) != NAME:
             return
-        error_reply.do_all(self.silence, partial(release, self.tool), self.codes.let_go)
+        do_all(self.silence, partial(release, self.tool), self.codes.let_go)
 
     def silence(self) -> None:
         """Switch off the events of each code object."""

@@ -9,25 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
-from operator import methodcaller
 from types import CodeType
 from typing import Any
-from weakref import ref
 
 from ...interpreter import frames
-
-FORGET = methodcaller("forget")
-
-
-class Reference(ref):  # type: ignore[type-arg]
-    """A weak reference to a code object, which has something to do at the end of it.
-
-    It is done by C functions all the way down: the end of a code object can come anywhere in the
-    application, and what its signal handlers raise while bytecode runs there would be lost.
-    """
-
-    __slots__ = ("forget",)
-    forget: Any
+from ...interpreter.weak_code import FORGET, Reference
 
 
 def plain_lines(code: CodeType) -> frozenset[int]:
