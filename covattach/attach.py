@@ -159,7 +159,7 @@ def agent_in(
     """
     preconditions.check_rights(process)
     check_python(process, interpreter)
-    check_seccomp(process, interpreter, options.trust_seccomp)
+    check_seccomp(process, interpreter, options.trust_seccomp, options.until().at)
     options = options.begun()
     deadline = options.until()
     code = precompile.payloads(process, deadline)

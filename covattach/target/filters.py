@@ -6,13 +6,15 @@ import contextlib
 import ctypes
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SEIZE, INTERRUPT, GET_FILTER, DETACH = 0x4206, 0x4207, 0x420C, 17
 EVENT_STOP = 128  # a stop that is no signal's
 SYS_ADMIN = 21  # the capability
 MOST_FILTERS, MOST_INSTRUCTIONS = 4096, 4096
+MOST_IN_ALL = 1 << 18  # instructions, of different filters: a thread has at most 1 << 15
 STOPPING = 2.0  # seconds for a thread to stop: one that waits for a disk may take longer
 LIBC = ctypes.CDLL(None, use_errno=True)
 LIBC.ptrace.restype = ctypes.c_long
@@ -30,27 +32,42 @@ def may_read() -> bool:
     return bool(int(fields["CapEff"], 16) >> SYS_ADMIN & 1) and int(fields["Seccomp"]) == 0
 
 
-def filters(tid: int) -> list[bytes]:
-    """Return the filters of a thread, which is stopped for a moment; none if it has ended.
+def of_threads(tids: Iterable[int], deadline: float) -> set[bytes]:
+    """Return the different filters of these threads; of those that have ended there are none.
 
-    Raises Unreadable.
+    Each is stopped for a moment, one after the other.  That is done by a thread of ours that ends
+    with it: one that could not be stopped in time then goes on, whenever it is.  `deadline` is a
+    time of `time.monotonic`.  Raises Unreadable.
     """
     if not may_read():
         raise Unreadable("only root may, from outside of containers")
-    with contextlib.suppress(ProcessLookupError), stopped(tid):
-        return list(read(tid))
-    return []
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(collect, list(tids), deadline).result()
+
+
+def collect(tids: list[int], deadline: float) -> set[bytes]:
+    """Do the work of `of_threads`."""
+    found: set[bytes] = set()
+    size = 0
+    for tid in tids:
+        with contextlib.suppress(ProcessLookupError), stopped(tid, deadline):
+            for program in read(tid):
+                size += len(program) if program not in found else 0
+                found.add(program)
+                if size > 8 * MOST_IN_ALL:
+                    raise Unreadable("its threads have too many different ones")
+    return found
 
 
 @contextlib.contextmanager
-def stopped(tid: int) -> Iterator[None]:
+def stopped(tid: int, deadline: float) -> Iterator[None]:
     """Have a thread stopped, by no signal: if we are killed, the kernel lets it go on."""
     try:
         ptrace(SEIZE, tid)
     except PermissionError as error:
         raise Unreadable(str(error)) from error
     ptrace(INTERRUPT, tid)
-    number = wait(tid)
+    number = wait(tid, min(deadline, time.monotonic() + STOPPING))
     try:
         yield
     finally:
@@ -58,9 +75,8 @@ def stopped(tid: int) -> Iterator[None]:
         ptrace(DETACH, tid, 0, number)
 
 
-def wait(tid: int) -> int:
+def wait(tid: int, deadline: float) -> int:
     """Wait until a thread is stopped; return the signal that it is to get, or 0."""
-    deadline = time.monotonic() + STOPPING
     while True:
         found, status = os.waitpid(tid, os.WNOHANG | 0x40000000)  # __WALL
         if found and not os.WIFSTOPPED(status):

@@ -7,11 +7,13 @@ says so.  But it may also kill, and that has to be known before anything is done
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from covattach.errors import NotPossible
@@ -27,6 +29,9 @@ NONE, STRICT, FILTER = 0, 1, 2  # modes, in /proc/PID/status
 HARMLESS = {0x00050000, 0x7FC00000, 0x7FF00000, 0x7FFC0000, 0x7FFF0000}  # ERRNO … ALLOW
 ACTION = 0xFFFF0000
 NAMED = 5  # system calls in a sentence
+READING = 10.0  # seconds in which all threads have to be stopped, one after the other
+REHEARSING = 10.0
+EFFORT = 8_000_000  # instructions: twenty of systemd's filters, for all calls, are a million
 REHEARSAL = """\
 import os, socket, tempfile, threading
 with tempfile.TemporaryDirectory() as folder:
@@ -46,10 +51,16 @@ with tempfile.TemporaryDirectory() as folder:
 """
 
 
-def check_seccomp(process: Process, interpreter: Interpreter, trusted: bool = False) -> None:
+def check_seccomp(
+    process: Process,
+    interpreter: Interpreter,
+    trusted: bool = False,
+    deadline: float = math.inf,
+) -> None:
     """Raise NotPossible where a filter of the target may kill it during a session.
 
-    Where filters cannot be read, they are taken for harmless if they are `trusted`.
+    Where filters cannot be read, they are taken for harmless if they are `trusted`.  `deadline` is
+    a time of `time.monotonic`.
     """
     filtered = {tid: mode for tid, mode in modes(process) if mode != NONE}
     if STRICT in filtered.values():
@@ -58,13 +69,14 @@ def check_seccomp(process: Process, interpreter: Interpreter, trusted: bool = Fa
             " but four.",
             "Measure it before it enters that mode: `covattach run`.",
         )
-    killing: set[str] = set()
     try:
-        for programs in {tuple(filters.filters(tid)) for tid in filtered}:
-            killing |= kills(programs, interpreter, is_old(process))
+        until = min(deadline, time.monotonic() + READING)
+        programs = filters.of_threads(filtered, until) if filtered else []
+        killing = kills(programs, interpreter, is_old(process)) if programs else set()
     except (filters.Unreadable, bpf.NotUnderstood, LookupError) as reason:
         if not trusted and not (has_our_filters(process, filtered) and lives_with_ours()):
             raise unknown(process, str(reason)) from None
+        killing = set()
     if killing:
         raise kills_at(process, sorted(killing))
 
@@ -85,14 +97,19 @@ def field(status: str, name: str) -> str:
     return next((value.strip() for key, _, value in found if key == name), "")
 
 
-def kills(programs: tuple[bytes, ...], interpreter: Interpreter, is_old_libc: bool) -> set[str]:
-    """Return the names of the system calls of ours at which one of the filters may kill."""
-    found = set()
+def kills(programs: Iterable[bytes], interpreter: Interpreter, is_old_libc: bool) -> set[str]:
+    """Return the names of the system calls of ours at which one of the filters may kill.
+
+    The work for all of them is bounded by counting it: the clock of covattach.budget interrupts the
+    main thread only, and those of a tree are attached to in others.
+    """
+    found, effort = set(), bpf.Effort(EFFORT)
     machine = interpreter.machine
     calls = list(syscalls.needed(machine, interpreter.version, is_old_libc))
+    known = [(name, syscalls.words(name, arguments, machine)) for name, arguments in calls]
     for program in map(bpf.parse, programs):
-        for name, arguments in calls:
-            given = bpf.answers(program, syscalls.words(name, arguments, machine))
+        for name, words in known:
+            given = bpf.answers(program, words, effort)
             if any(answer is None or answer & ACTION not in HARMLESS for answer in given):
                 found.add(name)
     return found
@@ -123,7 +140,12 @@ def lives_with_ours() -> bool:
     """Whether a process of ours survives a session's system calls under our own filters."""
     nowhere = subprocess.DEVNULL
     words = [sys.executable, "-I", "-c", REHEARSAL]
-    done = subprocess.run(words, stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False)
+    try:
+        done = subprocess.run(
+            words, stdin=nowhere, stdout=nowhere, stderr=nowhere, check=False, timeout=REHEARSING
+        )
+    except subprocess.TimeoutExpired:
+        return False
     return done.returncode != -signal.SIGSYS
 
 

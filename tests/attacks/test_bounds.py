@@ -29,15 +29,15 @@ from users import PYTHON
 
 from covattach import births, budget, client, ended, facts, folders, settings, tree
 from covattach.budget import BUDGET, TooMuch, limited
-from covattach.errors import CovattachError
+from covattach.errors import CovattachError, NotPossible
 from covattach.folder import Folder
 from covattach.injector.debugger import Gdb, GdbError
 from covattach.reports import costs, datafile, functions, render, sources
 from covattach.reports.figures import Report
 from covattach.reports.snapshot import Snapshot, SnapshotError, decode
-from covattach.target import files, places
+from covattach.target import files, places, seccomp
 from covattach.target.elf import ElfFile, NotElf
-from covattach.target.interpreter import PYTHON_INSIDE, search
+from covattach.target.interpreter import PYTHON_INSIDE, find_interpreter, search
 from covattach.target.process import LONGEST_COMMAND, Process
 from covattach.target.rights import Owner, as_owner
 
@@ -520,5 +520,44 @@ def test_memory_of_gdb() -> None:
                     most = 1024 * int(status.partition("VmHWM:")[2].split()[0])
                     assert most < budget.PROGRAM + (300 << 20)
             wait_for(lambda: not Process(popen.pid).is_stopped, "the target to run on")
+        finally:
+            popen.kill()
+
+
+# Has a filter of its own on each thread, with 4,090 comparisons of what nobody knows.
+LONG_FILTERS = """
+import ctypes, struct, threading, time
+libc = ctypes.CDLL(None)
+def wait(number):
+    steps = [(0x20, 0, 0, 56), *((0x15, 1, 0, number + n) for n in range(4088))]
+    steps += [(6, 0, 0, 0x7FFF0000)] * 2
+    code = b"".join(struct.pack("<HBBI", *step) for step in steps)
+    program = ctypes.create_string_buffer(code)
+    filter = struct.pack("HxxxxxxP", len(steps), ctypes.addressof(program))
+    assert libc.prctl(38, 1, 0, 0, 0) == 0 == libc.prctl(22, 2, filter)
+    ready.wait()
+    time.sleep(60)
+ready = threading.Barrier(7)
+for number in range(6):
+    threading.Thread(target=wait, args=(number,), daemon=True).start()
+ready.wait()
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_filters_of_many_threads() -> None:
+    """The filters of all threads together take so much work, and are refused beyond that."""
+    with subprocess.Popen([PYTHON, "-c", LONG_FILTERS], stdout=subprocess.PIPE) as popen:
+        try:
+            assert popen.stdout is not None
+            assert popen.stdout.readline() == b"ready\n"
+            process = Process(popen.pid)
+            with pytest.raises(NotPossible, match="its filters are too long"):
+                seccomp.check_seccomp(process, find_interpreter(process))
+            with pytest.raises(NotPossible, match="does not stop"):
+                seccomp.check_seccomp(process, find_interpreter(process), deadline=0.0)
+            assert not process.is_stopped
+            assert process.tracer == 0
         finally:
             popen.kill()

@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import struct
+from typing import Any
 
 import pytest
 
-from covattach.target import bpf, syscalls
+from covattach.target import bpf, seccomp, syscalls
 
 KILL, ERROR, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000
 LOAD, EQUAL, GREATER, SET, JUMP, RETURN, RETURN_A = 0x20, 0x15, 0x25, 0x45, 0x05, 0x06, 0x16
 IMMEDIATE, STORE, LOAD_MEMORY, AND, ADD_X, TAX, TXA, NEGATE = 0, 2, 0x60, 0x54, 0x0C, 7, 0x87, 0x84
+AT_LEAST = 0x35
 NUMBER, ARGUMENT = 0, 16
 Steps = list[tuple[int, int, int, int]]
 
 
 def answers(steps: Steps, **data: int) -> set[int | None]:
     """Return the possible answers of a filter; `data` are words by "at" and their offsets."""
-    program = b"".join(struct.pack("<HBBI", *step) for step in steps)
-    return bpf.answers(bpf.parse(program), {int(name[2:]): word for name, word in data.items()})
+    words = {int(name[2:]): word for name, word in data.items()}
+    return bpf.answers(bpf.parse(packed(steps)), words, bpf.Effort(100_000))
+
+
+def packed(steps: Steps) -> bytes:
+    """Return a filter as the kernel hands it out."""
+    return b"".join(struct.pack("<HBBI", *step) for step in steps)
 
 
 BY_ARGUMENT: Steps = [
@@ -96,3 +103,49 @@ def test_numbers_are_those_of_the_kernel() -> None:
         assert len(known) == len(set(known))
     words = syscalls.words("socket", {0: 1, 1: 1 << 40 | 2}, "EM_X86_64")
     assert words == {0: 41, 4: 0xC000003E, 16: 1, 20: 0, 24: 2, 28: 1 << 8}
+
+
+class Machine:
+    """What is asked of an interpreter."""
+
+    machine, version = "EM_X86_64", (3, 11)
+
+
+def listing(numbers: range, found: int, other: int) -> bytes:
+    """Return a filter as libseccomp makes it: a comparison and an answer for each call."""
+    steps: Steps = [(LOAD, 0, 0, 4), (EQUAL, 1, 0, 0xC000003E), (RETURN, 0, 0, ERROR)]
+    steps += [(LOAD, 0, 0, NUMBER), (AT_LEAST, 0, 1, 0x40000000), (RETURN, 0, 0, ERROR)]
+    for number in numbers:
+        steps += [(EQUAL, 0, 1, number), (RETURN, 0, 0, found)]
+    return packed([*steps, (RETURN, 0, 0, other)])
+
+
+def found(*programs: bytes) -> set[str]:
+    """Return the calls at which these filters may kill."""
+    machine: Any = Machine
+    return seccomp.kills(programs, machine, is_old_libc=False)
+
+
+def test_sets_of_honest_filters() -> None:
+    """Docker's list of 400 calls, and twenty long ones of systemd's, are not too long."""
+    assert found(listing(range(400), ALLOW, ERROR)) == set()
+    assert found(*(listing(range(n, 450), ERROR, ALLOW) for n in range(20))) == set()
+    assert "mmap" in found(*(listing(range(n, 450), ERROR, KILL) for n in range(20)))
+
+
+ENDLESS: dict[str, Steps] = {
+    "nothing is known": [(LOAD, 0, 0, ARGUMENT + 40), *[(EQUAL, 1, 0, n) for n in range(4000)]],
+    "the memory": [
+        (LOAD, 0, 0, ARGUMENT + 40),
+        *[step for n in range(2000) for step in ((EQUAL, 1, 0, n), (STORE, 0, 0, n % 16))],
+    ],
+}
+
+
+@pytest.mark.parametrize("attack", ENDLESS)
+def test_work_on_filters_is_bounded(attack: str) -> None:
+    """Filters that take much work, all of a process together, are given up."""
+    ends: Steps = [(RETURN, 0, 0, ALLOW)] * 2
+    programs = [packed([*ENDLESS[attack], (EQUAL, 0, 0, n), *ends]) for n in range(6)]
+    with pytest.raises(bpf.NotUnderstood, match="too long"):
+        found(*programs)
