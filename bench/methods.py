@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from covattach.injector.debugger import OPTIONS
+from covattach.injector.debugger import OPTIONS, OWN_PROGRAM
 from covattach.injector.gdb import AMD64_SSE
 
 Command = Callable[[int, Path], list[str]]  # of a PID and the file to execute
@@ -56,7 +56,7 @@ def pyrasite(pid: int, file: Path) -> list[str]:
 def quick_gdb(pid: int, file: Path) -> list[str]:
     """Return the command of a gdb that loads no symbols, attaches and detaches."""
     options = [part for option in OPTIONS for part in ("-iex", option)]
-    words = (f"exec-file /proc/{pid}/exe", f"attach {pid}", "detach")
+    words = (OWN_PROGRAM, f"attach {pid}", "detach")
     commands = [part for word in words for part in ("-ex", word)]
     return ["gdb", "-nx", "-nh", "-q", "-batch", *options, *commands]
 

@@ -1,10 +1,15 @@
 """A gdb that is driven over its command line: one command, one answer, a deadline.
 
 gdb loads no symbols: it needs none to call a function at an address.  Looking for them would keep
-the target stopped for a quarter of a second.  Nor is gdb's machine interface used.  It tells of
-every shared library, one byte a `write`, with the target stopped (38,000 of them with pandas
-loaded, 60 ms).  The process runs in a session of its own: a Ctrl-C meant for us does not reach it.
-If we are killed, gdb reads the end of its input, detaches, and ends.
+the target stopped for a quarter of a second.  Nor is gdb's machine interface used: it writes one
+byte at a time, with the target stopped.  The process runs in a session of its own: a Ctrl-C meant
+for us does not reach it.  If we are killed, gdb reads the end of its input, detaches, and ends.
+
+gdb also opens no file that the target names, for it does so with our rights, root's perhaps, and a
+pipe in such a place keeps it waiting with the target stopped.  A target names its program by its
+link in /proc, and more in its memory: libraries in the dynamic linker's list, debug files in its
+vDSO.  So gdb is given another program, its own, and an ABI in which there are neither libraries
+nor a vDSO.  Of the target it reads what the kernel says, registers, and the stack's end.
 """
 
 from __future__ import annotations
@@ -24,6 +29,8 @@ from covattach.errors import NotPossible
 from covattach.injector.signals import blocked_signals, wake
 
 OPTIONS = (
+    "set osabi none",
+    "set exec-file-mismatch off",
     "set auto-solib-add off",
     "set sysroot /nonexistent",
     "set debuginfod enabled off",
@@ -31,11 +38,12 @@ OPTIONS = (
     "set auto-load off",
     "set prompt",
 )
+OWN_PROGRAM = "exec-file /proc/self/exe"  # for gdb that is gdb; else it opens the target's
 SETTINGS = (
+    OWN_PROGRAM,
     "set confirm off",
     "set pagination off",
     "set language c",
-    "set exec-file-mismatch off",
     "set print thread-events off",
     # What arrives while the target is stopped goes to it. `all` is not all: it leaves SIGINT out,
     # which gdb takes for its own.
@@ -118,7 +126,7 @@ class Gdb:
         if self.description is not None:
             self.command(f"set tdesc filename {self.description}", deadline)
         self.warm_up(deadline)
-        confine_program(self.popen.pid)  # the target says how long the lists are that it reads
+        confine_program(self.popen.pid)  # should a target find more for it to read
 
     def warm_up(self, deadline: float) -> None:
         """Attach to a process of ours: gdb does much only once, and else with the target stopped.
@@ -190,8 +198,6 @@ class Gdb:
     def attach(self, pid: int, deadline: float) -> None:
         """Attach to `pid` and wait until it is stopped."""
         self.attached = pid
-        # Given the program beforehand, gdb does not look for its symbols.
-        self.command(f"exec-file /proc/{pid}/exe", deadline)
         self.command(f"attach {pid}", deadline)
 
     def select(self, tid: int, deadline: float) -> None:
