@@ -23,7 +23,8 @@ from bench.attach_table import machine
 from bench.pages import write
 from bench.places import Interpreter, interpreter
 from bench.ticking import BEGAN, BIN, BINS, LONGEST, SIZE
-from covattach import attach, session
+from covattach.attach import attach_process
+from covattach.session import session
 
 PROGRAM = Path(__file__).with_name("ticking.py")
 MINORS = ("3.9", "3.11", "3.13", "3.14")
@@ -103,7 +104,7 @@ def measure(on: Interpreter) -> Attach:
         time.sleep(WATCHED)
         usual = statistics.median(target.windows(first, target.now()))
         control, began = target.stall(), target.now()
-        found, facts = attach.start(target.popen.pid, attach.Options(), str)
+        found, facts = attach_process.start(target.popen.pid, attach_process.Options(), str)
         # What runs from here on is measured, which on ctrace is a cost of its own.
         stall, ended = target.stall(), target.now()
         cpu = cpu_of(target.popen.pid, int(facts["thread"]))

@@ -14,10 +14,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from covattach import folders
-from covattach.injector import inject
-from covattach.target.interpreter import find_interpreter
-from covattach.target.process import Process
+from covattach.injector.methods import inject
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
+from covattach.session import folder_lookup
 
 PATIENCE = 8.0  # seconds; less than the bench's own deadline, so that it can give up by itself
 TOKEN = "import os; os.unlink(SESSION + '/token')\n"  # noqa: S105
@@ -31,7 +31,7 @@ def line(file: str) -> str:
 def covattach(pid: int, file: str) -> None:
     """Inject as `covattach start` does, with the file in place of the agent's first one."""
     process = Process(pid)
-    place = folders.create(process)
+    place = folder_lookup.create(process)
     try:
         content = TOKEN + f"exec(open({file!r}).read())\n"
         place.add_file("payloads/launch.py", content.encode())

@@ -27,7 +27,8 @@ from bench.attach_table import machine
 from bench.bringing_in import cpu_of
 from bench.pages import write
 from bench.places import ROOT, interpreter, piped
-from covattach import attach, session
+from covattach.attach import attach_process
+from covattach.session import session
 
 MINORS = ("3.9", "3.11", "3.14")
 A_LOOK = 0.2  # seconds
@@ -115,7 +116,7 @@ class Inside:
     def measure(self, on: Target, dumps: int) -> session.Session:
         """Measure a first dump, and so many further ones; return the session, which goes on."""
         given = {"run:branch": self.branch, "run:source": [str(on.folder / "large")]}
-        found, facts = attach.start(on.popen.pid, attach.Options(given=given), str)
+        found, facts = attach_process.start(on.popen.pid, attach_process.Options(given=given), str)
         on.ask("run")
         self.core, thread = str(facts["core"]), int(facts["thread"])
         self.points = self.first.dump(on, found, thread)

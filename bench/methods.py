@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from covattach.injector.debugger import OPTIONS, OWN_PROGRAM
 from covattach.injector.gdb import AMD64_SSE
+from covattach.injector.gdb_driver import OPTIONS, OWN_PROGRAM
 
 Command = Callable[[int, Path], list[str]]  # of a PID and the file to execute
 Environment = Callable[[Path], dict[str, str]]  # of a folder for files of its own

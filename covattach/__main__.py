@@ -2,13 +2,13 @@
 
 import signal
 
-from covattach import surroundings
+from covattach import inherited
 
 
 def main() -> None:
     """Run the command line; a Ctrl-C before there is anything to undo just ends it."""
-    surroundings.complete_streams()
-    surroundings.measure_nothing()
+    inherited.complete_streams()
+    inherited.measure_nothing()
     if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # see `interruption`
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from covattach.cli import run

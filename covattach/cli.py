@@ -11,13 +11,13 @@ from typing import Any
 
 import click
 
-from covattach import __version__, interruption, terminal
+from covattach import __version__, interrupts, terminal
 from covattach.budget import BUDGET, Overrun, TooMuch
-from covattach.commands.common import say, say_as_it_is
 from covattach.commands.demo import demo
 from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
 from covattach.commands.mark import mark
+from covattach.commands.output import say, say_as_it_is
 from covattach.commands.provision import provision
 from covattach.commands.ps import ps
 from covattach.commands.record import record
@@ -28,7 +28,7 @@ from covattach.commands.stop import stop
 from covattach.commands.trace import trace
 from covattach.deadline import COMMAND
 from covattach.errors import BadUsage, CovattachError, PayloadFailed
-from covattach.target import faults
+from covattach.process import procfs_errors
 
 NOWHERE = BadUsage(
     "The current directory has been removed, and that is where the results would go.",
@@ -71,7 +71,7 @@ class Commands(click.Group):
         """Run the command; print an error as one sentence and one remedy, and exit."""
         BUDGET.renew()
         try:
-            with faults.ends_told():
+            with procfs_errors.ends_told():
                 return super().invoke(context)
         except CovattachError as error:
             show(error, verbose=bool(context.params.get("verbose")))
@@ -87,7 +87,7 @@ class Commands(click.Group):
             context.exit(NOWHERE.exit_code)
         except KeyboardInterrupt as error:
             undoes = context.invoked_subcommand in UNDOING
-            usual = interruption.UNDONE if undoes else "Interrupted."
+            usual = interrupts.UNDONE if undoes else "Interrupted."
             say(str(error) or usual)
             context.exit(INTERRUPTED)
         finally:
@@ -138,9 +138,9 @@ for command in (*MEASURING, status, ps, doctor, provision, demo):
 def run() -> None:
     """Run the command line; Ctrl-C and SIGTERM become exceptions, so that changes are undone."""
     terminal.install()
-    interruption.take()
+    interrupts.take()
     if "_COVATTACH_COMPLETE" in os.environ:
-        from covattach import completion
+        from covattach.commands import completion
 
         completion.register()
     cli(prog_name="covattach")

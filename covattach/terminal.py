@@ -24,7 +24,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TextIO, cast
 
 from covattach.errors import ReportFailed
-from covattach.facts import printable
+from covattach.untrusted import printable
 
 if TYPE_CHECKING:
     from rich.console import Capture, Console, RenderableType

@@ -14,7 +14,8 @@ from typing import Any
 
 from coverage.parser import PythonParser
 
-from covattach.reports import blocks, loads, toplevel
+from covattach.reports.import_time import blocks, toplevel
+from covattach.snapshot import imported_modules
 
 RECORDER = Path(__file__).parent / "imports_under_coverage.py"
 
@@ -34,13 +35,13 @@ class Comparison:
 
     def add(self, recorded: dict[str, Any]) -> None:
         """Compare the claims for the imports of one process with the lines recorded there."""
-        told = loads.check(recorded["imported"])
+        told = imported_modules.check(recorded["imported"])
         for name, lines in recorded["lines"].items():
             held = told.of(name)
             if held:
                 self.add_file(name, held, lines)
 
-    def add_file(self, name: str, held: frozenset[loads.Load], lines: list[int]) -> None:
+    def add_file(self, name: str, held: frozenset[imported_modules.Load], lines: list[int]) -> None:
         """Compare one file; one that cannot be parsed here is left out."""
         try:
             parser = PythonParser(text=Path(name).read_text(encoding="utf-8"), filename=name)

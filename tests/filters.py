@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from covattach.target import syscalls
+from covattach.process import seccomp_calls
 
 MOUNT, SOCKET = 165, 41
 # What the target needs for itself, to answer and to end.
@@ -18,7 +18,7 @@ OWN = {
 
 def allowed(minor: tuple[int, int]) -> str:
     """Return the calls that a session makes in a target of that version, and the target's own."""
-    needed = syscalls.needed("EM_X86_64", minor, is_old_libc=True)
+    needed = seccomp_calls.needed("EM_X86_64", minor, is_old_libc=True)
     names = {name for name, _ in needed} | {"clone3", "newfstatat", "lstat", "stat"}
-    numbers = {syscalls.number(name, "EM_X86_64") for name in names} | set(OWN.values())
+    numbers = {seccomp_calls.number(name, "EM_X86_64") for name in names} | set(OWN.values())
     return ",".join(map(str, numbers))

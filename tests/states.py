@@ -9,7 +9,8 @@ from statistics import median
 
 from running import TARGETS, Target
 
-from covattach import attach, session
+from covattach.attach import attach_process
+from covattach.session import session
 
 PROGRAM = TARGETS / "states.py"
 BUSY = ("allocating", "collecting", "importing", "copying", "crowded", "churning")
@@ -74,7 +75,7 @@ def attach_and_leave(
 
     `program` is the target's, whose function `later` is to be in what was measured.
     """
-    found, facts = attach.start(target.pid, attach.Options(timeout=timeout), print)
+    found, facts = attach_process.start(target.pid, attach_process.Options(timeout=timeout), print)
     try:
         meanwhile(target)
         snapshot, _ = session.snapshot(found)

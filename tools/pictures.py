@@ -20,7 +20,7 @@ from urllib.request import urlopen
 from rich.console import Console
 from rich.text import Text
 
-from covattach import sample
+from covattach.commands import demo_server
 
 DOCS = Path(__file__).parent.parent / "docs"
 COLUMNS = 84
@@ -63,7 +63,7 @@ def typed(command: str, folder: Path) -> str:
 
 def session(folder: Path) -> str:
     """Attach to the sample server, use it, dump, stop; return the text of the terminal."""
-    shutil.copy(sample.__file__, folder / "shop.py")
+    shutil.copy(demo_server.__file__, folder / "shop.py")
     server = subprocess.Popen(
         [sys.executable, "shop.py"], cwd=folder, stdout=subprocess.PIPE, text=True
     )

@@ -20,7 +20,7 @@ from urllib.request import urlopen
 from pictures import DOCS, draw
 from terminal import Terminal
 
-from covattach import sample
+from covattach.commands import demo_server
 
 WIDTHS = (80, 160)
 PORT = "8000"  # shown in the place of the one that was free
@@ -222,7 +222,7 @@ def main() -> None:
         folder = Path(temporary, "shop")
         folder.mkdir()
         for name in ("shop.py", "cart.py", "mail.py"):
-            shutil.copy(sample.__file__, folder / name)
+            shutil.copy(demo_server.__file__, folder / name)
         (folder / "workers.py").write_text(WORKERS)
         (folder / "job.py").write_text(JOB)
         (folder / "busy.py").write_text(BUSY)

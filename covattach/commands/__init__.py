@@ -1,1 +1,1 @@
-"""The commands, one a module: options and output, nothing else."""
+"""The commands, one module each: options and output, nothing else."""

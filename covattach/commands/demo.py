@@ -8,9 +8,9 @@ from pathlib import Path
 
 import click
 
-from covattach.commands.common import console, say
 from covattach.commands.dump import check
-from covattach.commands.making import make
+from covattach.commands.output import console, say
+from covattach.commands.report_files import make
 
 EPILOG = """
 \b
@@ -30,7 +30,7 @@ Example:
 )
 def demo(html: str) -> None:
     """Start a sample web server, attach, send requests, dump, stop, and clean up."""
-    from covattach.private import private_folder
+    from covattach.files.private_folder import private_folder
 
     with private_folder("demo-") as temporary:
         where = {
@@ -47,20 +47,21 @@ def demo(html: str) -> None:
 
 def show(pid: int, port: int, where: dict[str, object]) -> None:
     """Attach, dump and stop as a user would, and print each command as a user would type it."""
-    from covattach import attach, session
-    from covattach.reports import table
+    from covattach.attach import attach_process
+    from covattach.reports import summary_table
+    from covattach.session import session
 
     say(f"$ python shop.py &                  # a threaded web server: process {pid}")
     say(f"$ covattach start {pid} --branch")
-    options = attach.Options(given={"run:branch": True})
-    found, facts = attach.start(pid, options, lambda words: None)
-    attach, pause = facts["attach_ms"], facts["pause_ms"]
-    say(f"  measuring after {attach:.0f} ms, for {pause:.0f} of which the server was paused")
+    options = attach_process.Options(given={"run:branch": True})
+    found, facts = attach_process.start(pid, options, lambda words: None)
+    attach_ms, pause_ms = facts["attach_ms"], facts["pause_ms"]
+    say(f"  measuring after {attach_ms:.0f} ms, for {pause_ms:.0f} of which the server was paused")
     say("$ curl localhost/price/tea …        # 60 requests; /refund is never asked for")
     visit(port)
     say(f"$ covattach dump {pid}")
     made, _ = make([found], [session.snapshot(found)[0]], where)
-    table.show(made, console())
+    summary_table.show(made, console())
     say(f"$ covattach stop {pid}")
     session.stop(found)
     visit(port)
@@ -77,7 +78,7 @@ def sample_server(folder: Path) -> Iterator[tuple[int, int]]:
     import subprocess
     import sys
 
-    shutil.copy(Path(__file__).parent.parent / "sample.py", folder / "shop.py")
+    shutil.copy(Path(__file__).with_name("demo_server.py"), folder / "shop.py")
     command = [sys.executable, "shop.py"]
     with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, encoding="utf-8") as popen:
         try:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from covattach.commands.common import console, print_json, say
 from covattach.commands.options import json_option
-from covattach.facts import printable
+from covattach.commands.output import console, print_json, say
+from covattach.untrusted import printable
 
 EPILOG = """
 \b
@@ -30,8 +30,8 @@ def doctor(context: click.Context, pid: int | None, as_json: bool) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from covattach.doctor import measured, of_process
-    from covattach.host import of_machine
+    from covattach.diagnose.machine import of_machine
+    from covattach.diagnose.target import measured, of_process
 
     found = list(of_process(pid) if pid else of_machine())
     obstacles = [finding.obstacle for finding in found if finding.obstacle is not None]

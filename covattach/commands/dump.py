@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import asking, console, print_json, say
-from covattach.commands.making import make
 from covattach.commands.options import json_option, output_options, waiting_option
-from covattach.commands.targets import Failures, ForTargets, target_options
+from covattach.commands.output import asking, console, print_json, say
+from covattach.commands.report_files import make
+from covattach.commands.target_arguments import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
-    from covattach.reports.figures import Report
-    from covattach.reports.snapshot import Snapshot
-    from covattach.session import Session
-    from covattach.tree import Count
+    from covattach.reports.results import Report
+    from covattach.session.session import Session
+    from covattach.session.tree import Count
+    from covattach.snapshot.snapshot import Snapshot
 
     Taken = tuple[Session, Snapshot, float]
 
@@ -61,7 +61,7 @@ def dump(
     The target goes on, and goes on being measured.  If the process has ended while it was
     measured, its last save is used.  Several processes have one data file and one report.
     """
-    from covattach import unmeasured
+    from covattach.session import unmeasured
 
     if in_target and is_many:
         raise click.UsageError("--in-target is for one PID.")
@@ -86,12 +86,12 @@ def snapshots_of(pid: int, reset: bool, count: Count) -> list[Taken]:
 
     `count` is told how many of these have been asked.
     """
-    from covattach import session, sessions, tree
+    from covattach.session import session, session_lookup, tree
 
     whole = tree.find(pid)
     if whole is not None:
         return tree.snapshots(whole, reset, count)
-    found = sessions.find(pid)
+    found = session_lookup.find(pid)
     return [(found, *session.snapshot(found, reset))]
 
 
@@ -102,7 +102,7 @@ def goes_on(found: Session, snapshot: Snapshot) -> bool:
 
 def check(where: dict[str, Any]) -> None:
     """Complete the outputs in `where`, and refuse to overwrite files that are not ours."""
-    from covattach.reports import outputs
+    from covattach.reports import destinations
 
     formats = {part.strip() for part in where["formats"].split(",") if part.strip()}
     if where["no_html"]:
@@ -110,7 +110,7 @@ def check(where: dict[str, Any]) -> None:
     where["formats"] = formats
     where["data_file"] = Path(where["data_file"]).absolute()
     where["html"] = Path(where["html"]).absolute() if "html" in formats else None
-    outputs.ensure_ours(
+    destinations.ensure_ours(
         data_file=where["data_file"], html=where["html"], formats=formats, settings={}
     )
 
@@ -130,7 +130,7 @@ def report(
     that whose settings and folder count.  `warnings` are to be told too, and `more` are facts for
     JSON.
     """
-    from covattach.reports import table
+    from covattach.reports import summary_table
 
     found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
     made, html = make(found, snapshots, where, in_target)
@@ -145,7 +145,7 @@ def report(
         say(f"Warning: {warning}")
     if len(warned_of) > MOST_WARNINGS:
         say(f"Warning: there are {len(warned_of) - MOST_WARNINGS} more of these.")
-    table.show(made, console())
+    summary_table.show(made, console())
     say(f"Data:   {where['data_file']}")
     if html is not None:
         say(f"Report: {html}")
@@ -178,7 +178,7 @@ def facts_of(
 
 def warned(found: Session, snapshot: Snapshot, milliseconds: float) -> list[str]:
     """Return the warnings of one process."""
-    from covattach import unmeasured
+    from covattach.session import unmeasured
 
     off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
     others = unmeasured.of_subinterpreters(found.pid) if found.alive else []

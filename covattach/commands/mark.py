@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
-from covattach.commands.common import print_json, say
 from covattach.commands.options import json_option, waiting_option
-from covattach.commands.targets import ForTargets, each_target
+from covattach.commands.output import print_json, say
+from covattach.commands.target_arguments import ForTargets, each_target
 
 EPILOG = """
 \b
@@ -49,7 +49,7 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     Reports show the windows as coverage's contexts.  A name that is used again continues its
     window.  What ran before the first mark is in none.
     """
-    from covattach import session, sessions, tree
+    from covattach.session import session, session_lookup, tree
 
     if end is (name is not None):
         raise click.UsageError("Give the NAME of the window that begins, or --end.")
@@ -57,7 +57,7 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     if whole is not None:
         facts = tree.mark(whole, name or "")[0]
     else:
-        facts = session.mark(sessions.find(pid), name or "")
+        facts = session.mark(session_lookup.find(pid), name or "")
     previous = str(facts["previous"])
     if previous and previous != name:
         say(f"The window {previous!r} of process {pid} has ended.")

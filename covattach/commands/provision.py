@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from covattach.commands.common import say
+from covattach.commands.output import say
 
 EPILOG = """
 \b
@@ -27,7 +27,7 @@ def provision(version: str) -> None:
 
     It is fetched with pip, and used only for targets whose environment has no coverage.
     """
-    from covattach import provision as provisioning
+    from covattach.attach import coverage_packages as provisioning
 
     major, minor = version.split(".")
     say(f"Getting coverage for Python {version} …")

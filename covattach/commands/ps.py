@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from covattach.commands.common import console, print_json, processes_table, say
 from covattach.commands.options import json_option
+from covattach.commands.output import console, print_json, processes_table, say
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from covattach.processes import Python
+    from covattach.diagnose.python_processes import Python
 
 EPILOG = """
 \b
@@ -32,9 +32,9 @@ def ps(as_json: bool) -> None:
 
     Only looks at /proc: no process is touched.  `covattach doctor PID` tells more of one.
     """
-    from covattach import processes
+    from covattach.diagnose import python_processes
 
-    found = processes.pythons()
+    found = python_processes.pythons()
     if as_json:
         print_json([facts(one) for one in found])
         return

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import progress, say
 from covattach.commands.mark import WindowName
 from covattach.commands.options import Duration, json_option, listed, trust_option
-from covattach.commands.recorded import compare, report, tell
-from covattach.commands.targets import Failures, ForTargets, target_options
+from covattach.commands.output import progress, say
+from covattach.commands.record_output import compare, report, tell
+from covattach.commands.target_arguments import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
-    from covattach.meanwhile import Outcome
-    from covattach.recording import Found, Ran
+    from covattach.record.open_window import Outcome
+    from covattach.record.recording import Found, Ran
 
 COMMAND = "covattach.command"  # in a context's `meta`: the command behind `--`
 COMMAND_FAILED = 9  # exit code: it was recorded, but the command has failed
@@ -90,16 +90,16 @@ def record(context: click.Context, /, pids: list[int], is_many: bool, **given: A
     COMMAND is run as it is, with its own input and output; if it fails, the exit code is 9.  What
     is shown is all that ran meanwhile, in any thread: other requests, too.
     """
-    from covattach import meanwhile, recording
-    from covattach.reports import outputs
+    from covattach.record import open_window, recording
+    from covattach.reports import destinations
 
     command = context.meta[COMMAND]
     if sum(map(bool, (command, given["for_"], given["diff"]))) > 1:
         raise click.UsageError("Give a COMMAND, --for or --diff, not two of them.")
-    meanwhile.check(command)
+    open_window.check(command)
     where = Path(given["html"]).absolute() if given["html"] else None
     if where is not None:
-        outputs.ensure_folder(where)
+        destinations.ensure_folder(where)
     if given["tree"]:
         pids = recording.with_descendants(pids)
     if given["diff"]:
@@ -118,10 +118,11 @@ def recorded(
     verbose: bool, pids: list[int], command: list[str], given: dict[str, Any], failures: Failures
 ) -> tuple[list[Ran], Outcome | None]:
     """Record in all processes that allow it; return their windows, and the command's outcome."""
-    from covattach import attach, meanwhile, recording
+    from covattach.attach import attach_process
+    from covattach.record import open_window, recording
 
     measured = {f"run:{name}": given[name] for name in ("source", "include", "omit")}
-    options = attach.Options(
+    options = attach_process.Options(
         timeout=given["timeout"], given=measured, trust_seccomp=given["trust_seccomp"]
     )
     going, rans = [], []
@@ -137,11 +138,11 @@ def recorded(
         for one in going:
             introduce(one.found, one.window, any(measured.values()))
         if command:
-            outcome = meanwhile.run(command, to_stderr=given["as_json"])
+            outcome = open_window.run(command, to_stderr=given["as_json"])
             say("")  # the command's last line may have no end
             say(f"{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
         else:
-            outcome = meanwhile.wait(given["for_"], say)
+            outcome = open_window.wait(given["for_"], say)
         for one in going:
             with failures.kept():
                 rans.append(one.end())

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import print_json, say
 from covattach.commands.dump import check, report
 from covattach.commands.options import (
     Duration,
@@ -15,10 +14,11 @@ from covattach.commands.options import (
     measuring_options,
     output_options,
 )
+from covattach.commands.output import print_json, say
 from covattach.errors import CovattachError, NoSession
 
 if TYPE_CHECKING:
-    from covattach.run import Run
+    from covattach.run.run import Run
 
 EPILOG = """
 \b
@@ -57,8 +57,8 @@ def run(
     reports are made, and the exit status is COMMAND's.  While it runs, and for processes that
     outlive it, `covattach dump`, `mark`, `status` and `stop` work with COMMAND's PID.
     """
-    from covattach import run as running
-    from covattach.program import end_like
+    from covattach.run import run as running
+    from covattach.run.child_program import end_like
 
     settings = chosen_settings(given)
     check(given)
@@ -80,7 +80,7 @@ def run(
 
 def finish(ran: Run, command: tuple[str, ...], where: dict[str, Any], as_json: bool) -> None:
     """Combine the processes' snapshots, make the reports, and name the processes still running."""
-    from covattach import tree, unmeasured
+    from covattach.session import tree, unmeasured
 
     pid = ran.whole.pid
     staying = ran.outliving()

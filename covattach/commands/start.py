@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import print_json, progress, say
 from covattach.commands.options import (
     Duration,
     chosen_settings,
@@ -17,11 +16,12 @@ from covattach.commands.options import (
     timeout_option,
     trust_option,
 )
-from covattach.commands.targets import ForTargets, each_target
+from covattach.commands.output import print_json, progress, say
+from covattach.commands.target_arguments import ForTargets, each_target
 
 if TYPE_CHECKING:
-    from covattach.attach import Options
-    from covattach.attach_tree import Attached
+    from covattach.attach.attach_process import Options
+    from covattach.attach.attach_tree import Attached
 
 EPILOG = """
 \b
@@ -91,7 +91,7 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
     """
     from pathlib import Path
 
-    from covattach import attach, attach_tree
+    from covattach.attach import attach_process, attach_tree
     from covattach.reports import datafile
 
     path = Path(data_file).absolute()
@@ -100,7 +100,9 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
 
         def told(words: str) -> None:
             tell_progress(words)
-            if words == attach.DONE:  # from here on a Ctrl-C could only keep us from saying so
+            if (
+                words == attach_process.DONE
+            ):  # from here on a Ctrl-C could only keep us from saying so
                 for number in (signal.SIGINT, signal.SIGTERM):
                     signal.signal(number, signal.SIG_IGN)
 
@@ -110,7 +112,7 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
             found, facts = attached.first, attached.facts[pid]
         else:
             attached = None
-            found, facts = attach.start(pid, options, told, warn)
+            found, facts = attach_process.start(pid, options, told, warn)
     facts = {**facts, "socket": str(found.folder.socket), "data_file": str(path)}
     if verbose:
         for line in found.facts.get("transcript", ()):
@@ -125,9 +127,9 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
 
 def asked_for(given: dict[str, Any]) -> Options:
     """Return the command line's options as the settings of an attach."""
-    from covattach import attach
+    from covattach.attach import attach_process
 
-    return attach.Options(
+    return attach_process.Options(
         method=given["method"],
         core=given["core"],
         timeout=given["timeout"],

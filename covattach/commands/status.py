@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import console, cut, print_json, say
 from covattach.commands.options import json_option, waiting_option
-from covattach.commands.targets import ForTargets, target_options
+from covattach.commands.output import console, cut, print_json, say
+from covattach.commands.target_arguments import ForTargets, target_options
 
 if TYPE_CHECKING:
     from rich.text import Text
 
-    from covattach.session import Session
+    from covattach.session.session import Session
 
 FIELDS = (
     "pid",
@@ -57,9 +57,9 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
 
     If PID is the first process of a tree, all processes of that tree are shown.
     """
-    from covattach import sessions
+    from covattach.session import session_lookup
 
-    found = [one for pid in pids for one in sessions_of(pid)] or sessions.everywhere()
+    found = [one for pid in pids for one in sessions_of(pid)] or session_lookup.everywhere()
     if as_json:
         known = [
             {**one.facts, "alive": one.alive, "socket": one.folder.socket, "user": user(one)}
@@ -84,10 +84,10 @@ def user(one: Session) -> int:
 
 def sessions_of(pid: int) -> list[Session]:
     """Return the session of a process, or those of the tree that it is the first of."""
-    from covattach import sessions, tree
+    from covattach.session import session_lookup, tree
 
     whole = tree.find(pid)
-    return tree.sessions(whole) if whole else [sessions.find(pid)]
+    return tree.sessions(whole) if whole else [session_lookup.find(pid)]
 
 
 def title(one: Session, width: int) -> Text:
@@ -101,7 +101,7 @@ def title(one: Session, width: int) -> Text:
 
 def lines(one: Session) -> list[str]:
     """Return the lines that describe a session."""
-    from covattach import unmeasured
+    from covattach.session import unmeasured
 
     facts = one.facts
     how = f"attached by {facts['method']}" if facts.get("method") else "measured since its start"

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import asking, print_json, say
 from covattach.commands.dump import check, report, snapshots_of
-from covattach.commands.making import write_first
 from covattach.commands.options import json_option, output_options, waiting_option
-from covattach.commands.targets import Failures, ForTargets, target_options
+from covattach.commands.output import asking, print_json, say
+from covattach.commands.report_files import write_first
+from covattach.commands.target_arguments import Failures, ForTargets, target_options
 from covattach.deadline import COMMAND
 
 if TYPE_CHECKING:
     from covattach.commands.dump import Taken
-    from covattach.folder import Folder
-    from covattach.tree import Count
+    from covattach.session.folder import Folder
+    from covattach.session.tree import Count
 
 EPILOG = """
 \b
@@ -39,7 +39,7 @@ def stop(
     verbose: bool, /, pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **where: Any
 ) -> None:
     """Write a last report of process PID, stop measuring, and leave no trace in it."""
-    from covattach import unmeasured
+    from covattach.session import unmeasured
 
     if not no_dump:
         check(where)
@@ -68,11 +68,11 @@ def stop_one(pid: int, count: Count) -> list[Taken]:
 
     `count` is told how many have been stopped.
     """
-    from covattach import session, sessions, tree
+    from covattach.session import session, session_lookup, tree
 
     whole = tree.find(pid)
     if whole is None:
-        found = sessions.find(pid)
+        found = session_lookup.find(pid)
         taken = [(found, session.stop(found), 0.0)]
         say(f"Process {pid} is no longer measured.")
         tell_left(found.folder)
@@ -86,9 +86,9 @@ def stop_one(pid: int, count: Count) -> list[Taken]:
 
 def tell_left(place: Folder, key: object = None) -> None:
     """Say that a session's folder could not be removed, nor those of its tree's other members."""
-    from covattach import folders
+    from covattach.session import folder_lookup
 
-    left = [one for one in [place, *folders.members(place, key)] if os.path.lexists(one.path)]
+    left = [one for one in [place, *folder_lookup.members(place, key)] if os.path.lexists(one.path)]
     if left:
         say(f"Warning: {left[0].path} could not be removed ({len(left)} such folders in all).")
         say("Whose it is has made it so, or has put very much into it: remove it by hand.")

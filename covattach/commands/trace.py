@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.common import progress, say
 from covattach.commands.options import Duration, timeout_option, trust_option
-from covattach.commands.targets import ForTargets, target_options
+from covattach.commands.output import progress, say
+from covattach.commands.target_arguments import ForTargets, target_options
 from covattach.errors import BadUsage, PayloadFailed
 from covattach.terminal import Painted, out
 
 if TYPE_CHECKING:
-    from covattach.calls import Event
-    from covattach.tracing import Trace
+    from covattach.trace.messages import Event
+    from covattach.trace.tracing import Trace
 
 EPILOG = """
 \b
@@ -96,8 +96,8 @@ def trace(
     costs nothing from Python 3.12 on.  Calls that come faster than they can be shown are dropped,
     and counted; the target never waits.  It is one process: --name must match no other.
     """
-    from covattach import tracing
-    from covattach.attach import Options
+    from covattach.attach.attach_process import Options
+    from covattach.trace import tracing
 
     if len(pids) > 1:
         raise BadUsage(
@@ -119,12 +119,11 @@ class Screen:
     """
 
     def __init__(self, trace: Trace, as_json: bool, given: dict[str, Any]) -> None:
-        from covattach import calls
-        from covattach.reports import events
+        from covattach.trace import event_lines, messages
 
         self.trace = trace
         self.as_json, self.given = as_json, given
-        self.decoder = calls.Decoder()
+        self.decoder = messages.Decoder()
         self.shown = self.pauses = self.under_way = 0
         self.paused = 0.0  # seconds, of these pauses
         self.is_cut = False  # whoever read it has gone
@@ -132,9 +131,9 @@ class Screen:
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else None
         colour = terminal and "NO_COLOR" not in os.environ
-        lines = events.Lines(colour, width, given["returns"], given["max_overhead"])
+        lines = event_lines.Lines(colour, width, given["returns"], given["max_overhead"])
         self.line, self.loss = (
-            (events.as_json, events.loss_as_json) if as_json else (lines.line, lines.loss)
+            (event_lines.as_json, event_lines.loss_as_json) if as_json else (lines.line, lines.loss)
         )
 
     def show(self) -> None:
@@ -159,7 +158,7 @@ class Screen:
 
     def introduce(self) -> None:
         """Print the target, the end of the trace, and the heading of its lines."""
-        from covattach.reports import events
+        from covattach.trace import event_lines
 
         given, process = self.given, self.trace.process
         ends = [f"after {given['limit']:,} calls"] if given["limit"] else []
@@ -167,9 +166,9 @@ class Screen:
         until = " or ".join(["until Ctrl-C", *ends])
         say(f"Tracing process {process.pid} (Python {self.trace.python}) {until}.")
         if not self.as_json:
-            say(events.HEADING)
+            say(event_lines.HEADING)
             if given["returns"]:
-                say(events.LEGEND)
+                say(event_lines.LEGEND)
 
     def follow(self, deadline: float | None) -> None:
         """Write the events as they come, message by message."""
@@ -207,7 +206,7 @@ class Screen:
 
     def summarize(self) -> None:
         """Print how many events were shown and how many were not, and the target's slow-down."""
-        from covattach.reports import events
+        from covattach.trace import event_lines
 
         facts, process = self.decoder.facts, self.trace.process
         if not process.is_alive():
@@ -215,19 +214,19 @@ class Screen:
         elif not facts["end"]:
             say("The session was stopped, and this trace with it.")
         seconds = facts["seconds"]
-        took = events.duration(seconds)
+        took = event_lines.duration(seconds)
         cut = ", until the output was closed" if self.is_cut else ""
         say(f"{self.counted(int(facts['dropped']))}, in {took}{cut}.")
         if self.pauses:
             pauses = "1 pause" if self.pauses == 1 else f"{self.pauses:,} pauses"
-            say(f"Calls made in {pauses} ({events.duration(self.paused)}) are not counted.")
+            say(f"Calls made in {pauses} ({event_lines.duration(self.paused)}) are not counted.")
         if seconds >= SHORT:
             paused, limit = (
                 round(100 - 100 * facts["watched"] / seconds),
                 self.given["max_overhead"],
             )
             has_paused = paused > 0 and limit < UNLIMITED
-            why = f"of the {took}, {events.kept_near(limit)}"
+            why = f"of the {took}, {event_lines.kept_near(limit)}"
             more = f"; it was paused for {paused} % {why}" if has_paused else ""
             say(f"Tracing took {facts['cost']:.1f} % of the target's time{more}.")
 

@@ -6,7 +6,7 @@ own, and the main thread runs the line at its next safe point.  A main thread th
 never get there.  But one that waits in an idle system call is outside of the interpreter and
 without the GIL.  It can *run* the line at once, as a thread of a C library could.
 
-gdb calls nothing.  It sends the main thread on a detour (detour.py) and lets it go.
+gdb calls nothing.  It sends the main thread on a detour (x86_64/detour.py) and lets it go.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from covattach.errors import CovattachError, NoSafePoint, NoTarget, NotNow, NotPossible
-from covattach.injector import detour
-from covattach.injector.debugger import Gdb, GdbError, GdbTimeout
-from covattach.injector.detour import Detour
+from covattach.injector.gdb_driver import Gdb, GdbError, GdbTimeout
 from covattach.injector.injection import Injection
-from covattach.target.interpreter import Interpreter
-from covattach.target.memory import ended, open_memory
-from covattach.target.process import Process, may_not
-from covattach.target.runtime import no_python_any_more
-from covattach.target.threads import Activity, activity, to_send, traces_of_moving
+from covattach.injector.x86_64 import detour
+from covattach.injector.x86_64.detour import Detour
+from covattach.process.interpreter import Interpreter
+from covattach.process.memory import ended, open_memory
+from covattach.process.process import Process, may_not
+from covattach.process.runtime import no_python_any_more
+from covattach.process.thread_activity import Activity, activity, to_send, traces_of_moving
 
 Text = Callable[[int], bytes]
-AMD64_SSE = Path(__file__).with_name("amd64_sse.xml")
+AMD64_SSE = Path(__file__).parent / "x86_64" / "registers.xml"
 # Of a tree, for which many are attached to side by side: a gdb that has no processor to itself is
 # slow, and its target is stopped meanwhile.
 TURNS = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)

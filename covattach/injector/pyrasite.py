@@ -15,13 +15,13 @@ import time
 from pathlib import Path
 
 from covattach.errors import NoSafePoint, NotPossible
+from covattach.files.private_folder import private_folder
 from covattach.injector.gdb import AMD64_SSE
 from covattach.injector.injection import Injection
-from covattach.private import private_folder
-from covattach.target.interpreter import Interpreter
-from covattach.target.process import Process
-from covattach.target.runtime import subinterpreters
-from covattach.target.standing import is_somebody_elses
+from covattach.process.identity import is_somebody_elses
+from covattach.process.interpreter import Interpreter
+from covattach.process.process import Process
+from covattach.process.runtime import subinterpreters
 
 
 def program() -> str:

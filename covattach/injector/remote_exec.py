@@ -20,10 +20,10 @@ from dataclasses import dataclass
 
 from covattach.errors import NotNow, NotPossible
 from covattach.injector.injection import Injection
-from covattach.target.interpreter import COOKIE, Interpreter
-from covattach.target.memory import Memory, open_memory
-from covattach.target.process import Process
-from covattach.target.runtime import check_python
+from covattach.process.interpreter import COOKIE, Interpreter
+from covattach.process.memory import Memory, open_memory
+from covattach.process.process import Process
+from covattach.process.runtime import check_python
 
 # How many words of 8 bytes _Py_DebugOffsets has, and which of them is the native thread id's.
 WORDS = {(3, 14): (95, 28), (3, 15): (111, 31)}

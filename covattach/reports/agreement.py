@@ -13,7 +13,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from covattach.reports.functions import lines_of
-from covattach.reports.snapshot import Arcs, Lines, Snapshot
+from covattach.snapshot.snapshot import Arcs, Lines, Snapshot
 
 PYTHON = (".py", ".pyw")
 MIXED = (

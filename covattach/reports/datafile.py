@@ -8,7 +8,7 @@
 
 `origin` is anything for JSON: {"pid", "command", "since", "version", …}.  The reports compare the
 sources' dates with `since`, in seconds since 1970.  `never_ran` are files to be listed with
-0 % (covattach.reports.sources.never_ran finds them).  `snapshots` may be of several processes.
+0 % (covattach.reports.source_files.never_ran finds them).  `snapshots` may be of several processes.
 
 sqlite opens a file by its path, and files beside it by names made of that.  A journal can have
 it write to, and remove, other files.  So it sees only files in folders of our own.
@@ -27,14 +27,14 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from covattach.errors import BadUsage, ReportFailed
-from covattach.held import Held
-from covattach.private import private_folder
-from covattach.reports import texts as known_texts
-from covattach.reports.copied import Copy, copied
-from covattach.reports.destination import PREFIX, Destination, failing, put, remove
-from covattach.reports.loads import Loads, from_note, merged, to_note
-from covattach.reports.note import REMEDY, digest, mark
-from covattach.reports.snapshot import Arcs, Lines, Snapshot
+from covattach.files.held import Held
+from covattach.files.private_folder import private_folder
+from covattach.reports import loaded_texts as known_texts
+from covattach.reports.atomic_file import PREFIX, Destination, failing, put, remove
+from covattach.reports.datafile_copy import Copy, copied
+from covattach.reports.datafile_note import REMEDY, digest, mark
+from covattach.snapshot.imported_modules import Loads, from_note, merged, to_note
+from covattach.snapshot.snapshot import Arcs, Lines, Snapshot
 
 # What sqlite takes for a part of a data file, by the ending of its name, and how that begins
 # (https://sqlite.org/fileformat.html).

@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covattach.reports.lines import Known
+from covattach.reports.import_time.line_status import Known
 
 if TYPE_CHECKING:
     from coverage.results import Analysis
 
-    from covattach.reports.recorder import Recorder
+    from covattach.reports.reporting_coverage import Recorder
 
 MISSING, EXECUTED, EXCLUDED = "missing", "executed", "excluded"
 WAYS = (MISSING, EXECUTED, EXCLUDED)

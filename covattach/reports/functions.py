@@ -20,11 +20,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covattach.budget import TooMuch, limited
-from covattach.facts import is_number
-from covattach.reports import blocks, costs
-from covattach.reports.eyes import LARGEST, eyes
-from covattach.reports.points import HIGHEST_LINE, SnapshotError
-from covattach.reports.sources import inside
+from covattach.process.source_access import LARGEST, eyes
+from covattach.reports import work_limits
+from covattach.reports.import_time import blocks
+from covattach.reports.source_files import inside
+from covattach.snapshot.lines_and_arcs import HIGHEST_LINE, SnapshotError
+from covattach.untrusted import is_number
 
 OUTSIDE = ""  # the name for lines in no function
 
@@ -155,10 +156,10 @@ def of_file_within(
     file: str, ran: set[int], new: set[int], known: dict[int, Entry]
 ) -> list[Function]:
     """Do the work of `of_file`; a source that takes too much has its lines in no function."""
-    size, points = costs.size_of(file), len(ran) + len(known)
-    honest = costs.ANALYSIS * size + costs.POINT * points
+    size, points = work_limits.size_of(file), len(ran) + len(known)
+    honest = work_limits.ANALYSIS * size + work_limits.POINT * points
     try:
-        with limited(f"The source {file}", honest, costs.TREE * (size + points)):
+        with limited(f"The source {file}", honest, work_limits.TREE * (size + points)):
             return of_file(file, ran, new, known)
     except TooMuch as error:
         first = min(ran)

@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covattach.errors import BadUsage
-from covattach.held import Held
-from covattach.reports.destination import Destination, failing, put, remove
-from covattach.way import could_be_theirs, make_folder
+from covattach.files.held import Held
+from covattach.files.safe_path import could_be_theirs, make_folder
+from covattach.reports.atomic_file import Destination, failing, put, remove
 
 MARKER = ".covattach"  # in each of our HTML folders
 TEXT = "The HTML report in this folder is covattach's, which replaces it with the next one.\n"

@@ -27,20 +27,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from covattach.errors import CovattachError, ReportFailed
-from covattach.facts import printable
-from covattach.private import private_folder
-from covattach.reports import costs, datafile, nothing, outputs, sources, texts
+from covattach.files.private_folder import private_folder
+from covattach.reports import (
+    datafile,
+    destinations,
+    empty_reports,
+    loaded_texts,
+    source_files,
+    work_limits,
+)
 from covattach.reports import formats as formats_of
-from covattach.reports.copied import Copy, copied
-from covattach.reports.destination import PREFIX, Destination
-from covattach.reports.figures import Report, to_row
+from covattach.reports.atomic_file import PREFIX, Destination
+from covattach.reports.datafile_copy import Copy, copied
+from covattach.reports.datafile_note import counted
 from covattach.reports.html_folder import HtmlFolder
-from covattach.reports.lines import Known
-from covattach.reports.loads import from_note
-from covattach.reports.note import counted
+from covattach.reports.import_time.line_status import Known
+from covattach.reports.results import Report, to_row
+from covattach.snapshot.imported_modules import from_note
+from covattach.untrusted import printable
 
 if TYPE_CHECKING:
-    from covattach.reports.recorder import Recorder
+    from covattach.reports.reporting_coverage import Recorder
 
 PLAIN = "The HTML report of coverage {} is another one: it does not mark what ran at import."
 SELDOM = 100_000  # objects to be made between two looks for garbage; Python's own number is 700
@@ -67,14 +74,14 @@ def render(
     reporter's own message, if a report cannot be made.  Report.warnings has the faults of sources.
     """
     data_file = Path(os.path.abspath(data_file))
-    where = outputs.places(html, formats, settings)
-    outputs.ensure_outputs(where, data_file)
+    where = destinations.places(html, formats, settings)
+    destinations.ensure_outputs(where, data_file)
     with copied(data_file) if made is None else contextlib.nullcontext(Copy(made)) as copy:
         if copy is None:
             raise ReportFailed(
                 f"There is no data file {data_file}.", "Make one: covattach dump PID."
             )
-        with outputs.held(where) as held:
+        with destinations.held(where) as held:
             digests: dict[Path, str] = {}
             try:
                 with reporting(copy, cwd):
@@ -90,8 +97,8 @@ def render(
 def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
     """Run the body in `cwd`, within limits of time and memory; its errors become ReportFailed."""
     with (
-        costs.limited_to("The report", *counted(copy.path)),
-        sources.inside(cwd),
+        work_limits.limited_to("The report", *counted(copy.path)),
+        source_files.inside(cwd),
         warnings.catch_warnings(),
         collecting_seldom(),
         failing_well("The data cannot be read"),
@@ -102,9 +109,9 @@ def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
 
 def recorder_of(copy: Copy, settings: dict[str, Any]) -> Recorder:
     """Return coverage's object for the data; raises coverage's errors."""
-    from covattach.reports.recorder import Recorder
+    from covattach.reports.reporting_coverage import Recorder
 
-    loads, known = from_note(copy.part("loads")), texts.from_note(copy.part("texts"))
+    loads, known = from_note(copy.part("loads")), loaded_texts.from_note(copy.part("texts"))
     return Recorder(copy.path, settings, loads, known)
 
 
@@ -162,7 +169,7 @@ def make(recorder: Recorder, kind: str, place: Destination) -> str:
         try:
             formats_of.make_file(recorder, kind, made)
         except NoDataError:
-            made.write_text(nothing.text(kind, why_nothing(recorder)), encoding="utf-8")
+            made.write_text(empty_reports.text(kind, why_nothing(recorder)), encoding="utf-8")
         return datafile.digest_of_file(made)
 
 
@@ -176,7 +183,7 @@ def make_html(recorder: Recorder, folder: HtmlFolder) -> None:
         try:
             make_pages(recorder, private)
         except NoDataError:
-            nothing.write_page(private, why_nothing(recorder))
+            empty_reports.write_page(private, why_nothing(recorder))
         finally:
             recorder.for_html = False
         folder.take(private)
@@ -186,12 +193,12 @@ def write_pages(recorder: Recorder, folder: Path) -> None:
     """Write the HTML report, a plain one if need be; raises coverage's errors."""
     from coverage import __version__
 
-    from covattach.reports.templates import OtherTemplate
+    from covattach.reports.html_templates import OtherTemplate
 
     try:
-        from covattach.reports import pages
+        from covattach.reports import html_pages
 
-        pages.make(recorder, folder)
+        html_pages.make(recorder, folder)
     except (ImportError, OtherTemplate):
         recorder._warn(PLAIN.format(__version__))
         recorder.html_report(directory=os.fspath(folder))

@@ -112,7 +112,8 @@ def own_facts() -> dict[str, Any]:
 def place_in_tree(folder: str, key: Any, original: Any) -> Place:
     """Return where a process that is born in the tree with that folder is to have its own.
 
-    By the tree's `key` it is known for a member: nobody else has it, see covattach/folders.py.
+    By the tree's `key` it is known for a member: nobody else has it,
+    see covattach/session/folder_lookup.py.
     A signal handler may save in the middle of its being made, so the lock is one for that.
     """
     return Place(folder, {"tree": folder, "key": key}, original("_thread", "RLock")())

@@ -27,19 +27,27 @@ import pytest
 from running import TARGETS, TRACEBACK, Covattach, wait_for
 from users import PYTHON
 
-from covattach import births, budget, client, ended, facts, folders, settings, tree
+from covattach import budget, untrusted
 from covattach.budget import BUDGET, TooMuch, limited
 from covattach.errors import CovattachError, NotPossible
-from covattach.folder import Folder
-from covattach.injector.debugger import Gdb
-from covattach.reports import costs, datafile, functions, render, sources
-from covattach.reports.figures import Report
-from covattach.reports.snapshot import Snapshot, SnapshotError, decode
-from covattach.target import files, places, seccomp
-from covattach.target.elf import ElfFile, NotElf
-from covattach.target.interpreter import PYTHON_INSIDE, find_interpreter, search
-from covattach.target.process import LONGEST_COMMAND, Process
-from covattach.target.rights import Owner, as_owner
+from covattach.injector.gdb_driver import Gdb
+from covattach.process import nofollow, plain_files, seccomp
+from covattach.process.elf import ElfFile, NotElf
+from covattach.process.interpreter import PYTHON_INSIDE, find_interpreter, search
+from covattach.process.owner import Owner, as_owner
+from covattach.process.process import LONGEST_COMMAND, Process
+from covattach.reports import datafile, functions, render, source_files, work_limits
+from covattach.reports.results import Report
+from covattach.session import (
+    agent_client,
+    births,
+    coverage_settings,
+    ended_workers,
+    folder_lookup,
+    tree,
+)
+from covattach.session.folder import Folder
+from covattach.snapshot.snapshot import Snapshot, SnapshotError, decode
 
 NOBODY = 65534
 TMP = Path("/tmp")  # noqa: S108  where sessions are
@@ -52,7 +60,7 @@ SECTIONS = 40  # where an ELF header says where its table of sections is
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert os.geteuid() == 0, "only root can be several users"
     monkeypatch.setattr(budget, "RESERVE", 0.3)
-    monkeypatch.setattr(costs, "BASIS", 0.5)
+    monkeypatch.setattr(work_limits, "BASIS", 0.5)
     BUDGET.renew()
     began = time.monotonic()
     yield
@@ -153,7 +161,7 @@ def test_what_is_no_plain_file(tmp_path: Path, place: str) -> None:
     else:
         path.symlink_to("/dev/zero")
 
-    for attempt in (lambda: files.beginning(path, 10), lambda: ElfFile(path, ())):
+    for attempt in (lambda: plain_files.beginning(path, 10), lambda: ElfFile(path, ())):
         with pytest.raises(OSError, match="not a plain file"):
             attempt()
     assert functions.source_of(str(path)) is None
@@ -243,15 +251,15 @@ def test_nested_folders(tmp_path: Path, deep: int) -> None:
     said: list[str] = []
     wanted = {"run:source": [str(tmp_path)], "report:include_namespace_packages": True}
 
-    found = sources.never_ran(wanted, tmp_path, [], said)
+    found = source_files.never_ran(wanted, tmp_path, [], said)
     folder = os.open(tmp_path.parent, os.O_PATH)
-    places.remove(folder, tmp_path.name)  # as far as that goes, and no traceback
+    nofollow.remove(folder, tmp_path.name)  # as far as that goes, and no traceback
     os.close(folder)
     subprocess.run(["rm", "-rf", tmp_path], check=True)
     tmp_path.mkdir()
 
     assert {os.path.basename(name) for name in found} == {"top.py"}
-    assert re.match(sources.TOO_DEEP, said[0])
+    assert re.match(source_files.TOO_DEEP, said[0])
 
 
 CONFIGURATIONS = {
@@ -262,7 +270,7 @@ CONFIGURATIONS = {
     + "(" * 5_000
     + ")" * 5_000
     + "']",
-    "its end": "[tool.coverage.run]\nsource = ['" + "x" * settings.LONGEST + "']",
+    "its end": "[tool.coverage.run]\nsource = ['" + "x" * coverage_settings.LONGEST + "']",
 }
 
 
@@ -273,7 +281,7 @@ def test_configurations(tmp_path: Path, attack: str) -> None:
     command = [sys.executable, "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, cwd=tmp_path) as popen:
         with pytest.raises(CovattachError, match="configuration"):
-            settings.read(Process(popen.pid), None, {})
+            coverage_settings.read(Process(popen.pid), None, {})
         popen.kill()
 
 
@@ -296,7 +304,7 @@ HEADERS = {
 def test_json(attack: str) -> None:
     """JSON that would take far more memory than its size tells is refused."""
     with pytest.raises(ValueError, match=r"."):
-        facts.parsed(HEADERS[attack])
+        untrusted.parsed(HEADERS[attack])
 
 
 IMPORTS = {"since": 1, "noted": 1, "python": [3, 11], "optimize": 0, "prefix": "", "modules": []}
@@ -329,7 +337,7 @@ def test_snapshots(header: dict[str, object], blob: bytes) -> None:
 
 def test_a_reply_that_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
     """A reply that has begun comes as fast as it is taken, or is none."""
-    monkeypatch.setattr(client, "PAUSE", 0.2)
+    monkeypatch.setattr(agent_client, "PAUSE", 0.2)
     ours, theirs = socket.socketpair()
     ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
     script = (
@@ -341,7 +349,7 @@ def test_a_reply_that_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
     with ours, theirs, subprocess.Popen(command, pass_fds=[theirs.fileno()]) as popen:
         try:
             with pytest.raises(TimeoutError):
-                client.receive(ours, time.monotonic() + 2 * LONG)
+                agent_client.receive(ours, time.monotonic() + 2 * LONG)
         finally:
             popen.kill()
 
@@ -359,7 +367,7 @@ def made(name: str, owner: int = NOBODY, **said: object) -> Folder:
 @pytest.fixture
 def name() -> Iterator[str]:
     """Return a name of folders of sessions; all that begin so are removed."""
-    found = f"{folders.PREFIX}{secrets.token_hex(6)}"
+    found = f"{folder_lookup.PREFIX}{secrets.token_hex(6)}"
     yield found
     for path in TMP.glob(found + "*"):
         path.chmod(0o700)
@@ -388,7 +396,7 @@ def test_names_that_begin_with_each_other(name: str) -> None:
     found = [
         made("-".join([name, *"x" * number]), pid=1 << 22, start_time=1) for number in range(40)
     ]
-    assert all(map(folders.is_dead, found))
+    assert all(map(folder_lookup.is_dead, found))
 
 
 def test_folders_that_cannot_be_removed(name: str) -> None:
@@ -415,16 +423,16 @@ def test_a_lock_of_theirs(name: str) -> None:
     place = made(name)
     lock = os.open(place.path, os.O_RDONLY)
     fcntl.flock(lock, fcntl.LOCK_EX)
-    with ended.alone(place) as is_alone:
+    with ended_workers.alone(place) as is_alone:
         assert not is_alone
     os.close(lock)
-    with ended.alone(place) as is_alone:
+    with ended_workers.alone(place) as is_alone:
         assert is_alone
 
 
 def test_many_files_in_a_session(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each removal of a session folder removes a bounded number of files."""
-    monkeypatch.setattr(places, "MOST_REMOVED", 50)
+    monkeypatch.setattr(nofollow, "MOST_REMOVED", 50)
     folder = made(name, os.geteuid())
     for number in range(100):
         (folder.path / str(number)).touch()
@@ -448,15 +456,15 @@ def test_hostile_facts(name: str, covattach: Covattach) -> None:
 
 def test_members_that_are_silent(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """After some that have not answered, the others of a command are waited for shortly."""
-    monkeypatch.setattr(client, "MOST_SILENT", 2)
-    monkeypatch.setattr(client, "IMPATIENT", 0.05)
+    monkeypatch.setattr(agent_client, "MOST_SILENT", 2)
+    monkeypatch.setattr(agent_client, "IMPATIENT", 0.05)
     folder = made(name, os.geteuid())
     with socket.socket(socket.AF_UNIX) as door:
         door.bind(str(folder.socket))
         door.listen(8)
         for seconds in (0.05, 0.05, 100.0, 100.0):
-            with pytest.raises(client.NoAnswer):
-                client.ask(folder, "status", time.monotonic() + seconds)
+            with pytest.raises(agent_client.NoAnswer):
+                agent_client.ask(folder, "status", time.monotonic() + seconds)
 
 
 def test_a_chain_of_processes() -> None:

@@ -17,9 +17,9 @@ from conftest import Interpreter
 from running import TARGETS, Covattach, Target, open_to_all, wait_for
 from users import OTHER, PYTHON
 
-from covattach.injector.debugger import Gdb
 from covattach.injector.gdb import AMD64_SSE
-from covattach.target.process import Process
+from covattach.injector.gdb_driver import Gdb
+from covattach.process.process import Process
 
 Launch = Callable[..., Target]
 NAMING = (TARGETS / "naming.py").read_text()

@@ -19,12 +19,12 @@ from conftest import Interpreter, newest
 from running import TARGETS, Covattach, Target, wait_for
 from users import OTHER, PYTHON, SECRET, THIRD, Users, several_users, shown
 
-from covattach import records
-from covattach.commands import paging
-from covattach.folder import Folder
-from covattach.target import credentials
-from covattach.target.process import Process
-from covattach.target.rights import Owner
+from covattach.commands import pager
+from covattach.process import credentials
+from covattach.process.owner import Owner
+from covattach.process.process import Process
+from covattach.session import trusted_record
+from covattach.session.folder import Folder
 
 Launch = Callable[..., Target]
 RECORDS = Path("/run/covattach")
@@ -194,13 +194,13 @@ def test_records_are_roots_own(
     liar = users.lying(OTHER)
     folder = Folder(liar.path, str(liar.path), Owner(OTHER, OTHER))
     place = tmp_path / "records"
-    monkeypatch.setattr(records, "candidates", lambda: iter([place]))
+    monkeypatch.setattr(trusted_record, "candidates", lambda: iter([place]))
     tmp_path.chmod(0o755)
     for one in (tmp_path, tmp_path.parent, tmp_path.parent.parent):
         assert one.stat().st_uid == 0
-    monkeypatch.setattr(records, "is_safe", lambda path: path.stat().st_uid == os.geteuid())
-    records.note(folder, {"pid": 7, "settings": {"html:title": "kept"}, "cwd": "/"})
-    assert records.of(folder)["settings"] == {"html:title": "kept"}
+    monkeypatch.setattr(trusted_record, "is_safe", lambda path: path.stat().st_uid == os.geteuid())
+    trusted_record.note(folder, {"pid": 7, "settings": {"html:title": "kept"}, "cwd": "/"})
+    assert trusted_record.of(folder)["settings"] == {"html:title": "kept"}
     if trick == "another folder":
         liar.path.rename(liar.path.with_name(liar.path.name + "-aside"))
         liar.path.mkdir()
@@ -208,12 +208,12 @@ def test_records_are_roots_own(
     elif trick == "a folder of its name":
         path = tmp_path / liar.path.name
         path.mkdir()
-        records.forget(Folder(path, str(path), Owner(OTHER, OTHER)))
-        assert records.of(folder)["settings"] == {"html:title": "kept"}
+        trusted_record.forget(Folder(path, str(path), Owner(OTHER, OTHER)))
+        assert trusted_record.of(folder)["settings"] == {"html:title": "kept"}
         return
     else:
         os.chown(place, OTHER, OTHER)
-    assert records.of(folder) == {}
+    assert trusted_record.of(folder) == {}
 
 
 def test_the_pager_is_roots_own(
@@ -224,7 +224,7 @@ def test_the_pager_is_roots_own(
     os.chown(home, OTHER, OTHER)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PAGER", f"sh -c 'echo $HOME >{told}'")
-    assert paging.page("text\n")
+    assert pager.page("text\n")
     assert told.read_text() == f"{pwd.getpwuid(os.geteuid()).pw_dir}\n"
 
 
@@ -261,7 +261,7 @@ def test_the_pager_is_told_of_no_file_of_theirs(
     os.chown(users.folder, OTHER, OTHER)
     monkeypatch.setenv("PAGER", f"sh -c 'env >{told}'")
 
-    assert paging.page("text\n")
+    assert pager.page("text\n")
 
     said = dict(line.split("=", 1) for line in told.read_text().splitlines())
     assert said["TERM"] == "dumb"
@@ -282,7 +282,7 @@ def test_no_pager_of_theirs_is_executed(
     monkeypatch.setenv("PATH", f"{users.folder}:{os.environ['PATH']}")
     monkeypatch.setenv("PAGER", str(program) if where == "its path" else "less >/dev/null")
 
-    paging.page("text\n")
+    pager.page("text\n")
 
     assert not told.exists()
 

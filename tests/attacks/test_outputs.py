@@ -24,12 +24,12 @@ import pytest
 from conftest import Interpreter
 from running import TARGETS, Covattach, Target, open_to_all
 
-from covattach import provision
+from covattach.attach import coverage_packages
 from covattach.errors import CovattachError, NotPossible
+from covattach.process.owner import Owner, as_owner
 from covattach.reports import datafile, render
-from covattach.reports.figures import Report
-from covattach.reports.snapshot import Snapshot
-from covattach.target.rights import Owner, as_owner
+from covattach.reports.results import Report
+from covattach.snapshot.snapshot import Snapshot
 
 NOBODY = 65534
 THEM = Owner(NOBODY, NOBODY)
@@ -415,13 +415,13 @@ def test_a_cache_of_theirs(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setenv("HOME", str(theirs))
 
     # WHEN root looks for a coverage / THEN it is not that
-    assert provision.find((3, 9), "ctrace") != package
+    assert coverage_packages.find((3, 9), "ctrace") != package
 
     # WHEN root says that this is the cache / THEN nothing is put there
     monkeypatch.setenv("XDG_CACHE_HOME", str(theirs / ".cache"))
-    assert provision.find((3, 9), "ctrace") is None
+    assert coverage_packages.find((3, 9), "ctrace") is None
     with pytest.raises(NotPossible, match="others can change"):
-        provision.fill((3, 9))
+        coverage_packages.fill((3, 9))
 
 
 def test_a_pip_of_theirs(theirs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -437,22 +437,22 @@ def test_a_pip_of_theirs(theirs: Path, tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     # Root's own word, which keeps pip from asking anybody.
     monkeypatch.setenv("PIP_NO_INDEX", "1")
-    monkeypatch.setattr(provision, "kept", lambda version: tmp_path / "kept" / "coverage")
+    monkeypatch.setattr(coverage_packages, "kept", lambda version: tmp_path / "kept" / "coverage")
 
     # WHEN root wants a coverage / THEN it is root's pip that says that there is none
     with pytest.raises(NotPossible) as failed:
-        provision.fill((3, 9))
+        coverage_packages.fill((3, 9))
     assert "No matching distribution" in failed.value.details
     assert not (theirs / "executed").exists()
 
     # THEN its environment names nothing of theirs
-    told = provision.own_environment()
+    told = coverage_packages.own_environment()
     assert not Path(told["HOME"]).is_relative_to(theirs)
 
 
 def test_a_temporary_folder_of_theirs(theirs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A TMPDIR in which they could exchange root's files is not used."""
-    from covattach.private import private_folder
+    from covattach.files.private_folder import private_folder
 
     monkeypatch.setattr("tempfile.tempdir", str(theirs))
     with private_folder("test-") as folder:

@@ -17,8 +17,8 @@ from running import TARGETS, Covattach, Target, wait_for
 from users import OTHER, PYTHON, Users, several_users
 
 from covattach.errors import NotNow
-from covattach.target.memory import open_memory
-from covattach.target.process import Process
+from covattach.process.memory import open_memory
+from covattach.process.process import Process
 
 Launch = Callable[..., Target]
 ROOTS = "import time\nwhile True: time.sleep(0.005)"

@@ -13,8 +13,8 @@ from conftest import Interpreter, newest
 from running import TARGETS, Covattach, Target
 from users import OTHER, PYTHON, SECRET, THIRD, Users, lines_of, several_users, shown
 
-from covattach.folders import folders_in, new_key
-from covattach.target.process import Process
+from covattach.process.process import Process
+from covattach.session.folder_lookup import folders_in, new_key
 
 NEVER = {7, 8}  # lines of idle.py that do not run after an attach
 WORKERS = TARGETS / "leaving_root.py"

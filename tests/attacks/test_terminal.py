@@ -34,8 +34,8 @@ from running import PATIENCE, Covattach, Target, wait_for
 
 from covattach import terminal
 from covattach.cli import Commands, cli
-from covattach.commands.common import say
-from covattach.target.process import Process
+from covattach.commands.output import say
+from covattach.process.process import Process
 
 ROOT = Path(__file__).parent.parent.parent
 TMP = Path("/tmp")  # noqa: S108  where sessions are

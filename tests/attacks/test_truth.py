@@ -14,9 +14,9 @@ import pytest
 from conftest import Interpreter
 from running import Covattach, Target, ticks, wait_for
 
-from covattach.reports import texts
-from covattach.reports.loads import Load, Loads
-from covattach.reports.snapshot import Snapshot
+from covattach.reports import loaded_texts
+from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.snapshot import Snapshot
 
 OLD = "def f(x):\n    if x:\n        return 1\n    return 2\n"
 NEW = "def f(x):\n    if not x:\n        launch()\n    return 2\n"
@@ -50,7 +50,7 @@ def test_a_source_exchanged_after_the_attach(
     py_compile.compile(str(path), invalidation_mode=mode)
 
     # THEN it is not taken for the loaded text
-    assert texts.look([snapshot], noted, str)[str(path)].state == texts.CHANGED
+    assert loaded_texts.look([snapshot], noted, str)[str(path)].state == loaded_texts.CHANGED
 
 
 MAIN = """\
@@ -114,5 +114,5 @@ def test_a_comment_sign_in_a_string() -> None:
     """A line of a string that looks like a comment does not make a source another one."""
     code = 'def f(x):\n    return f"""\n# {x}\n\n"""\n'
     load = Load(False, None, False, sys.version_info[:2], 0, "f", "1")
-    assert texts.fits(ast.parse(code), code, [load], {2, 3})
-    assert texts.fits(ast.parse(code), code, [load], {6}) is False
+    assert loaded_texts.fits(ast.parse(code), code, [load], {2, 3})
+    assert loaded_texts.fits(ast.parse(code), code, [load], {6}) is False

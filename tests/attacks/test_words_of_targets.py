@@ -19,11 +19,12 @@ import pytest
 from running import TARGETS, TRACEBACK, Covattach
 from users import OTHER, Users, several_users
 
-from covattach import doctor, settings
+from covattach.diagnose import target
 from covattach.errors import CovattachError
-from covattach.target.process import Process
-from covattach.target.rights import Owner
-from covattach.target.view import View
+from covattach.process.file_view import View
+from covattach.process.owner import Owner
+from covattach.process.process import Process
+from covattach.session import coverage_settings
 
 LONG = 5_500_000  # characters
 SOON = 10.0  # seconds
@@ -78,8 +79,8 @@ def test_environments(attack: str) -> None:
             process = Process(popen.pid)
             began = time.process_time()
             with contextlib.suppress(CovattachError):
-                settings.read(process, None, {})
-            doctor.own_coverage(process, doctor.find_interpreter(process))
+                coverage_settings.read(process, None, {})
+            target.own_coverage(process, target.find_interpreter(process))
             assert time.process_time() - began < SOON
         finally:
             popen.kill()

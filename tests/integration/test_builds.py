@@ -11,9 +11,9 @@ import pytest
 from conftest import interpreters, newest
 from running import Covattach, Target
 
-from covattach.target.interpreter import find_interpreter
-from covattach.target.memory import open_memory
-from covattach.target.process import Process
+from covattach.process.interpreter import find_interpreter
+from covattach.process.memory import open_memory
+from covattach.process.process import Process
 
 Start = Callable[..., Target]
 

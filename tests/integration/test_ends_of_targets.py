@@ -13,7 +13,7 @@ import pytest
 from conftest import Interpreter
 from running import TARGETS, Covattach, Target, wait_for
 
-from covattach.reports.saved import read_snapshot
+from covattach.snapshot.saved_file import read_snapshot
 
 ENDING = TARGETS / "ending.py"
 SIGTERM = -signal.SIGTERM

@@ -17,8 +17,8 @@ from conftest import Interpreter, interpreters
 from running import TARGETS, Covattach, Target, open_to_all, wait_for
 
 from covattach.errors import NoTarget
-from covattach.target.memory import open_memory
-from covattach.target.process import Process
+from covattach.process.memory import open_memory
+from covattach.process.process import Process
 
 NOBODY = 65534
 NEEDED = ("click", "coverage", "elftools", "rich", "pygments", "markdown_it", "mdurl")

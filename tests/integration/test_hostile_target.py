@@ -23,12 +23,12 @@ from hypothesis import strategies as st
 from running import TRACEBACK, Covattach, Target
 
 from covattach.cli import cli
-from covattach.facts import CHECKS
-from covattach.folder import Folder
 from covattach.injector import remote_exec
-from covattach.target.interpreter import find_interpreter
-from covattach.target.memory import open_memory
-from covattach.target.process import Process
+from covattach.process.interpreter import find_interpreter
+from covattach.process.memory import open_memory
+from covattach.process.process import Process
+from covattach.session.folder import Folder
+from covattach.untrusted import CHECKS
 
 GOOD = {
     "protocol": 1,

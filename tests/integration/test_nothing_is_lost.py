@@ -11,7 +11,7 @@ import pytest
 from conftest import Interpreter
 from running import Covattach, Target
 
-from covattach import session, sessions
+from covattach.session import session, session_lookup
 
 FUNCTIONS, THREADS = 30_000, 4
 SHARE = FUNCTIONS // THREADS
@@ -50,7 +50,7 @@ def test_dumps_without_pause(
     progress, source = tmp_path / "progress", tmp_path / "functions.py"
     target = launch(interpreter, "burst.py", progress, source)
     covattach("start", target.pid, "--branch" if branch else "--no-branch")
-    found = sessions.find(target.pid)
+    found = session_lookup.find(target.pid)
     target.tell("go.set()")
 
     # WHEN it is dumped again and again until they have ended
@@ -87,7 +87,7 @@ def test_dumps_that_begin_anew(
     progress, source = tmp_path / "progress", tmp_path / "functions.py"
     target = launch(interpreter, "burst.py", progress, source)
     covattach("start", target.pid)
-    found = sessions.find(target.pid)
+    found = session_lookup.find(target.pid)
     target.tell("go.set()")
 
     # WHEN it is dumped, and begins anew, until they have ended

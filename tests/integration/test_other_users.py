@@ -22,12 +22,12 @@ import pytest
 from conftest import Interpreter, interpreters
 from running import Covattach, Target
 
-from covattach import client, session, sessions
-from covattach.folder import Folder
-from covattach.folders import create, find, find_ended
-from covattach.reports.snapshot import SnapshotError
-from covattach.target.process import Process
-from covattach.target.rights import Owner, as_owner
+from covattach.process.owner import Owner, as_owner
+from covattach.process.process import Process
+from covattach.session import agent_client, session, session_lookup
+from covattach.session.folder import Folder
+from covattach.session.folder_lookup import create, find, find_ended
+from covattach.snapshot.snapshot import SnapshotError
 
 OTHER, NOBODY = 54321, 65534
 TMP = Path("/tmp")  # noqa: S108  where sessions are
@@ -188,15 +188,15 @@ def test_somebody_else_at_our_socket(theirs: Folder) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(theirs.socket))
         listener.listen()
-        with pytest.raises(client.NobodyThere):
-            client.ask(theirs, "status", 0)
+        with pytest.raises(agent_client.NobodyThere):
+            agent_client.ask(theirs, "status", 0)
 
         # AND a link of nobody's to it
         theirs.socket.rename(theirs.path / "other")
         theirs.socket.symlink_to(theirs.path / "other")
         os.chown(theirs.path / "other", NOBODY, NOBODY)
-        with pytest.raises(client.NobodyThere):
-            client.ask(theirs, "status", 0)
+        with pytest.raises(agent_client.NobodyThere):
+            agent_client.ask(theirs, "status", 0)
         listener.setblocking(False)
         with pytest.raises(BlockingIOError):
             listener.accept()
@@ -310,7 +310,7 @@ def test_root_says_whose_word_it_is(theirs: Folder) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as popen:
         popen.wait()
     theirs.write_facts({"pid": popen.pid, "start_time": 1, "created": 9e9, "warnings": []})
-    found = sessions.find(popen.pid)
+    found = session_lookup.find(popen.pid)
     assert str(NOBODY) in found.facts["warnings"][0]
     path = TMP / f"covattach-{secrets.token_hex(6)}"
     path.mkdir(mode=0o700)

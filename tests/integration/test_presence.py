@@ -13,8 +13,8 @@ from running import Covattach, Target
 
 from covattach.errors import NotNow
 from covattach.injector import gdb
-from covattach.target.interpreter import find_interpreter
-from covattach.target.process import Process
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
 
 SHARED = {"3.9": "3.9-pyenv", "3.11": "3.11-pyenv", "3.13": "3.13-pyenv"}
 Start = Callable[[str, str], Target]

@@ -69,7 +69,7 @@ def test_without_rights(launch: Callable[..., Target]) -> None:
     if os.geteuid():
         pytest.fail("needs root, to be somebody else")
     code = (
-        "import os, sys; from covattach.processes import look;"
+        "import os, sys; from covattach.diagnose.python_processes import look;"
         "os.setgid(65534); os.setuid(65534); print(look(int(sys.argv[1])))"
     )
     done = subprocess.run(
@@ -84,7 +84,8 @@ def test_hundreds_are_looked_at_in_no_time(launch: Callable[..., Target]) -> Non
     """The interpreter's file is read once for all processes that run it."""
     target = launch(newest("3.11"), "idle.py", "event")
     code = (
-        "import sys; from covattach import processes; from covattach.target import elf;"
+        "import sys; from covattach.diagnose import python_processes as processes;"
+        "from covattach.process import elf;"
         "found = [processes.look(int(sys.argv[1])) for _ in range(300)];"
         "assert all(found); print(len(elf.KNOWN))"
     )

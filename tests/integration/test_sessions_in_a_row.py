@@ -9,7 +9,8 @@ import pytest
 from conftest import Interpreter
 from running import Target
 
-from covattach import attach, session
+from covattach.attach import attach_process
+from covattach.session import session
 
 Launch = Callable[..., Target]
 EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
@@ -29,8 +30,8 @@ FORK = """(lambda os: (lambda pid: os.waitpid(pid, 0)[1] if pid else os._exit(0)
 
 def cycle(target: Target, **given: object) -> str:
     """Attach, have something executed, and stop; return the core that measured."""
-    options = attach.Options(given={f"run:{name}": value for name, value in given.items()})
-    found, facts = attach.start(target.pid, options, print)
+    options = attach_process.Options(given={f"run:{name}": value for name, value in given.items()})
+    found, facts = attach_process.start(target.pid, options, print)
     try:
         target.ask("later(3)")
         snapshot, _ = session.snapshot(found)
@@ -89,7 +90,7 @@ def test_a_fork_in_a_later_session(interpreter: Interpreter, launch: Launch) -> 
     target = launch(interpreter, "mixture.py")
     cycle(target)
     cycle(target)
-    found, _ = attach.start(target.pid, attach.Options(), print)
+    found, _ = attach_process.start(target.pid, attach_process.Options(), print)
 
     # WHEN it forks, twice / THEN the agent still answers
     for _ in range(2):

@@ -12,8 +12,8 @@ import pytest
 from conftest import Interpreter
 from running import Covattach, Target
 
-from covattach import tree
-from covattach.reports.snapshot import Snapshot
+from covattach.session import tree
+from covattach.snapshot.snapshot import Snapshot
 
 QUIETLY = ("-W", "ignore")  # of forks in a program with threads of its own
 LONG = 240.0  # seconds for half a thousand forks: more than a loaded machine needs

@@ -10,9 +10,9 @@ import pytest
 from conftest import Interpreter
 from running import Covattach, Target
 
-from covattach.target.interpreter import find_interpreter
-from covattach.target.process import Process
-from covattach.target.threads import activity
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
+from covattach.process.thread_activity import activity
 
 WAYS = ("sleep", "poll", "recv", "recv_timeout", "wait", "wait_timeout")
 SECONDS = 6.0  # as tests/targets/waits.py has it

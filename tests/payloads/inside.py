@@ -17,11 +17,11 @@ from conftest import Interpreter
 from covattach.payloads.module_loader import MODULES
 from running import PATIENCE, TARGETS, Target, wait_for
 
-from covattach import client
-from covattach.folder import Folder
-from covattach.injector.launcher import BEGIN, launcher
-from covattach.precompile import FIRST, compiled_by, first, text_of
-from covattach.reports.snapshot import Snapshot, decode
+from covattach.attach.compile_payloads import FIRST, compiled_by, first, text_of
+from covattach.injector.bootstrap_line import BEGIN, launcher
+from covattach.session import agent_client
+from covattach.session.folder import Folder
+from covattach.snapshot.snapshot import Snapshot, decode
 
 PAYLOADS = TARGETS.parent.parent / "payloads"
 
@@ -84,12 +84,12 @@ class Inside:
         fault = self.path / "fault"
         assert not fault.exists(), fault.read_text()
         assert self.target.popen.poll() is None, "the target has died"
-        return bool(client.answers(Folder(self.path, str(self.path)), 5.0))
+        return bool(agent_client.answers(Folder(self.path, str(self.path)), 5.0))
 
     def ask(self, verb: str, **arguments: Any) -> tuple[dict[str, Any], bytes]:
         """Ask the agent, as covattach does."""
         deadline = time.monotonic() + PATIENCE
-        return client.ask(Folder(self.path, str(self.path)), verb, deadline, **arguments)
+        return agent_client.ask(Folder(self.path, str(self.path)), verb, deadline, **arguments)
 
     def start(self, core: str | None = None, **settings: Any) -> dict[str, Any]:
         """Start to measure; return the agent's facts."""

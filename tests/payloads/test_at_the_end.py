@@ -11,8 +11,8 @@ from conftest import Interpreter
 from inside import Inside
 from running import PATIENCE, Target
 
-from covattach import client
-from covattach.folder import Folder
+from covattach.session import agent_client
+from covattach.session.folder import Folder
 
 Launch = Callable[..., Target]
 GREEN = pytest.mark.pythons("3.11", "3.12", "3.14", stress=("3.9", "3.13"))
@@ -53,7 +53,7 @@ def test_while_it_is_traced(interpreter: Interpreter, launch: Launch) -> None:
     target = launch(interpreter, "at_the_end.py", "plain")
     with Inside(target) as agent:
         place = Folder(agent.path, str(agent.path))
-        connection = client.asked(place, "trace", time.monotonic() + PATIENCE)
+        connection = agent_client.asked(place, "trace", time.monotonic() + PATIENCE)
         assert last_words(target) == alone
         connection.close()
 

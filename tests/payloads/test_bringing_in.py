@@ -14,7 +14,7 @@ from inside import PAYLOADS, Inside, compile_for, marked, prepare
 from running import Target, wait_for
 
 from covattach.errors import PayloadFailed
-from covattach.injector.launcher import launcher
+from covattach.injector.bootstrap_line import launcher
 
 Launch = Callable[..., Target]
 ONLY_FOR_REPORTS = (

@@ -12,8 +12,8 @@ from conftest import Interpreter
 from inside import Inside, marked
 from running import PATIENCE, Target, wait_for
 
-from covattach import client
-from covattach.folder import Folder
+from covattach.session import agent_client
+from covattach.session.folder import Folder
 
 Launch = Callable[..., Target]
 RAN = marked("comings.py", "# first", "# pool", "# new")
@@ -33,7 +33,7 @@ def warnings_of(agent: Inside) -> str:
 def traced(agent: Inside) -> socket.socket:
     """Begin a trace; return the connection to read it from."""
     place = Folder(agent.path, str(agent.path))
-    connection = client.asked(place, "trace", time.monotonic() + PATIENCE)
+    connection = agent_client.asked(place, "trace", time.monotonic() + PATIENCE)
     wait_for(lambda: agent.target.ask("bool(threading._profile_hook)"), "the hook")
     return connection
 

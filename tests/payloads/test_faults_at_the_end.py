@@ -9,7 +9,7 @@ from conftest import Interpreter
 from inside import Inside, marked
 from running import Target, wait_for
 
-from covattach import client
+from covattach.session import agent_client
 
 Launch = Callable[..., Target]
 AGENT = "sys.covattach.covattach"
@@ -54,7 +54,7 @@ def test_a_step_of_the_end_fails(interpreter: Interpreter, launch: Launch) -> No
             spoil(target, step)
             try:
                 agent.ask("stop")
-            except (client.NobodyThere, client.PayloadFailed):
+            except (agent_client.NobodyThere, agent_client.PayloadFailed):
                 assert step.startswith(("session", "door")), step  # told by the reply, or its lack
 
             # THEN it is not measured any more, and no thread of ours is there

@@ -9,7 +9,7 @@ from conftest import Interpreter
 from inside import Inside
 from running import Target, wait_for
 
-from covattach.injector.launcher import launcher
+from covattach.injector.bootstrap_line import launcher
 
 Launch = Callable[..., Target]
 QUIETLY = ("-W", "ignore")  # of the one fork that our thread comes into

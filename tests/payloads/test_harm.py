@@ -13,9 +13,9 @@ from conftest import Interpreter
 from inside import PAYLOADS, Inside, marked, prepare
 from running import Target, wait_for
 
-from covattach import client
-from covattach.folder import Folder
-from covattach.injector.launcher import launcher
+from covattach.injector.bootstrap_line import launcher
+from covattach.session import agent_client
+from covattach.session.folder import Folder
 
 Launch = Callable[..., Target]
 CORES = pytest.mark.parametrize("core", ["default", "ctrace"])
@@ -142,12 +142,12 @@ def test_a_target_without_threading(interpreter: Interpreter, where: str, launch
     # WHEN it is measured
     os.kill(target.pid, signal.SIGUSR1)
     session = Folder(folder, str(folder))
-    wait_for(lambda: client.answers(session), "the agent listens")
+    wait_for(lambda: agent_client.answers(session), "the agent listens")
     deadline = float("1e9")
-    client.ask(session, "start", deadline, options={})
+    agent_client.ask(session, "start", deadline, options={})
     target.tell("go on")
     target.line("alive")
-    client.ask(session, "stop", deadline)
+    agent_client.ask(session, "stop", deadline)
 
     # THEN its main thread is the main thread
     assert target.popen.stdin is not None

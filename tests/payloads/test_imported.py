@@ -13,7 +13,7 @@ from conftest import Interpreter
 from inside import Inside
 from running import TARGETS, Target, wait_for
 
-from covattach.reports.loads import Load
+from covattach.snapshot.imported_modules import Load
 
 PYTHONS = ("3.9", "3.11", "3.13", "3.14", "3.15")
 

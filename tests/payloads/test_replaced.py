@@ -11,7 +11,7 @@ from inside import Inside, compile_for, marked
 from running import Target, wait_for
 
 from covattach.errors import PayloadFailed
-from covattach.folder import Folder
+from covattach.session.folder import Folder
 
 Launch = Callable[..., Target]
 

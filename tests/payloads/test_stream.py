@@ -11,8 +11,9 @@ from conftest import Interpreter
 from inside import Inside
 from running import PATIENCE, Target, wait_for
 
-from covattach import calls, client
-from covattach.folder import Folder
+from covattach.session import agent_client
+from covattach.session.folder import Folder
+from covattach.trace import messages
 
 Launch = Callable[..., Target]
 HOOKED = "bool(sys.monitoring.get_tool(4) if hasattr(sys, 'monitoring') else sys.getprofile())"
@@ -26,7 +27,7 @@ def test_the_last_words_wait_for_it(interpreter: Interpreter, launch: Launch) ->
     with Inside(target) as agent:
         place = Folder(agent.path, str(agent.path))
         deadline = time.monotonic() + PATIENCE
-        connection = client.asked(place, "trace", deadline)
+        connection = agent_client.asked(place, "trace", deadline)
         wait_for(lambda: target.ask(HOOKED), "the hook")
         before = target.ask("counted[0]")
         wait_for(lambda: target.ask("counted[0]") > before + 3000, "calls")
@@ -34,7 +35,7 @@ def test_the_last_words_wait_for_it(interpreter: Interpreter, launch: Launch) ->
         # WHEN it asks for the end, and reads only after the hook is gone
         connection.shutdown(socket.SHUT_WR)
         wait_for(lambda: not target.ask(HOOKED), "the end of the hook")
-        stream, decoder = calls.Stream(connection), calls.Decoder()
+        stream, decoder = messages.Stream(connection), messages.Decoder()
         assert stream.message(deadline) is not None  # the reply
         while (message := stream.message(deadline)) is not None:
             decoder.events(*message)

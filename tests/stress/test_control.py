@@ -16,9 +16,9 @@ import pytest
 from conftest import newest
 from running import Target
 
-from covattach.injector.debugger import OPTIONS
-from covattach.target.interpreter import find_interpreter
-from covattach.target.process import Process
+from covattach.injector.gdb_driver import OPTIONS
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(600)]
 HARMED = 99  # exit status of a target that found something changed

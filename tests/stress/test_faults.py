@@ -17,8 +17,9 @@ from faults import KINDS, Kind
 from kills import undisturbed
 from running import TRACEBACK, Covattach, Done, Target, wait_for
 
-from covattach import attach, session, sessions
+from covattach.attach import attach_process
 from covattach.errors import CovattachError
+from covattach.session import session, session_lookup
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(1800)]
 TIMEOUT = 10.0  # seconds that covattach is given
@@ -102,7 +103,7 @@ def assert_true(kind: Kind, target: Target, done: Done) -> None:
 def assert_measured_or_ended(target: Target) -> None:
     """Fail unless a target that is said to be measured is; stop it."""
     try:
-        found = sessions.find(target.pid)
+        found = session_lookup.find(target.pid)
     except CovattachError:
         return  # it is another program since
     if found.alive:
@@ -111,7 +112,7 @@ def assert_measured_or_ended(target: Target) -> None:
 
 def assert_good_as_new(target: Target) -> None:
     """Fail unless it can be measured, and nothing is left of it then."""
-    found, _ = attach.start(target.pid, attach.Options(timeout=30), print)
+    found, _ = attach_process.start(target.pid, attach_process.Options(timeout=30), print)
     session.stop(found)
     assert target.is_well()
     assert not target.folders

@@ -14,12 +14,12 @@ from kills import SIGNALS, Tally, assert_good_as_new, instants, is_dead, kill, u
 from running import Covattach, Target, wait_for
 
 from covattach.errors import NotNow
-from covattach.injector import detour
 from covattach.injector import gdb as by_gdb
-from covattach.injector.debugger import Gdb, GdbError
-from covattach.target.interpreter import find_interpreter
-from covattach.target.memory import Memory, open_memory
-from covattach.target.process import Process
+from covattach.injector.gdb_driver import Gdb, GdbError
+from covattach.injector.x86_64 import detour
+from covattach.process.interpreter import find_interpreter
+from covattach.process.memory import Memory, open_memory
+from covattach.process.process import Process
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(3600)]
 WAYS = (

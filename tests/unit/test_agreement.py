@@ -6,7 +6,7 @@ from pathlib import Path
 
 from covattach.reports import datafile
 from covattach.reports.agreement import MIXED, agreed
-from covattach.reports.snapshot import Snapshot
+from covattach.snapshot.snapshot import Snapshot
 
 LINES = Snapshot("lines", {"/a.py": {1, 2}}, {}, 1.0)
 ARCS = Snapshot("arcs", {"/a.py": {(-1, 3), (3, 4), (4, -1)}}, {}, 1.0, windows={"w": {}})

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from covattach.payloads.snapshot.encoding import FILES, Batches
 
-from covattach.reports.snapshot import decode
+from covattach.snapshot.snapshot import decode
 
 KINDS = ("lines", "arcs", "packed")
 MANY = 3 * FILES + 7  # files

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from covattach.target import bpf, seccomp, syscalls
+from covattach.process import seccomp, seccomp_bpf, seccomp_calls
 
 KILL, ERROR, ALLOW = 0x80000000, 0x00050001, 0x7FFF0000
 LOAD, EQUAL, GREATER, SET, JUMP, RETURN, RETURN_A = 0x20, 0x15, 0x25, 0x45, 0x05, 0x06, 0x16
@@ -20,7 +20,7 @@ Steps = list[tuple[int, int, int, int]]
 def answers(steps: Steps, **data: int) -> set[int | None]:
     """Return the possible answers of a filter; `data` are words by "at" and their offsets."""
     words = {int(name[2:]): word for name, word in data.items()}
-    return bpf.answers(bpf.parse(packed(steps)), words, bpf.Effort(100_000))
+    return seccomp_bpf.answers(seccomp_bpf.parse(packed(steps)), words, seccomp_bpf.Effort(100_000))
 
 
 def packed(steps: Steps) -> bytes:
@@ -91,17 +91,17 @@ def test_ways_that_meet() -> None:
 )
 def test_not_understood(step: tuple[int, int, int, int]) -> None:
     """A step that the kernel would refuse is not guessed at."""
-    with pytest.raises(bpf.NotUnderstood):
+    with pytest.raises(seccomp_bpf.NotUnderstood):
         answers([step, (RETURN, 0, 0, ALLOW)], at0=1)
 
 
 def test_numbers_are_those_of_the_kernel() -> None:
     """No two calls have one number, and each argument is at its place."""
-    for machine in syscalls.ARCHITECTURES:
-        numbers = [syscalls.number(name, machine) for name in syscalls.NUMBERS]
+    for machine in seccomp_calls.ARCHITECTURES:
+        numbers = [seccomp_calls.number(name, machine) for name in seccomp_calls.NUMBERS]
         known = [number for number in numbers if number is not None]
         assert len(known) == len(set(known))
-    words = syscalls.words("socket", {0: 1, 1: 1 << 40 | 2}, "EM_X86_64")
+    words = seccomp_calls.words("socket", {0: 1, 1: 1 << 40 | 2}, "EM_X86_64")
     assert words == {0: 41, 4: 0xC000003E, 16: 1, 20: 0, 24: 2, 28: 1 << 8}
 
 
@@ -147,5 +147,5 @@ def test_work_on_filters_is_bounded(attack: str) -> None:
     """Filters that take much work, all of a process together, are given up."""
     ends: Steps = [(RETURN, 0, 0, ALLOW)] * 2
     programs = [packed([*ENDLESS[attack], (EQUAL, 0, 0, n), *ends]) for n in range(6)]
-    with pytest.raises(bpf.NotUnderstood, match="too long"):
+    with pytest.raises(seccomp_bpf.NotUnderstood, match="too long"):
         found(*programs)

@@ -11,8 +11,8 @@ import pytest
 from covattach.payloads.trace.event_buffer import CALL, GAP, RAISE, RETURN
 from covattach.payloads.trace.limits import Share
 
-from covattach.calls import BadStream, Decoder, Event, Function, Stream, Thread
-from covattach.reports.events import Lines, as_json
+from covattach.trace.event_lines import Lines, as_json
+from covattach.trace.messages import BadStream, Decoder, Event, Function, Stream, Thread
 
 STATE = {"dropped": 0, "left_out": 0, "faults": 0, "cost": 1.5, "watched": 1, "seconds": 2.0}
 FUNCTIONS = [[1, "shop", "order", "/shop.py", 26]]

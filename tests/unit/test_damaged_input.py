@@ -23,14 +23,17 @@ from covattach.payloads.server import protocol
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from covattach import calls, client, facts
+from covattach import untrusted
 from covattach.errors import CovattachError
-from covattach.reports import events, functions, loads
-from covattach.reports.saved import read_snapshot
-from covattach.reports.snapshot import decode
-from covattach.target import proc, process, threads
-from covattach.target.elf import ElfFile, NotElf
-from covattach.target.interpreter import FUNCTIONS
+from covattach.process import process, procfs, thread_activity
+from covattach.process.elf import ElfFile, NotElf
+from covattach.process.interpreter import FUNCTIONS
+from covattach.reports import functions
+from covattach.session import agent_client
+from covattach.snapshot import imported_modules
+from covattach.snapshot.saved_file import read_snapshot
+from covattach.snapshot.snapshot import decode
+from covattach.trace import event_lines, messages
 
 QUIET = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 GOOD = b'{"verb": "start", "protocol": 1, "options": {"core": "sysmon", "settings": {}}}\n'
@@ -38,7 +41,7 @@ STATUS = Path("/proc/self/status").read_text()
 STAT = Path("/proc/self/stat").read_text()
 MAPS = Path("/proc/self/maps").read_text()
 INFO = Path("/proc/self/mountinfo").read_text()
-TABLES = {"functions": len(calls.FUNCTION), "threads": len(calls.THREAD)}
+TABLES = {"functions": len(messages.FUNCTION), "threads": len(messages.THREAD)}
 # No check may take one of these for a number or a text that can be reckoned with or named.
 EXTREMES = (10**400, -(10**400), 1 << 63, 1e308, -0.0, True, "", "\0", "\ud800", "x" * 70_000)
 JSON: st.SearchStrategy[Any] = st.recursive(
@@ -154,10 +157,10 @@ def read_texts(number: int) -> None:
     """Read so many damaged texts of /proc: each is read, or is a ValueError."""
     chance = random.Random(number)  # noqa: S311
     readers: list[tuple[str, Callable[[str], object]]] = [
-        (STATUS, proc.parse_status),
-        (STAT, proc.parse_start_time),
+        (STATUS, procfs.parse_status),
+        (STAT, procfs.parse_start_time),
         *((line, process.parse_mapping) for line in MAPS.splitlines()[:4]),
-        *((line, proc.memory_folder) for line in INFO.splitlines()[:4]),
+        *((line, procfs.memory_folder) for line in INFO.splitlines()[:4]),
     ]
     for _ in range(number):
         text, reader = chance.choice(readers)
@@ -194,7 +197,7 @@ def test_system_calls(tmp_path: Path, text: str) -> None:
     (tmp_path / "task" / "1").mkdir(parents=True, exist_ok=True)
     (tmp_path / "task" / "1" / "syscall").write_text(text, errors="replace")
     target: Any = None
-    assert not threads.activity(Elsewhere(tmp_path), target, 1).idle or text
+    assert not thread_activity.activity(Elsewhere(tmp_path), target, 1).idle or text
 
 
 @pytest.mark.parametrize("name", ["status", "stat", "maps"])
@@ -215,10 +218,10 @@ KNOWN = st.fixed_dictionaries({}, optional=dict.fromkeys(HEADER, JSON))
 @settings(max_examples=150, deadline=None)
 def test_facts(said: Any) -> None:
     """Facts are of the right kinds, or not there."""
-    for name, check in facts.CHECKS.items():
-        found = facts.checked({name: said})
+    for name, check in untrusted.CHECKS.items():
+        found = untrusted.checked({name: said})
         assert not found or check(said)
-        if found and check in (facts.is_number, facts.is_natural):
+        if found and check in (untrusted.is_number, untrusted.is_natural):
             float(said)
 
 
@@ -247,7 +250,7 @@ ROW = {name: st.lists(st.lists(NUMBER, min_size=n, max_size=n)) for name, n in T
 MESSAGE = st.fixed_dictionaries(
     {"calls": st.sampled_from([1, 0, *EXTREMES])},
     optional={
-        **dict.fromkeys(calls.NUMBERS, NUMBER),
+        **dict.fromkeys(messages.NUMBERS, NUMBER),
         "end": st.sampled_from(["", *EXTREMES]),
         "functions": st.just([[1, "m", "f", "a.py", 1 << 70]]) | ROW["functions"],
         "threads": st.just([[1, "\ud800", 10**400]]) | ROW["threads"],
@@ -260,21 +263,26 @@ MESSAGE = st.fixed_dictionaries(
 @settings(max_examples=100, deadline=None)
 def test_messages_of_a_trace(header: dict[str, Any], numbers: list[int]) -> None:
     """A message of a trace is shown, or is an error of ours."""
-    header = {**dict.fromkeys(calls.NUMBERS, 0), "end": "", "functions": [], "threads": []} | header
-    lines = events.Lines(False, 80, True)
+    header = {
+        **dict.fromkeys(messages.NUMBERS, 0),
+        "end": "",
+        "functions": [],
+        "threads": [],
+    } | header
+    lines = event_lines.Lines(False, 80, True)
     try:
-        for event in calls.Decoder().events(header, struct.pack("=7q", *numbers)):
-            assert events.as_json(event)
+        for event in messages.Decoder().events(header, struct.pack("=7q", *numbers)):
+            assert event_lines.as_json(event)
             assert str(lines.line(event))
-    except calls.BadStream:
+    except messages.BadStream:
         return
 
 
 def test_depth() -> None:
     """A reply is no deeper than any honest one, so that whoever shows it comes to its end."""
-    assert facts.parsed(b"[" * 40 + b"]" * 40)
+    assert untrusted.parsed(b"[" * 40 + b"]" * 40)
     with pytest.raises(ValueError, match="too deep"):
-        facts.parsed(b'{"windows": ' + b"[" * 60 + b"]" * 60 + b"}")
+        untrusted.parsed(b'{"windows": ' + b"[" * 60 + b"]" * 60 + b"}")
 
 
 LOADS = {"since": 1, "noted": 1, "python": [3, 11], "optimize": 0, "prefix": "", "modules": []}
@@ -293,7 +301,7 @@ def test_imports(name: str, value: Any) -> None:
     except CovattachError:
         return
     assert found.names_of("a.py") is not None
-    json.dumps(loads.to_note(found)).encode()
+    json.dumps(imported_modules.to_note(found)).encode()
 
 
 @given(KNOWN, st.binary(max_size=80))
@@ -321,7 +329,7 @@ def test_saved_snapshots(tmp_path: Path, content: bytes) -> None:
 REPLIES = st.one_of(
     st.binary(max_size=200),
     JSON.map(lambda value: json.dumps(value).encode() + b"\n"),
-    st.dictionaries(st.sampled_from([*facts.CHECKS, "blob", "kind"]), JSON).map(
+    st.dictionaries(st.sampled_from([*untrusted.CHECKS, "blob", "kind"]), JSON).map(
         lambda value: json.dumps({**value, "protocol": 1}).encode() + b"\nblob"
     ),
     st.just(b"[" * 200_000 + b"\n"),
@@ -345,10 +353,10 @@ def test_replies(content: bytes) -> None:
         thread = threading.Thread(target=send, args=(theirs, content))
         thread.start()
         try:
-            header, blob = client.receive(ours, time.monotonic() + 30)
+            header, blob = agent_client.receive(ours, time.monotonic() + 30)
             assert header["protocol"] == 1
             assert isinstance(blob, bytes)
-            str(client.reported({"error": "x", **header}))
+            str(agent_client.reported({"error": "x", **header}))
         except (ValueError, ConnectionResetError):
             ours.close()
         thread.join()
@@ -361,4 +369,4 @@ def test_replies_that_trickle() -> None:
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         theirs.sendall(b'{"protocol": 1, "blob": 100}\nsome')
         with pytest.raises(TimeoutError):
-            client.receive(ours, time.monotonic() + 0.05)
+            agent_client.receive(ours, time.monotonic() + 0.05)

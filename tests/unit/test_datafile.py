@@ -16,8 +16,8 @@ from coverage import CoverageData
 
 from covattach.errors import BadUsage, ReportFailed
 from covattach.reports import datafile
-from covattach.reports.copied import copied
-from covattach.reports.snapshot import Arcs, Snapshot
+from covattach.reports.datafile_copy import copied
+from covattach.snapshot.snapshot import Arcs, Snapshot
 
 NO_ARCS: Arcs = {"/srv/app.py": set()}
 ORIGIN = {"pid": 7, "command": "app.py 'ü'", "since": 1_700_000_000.0, "version": "0.1.0"}

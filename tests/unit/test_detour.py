@@ -9,9 +9,9 @@ from itertools import repeat
 import pytest
 
 from covattach.errors import NotPossible
-from covattach.injector.detour import BLOCK, LENGTH, MAGIC, MARK, ORDER, Detour
-from covattach.injector.detour_code import BEHIND, CODE, LISTING, UNDO
-from covattach.target.memory import Memory
+from covattach.injector.x86_64.detour import BLOCK, LENGTH, MAGIC, MARK, ORDER, Detour
+from covattach.injector.x86_64.machine_code import BEHIND, CODE, LISTING, UNDO
+from covattach.process.memory import Memory
 
 
 def test_places_in_the_code() -> None:
@@ -61,6 +61,6 @@ def test_memory_that_cannot_be_written() -> None:
 
 def test_room_for_a_line() -> None:
     """The room is enough for the longest line that is ever put there."""
-    from covattach.injector.launcher import launcher
+    from covattach.injector.bootstrap_line import launcher
 
     assert len(MARK) + len(launcher("/" + "x" * 55, 1 << 47)) < LENGTH

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from covattach.reports import datafile, render
-from covattach.reports.figures import Report
-from covattach.reports.loads import Load, Loads
-from covattach.reports.snapshot import Snapshot
+from covattach.reports.results import Report
+from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.snapshot import Snapshot
 
 CODE = """\
 import os

@@ -15,7 +15,7 @@ from covattach.reports.functions import (
     functions,
     lines_of,
 )
-from covattach.reports.points import SnapshotError
+from covattach.snapshot.lines_and_arcs import SnapshotError
 
 SOURCE = '''\
 import os

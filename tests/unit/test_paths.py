@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from covattach.errors import BadUsage
-from covattach.reports import paths
-from covattach.reports.loads import Load, Loads
-from covattach.reports.snapshot import Snapshot
+from covattach.reports import path_aliases
+from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.snapshot import Snapshot
 
 
 def snapshot(name: str, *lines: int) -> Snapshot:
@@ -30,8 +30,8 @@ def mapped(
     snapshots: list[Snapshot], settings: dict[str, Any], cwd: Path
 ) -> tuple[list[Snapshot], dict[str, Any]]:
     """Return the snapshots with the names that the settings say, and the settings left."""
-    names, left = paths.naming(settings, cwd)
-    return [paths.with_names(one, names) for one in snapshots], left
+    names, left = path_aliases.naming(settings, cwd)
+    return [path_aliases.with_names(one, names) for one in snapshots], left
 
 
 def test_all_of_a_snapshot_has_the_name(tmp_path: Path) -> None:

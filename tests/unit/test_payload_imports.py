@@ -13,7 +13,7 @@ import pytest
 from covattach.payloads import launch
 from covattach.payloads.module_loader import MODULES, PARTS
 
-from covattach import precompile
+from covattach.attach import compile_payloads
 
 PAYLOADS = Path(str(files("covattach.payloads")))
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -97,8 +97,8 @@ def test_all_parts_are_packages() -> None:
 
 def test_first_modules_are_the_same_on_both_sides() -> None:
     """The modules that are executed first have one order, which three files tell."""
-    assert precompile.FIRST == launch.FIRST
-    assert repr(launch.FIRST).replace("'", '"') in precompile.COMPILER
+    assert compile_payloads.FIRST == launch.FIRST
+    assert repr(launch.FIRST).replace("'", '"') in compile_payloads.COMPILER
     assert repr(launch.FIRST[:3]).replace("'", '"') in (PAYLOADS / "bootstrap.py").read_text()
 
 

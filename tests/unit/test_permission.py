@@ -9,18 +9,18 @@ import os
 
 import pytest
 
-from covattach.target import permission
+from covattach.process import ptrace_permission
 
 
 def refusal(
     monkeypatch: pytest.MonkeyPatch, scope: int, uid: int, root: bool, right: bool
 ) -> tuple[str, str]:
     """Return the message and the remedy for a caller, with some `ptrace_scope`."""
-    monkeypatch.setattr(permission, "ptrace_scope", lambda: scope)
-    monkeypatch.setattr(permission, "has_sys_ptrace", lambda: right)
-    monkeypatch.setattr(permission, "is_in_container", lambda: False)
+    monkeypatch.setattr(ptrace_permission, "ptrace_scope", lambda: scope)
+    monkeypatch.setattr(ptrace_permission, "has_sys_ptrace", lambda: right)
+    monkeypatch.setattr(ptrace_permission, "is_in_container", lambda: False)
     monkeypatch.setattr(os, "geteuid", lambda: 0 if root else uid)
-    error = permission.refused(4711, {"Uid": f"{uid} {uid} {uid} {uid}", "CapPrm": "0"})
+    error = ptrace_permission.refused(4711, {"Uid": f"{uid} {uid} {uid} {uid}", "CapPrm": "0"})
     assert error.exit_code == 4
     return error.message, error.remedy
 

@@ -15,8 +15,8 @@ from conftest import newest
 from covattach.payloads.module_loader import DIGEST
 from running import Target
 
-from covattach import precompile
-from covattach.target.process import Process
+from covattach.attach import compile_payloads
+from covattach.process.process import Process
 
 SOURCES = {
     "bootstrap": "",
@@ -40,7 +40,7 @@ def process(tmp_path: Path) -> Iterator[Process]:
 
 def test_code_of_this_version() -> None:
     """The program compiles all sources, and says for which version."""
-    found = precompile.compiled_by(Path(sys.executable), SOURCES)
+    found = compile_payloads.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
     content = io.BytesIO(found[4:])
     parts = [content.read(int.from_bytes(content.read(4), "little")) for _ in range(5)]
@@ -59,7 +59,7 @@ def test_program_that_will_not(tmp_path: Path, text: str) -> None:
     program = tmp_path / "python3"
     program.write_text(text)
     program.chmod(0o755)
-    assert precompile.compiled_by(program, SOURCES) is None
+    assert compile_payloads.compiled_by(program, SOURCES) is None
 
 
 def test_only_trusted_programs(tmp_path: Path) -> None:
@@ -68,15 +68,15 @@ def test_only_trusted_programs(tmp_path: Path) -> None:
     folder.mkdir()
     python = Path(newest("3.11").python).resolve()
     program = Path(shutil.copy(python, folder / "python3.11"))
-    assert precompile.is_ours(program)
+    assert compile_payloads.is_ours(program)
     program.chmod(0o775)
-    assert not precompile.is_ours(program)
+    assert not compile_payloads.is_ours(program)
     program.chmod(0o755)
     folder.chmod(0o777)
-    assert not precompile.is_ours(folder)
-    assert precompile.PYTHON.fullmatch("python3.11")
-    assert not precompile.PYTHON.fullmatch("uwsgi")
-    assert not precompile.PYTHON.fullmatch("python3-config")
+    assert not compile_payloads.is_ours(folder)
+    assert compile_payloads.PYTHON.fullmatch("python3.11")
+    assert not compile_payloads.PYTHON.fullmatch("uwsgi")
+    assert not compile_payloads.PYTHON.fullmatch("python3-config")
 
 
 def test_kept_and_found_again(
@@ -84,16 +84,16 @@ def test_kept_and_found_again(
 ) -> None:
     """The second time nothing is run; a cache that cannot be written does no harm."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    first = precompile.payloads(process)
+    first = compile_payloads.payloads(process)
     if first is None:
-        assert precompile.trusted_program(process) is None
+        assert compile_payloads.trusted_program(process) is None
         return
     (kept,) = (tmp_path / "cache" / "covattach" / "payloads").iterdir()
     kept.write_bytes(b"kept")
-    assert precompile.payloads(process) == b"kept"
+    assert compile_payloads.payloads(process) == b"kept"
 
     monkeypatch.setenv("XDG_CACHE_HOME", os.devnull)
-    assert precompile.payloads(process) == first
+    assert compile_payloads.payloads(process) == first
 
 
 def test_program_of_a_command(tmp_path: Path) -> None:
@@ -101,8 +101,8 @@ def test_program_of_a_command(tmp_path: Path) -> None:
     script = tmp_path / "server"
     for line in ("#!/usr/bin/python3.11 -s\n", "#!/usr/bin/env python3.11\n"):
         script.write_text(line)
-        assert os.path.realpath(str(precompile.interpreter_of(script))).endswith("python3.11")
+        assert os.path.realpath(str(compile_payloads.interpreter_of(script))).endswith("python3.11")
     script.write_text("import this\n")
-    assert precompile.interpreter_of(script) is None
-    assert precompile.payloads_for("/nonexistent/program") is None
-    assert precompile.payloads_for("/bin/sh") is None
+    assert compile_payloads.interpreter_of(script) is None
+    assert compile_payloads.payloads_for("/nonexistent/program") is None
+    assert compile_payloads.payloads_for("/bin/sh") is None

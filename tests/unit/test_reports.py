@@ -16,12 +16,19 @@ import pytest
 from rich.console import Console
 
 from covattach.errors import BadUsage, ReportFailed
-from covattach.reports import datafile, outputs, render, sources, table, texts
-from covattach.reports.figures import Report
+from covattach.reports import (
+    datafile,
+    destinations,
+    loaded_texts,
+    render,
+    source_files,
+    summary_table,
+)
+from covattach.reports.datafile_note import reading
 from covattach.reports.html_folder import MARKER
-from covattach.reports.note import reading
 from covattach.reports.render import NOTHING_LEFT, NOTHING_RAN
-from covattach.reports.snapshot import Snapshot
+from covattach.reports.results import Report
+from covattach.snapshot.snapshot import Snapshot
 
 CODE = """\
 def choose(flag):
@@ -58,9 +65,9 @@ class Place:
     def dump(self, files: dict[str, Any], kind: str = "packed", **settings: Any) -> None:
         """Write executed lines or arcs to the data file."""
         names = {name.replace("__", ":"): value for name, value in settings.items()}
-        never = sources.never_ran(names, self.target, files)
+        never = source_files.never_ran(names, self.target, files)
         snapshot = Snapshot(kind, files, {}, time.time())
-        known = texts.look([snapshot], self.since, str)
+        known = loaded_texts.look([snapshot], self.since, str)
         datafile.write(snapshot, self.data_file, {}, never, texts=known)
 
     def render(self, *formats: str, html: bool = False, **settings: Any) -> Report:
@@ -85,7 +92,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
 def shown(report: Report, width: int = 80, rows: int = 30) -> str:
     """Return the table as a terminal of `width` columns shows it."""
     out = io.StringIO()
-    table.show(report, Console(file=out, width=width), rows=rows)
+    summary_table.show(report, Console(file=out, width=width), rows=rows)
     return out.getvalue()
 
 
@@ -166,7 +173,7 @@ def test_a_file_that_is_not_ours_is_refused(place: Place, kind: str, what: str) 
     """A report never replaces a file of the user's, nor one of ours that the user has changed."""
     # GIVEN a file in the way
     place.dump({place.add("app.py"): ARCS})
-    path = place.user / outputs.FORMATS[kind][1]
+    path = place.user / destinations.FORMATS[kind][1]
     if what == "changed":
         place.render(kind)
     elif what == "link":
@@ -221,16 +228,16 @@ def test_what_is_in_the_way_is_known_before(place: Place) -> None:
     """Everything can be checked before a target is asked to stop, without changing anything."""
     # GIVEN nothing in the way / THEN nothing is refused, nothing made
     asked: dict[str, Any] = {"html": None, "formats": {"xml"}, "data_file": place.data_file}
-    outputs.ensure_ours(settings={}, **asked)
+    destinations.ensure_ours(settings={}, **asked)
     assert os.listdir(place.user) == []
 
     # GIVEN a file in the way of a report, and one in the way of the data file
     place.add("../user/mine.xml", "mine")
     with pytest.raises(BadUsage, match=r"mine\.xml"):
-        outputs.ensure_ours(settings={"xml:output": "mine.xml"}, **asked)
+        destinations.ensure_ours(settings={"xml:output": "mine.xml"}, **asked)
     place.data_file.write_text("mine", encoding="utf-8")
     with pytest.raises(BadUsage, match=r"\.coverage"):
-        outputs.ensure_ours(settings={}, **asked)
+        destinations.ensure_ours(settings={}, **asked)
 
 
 def test_an_unknown_format_is_refused(place: Place) -> None:
@@ -462,7 +469,7 @@ def test_packages_are_found_without_importing_them(place: Place, setting: str) -
         place.add(name, "raise SystemExit")
 
     # WHEN its files are looked for, from a folder where no such folder is
-    found = sources.never_ran({setting: ["shop"]}, place.user, [ran])
+    found = source_files.never_ran({setting: ["shop"]}, place.user, [ran])
 
     # THEN those of the package are found
     inside = place.target / "shop" / "lib" / "shop"
@@ -497,7 +504,7 @@ def test_without_a_folder_the_report_goes_on(place: Place) -> None:
 
     # THEN the report has its whole name
     assert [row.name for row in report.rows] == [name]
-    assert sources.never_ran({"run:source": ["app"]}, gone, [name]) == set()
+    assert source_files.never_ran({"run:source": ["app"]}, gone, [name]) == set()
 
 
 def test_settings_for_reports_hold(place: Place) -> None:
@@ -659,7 +666,7 @@ def test_the_table_fits(place: Place, width: int) -> None:
 def test_names_are_cut_in_the_middle(width: int) -> None:
     """A name is cut to the width, with its ends, where there is room for any."""
     # GIVEN a name / WHEN it is cut
-    short = table.shorten("src/package/module.py", width)
+    short = summary_table.shorten("src/package/module.py", width)
 
     # THEN it has that width, and as much of both ends
     assert len(short) == width
@@ -672,7 +679,8 @@ def test_nothing_heavy_is_imported_early() -> None:
     """The command line starts fast: coverage and rich are imported when a report is made."""
     # GIVEN a new interpreter / WHEN our modules are imported
     code = (
-        "import sys; from covattach.reports import snapshot, datafile, render, table\n"
+        "import sys; from covattach.snapshot import snapshot\n"
+        "from covattach.reports import datafile, render, summary_table\n"
         "print([name for name in ('coverage', 'rich') if name in sys.modules])"
     )
     root = Path(render.__file__).parents[1]

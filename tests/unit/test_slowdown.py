@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench.overhead_table import PAGE
-from covattach.slowdown import CTRACE, REMEDY, forecast
+from covattach.attach.slowdown import CTRACE, REMEDY, forecast
 
 ROW = re.compile(
     r"^\| covattach, ctrace \| (lines|branches) \| while measured \|.*\*\*([\d.]+)\*\* \|$", re.M

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from covattach.reports.saved import read_snapshot
-from covattach.reports.snapshot import HIGHEST_LINE, SnapshotError, decode
+from covattach.snapshot.saved_file import read_snapshot
+from covattach.snapshot.snapshot import HIGHEST_LINE, SnapshotError, decode
 
 NAMES = ["/srv/app.py", "relative.py", "/srv/Grüße & <b>.py", "/srv/a\nb.py", "/srv/" + "x" * 250]
 TAKEN = 1_700_000_000.5

@@ -9,7 +9,7 @@ import coverage
 import pytest
 from covattach.payloads.snapshot.snapshot import Snapshots
 
-from covattach.reports.snapshot import Snapshot, decode
+from covattach.snapshot.snapshot import Snapshot, decode
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from covattach.reports import texts
-from covattach.reports.loads import Load, Loads
-from covattach.reports.snapshot import Snapshot
+from covattach.reports import loaded_texts
+from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.snapshot import Snapshot
 
 CODE = "a = 1\ndef f():\n    return a\n"
 HERE = sys.version_info[:2]
@@ -25,7 +25,7 @@ def state(path: Path, began: float, noted: float, load: Load | None = LOAD) -> s
     held = {str(path): frozenset([load])} if load else {"other": frozenset([LOAD])}
     loads = Loads(began, held, noted)
     snapshot = Snapshot("lines", {str(path): {3}}, {}, noted, loads=loads)
-    return texts.look([snapshot], noted if load else began, str)[str(path)].state
+    return loaded_texts.look([snapshot], noted if load else began, str)[str(path)].state
 
 
 def test_times(tmp_path: Path) -> None:
@@ -33,12 +33,12 @@ def test_times(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text(CODE)
     now = time.time() + 1
-    assert state(path, now, now) == texts.SAME
-    assert state(path, now - 100, now) == texts.PERHAPS
-    assert state(path, now - 100, now - 50) == texts.CHANGED
-    assert state(path, now - 100, now - 50, load=None) == texts.PERHAPS  # imported meanwhile
+    assert state(path, now, now) == loaded_texts.SAME
+    assert state(path, now - 100, now) == loaded_texts.PERHAPS
+    assert state(path, now - 100, now - 50) == loaded_texts.CHANGED
+    assert state(path, now - 100, now - 50, load=None) == loaded_texts.PERHAPS  # imported meanwhile
     os.utime(path, (1e9, 1e9))  # moved here, with an older time
-    assert state(path, now - 100, now - 50) == texts.CHANGED
+    assert state(path, now - 100, now - 50) == loaded_texts.CHANGED
 
 
 @pytest.mark.parametrize("mode", list(py_compile.PycInvalidationMode))
@@ -48,11 +48,11 @@ def test_compiled_files(tmp_path: Path, mode: py_compile.PycInvalidationMode) ->
     path.write_text(CODE)
     py_compile.compile(str(path), invalidation_mode=mode)
     now = time.time() + 1
-    assert state(path, now - 100, now) == texts.PERHAPS
-    assert state(path, now - 100, now, load=None) in (texts.SAME, texts.LIKELY)
+    assert state(path, now - 100, now) == loaded_texts.PERHAPS
+    assert state(path, now - 100, now, load=None) in (loaded_texts.SAME, loaded_texts.LIKELY)
     path.write_text(CODE + "b = 1\n")
-    assert state(path, now - 100, now) == texts.CHANGED
-    assert state(path, now - 100, now, load=None) == texts.CHANGED
+    assert state(path, now - 100, now) == loaded_texts.CHANGED
+    assert state(path, now - 100, now, load=None) == loaded_texts.CHANGED
 
 
 @pytest.mark.parametrize(
@@ -72,15 +72,15 @@ def test_compiled_files(tmp_path: Path, mode: py_compile.PycInvalidationMode) ->
 def test_what_fits(code: str, names: str, lines: str, ran: set[int], does_fit: bool) -> None:
     """A source fits a module whose functions begin where it has some, and that has its names."""
     load = LOAD._replace(names=names, lines=lines)
-    assert bool(texts.fits(ast.parse(code), code, [load], ran)) is does_fit
+    assert bool(loaded_texts.fits(ast.parse(code), code, [load], ran)) is does_fit
 
 
 def test_what_fits_lines() -> None:
     """The lines that ran have to fit a source that was imported while measured."""
-    assert texts.fits(ast.parse(CODE), CODE, [], {1, 2, 3})
-    assert not texts.fits(ast.parse(CODE), CODE, [], {3})
+    assert loaded_texts.fits(ast.parse(CODE), CODE, [], {1, 2, 3})
+    assert not loaded_texts.fits(ast.parse(CODE), CODE, [], {3})
     other = "a = 1\nb = 1\nc = 1\n"
-    assert not texts.fits(ast.parse(other), other, [], {1, 3})
+    assert not loaded_texts.fits(ast.parse(other), other, [], {1, 3})
 
 
 def test_two_releases(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_two_releases(tmp_path: Path) -> None:
     def together(*names: str) -> str:
         files: dict[str, set[int]] = {str(tmp_path / name): {1} for name in names}
         snapshot = Snapshot("lines", files, {}, 1.0)
-        return texts.look([snapshot], time.time() + 1, lambda name: "here")["here"].state
+        return loaded_texts.look([snapshot], time.time() + 1, lambda name: "here")["here"].state
 
-    assert together("one.py", "three.py") == texts.SAME
-    assert together("one.py", "two.py") == texts.CHANGED
+    assert together("one.py", "three.py") == loaded_texts.SAME
+    assert together("one.py", "two.py") == loaded_texts.CHANGED

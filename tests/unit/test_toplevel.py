@@ -11,8 +11,8 @@ import blue
 import pytest
 from coverage.parser import PythonParser
 
-from covattach.reports import blocks, scope, toplevel
-from covattach.reports.loads import Load
+from covattach.reports.import_time import blocks, name_bindings, toplevel
+from covattach.snapshot.imported_modules import Load
 
 DONE = Load(False, None, False, (3, 11), 0)
 MAIN = Load(True, 0, False, (3, 11), 0)
@@ -175,7 +175,7 @@ def bound(code: str, load: Load) -> Load:
     So are those of branches that are marked as those that were taken.
     """
     tree = ast.parse(code)
-    found = scope.Scope(tree)
+    found = name_bindings.Scope(tree)
     branches = [one for one in tree.body if isinstance(one, ast.If)]
     inside = [one for branch in branches for block in blocks.blocks(branch) for one in block]
     surely = [one for one in inside if one.lineno in marks(code)["+"]]

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from covattach import unmeasured
-from covattach.folder import Folder
+from covattach.session import unmeasured
+from covattach.session.folder import Folder
 
 
 def test_one_sentence_for_each_reason(tmp_path: Path) -> None:

@@ -15,12 +15,12 @@ import pytest
 from rich.console import Console
 
 from covattach.commands import ps, status
-from covattach.folder import Folder
-from covattach.processes import Python
-from covattach.reports import listing, table
-from covattach.reports.figures import Row
+from covattach.diagnose.python_processes import Python
+from covattach.reports import function_listing, summary_table
 from covattach.reports.functions import Function
-from covattach.session import Session
+from covattach.reports.results import Row
+from covattach.session.folder import Folder
+from covattach.session.session import Session
 
 WIDTH = 30
 NOW: dict[str, Any] = {"python": "3.11.2", "core": "ctrace", "method": "gdb", "points": 19}
@@ -102,13 +102,13 @@ def test_figures_that_are_not_coverages() -> None:
     """The table explains its last column, and counts the missing lines that ran at import."""
     row = Row("TOTAL", 46, 27, 0, 0, 41.3, "41", at_import=16, in_functions=29)
 
-    before, bodies = table.legend(row)
+    before, bodies = summary_table.legend(row)
 
     assert before == (
         "Of the 27 statements in Miss, 16 ran before the attach, when modules were imported."
     )
-    assert bodies.startswith(f"{table.BODIES}: ")
-    assert table.legend(Row("TOTAL", 2, 0, 0, 0, 100.0, "100")) == []
+    assert bodies.startswith(f"{summary_table.BODIES}: ")
+    assert summary_table.legend(Row("TOTAL", 2, 0, 0, 0, 100.0, "100")) == []
 
 
 def test_a_recording_has_a_legend() -> None:
@@ -116,12 +116,12 @@ def test_a_recording_has_a_legend() -> None:
     timed = Function("/shop.py", "price", 1, [2, 3], {3}, 1.5)
     running = Function("/shop.py", "keep", 5, [6])
 
-    said = listing.summary([timed, running], [7], has_past=True, only_new=False)
+    said = function_listing.summary([timed, running], [7], has_past=True, only_new=False)
 
     assert said.splitlines() == [
         "Process 7 ran 3 lines of 2 functions in 1 file.",
         "* marks the 1 line that had not run before in this session.",
-        listing.EXTENT,
+        function_listing.EXTENT,
         "Only lines that ran are shown, and functions in the order in which they began, with the"
         " time since the recording began.",
         "Functions without a time were running already when the recording began.",
@@ -130,7 +130,7 @@ def test_a_recording_has_a_legend() -> None:
 
 def test_where_no_order_is_known() -> None:
     """Of a process that has ended meanwhile there are no times: nothing is said of any."""
-    said = listing.legend([Function("/shop.py", "keep", 5, [6])])
+    said = function_listing.legend([Function("/shop.py", "keep", 5, [6])])
 
     assert said == "Only lines that ran are shown, and functions by file and line"
 
@@ -139,7 +139,7 @@ def test_a_function_that_has_but_a_docstring(capsys: pytest.CaptureFixture[str])
     """Why nothing but its `def` is shown is said, where it was called."""
     quiet = Function("/s.py", "quiet", 1, [1], ms=1.5, text={1: "def quiet():"}, is_empty=True)
 
-    listing.show([quiet], Console(width=80), Path("/"))
+    function_listing.show([quiet], Console(width=80), Path("/"))
 
     assert "It was called: there is no other line in it that could run." in capsys.readouterr().out
 
@@ -148,13 +148,13 @@ def test_a_comparison_has_a_legend() -> None:
     """A comparison says that nothing is recorded, and explains its marks."""
     found = [Function("/shop.py", "price", 1, [2, 3, 4], {3})]
 
-    assert listing.compared(found, "a", "b").splitlines() == [
+    assert function_listing.compared(found, "a", "b").splitlines() == [
         "Comparing the windows 'a' and 'b'; nothing is recorded.",
         "- 2 lines ran only in 'a'",
         "+ 1 line ran only in 'b'",
-        f"What ran in both, or in neither, is left out. {listing.NOT_DUE}",
+        f"What ran in both, or in neither, is left out. {function_listing.NOT_DUE}",
     ]
-    assert listing.compared([], "a", "b").endswith("The same lines ran in both.")
+    assert function_listing.compared([], "a", "b").endswith("The same lines ran in both.")
 
 
 def test_lines_are_broken_between_words() -> None:

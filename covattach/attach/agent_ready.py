@@ -1,0 +1,112 @@
+"""The agent's arrival in a process: waited for, or given up so that nothing of it is left."""
+
+from __future__ import annotations
+
+import time
+
+from covattach.deadline import Deadline
+from covattach.errors import CovattachError, NoSafePoint, NotNow, PayloadFailed
+from covattach.injector.injection import Injection
+from covattach.interrupts import Interrupted
+from covattach.process.process import Process
+from covattach.session import agent_client
+from covattach.session.folder import Folder
+from covattach.session.session import payload_failed
+
+ASKING = 2.0  # seconds for an agent to say that it is there
+UNDOING = 3.0  # seconds after the deadline, to undo everything
+
+
+def wait_for_agent(
+    process: Process, place: Folder, injection: Injection, deadline: Deadline
+) -> None:
+    """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow."""
+    while not listens(place, deadline):
+        if place.fault:
+            raise payload_failed(place.fault)
+        if not process.is_alive():
+            raise NotNow(
+                f"Process {process.pid} ended while it was attached to.",
+                "Look for its successor with `covattach ps`.",
+                "\n".join(injection.transcript),
+            )
+        if deadline.is_over and injection.method == "pyrasite":
+            raise NoSafePoint(
+                f"pyrasite ended, but has injected nothing into process {process.pid}.",
+                "Use the default method.",
+                "\n".join(injection.transcript),
+            )
+        if deadline.is_over and injection.keeps_gil:
+            raise NoSafePoint(
+                f"Process {process.pid} keeps the GIL while it waits in C code, so that no Python"
+                " can run in it.",
+                "Try again while it runs some Python: send it requests. For uWSGI, add"
+                " `--enable-threads`.",
+                "\n".join(injection.transcript),
+            )
+        if deadline.is_over:
+            raise NoSafePoint(
+                f"Process {process.pid} reached no safe point in time; it runs on untouched.",
+                "It is busy in C code or blocked: try again, or give it longer: `--timeout 60`.",
+                "\n".join(injection.transcript),
+            )
+        time.sleep(0.005)
+
+
+def listens(place: Folder, deadline: Deadline) -> bool:
+    """Whether the agent is there."""
+    try:
+        return agent_client.answers(place, deadline.within(ASKING).left) is not None
+    except agent_client.NoAnswer:
+        return False
+
+
+def give_up(process: Process, place: Folder, injection: Injection | None) -> bool:
+    """Leave the target as it was: nothing armed, nothing measured, no file.
+
+    Returns whether that is certain.  If not, the agent ends by itself once it can run: it finds its
+    folder gone, and nobody at the other end.
+    """
+    claimed = not place.withdraw()
+    if injection is not None:
+        injection.cancel()
+    deadline = Deadline.after(UNDOING)
+    is_over = not claimed
+    while not is_over and not deadline.is_over:
+        # The line has run, so there is an agent, or there will be one in a moment.
+        is_over = bool(place.fault) or not place.path.exists() or not process.is_alive()
+        if not is_over and listens(place, deadline):
+            is_over = stopped(process, place, deadline)
+        time.sleep(0.005)
+    place.remove()
+    return is_over
+
+
+def stopped(process: Process, place: Folder, deadline: Deadline) -> bool:
+    """Have the agent stop; return whether it has, and its thread is gone."""
+    try:
+        thread = int(agent_client.ask(place, "stop", deadline.at)[0].get("thread", 0))
+    except agent_client.NobodyThere:
+        return True  # it has ended itself
+    except (agent_client.NoAnswer, CovattachError):
+        return False
+    while thread in process.inner_threads and not deadline.is_over:
+        time.sleep(0.002)
+    return thread not in process.inner_threads
+
+
+def not_undone(process: Process, error: BaseException) -> BaseException:
+    """Return the error to raise in place of `error`, where an agent may be left in the target."""
+    left = (
+        f"The agent in process {process.pid} does not answer: it measures nothing, and ends by"
+        " itself as soon as Python can run there."
+    )
+    if isinstance(error, KeyboardInterrupt):
+        return Interrupted(f"Interrupted. {left}")
+    if isinstance(error, PayloadFailed):
+        return error  # it has been undone there, or tells that it could not be
+    return NotNow(
+        left,
+        f"Look with `covattach status {process.pid}`, or give it longer: `--timeout 2m`.",
+        getattr(error, "details", "") or str(error),
+    )

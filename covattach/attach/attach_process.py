@@ -1,0 +1,272 @@
+"""Attaching: everything from a PID to a target that is being measured, or is as it was."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from covattach.attach import compile_payloads, coverage_packages, preconditions, slowdown
+from covattach.attach.agent_ready import give_up, not_undone, wait_for_agent
+from covattach.deadline import COMMAND, Deadline
+from covattach.errors import NoSafePoint, NotNow
+from covattach.injector.bootstrap_line import BEGIN
+from covattach.injector.injection import Injection
+from covattach.injector.methods import inject
+from covattach.payloads.measure.core_choice import best_core
+from covattach.process.interpreter import Interpreter, find_interpreter
+from covattach.process.process import Process, may_not
+from covattach.process.runtime import check_python, not_measured
+from covattach.process.seccomp import check_seccomp
+from covattach.session import agent_client, coverage_settings, folder_lookup, trusted_record
+from covattach.session.folder import Folder
+from covattach.session.lease import Lease
+from covattach.session.session import Session
+from covattach.session.session_lookup import already
+from covattach.untrusted import checked
+
+Tell = Callable[[str], None]
+DONE = "measuring"  # told last: a failure after it is not undone any more
+
+
+def nobody(words: str) -> None:
+    """Be told, and do nothing about it."""
+
+
+@dataclass
+class Options:
+    """The settings of an attach: the injector, the measurement, and when to save and to end.
+
+    `given` are coverage settings from the command line; `wanted` are all settings, read already.
+    `every` and `for_` are in seconds, `max_overhead` is in per cent.  `tree` is the folder of the
+    tree to join, as the target sees it, or "" for the first process of a new tree.  `key` is the
+    secret that a tree's members share.  The session ends when its `lease` is no longer held.  With
+    `trust_seccomp`, filters that cannot be read are taken for harmless.  `timeout` is in seconds,
+    `deadline` the time at which they are over.
+    """
+
+    method: str = "auto"
+    core: str | None = None
+    timeout: float = 30.0
+    rcfile: str | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+    every: float | None = None
+    for_: float | None = None
+    max_overhead: float | None = None
+    tree: str | None = None
+    key: str = ""
+    wanted: dict[str, Any] | None = None
+    lease: Lease | None = None
+    trust_seccomp: bool = False
+    deadline: Deadline | None = None
+
+    def begun(self) -> Options:
+        """Return them with the deadline that all waiting of an attach has, unless there is one."""
+        whole = COMMAND.deadline
+        begun = whole.within(self.timeout) if whole else Deadline.after(self.timeout)
+        return self if self.deadline else replace(self, deadline=begun)
+
+    def until(self) -> Deadline:
+        """Return that deadline."""
+        return self.deadline or Deadline.after(self.timeout)
+
+
+def start(
+    pid: int, options: Options, tell: Tell, warn: Tell = nobody
+) -> tuple[Session, dict[str, Any]]:
+    """Attach to `pid` and measure; return the session and the facts of the attach.
+
+    `tell` is told each step in a few words.  `warn` is told the cost before anything is done, if it
+    will be felt.  After any exception, also KeyboardInterrupt, the target is as it was.  A target
+    that is measured already stays so: `already` is true.
+    """
+    options = options.begun()
+    process = Process(pid)
+    preconditions.check_state(process)
+    preconditions.check_descriptors(process)
+    preconditions.check_folder(process)
+    with alone(process):
+        return start_alone(process, options, tell, warn)
+
+
+def start_alone(
+    process: Process, options: Options, tell: Tell, warn: Tell
+) -> tuple[Session, dict[str, Any]]:
+    """Attach to `process`, unless it has a session already; the caller holds its attach lock."""
+    running = already(process)
+    if running is not None and running.facts.get("off"):
+        raise NotNow(
+            f"{running.facts['off']}.",
+            f"End that session: `covattach stop {process.pid}`; then start again.",
+        )
+    if running is not None and running.is_leased:
+        raise NotNow(
+            f"Process {process.pid} is being recorded, and is measured only until that ends.",
+            "Wait for that `covattach record` to end, or end it.",
+        )
+    if running is not None:
+        return running, {**running.facts, "already": True}
+    if options.tree == "":
+        options = replace(options, key=folder_lookup.new_key())
+    interpreter = find_interpreter(process)
+    wanted = options.wanted
+    if wanted is None:
+        wanted = coverage_settings.read(process, options.rcfile, options.given)
+    core = chosen_core(options, wanted, interpreter)
+    branch = bool(wanted.get("run:branch"))
+    cost = slowdown.forecast(process.pid, core, interpreter.version, branch)
+    if cost:
+        warn(cost)
+    with agent_in(process, interpreter, options, wanted, tell) as (place, first, injection, began):
+        tell("bringing coverage in")
+        facts = begin(process, interpreter, place, options, wanted, core)
+        injection.cancel()  # the line has run: its remains are taken back
+        attach = {
+            "method": injection.method,
+            "pause_ms": round(injection.pause_ms, 1),
+            "attach_ms": round(1000 * (time.monotonic() - began), 1),
+            "how": injection.how,
+        }
+        facts = {**first, **facts, **attach}
+        place.write_facts(facts)
+        if not options.tree:
+            trusted_record.note(place, facts)
+        session = Session(process.pid, place, checked(facts), alive=True)
+        session.facts["transcript"] = injection.transcript
+        tell(DONE)
+    return session, {**session.facts, "already": False}
+
+
+@contextlib.contextmanager
+def agent_in(
+    process: Process, interpreter: Interpreter, options: Options, wanted: dict[str, Any], tell: Tell
+) -> Iterator[tuple[Folder, dict[str, Any], Injection, float]]:
+    """Have an agent in `process` while the body runs; an exception in it removes the agent.
+
+    Yields the session's folder, its first facts, the injection, and when it began (monotonic).
+    """
+    preconditions.check_rights(process)
+    check_python(process, interpreter)
+    check_seccomp(process, interpreter, options.trust_seccomp, options.until().at)
+    options = options.begun()
+    deadline = options.until()
+    code = compile_payloads.payloads(process, deadline)
+    if not options.tree:  # once for a whole tree: it looks into all folders that there are
+        folder_lookup.clear(process)
+    place = folder_lookup.create(process, options.tree or None)
+    injection: Injection | None = None
+    began = time.monotonic()
+    try:
+        first = {**first_facts(process, wanted), **tree_of(options, place)}
+        place.write_facts(first)
+        if options.lease is not None:
+            options.lease.hold(place)
+        place.add_file(BEGIN, compile_payloads.first(code))
+        if code is not None:
+            place.add_file("payloads/compiled", code)
+        tell(f"attaching (method {options.method})")
+        injection = inject(process, interpreter, place, options.method, deadline.at)
+        wait_for_agent(process, place, injection, deadline)
+        yield place, first, injection, began
+    except BaseException as error:
+        if give_up(process, place, injection):
+            raise
+        raise not_undone(process, error) from None
+
+
+def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpreter) -> str:
+    """Return the core that was asked for, or else the best that there is for it."""
+    branch = bool(wanted.get("run:branch"))
+    asked = coverage_settings.asked_core(wanted, options.core)
+    return asked or best_core(branch, interpreter.version)
+
+
+@contextlib.contextmanager
+def alone(process: Process) -> Iterator[None]:
+    """Be the only covattach that attaches to `process` now; raises NotNow where there is another.
+
+    The lock (flock(2)) is on a file of /proc that only those can open who may attach.  It goes with
+    its holder: nobody else can keep us waiting.
+    """
+    try:
+        lock = os.open(process.proc / "environ", os.O_RDONLY | os.O_CLOEXEC)
+    except PermissionError:
+        raise may_not(process) from None
+    except OSError:
+        process.read_start_time()
+        raise
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise NotNow(
+                f"Process {process.pid} is being attached to by another covattach.",
+                "Wait for it to end.",
+            ) from None
+        with process.watched():
+            yield
+    finally:
+        os.close(lock)
+
+
+def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts that are in the session's folder before there is an agent."""
+    return {
+        "pid": process.pid,
+        "start_time": process.start_time,
+        "command": process.command,
+        "cwd": str(process.cwd),
+        "created": time.time(),
+        "attacher": [os.getpid(), Process(os.getpid()).start_time],
+        "settings": wanted,
+    }
+
+
+def tree_of(options: Options, place: Folder) -> dict[str, Any]:
+    """Return the tree's folder and its key, for the session; nothing if it has no tree."""
+    if options.tree is None:
+        return {}
+    return {"tree": options.tree or place.inside, "key": options.key}
+
+
+def begin(
+    process: Process,
+    interpreter: Interpreter,
+    place: Folder,
+    options: Options,
+    wanted: dict[str, Any],
+    core: str,
+) -> dict[str, Any]:
+    """Have the agent begin to measure; return its facts.  Raises the errors of `client.ask`."""
+    if options.tree == "":
+        # What its children run may be another Python, which decides for itself.
+        asked = coverage_settings.asked_core(wanted, options.core)
+        branch = bool(wanted.get("run:branch"))
+        chosen = {
+            "core": asked,
+            "brought": coverage_packages.bring_all(process, place, branch, asked),
+        }
+    else:
+        brought = coverage_packages.bring(process, place, interpreter.version, core)
+        chosen = {"core": core, "brought": brought}
+    request = {
+        "options": {"settings": coverage_settings.measuring(wanted), **chosen},
+        **tree_of(options, place),
+        "every": options.every,
+        "for": options.for_,
+        "max_overhead": options.max_overhead,
+    }
+    try:
+        facts = agent_client.ask(place, "start", options.until().at, **request)[0]
+        said = [*coverage_settings.warnings(wanted), *not_measured(process, interpreter)]
+        return {**facts, "warnings": [*said, *facts["warnings"]]}
+    except agent_client.NoAnswer as reason:
+        raise NoSafePoint(
+            f"Process {process.pid} did not begin to be measured in time ({reason}); it runs on"
+            " untouched.",
+            "It has many busy threads, or keeps the GIL: give it longer: `--timeout 2m`.",
+        ) from None

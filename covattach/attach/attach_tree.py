@@ -1,0 +1,158 @@
+"""Attaching to a tree: a process, and all of its descendants that run Python, side by side."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from covattach.attach import attach_process
+from covattach.attach.attach_process import DONE, Options, Tell
+from covattach.errors import CovattachError, NoTarget, NotNow
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
+from covattach.session import births, tree
+from covattach.session.session import Session
+from covattach.session.tree import Count
+
+AT_ONCE = 6 * (os.cpu_count() or 1)  # attaches: most of the time they wait for their targets
+EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
+
+
+@dataclass
+class Attached:
+    """The result of attaching to a tree: the first session, and each PID's facts or error.
+
+    A NoTarget is nobody's concern: the process runs no Python, or has ended meanwhile.
+    """
+
+    first: Session
+    facts: dict[int, dict[str, Any]] = field(default_factory=dict)
+    failed: dict[int, CovattachError] = field(default_factory=dict)
+
+    @property
+    def failures(self) -> dict[int, CovattachError]:
+        """The errors that somebody should know of."""
+        return {pid: e for pid, e in self.failed.items() if not isinstance(e, NoTarget)}
+
+    @property
+    def done(self) -> int:
+        """How many processes have been looked after."""
+        return len(self.facts) + len(self.failed)
+
+
+def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> Attached:
+    """Attach to `pid` and all of its descendants, also those that are born meanwhile.
+
+    `tell` and `warn` are as for `attach.start`, of the first; `count` is told how many have been
+    attached to, and how many there are.  Raises the errors of `attach.start` for the first; the
+    failures of others are in the result.  An interruption leaves all of them as they were.
+    """
+    options = replace(options, every=options.every or EVERY).begun()
+
+    def told(words: str) -> None:
+        if words != DONE:
+            tell(words)
+
+    try:
+        session, facts = attach_process.start(pid, replace(options, tree=""), told, warn)
+    except NoTarget as error:
+        raise with_descendant(pid, error) from None
+    if facts["already"] and facts.get("tree") != session.folder.inside:
+        raise NotNow(
+            f"Process {pid} is measured already, but alone.",
+            f"End that first: `covattach stop {pid}`; then start again with --tree.",
+        )
+    found = Attached(session, {pid: facts})
+    whole = absolute(session.facts.get("settings") or {}, session.cwd)
+    key = str(session.facts.get("key", ""))
+    others = replace(options, tree=session.folder.inside, key=key, wanted=whole)
+    try:
+        while left := [one for one in births.descendants(pid) if is_left(one, found)]:
+            if others.until().is_over:  # a server may start others all the time
+                found.failed.update({one: too_late(one) for one in left})
+                break
+            attach_to(left, others, found, count)
+    except BaseException:
+        if not facts["already"]:
+            tree.stop(tree.Tree(session.folder, pid))
+        raise
+    tell(DONE)
+    return found
+
+
+def too_late(pid: int) -> NotNow:
+    """Return the error for a descendant for which no time was left."""
+    return NotNow(
+        f"Process {pid} was found when the time for the tree was up.",
+        "Give it longer: `--timeout 2m`.",
+    )
+
+
+def with_descendant(pid: int, error: NoTarget) -> NoTarget:
+    """Return the error for a process that runs no Python, naming a descendant that does."""
+    for one in births.descendants(pid):
+        with contextlib.suppress(CovattachError, OSError):
+            find_interpreter(Process(one))
+            return NoTarget(
+                f"Process {pid} is no Python that can be measured, but has started one.",
+                f"Begin with that: `covattach start {one} --tree`.",
+            )
+    return error
+
+
+def is_left(pid: int, found: Attached) -> bool:
+    """Whether a descendant has still to be attached to; the others are noted."""
+    return pid not in found.facts and pid not in found.failed
+
+
+def attach_to(pids: list[int], options: Options, found: Attached, count: Count) -> None:
+    """Attach to several processes, as many at a time as is good for them."""
+    total = found.done + len(pids)
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        futures = {pool.submit(attach_one, pid, options, found): pid for pid in pids}
+        for future in as_completed(futures):
+            pid = futures[future]
+            try:
+                found.facts[pid] = future.result()
+            except CovattachError as error:
+                found.failed[pid] = error
+            except OSError:  # its files in /proc have gone with it
+                found.failed[pid] = NoTarget(f"Process {pid} has ended.", "Look for its successor.")
+            count(found.done, total)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
+    """Attach to one of the descendants and return the facts.
+
+    Raises NoTarget if it has ended meanwhile, and the errors of `attach.start`.  One that was born
+    measured is in the way of being attached to until it has opened its door: then it is waited for.
+    """
+    try:
+        return attach_process.start(pid, options, attach_process.nobody)[1]
+    except (CovattachError, OSError):  # its files in /proc may be gone, too
+        if not Process(pid).is_alive():
+            raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
+        whole = tree.Tree(found.first.folder, found.first.pid)
+        births.wait_for_births(whole)
+        if pid in whole.pids:
+            return attach_process.start(pid, options, attach_process.nobody)[1]
+        raise
+
+
+def absolute(settings: dict[str, Any], cwd: Path) -> dict[str, Any]:
+    """Return settings whose paths do not depend on the working directory."""
+    whole = dict(settings)
+    for name in ("run:include", "run:omit", "report:include", "report:omit"):
+        if name in whole:
+            whole[name] = [p if p.startswith(("*", "?")) else str(cwd / p) for p in whole[name]]
+    for name in ("run:source", "run:source_dirs"):
+        if name in whole:
+            whole[name] = [str(cwd / one) if (cwd / one).is_dir() else one for one in whole[name]]
+    return whole

@@ -1,0 +1,153 @@
+"""Shared parts of commands: facts go to stdout, words to stderr."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from covattach import terminal
+from covattach.untrusted import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+NUMBERS = ("PID", "for", "points")
+GAP = 2  # columns between columns
+LONGEST = 4000  # characters of one line: a target's words can be of any length
+SHORTEST = 12  # columns for a command line, on however narrow a terminal
+
+SPINNING: list[Callable[[], contextlib.AbstractContextManager[None]]] = []  # hides progress
+ROWS = "covattach.rows"  # in a context's `meta`: facts to be printed as one list
+
+
+def say(text: str, **style: Any) -> None:
+    """Print a line for people: on standard error, so that standard output is for facts.
+
+    What the target has said of itself may be in it: nothing of that is for the terminal to obey.
+    `style` is click's.  On a terminal a long line is broken between words.
+    """
+    shown = printable(text)
+    if len(shown) > LONGEST:
+        shown = f"{shown[:LONGEST]}…"
+    coloured = style and sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    code = click.style("", reset=False, **style) if coloured else ""
+    with SPINNING[-1]() if SPINNING else contextlib.nullcontext():
+        terminal.err().put(terminal.Painted((broken(shown), code), ("\n", "")))
+        sys.stderr.flush()
+
+
+def say_as_it_is(text: str) -> None:
+    """Print a line of a traceback or a transcript: not broken between words."""
+    terminal.err().write(f"{printable(text)[:LONGEST]}\n")
+
+
+def broken(text: str) -> str:
+    """Return a line as lines that fit the terminal, with its indent, if there is a terminal."""
+    if not sys.stderr.isatty():
+        return text
+    indent = text[: len(text) - len(text.lstrip())]
+    width = shutil.get_terminal_size().columns
+    lines = textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(lines)
+
+
+def print_json(facts: Any) -> None:
+    """Print facts for programs on standard output, or keep them for a list of several targets."""
+    context = click.get_current_context(silent=True)
+    rows = context.meta.get(ROWS) if context else None
+    if rows is not None:
+        rows.append(facts)
+    else:
+        terminal.out().write(json.dumps(facts, indent=2, default=str) + "\n")
+
+
+@contextlib.contextmanager
+def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
+    """Yield a function that shows the present step: on a terminal, until the next one."""
+    if verbose or not sys.stderr.isatty():
+        yield say if verbose else lambda words: None
+        return
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    spinner = Spinner("dots", style="status.spinner")
+    with Live(
+        spinner,
+        console=console(),
+        refresh_per_second=12.5,
+        transient=True,
+        redirect_stdout=False,  # lines printed meanwhile go our way, not rich's
+        redirect_stderr=False,
+    ) as live:
+
+        @contextlib.contextmanager
+        def hidden() -> Iterator[None]:
+            live.stop()
+            yield
+            live.start()
+
+        SPINNING.append(hidden)
+        try:
+            yield lambda words: spinner.update(text=Text(f"{printable(words)} …"))
+        finally:
+            SPINNING.remove(hidden)
+
+
+@contextlib.contextmanager
+def asking(verbose: bool) -> Iterator[Callable[[int, int], None]]:
+    """Yield a function that tells how many processes of a tree have been asked, and of how many."""
+    with progress(verbose) as tell:
+        yield lambda done, total: tell(f"asked {done} of {total} processes")
+
+
+def processes_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str | Text]],
+    commands: Sequence[str],
+    width: int,
+) -> Table:
+    """Return a table of processes; their commands take the rest of `width` columns.
+
+    Columns whose headings are in NUMBERS are justified to the right.
+    """
+    from rich.table import Table
+    from rich.text import Text
+
+    shown = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for heading in (*headings, "command"):
+        right = heading in NUMBERS
+        shown.add_column(heading, justify="right" if right else "left", no_wrap=True)
+    taken = sum(GAP + max(map(len, column)) for column in zip(headings, *rows, strict=True))
+    for row, command in zip(rows, commands, strict=True):
+        shown.add_row(*row, Text(cut(command, width - taken)))
+    return shown
+
+
+def cut(command: str, room: int) -> str:
+    """Return a command line that takes at most `room` columns, for a table.
+
+    The folder of its program is left out: the arguments tell more.
+    """
+    from covattach.untrusted import printable
+
+    program, space, rest = printable(command.strip()).partition(" ")
+    shown = f"{program.rpartition('/')[2]}{space}{rest}"
+    return shown if len(shown) <= room else f"{shown[: max(room, SHORTEST) - 1]}…"
+
+
+def console() -> Console:
+    """Return where tables for people's eyes go."""
+    return terminal.screen()

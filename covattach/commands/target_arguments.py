@@ -1,0 +1,201 @@
+"""Which processes a command is for: a PID, or `--name PATTERN` for all that match.
+
+    @click.command(cls=ForTargets)      together with one of
+    @target_options(measured=True)      the command gets `pids`, a list
+    @each_target(measured=False)        the command is called with each `pid` in turn
+
+Both complete PIDs in the shell: those that are measured, or those that could be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import re
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from covattach.commands.output import ROWS, cut, print_json, say
+from covattach.errors import CovattachError, NoSession
+from covattach.process import procfs_errors
+
+Command = Callable[..., Any]
+EXPLAINED = 70  # columns for a command line, the explanation of a PID
+NAMED = "+"  # stands for a PID that --name makes superfluous
+
+
+class ForTargets(click.Command):
+    """A command whose first argument is a PID, unless there is --name: then it has none."""
+
+    def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
+        """Parse the command line, with a stand-in for the PID that is not given."""
+        own = args[: args.index("--")] if "--" in args else args
+        is_named = any(word.partition("=")[0] == "--name" for word in own)
+        return super().parse_args(context, [NAMED, *args] if is_named else args)
+
+
+class Pid(click.IntRange):
+    """A PID, or the stand-in for none."""
+
+    name = "pid"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> Any:
+        """Return the number, 0 for the stand-in; fails with a usage error for any other text."""
+        return 0 if value == NAMED else super().convert(value, param, context)
+
+
+class Pattern(click.ParamType):  # type: ignore[type-arg,unused-ignore]
+    """A regular expression."""
+
+    name = "pattern"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> re.Pattern[str]:
+        """Return the compiled expression; fails with a usage error if it is malformed."""
+        try:
+            return re.compile(value)
+        except re.error as error:
+            self.fail(f"{value!r} is no regular expression: {error}", param, context)
+
+
+def complete(measured: bool) -> Command:
+    """Return a function that completes PIDs: measured ones, or those that can be attached to."""
+
+    def pids(context: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
+        from click.shell_completion import CompletionItem
+
+        from covattach.diagnose.python_processes import pythons
+
+        return [
+            CompletionItem(str(one.pid), help=cut(one.command, EXPLAINED))
+            for one in pythons(incomplete)
+            if (one.is_measured if measured else one.can_attach)
+        ]
+
+    return pids
+
+
+def target_options(measured: bool, required: bool = True) -> Callable[[Command], Command]:
+    """Give a command the argument PID and the option --name; it is called with `pids`.
+
+    `measured` is whether it is for processes that are being measured.  Without a target, where
+    that is not `required`, `pids` is empty.  `is_many` is whether it was --name that was given:
+    then there is a list of facts, also for one.
+    """
+
+    def add(command: Command) -> Command:
+        @functools.wraps(command)
+        def called(*given: Any, pid: int | None, pattern: Any, **options: Any) -> Any:
+            pids = named(pattern, measured) if pattern else [pid] if pid else []
+            return command(*given, pids=pids, is_many=pattern is not None, **options)
+
+        argument = click.argument(
+            "pid",
+            type=Pid(min=1),
+            required=required,
+            metavar="PID" if required else "[PID]",
+            shell_complete=complete(measured),
+        )
+        option = click.option(
+            "--name",
+            "pattern",
+            type=Pattern(),
+            metavar="PATTERN",
+            help="Instead of a PID: all Python processes whose command line matches this regular"
+            " expression.",
+        )
+        return argument(option(called))
+
+    return add
+
+
+def each_target(measured: bool) -> Callable[[Command], Command]:
+    """Give a command the argument PID and the option --name; it is called for each `pid`.
+
+    One that fails does not keep the others from theirs; the first error counts.  With --name the
+    facts that `print_json` is given are printed as one list.
+    """
+
+    def add(command: Command) -> Command:
+        @target_options(measured)
+        @functools.wraps(command)
+        def called(*given: Any, pids: list[int], is_many: bool, **options: Any) -> Any:
+            if not is_many:
+                return command(*given, pid=pids[0], **options)
+            return in_turn([functools.partial(command, *given, pid=pid, **options) for pid in pids])
+
+        return called
+
+    return add
+
+
+class Failures:
+    """The errors of some of several targets, which keep none of the others from theirs."""
+
+    def __init__(self) -> None:
+        self.errors: list[CovattachError] = []
+
+    @contextlib.contextmanager
+    def kept(self) -> Iterator[None]:
+        """Keep an error until all have had their turn.
+
+        Whatever one target says, the others have theirs: also where no check of ours has refused
+        it.
+        """
+        try:
+            with procfs_errors.ends_told():
+                yield
+        except CovattachError as error:
+            self.errors.append(error)
+        except (ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
+            self.errors.append(procfs_errors.not_understood(error))
+
+    def tell(self) -> None:
+        """Raise the first error, and show the others before."""
+        from covattach.cli import show
+
+        for error in self.errors[1:]:
+            show(error, verbose=False)
+        if self.errors:
+            raise self.errors[0]
+
+
+def in_turn(calls: list[Callable[[], Any]]) -> None:
+    """Make the calls, for whose facts `print_json` makes one list; raises the first error."""
+    failures = Failures()
+    rows: list[Any] = []
+    meta = click.get_current_context().meta
+    meta[ROWS] = rows
+    for call in calls:
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+        with failures.kept():
+            call()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    del meta[ROWS]
+    if rows:
+        print_json(rows)
+    failures.tell()
+
+
+def named(pattern: re.Pattern[str], measured: bool) -> list[int]:
+    """Return the PIDs that match, and list them; raises NoTarget, and NoSession if none is."""
+    from covattach.diagnose import python_processes
+    from covattach.untrusted import printable
+
+    found = python_processes.matching(pattern)
+    held = [one for one in found if one.is_measured or not measured]
+    if not held:
+        raise NoSession(
+            f"No process that has {pattern.pattern!r} in its command line is being measured.",
+            f"Begin with `covattach start --name {pattern.pattern}`.",
+        )
+    for one in held:
+        say(f"{one.pid:>7}  {printable(one.command)[:100]}")
+    return [one.pid for one in held]

@@ -1,0 +1,1 @@
+"""Reasons why an attach would fail, and the Python processes there are."""

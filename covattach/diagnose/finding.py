@@ -1,0 +1,40 @@
+"""A finding: a precondition that was tried, with its result, and the remedy if it fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from covattach.errors import CovattachError, NotPossible
+from covattach.untrusted import printable
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One row: the precondition, its result, and the error where it stands in the way."""
+
+    check: str
+    found: str
+    obstacle: CovattachError | None = None
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """The same for programs."""
+        return {
+            "check": self.check,
+            "ok": self.obstacle is None,
+            "found": self.found,
+            "remedy": self.obstacle.remedy if self.obstacle else None,
+            "exit_code": self.obstacle.exit_code if self.obstacle else 0,
+        }
+
+
+def tried(check: str, what: Callable[[], str]) -> Finding:
+    """Try one precondition."""
+    try:
+        return Finding(check, printable(what()))
+    except CovattachError as error:
+        return Finding(check, printable(error.message), error)
+    except OSError as error:
+        failed = NotPossible(f"It could not be found out ({error}).", "Try again.")
+        return Finding(check, failed.message, failed)

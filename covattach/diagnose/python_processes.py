@@ -1,0 +1,188 @@
+"""The Python processes of this host, as /proc and their ELF files show them; none is touched."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from covattach.attach import preconditions
+from covattach.budget import TooMuch, limited
+from covattach.errors import CovattachError, NoTarget, NotPossible
+from covattach.injector import remote_exec
+from covattach.process import plain_files
+from covattach.process.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
+from covattach.process.process import LONGEST_COMMAND, Process
+from covattach.process.runtime import check_python
+from covattach.session import folder_lookup
+
+PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*$")  # a program's name, where nothing else is known
+OURS = re.compile(r"(^|/)covattach$")
+LOOKING = 0.05  # seconds that a debugger is given to be a profiler that only looks
+
+
+@dataclass(frozen=True)
+class Python:
+    """A Python process: `why_not` and `remedy` say why it cannot be attached to now, if so.
+
+    `python` is its version, X.Y, or None where we may not look.
+    """
+
+    pid: int
+    user: str
+    python: str | None
+    command: str
+    is_measured: bool
+    why_not: str = ""
+    remedy: str = ""
+
+    @property
+    def can_attach(self) -> bool:
+        """Whether `start` has a chance."""
+        return not self.why_not
+
+
+def pythons(beginning: str = "") -> list[Python]:
+    """Return the Python processes of this host, by PID, without covattach itself.
+
+    Only those whose PIDs begin with these digits: to look at hundreds takes a second.
+    """
+    wanted = [pid for pid in sorted(pids()) if str(pid).startswith(beginning)]
+    listing = folder_lookup.Listing()
+    return [one for pid in wanted if (one := look(pid, listing)) is not None]
+
+
+def pids() -> Iterator[int]:
+    """Yield the PIDs of this host's processes, but for threads of the kernel and covattach's."""
+    for name in os.listdir("/proc"):
+        if name.isdigit() and int(name) != os.getpid():
+            words = arguments(int(name))
+            if any(words) and not is_covattach(words):
+                yield int(name)
+
+
+def arguments(pid: int) -> list[str]:
+    """Return the words of a command line, which everybody may read; none if it has ended."""
+    try:
+        words = plain_files.beginning(f"/proc/{pid}/cmdline", LONGEST_COMMAND)
+        return words.decode(errors="replace").rstrip("\0").split("\0")
+    except OSError:
+        return []
+
+
+def is_covattach(words: list[str]) -> bool:
+    """Whether this is the command line of a covattach: its program's, or `python -m covattach`."""
+    return bool(OURS.search(words[0])) or any(
+        OURS.search(word) and (number == 1 or words[number - 1] == "-m")
+        for number, word in enumerate(words[:8])
+        if number
+    )
+
+
+def look(pid: int, listing: folder_lookup.Listing | None = None) -> Python | None:
+    """Return the row of a process, or None for one that runs no Python."""
+    try:
+        process = Process(pid)
+        if not is_python(process):
+            return None
+        return described(process, listing or folder_lookup.Listing())
+    except (CovattachError, OSError):
+        return None  # it has ended meanwhile
+
+
+def is_python(process: Process) -> bool:
+    """Whether it runs Python; by the name of the program, where we may not look."""
+    try:
+        return interpreter_file(process) is not None or runs_pypy(process)
+    except NotPossible:
+        return any(PYTHON.search(word) for word in arguments(process.pid)[:1])
+
+
+def described(process: Process, listing: folder_lookup.Listing) -> Python:
+    """Return the row of a Python process; raises NoTarget if it ends meanwhile."""
+    version, why_not, remedy = None, "", ""
+    try:
+        interpreter = find_interpreter(process)
+        version = interpreter.dotted
+        preconditions.check_state(process, LOOKING)
+        check_python(process, interpreter)
+        check_way(process, interpreter)
+    except CovattachError as error:
+        why_not, remedy = error.message, error.remedy
+    return Python(
+        pid=process.pid,
+        user=user_name(process.uid),
+        python=version,
+        command=" ".join(arguments(process.pid)),
+        is_measured=bool(version and listing.of(process)),
+        why_not=why_not,
+        remedy=remedy,
+    )
+
+
+def check_way(process: Process, interpreter: Interpreter) -> None:
+    """Raise NotPossible where there is no way in; `covattach doctor` looks closer."""
+    if remote_exec.is_available(process, interpreter):
+        return
+    if interpreter.machine != "EM_X86_64":
+        raise NotPossible(
+            f"Process {process.pid} is not an x86-64 program, the only ones that gdb is used on.",
+            "On Python 3.14 and later use `--method remote-exec`.",
+        )
+    if shutil.which("gdb") is None:
+        raise NotPossible(
+            "There is no gdb on this machine's PATH, and this target needs it.",
+            "Install it: `apt install gdb`, or `dnf install gdb`.",
+        )
+
+
+def user_name(uid: int) -> str:
+    """Return a user's name, or the number of one who has none here."""
+    with contextlib.suppress(KeyError):
+        return pwd.getpwuid(uid).pw_name
+    return str(uid)
+
+
+def matching(pattern: re.Pattern[str]) -> list[Python]:
+    """Return the Python processes whose command line has `pattern` in it; raises NoTarget.
+
+    Neither covattach itself is among them nor the program that started this one: their command
+    lines have the pattern because they are told of it.
+    """
+    above = ancestors()
+    listing = folder_lookup.Listing()
+    wanted = [pid for pid in sorted(pids()) if is_like(pid, pattern)]
+    looked_at = (look(pid, listing) for pid in wanted if pid not in above)
+    found = [one for one in looked_at if one is not None]
+    if not found:
+        raise NoTarget(
+            f"No Python process has {pattern.pattern!r} in its command line.",
+            "See which there are: `covattach ps`.",
+        )
+    return found
+
+
+def is_like(pid: int, pattern: re.Pattern[str]) -> bool:
+    """Whether a process has the pattern in its command line; not where that takes too long."""
+    try:
+        with limited("A command line", 0):
+            return bool(pattern.search(" ".join(arguments(pid))))
+    except TooMuch:
+        return False
+
+
+def ancestors() -> set[int]:
+    """Return the PIDs of the processes that have started this one."""
+    found = set()
+    pid = os.getppid()
+    while pid > 0 and pid not in found:
+        found.add(pid)
+        try:
+            pid = int(Process(pid).status["PPid"])
+        except (NoTarget, OSError):
+            break
+    return found

@@ -1,0 +1,47 @@
+"""The one line that is executed in the target."""
+
+from __future__ import annotations
+
+import re
+
+from covattach.errors import NotPossible
+from covattach.session.folder import RAISED
+
+# Lambdas, because it is executed in `__main__` and leaves no name there.  Nothing is raised: once
+# we have given up the file is gone.  Everything is found by importlib's own namespace, as
+# bootstrap.py finds it too: in `__main__`, and among the builtins, names may have been replaced or
+# taken away, `exec` among them, which code that covattach has compiled does not need.  What was
+# raised is told by the name of a FIFO, which may still be made where nothing may be opened, by an
+# audit hook say: by a new `posix` (originals.py).
+TEXT = """\
+try:
+ try: (lambda s, g: (lambda f, x: (lambda d: (lambda: 0).__class__(g["marshal"].loads(d[4:]), x)()\
+ if d[:4] == g["MAGIC_NUMBER"] else g["__builtins__"]["exec"](d, x))((f.readall(), f.close())[0]))\
+(g["_io"].FileIO(s + "/{begin}"), {{"SESSION": s, "MAIN": {main:#x},\
+ "__builtins__": g["__builtins__"]}}))\
+("{session}", {space})
+ except: (lambda g: g["_imp"].create_builtin(g["_bootstrap"].ModuleSpec("posix", None)).mkfifo(\
+"{session}/" + ("{raised}%a" % (g["sys"].exc_info()[1],))[:200].replace("/", "|")))({space})
+except: pass
+"""
+SPACE = (
+    "[c.find_spec.__globals__ for c in ().__class__.__base__.__subclasses__()"
+    ' if c.__name__ == "FileFinder"][0]'
+)
+BEGIN = "begin"  # in the session's folder: bootstrap.py, as a text, or compiled behind its magic
+SAFE = re.compile(r"[A-Za-z0-9_./-]{1,56}")
+
+
+def launcher(session: str, main: int = 0) -> bytes:
+    """Return the line for the session in the folder `session` (as the target sees it).
+
+    `main` is the identifier of the target's main thread, as `_thread.get_ident` has it, if known.
+    Raises NotPossible for a path that would have to be quoted.
+    """
+    if not SAFE.fullmatch(session):
+        raise NotPossible(
+            f"The session folder {session!r} has a name that cannot be passed on safely.",
+            "Make /tmp or /var/tmp writable for the target's user.",
+        )
+    words = {"session": session, "main": main, "space": SPACE, "raised": RAISED, "begin": BEGIN}
+    return TEXT.format(**words).encode("ascii")

@@ -1,0 +1,268 @@
+"""A gdb that is driven over its command line: one command, one answer, a deadline.
+
+gdb loads no symbols: it needs none to call a function at an address.  Looking for them would keep
+the target stopped for a quarter of a second.  Nor is gdb's machine interface used: it writes one
+byte at a time, with the target stopped.  The process runs in a session of its own: a Ctrl-C meant
+for us does not reach it.  If we are killed, gdb reads the end of its input, detaches, and ends.
+
+gdb also opens no file that the target names, for it does so with our rights, root's perhaps, and a
+pipe in such a place keeps it waiting with the target stopped.  A target names its program by its
+link in /proc, and more in its memory: libraries in the dynamic linker's list, debug files in its
+vDSO.  So gdb is given another program, its own, and an ABI in which there are neither libraries
+nor a vDSO.  Of the target it reads what the kernel says, registers, and the stack's end.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import select
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+
+from covattach.budget import confine_program
+from covattach.errors import NotPossible
+from covattach.injector.gdb_signals import blocked_signals, wake
+
+OPTIONS = (
+    "set osabi none",
+    "set exec-file-mismatch off",
+    "set auto-solib-add off",
+    "set sysroot /nonexistent",
+    "set debuginfod enabled off",
+    "set libthread-db-search-path /nonexistent",
+    "set auto-load off",
+    "set prompt",
+)
+OWN_PROGRAM = "exec-file /proc/self/exe"  # for gdb that is gdb; else it opens the target's
+SETTINGS = (
+    OWN_PROGRAM,
+    "set confirm off",
+    "set pagination off",
+    "set language c",
+    "set print thread-events off",
+    # What arrives while the target is stopped goes to it. `all` is not all: it leaves SIGINT out,
+    # which gdb takes for its own.
+    "handle all nostop noprint pass",
+    "handle SIGINT nostop noprint pass",
+)
+# What is left out of the transcript: our own marks, and the table of signals.
+NOISE = ("@", "SIG", "EXC", "Signal  ")
+GRACE = 3.0  # seconds for gdb to detach by itself before it is made to
+
+
+def environment() -> dict[str, str]:
+    """Return an environment in which gdb, and the Python in it, obey no file of settings.
+
+    With `sudo`, $HOME may be another user's: a .pth file there is executed by gdb's Python.
+    """
+    kept = ("PATH", "LANG", "LC_ALL", "LC_CTYPE")
+    found = {name: os.environ[name] for name in kept if name in os.environ}
+    return {**found, "HOME": "/", "PYTHONNOUSERSITE": "1", "GDBHISTFILE": os.devnull}
+
+
+class GdbError(Exception):
+    """gdb refused a command; the text is gdb's."""
+
+
+class GdbTimeout(Exception):
+    """gdb did not answer in time."""
+
+
+class Gdb:
+    """A gdb process; a context manager that leaves the target detached and running."""
+
+    def __init__(self, description: Path | None) -> None:
+        """Start gdb with `description`, a target description, or gdb's own.
+
+        Raises NotPossible where there is no gdb.
+        """
+        program = shutil.which("gdb")
+        if program is None:
+            raise NotPossible(
+                "There is no gdb on this machine's PATH, and this target needs it.",
+                "Install it: `apt install gdb`, or `dnf install gdb`.",
+            )
+        self.transcript: list[str] = []
+        self.warmed_up: list[subprocess.Popen[bytes]] = []
+        self.token = 0
+        self.pending = b""
+        self.attached = 0
+        options = [part for option in OPTIONS for part in ("-iex", option)]
+        with blocked_signals():
+            self.popen = subprocess.Popen(
+                [program, "-nx", "-nh", "-q", *options],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=environment(),
+                cwd="/",
+            )
+        self.description = description
+
+    def __enter__(self) -> Gdb:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def prepare(self, deadline: float) -> None:
+        """Send the settings; nothing is attached to yet, so this takes none of the target's time.
+
+        `deadline`, here and below, is a time of `time.monotonic`.
+        """
+        for setting in SETTINGS:
+            self.command(setting, deadline)
+        if self.description is not None:
+            self.command(f"set tdesc filename {self.description}", deadline)
+        self.warm_up(deadline)
+        confine_program(self.popen.pid)  # should a target find more for it to read
+
+    def warm_up(self, deadline: float) -> None:
+        """Attach to a process of ours: gdb does much only once, and else with the target stopped.
+
+        It forks to see what ptrace can do (6 ms), and has all its memory yet to touch.
+        """
+        nowhere = subprocess.DEVNULL  # if we are killed, nobody is to wait for its end
+        process = subprocess.Popen(["sleep", "10"], stdout=nowhere, stderr=nowhere)
+        try:
+            self.attach(process.pid, deadline)
+            self.detach(deadline)
+        except GdbError as error:  # not allowed, perhaps: the target's own attach will tell
+            self.transcript.append(f"(no attach to a process of ours: {error})")
+        finally:
+            self.attached = 0
+            process.kill()
+            self.warmed_up.append(process)
+
+    def command(self, text: str, deadline: float) -> list[str]:
+        """Send one command, or lines of several, and return the lines printed.
+
+        gdb has all the lines before it executes the first; an error ends them.
+        Raises GdbError, GdbTimeout.
+        """
+        self.token += 1
+        done, end = f"@{self.token} done", f"@{self.token} end"
+        self.transcript.append(f"> {text}")
+        # An error leaves the block, so that `done` is not printed.
+        self.write(f"if 1\n{text}\necho \\n{done}\\n\nend\necho \\n{end}\\n\n")
+        lines: list[str] = []
+        while True:
+            line = self.read_line(deadline)
+            if line == end:
+                raise GdbError("\n".join(lines))
+            if line == done:
+                break
+            lines.append(line)
+        while self.read_line(deadline) != end:
+            continue
+        return lines
+
+    def write(self, text: str) -> None:
+        """Write to gdb's standard input; raises GdbError where gdb has ended."""
+        assert self.popen.stdin is not None
+        try:
+            self.popen.stdin.write(text.encode())
+            self.popen.stdin.flush()
+        except OSError as error:
+            raise GdbError("gdb has ended") from error
+
+    def read_line(self, deadline: float) -> str:
+        """Return gdb's next line; raises GdbTimeout, or GdbError where gdb has ended."""
+        assert self.popen.stdout is not None
+        while b"\n" not in self.pending:
+            left = max(deadline - time.monotonic(), 0)
+            ready, _, _ = select.select([self.popen.stdout], [], [], left)
+            if not ready:
+                raise GdbTimeout
+            part = os.read(self.popen.stdout.fileno(), 65536)
+            if not part:
+                raise GdbError("gdb has ended")
+            self.pending += part
+        line, _, self.pending = self.pending.partition(b"\n")
+        text = line.decode(errors="replace").lstrip(" >")  # the prompts of a block's lines
+        if text and not text.startswith(NOISE):
+            self.transcript.append(text)
+        return text
+
+    def attach(self, pid: int, deadline: float) -> None:
+        """Attach to `pid` and wait until it is stopped."""
+        self.attached = pid
+        self.command(f"attach {pid}", deadline)
+
+    def select(self, tid: int, deadline: float) -> None:
+        """Have the commands that follow be about thread `tid`."""
+        lines = self.command(f"thread find LWP {tid}$", deadline)
+        found = re.search(r"^Thread (\d+) has target id", "\n".join(lines), re.M)
+        if found is None:
+            raise GdbError(f"no thread {tid}")
+        self.command(f"thread {found[1]}", deadline)
+
+    def value(self, expression: str, deadline: float) -> int:
+        """Return the value of a C expression, such as that of a register."""
+        lines = self.command(f"output {expression}", deadline)
+        values = [line for line in lines if re.fullmatch(r"-?\d+", line)]
+        if not values:
+            raise GdbError(f"no value in {lines!r}")
+        return int(values[-1])
+
+    def detach(self, deadline: float) -> None:
+        """Let the target go."""
+        self.command("detach", deadline)
+        self.attached = 0
+
+    def close(self) -> None:
+        """End gdb, and see to it that the target runs.
+
+        gdb is told to detach.  If a thread of the target waits for a disk and does not stop, gdb
+        would wait for it.  Then gdb is killed; that does no harm, as it makes no calls.
+        """
+        stopped = self.attached
+        try:
+            self.write("detach\nquit\n")
+        except GdbError:
+            self.transcript.append("(gdb had ended before it was told to)")
+        if not self.ends_within(GRACE):
+            os.killpg(self.popen.pid, signal.SIGKILL)
+            self.reap(self.popen)
+        # Not before: gdb is told first of the end of a process that it traces.
+        for process in self.warmed_up:
+            self.reap(process)
+        if stopped and self.popen.returncode != 0:
+            wake(stopped)
+        for pipe in (self.popen.stdin, self.popen.stdout):
+            assert pipe is not None
+            try:
+                pipe.close()
+            except OSError:
+                self.transcript.append("(gdb did not take its last command)")
+
+    def ends_within(self, seconds: float) -> bool:
+        """Whether gdb ends within `seconds`; its remaining output goes to the transcript."""
+        deadline = time.monotonic() + seconds
+        try:
+            while True:
+                self.read_line(deadline)
+        except GdbTimeout:
+            return False
+        except GdbError:
+            return self.reap(self.popen)
+
+    @staticmethod
+    def reap(process: subprocess.Popen[bytes]) -> bool:
+        """Wait for the end of a process that is ending; return whether it has come."""
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            return False
+        return True

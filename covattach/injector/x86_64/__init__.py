@@ -1,0 +1,1 @@
+"""Everything about the injectors that is particular to x86-64."""

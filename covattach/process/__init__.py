@@ -1,0 +1,1 @@
+"""Facts about a process, read from outside: nothing here touches the target."""

@@ -1,0 +1,267 @@
+"""A process as /proc shows it (proc(5)): identity, state, owner, memory map."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import re
+import sys
+import time
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path
+
+from covattach.errors import CovattachError, NoTarget, NotPossible
+from covattach.process import plain_files, procfs, procfs_errors, ptrace_permission
+from covattach.process.identity import Standing
+from covattach.process.memory_map import Mapping, parse_mapping
+from covattach.process.owner import Owner
+
+# Bytes.  A command line is cut off there: a program can have one of any length (prctl(2)).  The
+# environment of a program has at most 6 MB (execve(2)).
+LONGEST_COMMAND = 1 << 14
+LONGEST_ENVIRONMENT = 8 << 20
+LONGEST_MOUNTS = 4 << 20
+LONGEST_MAPS = 32 << 20  # 65,530 mappings, the usual limit, are 7 MB with names of 50 characters
+MOST_FOLDERS = 32
+MOST_VARIABLES = 4000  # to set many takes time by their square (putenv(3))
+
+
+class Process:
+    """A running process, or a zombie, known by its PID and the time it was started."""
+
+    def __init__(self, pid: int) -> None:
+        """Raise NoTarget where there is no process with this PID."""
+        self.pid = pid
+        self.proc = Path(f"/proc/{pid}")
+        self.start_time = self.read_start_time()
+        self.standing = self.read_standing()
+        leader = int(self.status["Tgid"])
+        if leader != pid:
+            raise NoTarget(
+                f"{pid} is no process, but a thread of process {leader}.",
+                f"Use that PID: {leader}.",
+            )
+
+    def read_start_time(self) -> int:
+        """Return when the process was started, in clock ticks since boot: field 22 of stat."""
+        try:
+            stat = (self.proc / "stat").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            raise procfs_errors.nobody(self.pid) from None
+        try:
+            return procfs.parse_start_time(stat)
+        except ValueError as error:
+            raise procfs_errors.damaged(self.proc, "stat", error) from None
+
+    def read_standing(self) -> Standing:
+        """Return whose it is and which program it runs, now; raises NoTarget."""
+        try:
+            return Standing.of(self.proc, self.status)
+        except (FileNotFoundError, ProcessLookupError):
+            raise procfs_errors.nobody(self.pid) from None
+        except ValueError as error:
+            raise procfs_errors.damaged(self.proc, "stat", error) from None
+
+    def age(self) -> float:
+        """Return for how many seconds the process has been there."""
+        ticks: float = self.start_time / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks
+
+    def is_alive(self) -> bool:
+        """Whether it is still there: the same process, and not another with its PID."""
+        try:
+            return self.read_start_time() == self.start_time and self.state not in "ZX"
+        except NoTarget:
+            return False
+
+    @contextlib.contextmanager
+    def watched(self) -> Iterator[None]:
+        """Raise NoTarget in place of an error in the body, if the process has ended meanwhile."""
+        try:
+            yield
+        except (OSError, NotPossible) as error:
+            if self.is_alive():
+                raise
+            raise procfs_errors.ended(self.pid) from error
+
+    @property
+    def status(self) -> dict[str, str]:
+        """The fields of /proc/PID/status, read now."""
+        try:
+            text = (self.proc / "status").read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            self.read_start_time()  # says so if it has ended
+            raise
+        try:
+            return procfs.parse_status(text)
+        except ValueError as error:
+            raise procfs_errors.damaged(self.proc, "status", error) from None
+
+    @property
+    def state(self) -> str:
+        """One letter: R, S, D, T (stopped), t (traced), Z, X."""
+        return self.status["State"][0]
+
+    @property
+    def is_stopped(self) -> bool:
+        """Whether it is suspended, so that nothing in it can answer."""
+        return self.state in "Tt"
+
+    @property
+    def tracer(self) -> int:
+        """The PID of the debugger that is attached, or 0."""
+        return int(self.status["TracerPid"])
+
+    @property
+    def uid(self) -> int:
+        """The effective user id."""
+        return int(self.status["Uid"].split()[1])
+
+    @property
+    def owner(self) -> Owner:
+        """Its user with all groups, whose rights are all that its files are looked at with."""
+        return self.read_standing().owner
+
+    @property
+    def sees_as_we_do(self) -> bool:
+        """Whether it shares our root, and its user is ourselves."""
+        return self.root == Path("/") and self.uid == os.geteuid()
+
+    @cached_property
+    def inner_pid(self) -> int:
+        """The PID as the process itself sees it, in the innermost PID namespace."""
+        return int([str(self.pid), *self.status.get("NSpid", "").split()][-1])
+
+    @property
+    def inner_threads(self) -> dict[int, Path]:
+        """The ids of the threads, as the process itself sees them, and where they are in /proc."""
+        found = {}
+        for status in self.proc.glob("task/*/status"):
+            with contextlib.suppress(OSError):  # a thread may end at any time
+                ids = re.search(
+                    r"^NSpid:.*?(\d+)$", status.read_text(encoding="utf-8", errors="replace"), re.M
+                )
+                found[int(ids[1] if ids else status.parent.name)] = status.parent
+        return found
+
+    @property
+    def descriptors(self) -> tuple[int, int]:
+        """How many files it has open, and how many it may have; raises NotPossible."""
+        try:
+            used = len(os.listdir(self.proc / "fd"))
+            found = re.search(
+                r"^Max open files +(\d+)",
+                (self.proc / "limits").read_text(encoding="utf-8", errors="replace"),
+                re.M,
+            )
+        except PermissionError:
+            raise may_not(self) from None
+        except OSError:
+            self.read_start_time()
+            raise
+        return used, int(found[1]) if found else sys.maxsize
+
+    @property
+    def command(self) -> str:
+        """The command line, with spaces between the arguments."""
+        words = plain_files.beginning(self.proc / "cmdline", LONGEST_COMMAND)
+        return words.replace(b"\0", b" ").decode(errors="replace")
+
+    @property
+    def name(self) -> str:
+        """The short name of the program."""
+        return (self.proc / "comm").read_text(encoding="utf-8", errors="replace").strip()
+
+    @cached_property
+    def root(self) -> Path:
+        """The root folder of the process, as a path for us: "/" if it is ours too."""
+        try:
+            theirs, ours = (os.stat(f"/proc/{who}/root/.") for who in (self.pid, "self"))
+        except PermissionError:
+            raise may_not(self) from None
+        except (FileNotFoundError, ProcessLookupError):
+            self.read_start_time()  # says so if it has been collected
+            return Path("/")  # it has ended, and waits for its parent: its remains are there
+        same = (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
+        return Path("/") if same and self.shares("mnt") else self.proc / "root"
+
+    def shares(self, namespace: str) -> bool:
+        """Whether the process is in our namespace of that kind: mnt, pid, net, user."""
+        mine = os.readlink(f"/proc/self/ns/{namespace}")
+        return os.readlink(self.proc / "ns" / namespace) == mine
+
+    @property
+    def memory_folders(self) -> list[str]:
+        """The mount points of file systems in memory, in its view: writable if any folder is."""
+        found: list[str] = []
+        with contextlib.suppress(OSError):
+            text = plain_files.beginning(self.proc / "mountinfo", LONGEST_MOUNTS)
+            for line in text.decode(errors="replace").splitlines():
+                folder = procfs.memory_folder(line)
+                if folder is not None and not folder.startswith(procfs.NO_FILES):
+                    found.append(folder)
+        return found[:MOST_FOLDERS]
+
+    def path_of(self, theirs: str) -> Path:
+        """Return for us the path that is `theirs` in the process's own view."""
+        return self.root / theirs.lstrip("/")
+
+    @property
+    def cwd(self) -> Path:
+        """The working directory, as the process sees it; the file system's root if deleted."""
+        where = os.readlink(self.proc / "cwd").removesuffix(" (deleted)")
+        if self.root != Path("/"):
+            where = "/" + where.removeprefix(os.readlink(self.proc / "root")).lstrip("/")
+        return Path(where)
+
+    def is_nowhere(self) -> bool:
+        """Whether its working directory has been removed; raises NotPossible."""
+        try:
+            return os.stat(self.proc / "cwd").st_nlink == 0
+        except PermissionError:
+            raise may_not(self) from None
+        except OSError:
+            self.read_start_time()
+            raise
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment it was started with."""
+        content = plain_files.beginning(self.proc / "environ", LONGEST_ENVIRONMENT)
+        # A process can write over its environment.  Those without a name cannot be set.
+        items = content.split(b"\0", MOST_VARIABLES)[:MOST_VARIABLES]
+        texts = [item.decode(errors="surrogateescape") for item in items]
+        return dict(item.partition("=")[::2] for item in texts if item.find("=") > 0)
+
+    @cached_property
+    def mappings(self) -> list[Mapping]:
+        """The memory mappings of the process; raises NotPossible where we may not look."""
+        try:
+            content = plain_files.whole(self.proc / "maps", LONGEST_MAPS)
+        except PermissionError:
+            raise may_not(self) from None
+        except OSError as error:
+            self.read_start_time()
+            if error.errno == errno.EFBIG:
+                raise procfs_errors.too_long(self.proc, "maps") from None
+            raise
+        lines = content.decode(errors="surrogateescape").split("\n")
+        try:
+            return [parse_mapping(line) for line in lines if line]
+        except ValueError as error:
+            raise procfs_errors.damaged(self.proc, "maps", error) from None
+
+    def open_mapped(self, mapping: Mapping) -> Path:
+        """Return a path by which we can read the file behind a mapping, also a deleted one."""
+        path = self.path_of(mapping.path)
+        # The target could have put a pipe there, which we would wait for.
+        if not mapping.deleted and path.is_file():
+            return path
+        return self.proc / "map_files" / f"{mapping.start:x}-{mapping.end:x}"
+
+
+def may_not(process: Process, details: str = "") -> CovattachError:
+    """Return the error for a process that we have no right to look into."""
+    return ptrace_permission.refused(process.pid, process.status, details)

@@ -1,0 +1,1 @@
+"""The code that ran while a window was open, as `record` shows it."""

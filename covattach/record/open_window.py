@@ -1,0 +1,102 @@
+"""The time while a window is open: a command runs, or we wait for the user to end it."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from covattach import inherited
+from covattach.errors import BadUsage
+
+ENDING = 5.0  # seconds for a command to end when it is told to
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How long it took in seconds, and the command's status: negative for a signal, as Popen."""
+
+    seconds: float
+    status: int | None = None
+
+    @property
+    def words(self) -> str:
+        """How the command ended, as the end of a sentence."""
+        if self.status is None or self.status >= 0:
+            return f"ended with status {self.status}"
+        return f"was ended by {signal.Signals(-self.status).name}"
+
+
+def check(command: list[str]) -> None:
+    """Raise BadUsage, before anything is begun, for a command that cannot be run."""
+    if command and shutil.which(command[0]) is None:
+        raise BadUsage(
+            f"There is no command {command[0]!r}.",
+            "Check its name; a shell's own syntax needs a shell: `-- sh -c '…'`.",
+        )
+
+
+def run(command: list[str], to_stderr: bool) -> Outcome:
+    """Run a command with our input and output, and wait for it; raises BadUsage.
+
+    A Ctrl-C is for the command: how it ends is what counts.  With `to_stderr` its standard output
+    goes where ours is for words, because that of facts is needed.
+    """
+    began = time.monotonic()
+    told: list[int] = []
+    with deaf():
+        # Raised while the command is being started, it would leave one that nobody knows of.
+        before = signal.signal(signal.SIGTERM, lambda signum, frame: told.append(signum))
+        try:
+            popen = subprocess.Popen(
+                command, stdout=sys.stderr if to_stderr else None, env=inherited.given()
+            )
+        except OSError as error:
+            signal.signal(signal.SIGTERM, before)
+            raise BadUsage(
+                f"{command[0]} cannot be run ({error.strerror}).", "Check the command."
+            ) from None
+        try:
+            signal.signal(signal.SIGTERM, before)
+            if told:
+                raise KeyboardInterrupt
+            status = popen.wait()
+        finally:
+            if popen.poll() is None:  # somebody wants us to end
+                popen.terminate()
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    popen.wait(ENDING)
+    return Outcome(time.monotonic() - began, status)
+
+
+@contextlib.contextmanager
+def deaf() -> Iterator[None]:
+    """Do nothing at a Ctrl-C in the body; programs started there are not affected."""
+    before = signal.signal(signal.SIGINT, lambda signum, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def wait(seconds: float | None, tell: Callable[[str], None]) -> Outcome:
+    """Wait for so many seconds, or for Enter on a terminal, or for Ctrl-C, or SIGTERM.
+
+    `tell` is told how the wait will end.
+    """
+    began = time.monotonic()
+    listened = [sys.stdin] if seconds is None and sys.stdin.isatty() else []
+    with contextlib.suppress(KeyboardInterrupt):
+        enter = "Enter or " if listened else ""
+        tell(f"For {seconds:g} s …" if seconds else f"Until {enter}Ctrl-C …")
+        ready, _, _ = select.select(listened, [], [], seconds)
+        if ready:
+            os.read(sys.stdin.fileno(), 4096)
+    return Outcome(time.monotonic() - began)

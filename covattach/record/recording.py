@@ -1,0 +1,200 @@
+"""Recording: a window of our own in one session, or in one that is begun and ended for it.
+
+    with attached(pid, options, tell) as found:     the session that there is, or a new one
+        with window(found) as going:                a window of our own
+            …
+            ran = going.end()                       the lines that ran meanwhile
+
+The window ends with us, whatever we die of, and so does a session that was begun for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from covattach.attach import attach_process
+from covattach.deadline import COMMAND
+from covattach.errors import BadUsage, CovattachError
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
+from covattach.reports.functions import Entry, Part, check_entries, lines_of
+from covattach.session import agent_client, births, session, session_lookup
+from covattach.session.lease import Lease
+from covattach.session.session import Session
+from covattach.snapshot.snapshot import Snapshot
+
+Lines = dict[str, set[int]]
+PREFIX = "record"
+ENDED = "The process ended meanwhile: in which order its functions ran is not known."
+
+
+@dataclass
+class Found:
+    """A session to record in; `is_ours` if it was begun for that, and ends with it."""
+
+    session: Session
+    is_ours: bool
+
+
+@dataclass(frozen=True)
+class Ran:
+    """The lines that one process ran in a window.
+
+    `snapshot` holds these and no others; `entries` are in the order in which functions first
+    ran.  `before` are the lines that ran earlier in the session, or None if it began with the
+    window, at `began` of `time.monotonic`.
+    """
+
+    session: Session
+    window: str
+    snapshot: Snapshot
+    entries: list[Entry] = field(default_factory=list)
+    before: Lines | None = None
+    began: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Recording:
+    """A window that goes on."""
+
+    found: Found
+    window: str
+    before: Lines | None
+    lease: Lease
+    began: float = field(default_factory=time.monotonic)  # in seconds
+
+    def end(self) -> Ran:
+        """End the window, and the session if it is ours; return the lines that ran in it.
+
+        Raises NoSession for a process that has ended and saved nothing, and SnapshotError.
+        """
+        one = self.found.session
+        reply, warnings = {}, []
+        COMMAND.renew()  # the recording itself does not count
+        try:
+            reply = agent_client.ask(one.folder, "recorded", session.patience(one.pid))[0]
+        except agent_client.NoAnswer:
+            one.alive = False
+            warnings.append(ENDED)
+        finally:
+            self.lease.close()
+        whole = session.stop(one) if self.found.is_ours else session.snapshot(one)[0]
+        self.found.is_ours = False
+        if reply.get("is_full"):
+            warnings.append("So many functions ran that the order of the last ones is not known.")
+        if reply.get("off"):
+            warnings.append(f"{reply['off']}.")
+        return Ran(
+            session=one,
+            window=self.window,
+            snapshot=only(whole, self.window),
+            entries=check_entries(reply.get("entered", [])),
+            before=self.before,
+            began=self.began,
+            warnings=warnings,
+        )
+
+
+def only(snapshot: Snapshot, window: str) -> Snapshot:
+    """Return a snapshot with the lines of one window only."""
+    return replace(snapshot, files=snapshot.windows.get(window, {}), windows={})
+
+
+def with_descendants(pids: list[int]) -> list[int]:
+    """Return these processes and their descendants, as far as those run Python."""
+    found = dict.fromkeys(pids)
+    for child in [child for pid in pids for child in births.descendants(pid)]:
+        with contextlib.suppress(CovattachError):
+            find_interpreter(Process(child))
+            found[child] = None
+    return list(found)
+
+
+@contextlib.contextmanager
+def attached(
+    pid: int, options: attach_process.Options, tell: Callable[[str], None]
+) -> Iterator[Found]:
+    """Yield the session of `pid`: one that there is, or one that ends afterwards.
+
+    Raises the errors of `attach.start`.
+    """
+    running = session_lookup.already(Process(pid))
+    if running is not None:
+        yield Found(running, is_ours=False)
+        return
+    lease = Lease()
+    try:
+        started, facts = attach_process.start(pid, replace(options, lease=lease), tell)
+        found = Found(started, is_ours=not facts["already"])
+        try:
+            yield found
+        finally:
+            if found.is_ours:
+                session.stop(started)
+    finally:
+        lease.close()
+
+
+@contextlib.contextmanager
+def window(found: Found, name: str | None = None) -> Iterator[Recording]:
+    """Begin a window of our own, by the name given or a new one; it ends afterwards at the latest.
+
+    Raises BadUsage for a name that is taken, and the errors of `client.ask`.
+    """
+    one = found.session
+    names = one.facts.get("windows") or []
+    if name in names:
+        raise BadUsage(
+            f"There is a window {name!r} of process {one.pid} already.",
+            "Choose another name: what it has would be taken for what runs now.",
+        )
+    new = name or next(
+        free for number in range(1, len(names) + 2) if (free := f"{PREFIX}-{number}") not in names
+    )
+    before = None if found.is_ours else lines_of(session.snapshot(one)[0].files)
+    lease = Lease()
+    path = f"lease-{secrets.token_hex(4)}"
+    try:
+        lease.hold(one.folder, path)
+        try:
+            ask(one, window=new, lease=path)
+        finally:
+            one.folder.drop(path)
+        yield Recording(found, new, before, lease)
+    finally:
+        lease.close()
+
+
+def ask(one: Session, **request: Any) -> None:
+    """Have the agent begin to record; raises NoSession."""
+    try:
+        agent_client.ask(one.folder, "record", session.patience(one.pid), **request)
+    except agent_client.NobodyThere:
+        raise agent_client.no_session(one.pid) from None
+
+
+def window_of(one: Session, name: str) -> Ran:
+    """Return the lines of a window that has ended; raises BadUsage, NoSession."""
+    snapshot = session.snapshot(one)[0]
+    if name not in snapshot.windows:
+        known = ", ".join(filter(None, snapshot.windows)) or "none"
+        raise BadUsage(
+            f"There is no window {name!r} of process {one.pid}.",
+            f"Choose from those that there are: {known}.",
+        )
+    return Ran(one, name, only(snapshot, name))
+
+
+def parts(rans: list[Ran]) -> list[Part]:
+    """Return the windows as parts for `functions`: times are since the first window began."""
+    first = min(ran.began for ran in rans)
+    return [
+        Part(lines_of(ran.snapshot.files), ran.entries, ran.before, 1000 * (ran.began - first))
+        for ran in rans
+    ]

@@ -1,0 +1,114 @@
+"""Destinations of reports, and the files that may be overwritten.
+
+    ensure_ours(html=, formats=, settings=, data_file=)     raises BadUsage for another's file
+
+It changes nothing.  The arguments are those of covattach.reports.render.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from covattach.errors import BadUsage
+from covattach.reports import datafile
+from covattach.reports.atomic_file import Destination
+from covattach.reports.datafile_copy import digest_of
+from covattach.reports.html_folder import HtmlFolder
+
+# Where each report goes: the setting, and the name if that is not set.  Those of coverage's that
+# it prints only, `text` and `markdown`, have names of ours.
+FORMATS = {
+    "html": ("html:directory", "htmlcov"),
+    "xml": ("xml:output", "coverage.xml"),
+    "json": ("json:output", "coverage.json"),
+    "lcov": ("lcov:output", "coverage.lcov"),
+    "text": ("", "coverage.txt"),
+    "markdown": ("", "coverage.md"),
+}
+
+
+def places(html: Path | None, formats: set[str], settings: dict[str, Any]) -> dict[str, Path]:
+    """Return where each report asked for goes, as absolute paths; raises BadUsage."""
+    if unknown := formats - set(FORMATS):
+        raise BadUsage(
+            f"There is no report format {min(unknown)!r}.", f"Choose from: {', '.join(FORMATS)}."
+        )
+    found = {
+        kind: Path(os.path.abspath(settings.get(setting) or default))
+        for kind, (setting, default) in FORMATS.items()
+        if kind in formats
+    }
+    if html is not None:
+        found["html"] = Path(os.path.abspath(html))
+    return found
+
+
+def ensure_ours(
+    *, html: Path | None, formats: set[str], settings: dict[str, Any], data_file: Path
+) -> None:
+    """Return if `render` and `datafile.write` may write all this; raises BadUsage.
+
+    To be asked before a target is: a last dump must not fail for a folder that is in the way.
+    """
+    datafile.ensure_ours(data_file)
+    ensure_outputs(places(html, formats, settings), data_file)
+
+
+def ensure_outputs(where: dict[str, Path], data_file: Path) -> None:
+    """Return if reports may be written to the places in `where`; raises BadUsage."""
+    for kind, place in where.items():
+        if kind == "html":
+            ensure_folder(place)
+        else:
+            ensure_file(place, data_file)
+
+
+def ensure_folder(folder: Path) -> None:
+    """Return if an HTML report may go into `folder`: a new or empty one, or ours.
+
+    Raises BadUsage otherwise.
+    """
+    with HtmlFolder(folder) as found:
+        found.ensure_ours()
+
+
+def ensure_file(path: Path, data_file: Path) -> None:
+    """Return if a report may go to `path`: a new file, or a report that `data_file` remembers.
+
+    Raises BadUsage otherwise, for one of ours that was changed since, too.
+    """
+    try:
+        with Destination.at(path, remedy_for(path)) as place:
+            found = place.look()
+            if found is None:
+                return
+            with found:
+                known = datafile.remembered(data_file).get(os.path.abspath(path))
+                if known and known == digest_of(found):
+                    return
+    except (OSError, ValueError) as error:
+        raise BadUsage(f"{path} cannot be looked at ({error}).", remedy_for(path)) from error
+    raise BadUsage(f"{path} exists, and is not a report of this data file.", remedy_for(path))
+
+
+@contextlib.contextmanager
+def held(where: dict[str, Path]) -> Iterator[dict[str, Destination | HtmlFolder]]:
+    """Hold the places in `where`, in folders that are made if need be; raises ReportFailed."""
+    places: dict[str, Destination | HtmlFolder] = {}
+    with contextlib.ExitStack() as stack:
+        for kind, path in where.items():
+            if kind == "html":
+                places[kind] = stack.enter_context(HtmlFolder(path, make=True))
+            else:
+                place = Destination.at(path, remedy_for(path), make=True)
+                places[kind] = stack.enter_context(place)
+        yield places
+
+
+def remedy_for(path: Path) -> str:
+    """Return the remedy for a file that is in a report's way."""
+    return f"Move {path.name} away, or run covattach in another folder."

@@ -1,0 +1,69 @@
+"""Folders and links that lead to a source: whether one was exchanged since the source was loaded.
+
+    Exchanges(since).of(name) -> SURELY, MAYBE or NOT
+
+A release is often put in place as a whole, by a link that is pointed elsewhere or by `mv`.  Its
+files may be older than the process.  A rename changes the ctime of the folder, and at the same
+time the mtime of the folder that it is in.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+
+from covattach.process.source_access import Files, eyes
+
+NOT, MAYBE, SURELY = range(3)
+TICK = 0.02  # seconds by which two times of one change may differ (the kernel's coarse clock)
+
+
+class Exchanges:
+    """What has been exchanged since a time, in seconds since 1970; a folder is looked at once."""
+
+    def __init__(self, since: float) -> None:
+        self.since = since
+        self.known: dict[tuple[Files, str], int] = {}
+
+    def of(self, name: str) -> int:
+        """Return whether one of the folders or links that a path leads through was exchanged."""
+        files = eyes().of(name)
+        folder = os.path.dirname(name)
+        return max(self.of_folder(files, folder), self.of_one(files, name, folder))
+
+    def of_folder(self, files: Files, folder: str) -> int:
+        """Return the same for a folder, and all above it."""
+        ahead = []
+        while folder.strip("/") and (files, folder) not in self.known:
+            ahead.append(folder)
+            folder = os.path.dirname(folder)
+        found = self.known.get((files, folder), NOT)
+        for one in reversed(ahead):
+            found = max(found, self.of_one(files, one, folder))
+            self.known[files, one] = found
+            folder = one
+        return found
+
+    def of_one(self, files: Files, name: str, above: str) -> int:
+        """Return whether a link was made since, or a folder was brought into that `above` it."""
+        try:
+            facts = files.lstat(name)
+            if stat.S_ISLNK(facts.st_mode):
+                return self.of_link(files, name, facts)
+            if not stat.S_ISDIR(facts.st_mode) or facts.st_ctime <= self.since:
+                return NOT
+            around = files.stat(above)
+        except (OSError, ValueError):
+            return NOT
+        if around.st_mtime <= self.since:
+            return NOT
+        # An entry that comes or goes changes both times of a folder.
+        is_renamed = facts.st_mtime != facts.st_ctime
+        return SURELY if is_renamed and around.st_mtime > facts.st_ctime - TICK else MAYBE
+
+    def of_link(self, files: Files, name: str, facts: os.stat_result) -> int:
+        """Return whether a link was made since, or what it leads to was exchanged."""
+        if facts.st_ctime > self.since:
+            return SURELY
+        real = files.realpath(name)
+        return self.of_folder(files, os.path.dirname(real) if real != name else "")

@@ -1,0 +1,1 @@
+"""Lines that ran while modules were imported, before the attach."""

@@ -1,0 +1,59 @@
+"""Functions whose bodies ran while measured: which load of their module defined them, before.
+
+defined(tree, ran) -> list[Function]
+makers(tree, loads, functions) -> list[tuple[Load, set[int]]]
+"""
+
+from __future__ import annotations
+
+import ast
+from bisect import bisect_left
+
+from covattach.reports.import_time.blocks import (
+    Function,
+    first_line,
+    functions,
+    has_begun,
+    header,
+    span,
+)
+from covattach.snapshot.imported_modules import Load
+
+
+def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
+    """Return the functions of which a body ran, but not the definition: that was earlier.
+
+    `ran` are the lines that ran while measured.
+    """
+    lines = sorted(ran)
+    found = []
+    for function in functions(tree.body):
+        body = span(function.body)
+        at = bisect_left(lines, body.start)
+        if at < len(lines) and lines[at] in body and not header(function) & ran:
+            found.append(function)
+    return found
+
+
+def latest(tree: ast.Module, load: Load) -> float:
+    """Return the last line that may have run in a load."""
+    stands = load.standing and load.reached
+    return has_begun(tree.body, load.reached or 0) if stands else float("inf")
+
+
+def makers(
+    tree: ast.Module, loads: set[Load], earlier: list[Function]
+) -> list[tuple[Load, set[int]]]:
+    """Return the loads, each with the first lines of functions that no other can have defined.
+
+    Where a function runs that none of them can have defined, there is one more copy of the module.
+    """
+    ends = {load: latest(tree, load) for load in loads}
+    found: dict[Load, set[int]] = {load: set() for load in loads}
+    for start in map(first_line, earlier):
+        able = [load for load, end in ends.items() if start <= end]
+        if not able:
+            return [(load, set()) for load in loads]
+        if len(able) == 1:
+            found[able[0]].add(start)
+    return list(found.items())

@@ -1,0 +1,151 @@
+"""Code of other modules that runs during the import of one: it may set names of this one.
+
+    Foreign(scope).is_quiet(statement)           whether a statement runs none
+    Foreign(scope).can_set(site, above, below)   whether any runs between two lines, but for a site
+    Foreign(scope).is_kept(site, test)           whether none runs between a binding and an `if`
+
+Python's own functions and the standard library do not know the module.  Operators are not looked
+at.
+"""
+
+from __future__ import annotations
+
+import ast
+import builtins
+import sys
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from covattach.reports.import_time.blocks import Definition, Function
+
+if TYPE_CHECKING:
+    from covattach.reports.import_time.name_bindings import Scope
+
+Scoped = Function | ast.Lambda | ast.ClassDef
+# What is Python's own, and runs or imports what it is told.
+TOLD = {"__import__", "exec", "eval", "importlib", "runpy", "pkgutil", "__main__"}
+
+
+class Foreign:
+    """The statements of one module's top level that can run code of other modules.
+
+    `busy` are the lines of these.  Of statements that are `clean` nothing of the kind runs in their
+    own branch of an `if` unless they run themselves.
+    """
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.tree = scope.tree
+        self.starts = [one.lineno for one in self.tree.body]
+        self.known: dict[int, bool] = {}  # of branchings, by their ids, whether they are quiet
+        branchings = [one for one in self.tree.body if isinstance(one, ast.If)]
+        for one in branchings:  # grows
+            branchings += (inner for branch in branches(one) for inner in chained(branch))
+        for one in reversed(branchings):
+            self.known[id(one)] = self.is_quiet(one)
+        self.busy = [one.lineno for one in self.tree.body if not self.is_quiet(one)]
+        self.clean: set[int] = set()
+        unclean: set[int] = set()
+        for one in branchings:
+            is_clean = id(one) not in unclean and self.is_quiet(one.test)
+            for branch, other in (branches(one), branches(one)[::-1]):
+                if is_clean and all(self.is_quiet(inner) for inner in other):
+                    self.clean.update(map(id, branch))
+                else:
+                    unclean.update(map(id, branch))
+
+    def can_set(self, site: ast.stmt, above: int, below: float) -> bool:
+        """Tell whether a name can have been set between two lines without its site."""
+        busy = bisect_right(self.busy, below) - bisect_right(self.busy, above)
+        block = self.starts[bisect_right(self.starts, site.lineno) - 1]
+        is_alone = bisect_right(self.starts, above) - bisect_left(self.starts, above) < 2
+        return not is_alone or busy > (id(site) in self.clean and block in self.busy)
+
+    def is_kept(self, site: ast.stmt, test: ast.expr) -> bool:
+        """Tell whether a name is at the test of an `if` of the top level what it was bound to."""
+        last = self.tree.body[bisect_right(self.starts, test.lineno) - 1]
+        return (
+            site in self.tree.body
+            and site.lineno < last.lineno
+            and isinstance(last, ast.If)
+            and not any(isinstance(node, ast.Call | ast.Attribute) for node in ast.walk(last.test))
+            and test in ast.walk(last.test)
+            and bisect_left(self.busy, site.lineno) == bisect_left(self.busy, last.lineno)
+        )
+
+    def is_quiet(self, statement: ast.AST) -> bool:
+        """Tell whether a statement, or an expression, runs no code of other modules."""
+        waiting = [statement]
+        while waiting:
+            node = waiting.pop()
+            if not self.known.get(id(node), True) or not self.is_quiet_itself(node):
+                return False
+            if id(node) in self.known:
+                continue
+            waiting += outside(node)
+            waiting += inside(node) if isinstance(node, ast.ClassDef) else []
+        return True
+
+    def is_quiet_itself(self, node: ast.AST) -> bool:
+        """Tell the same of a node of the syntax tree, without its parts."""
+        if isinstance(node, ast.Import):
+            return all(is_standard(one.name) for one in node.names)
+        if isinstance(node, ast.ImportFrom):
+            return not node.level and is_standard(node.module or "")
+        if isinstance(node, Definition):
+            called = [*node.decorator_list]
+            if isinstance(node, ast.ClassDef):
+                called += [*node.bases, *(one.value for one in node.keywords)]
+            return all(self.is_standard(one) for one in called)
+        if isinstance(node, ast.Call):
+            return self.is_standard(node.func)
+        if isinstance(node, ast.Attribute):
+            return self.is_standard(node)
+        return not isinstance(node, ast.Await | ast.Yield | ast.YieldFrom)
+
+    def is_standard(self, node: ast.expr) -> bool:
+        """Tell whether what is called, or has the attribute, is Python's own or a literal."""
+        while isinstance(node, ast.Attribute | ast.Call):
+            node = node.value if isinstance(node, ast.Attribute) else node.func
+        if not isinstance(node, ast.Name):
+            return isinstance(node, ast.Constant | ast.JoinedStr)
+        if self.scope.is_free(node.id):
+            return hasattr(builtins, node.id) and node.id not in TOLD
+        return is_standard(self.scope.origin(node.id))
+
+
+def branches(statement: ast.If) -> tuple[list[ast.stmt], list[ast.stmt]]:
+    """Return the two blocks of an `if`."""
+    return statement.body, statement.orelse
+
+
+def chained(branch: list[ast.stmt]) -> list[ast.If]:
+    """Return the `if` that is all of a branch, as that of an `elif` is."""
+    return [one for one in branch if isinstance(one, ast.If)] if len(branch) == 1 else []
+
+
+def is_standard(name: str) -> bool:
+    """Tell whether a module is of the standard library, and runs nothing else that it is told."""
+    top = name.partition(".")[0]
+    return top in sys.stdlib_module_names and top not in TOLD
+
+
+def outside(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield the parts of a node that are evaluated in the scope that it is in."""
+    if not isinstance(node, Scoped):
+        yield from ast.iter_child_nodes(node)
+        return
+    for field, value in ast.iter_fields(node):
+        if field != "body":
+            yield from (one for one in listed(value) if isinstance(one, ast.AST))
+
+
+def inside(node: ast.AST) -> list[ast.AST]:
+    """Return the parts of a node that have a scope of their own."""
+    return listed(node.body) if isinstance(node, Scoped) else []
+
+
+def listed(value: object) -> list[ast.AST]:
+    """Return the nodes in a field of a node."""
+    return value if isinstance(value, list) else [value] if isinstance(value, ast.AST) else []

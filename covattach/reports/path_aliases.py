@@ -1,0 +1,103 @@
+"""Data of the same sources under different roots, put together under one name.
+
+The setting "paths" is coverage's: lists of folders, patterns too, that stand for the first of each
+list.  The sources are to be found there on this machine (coverage/control.py, _make_aliases).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from covattach.errors import BadUsage
+from covattach.process.source_access import eyes
+from covattach.reports.source_files import has_mode, inside
+from covattach.snapshot.imported_modules import Loads
+from covattach.snapshot.snapshot import Snapshot
+
+Names = Callable[[str], str]
+
+
+def naming(settings: dict[str, Any], cwd: Path) -> tuple[Names, dict[str, Any]]:
+    """Return the function that gives each file its one name, and the settings that are left.
+
+    Relative folders are looked for in `cwd`, the target's working directory, and then in our own.
+    Raises BadUsage, with coverage's own words, for malformed patterns.
+    """
+    from coverage.exceptions import CoverageException
+
+    left = {name: value for name, value in settings.items() if name != "paths"}
+    paths = settings.get("paths")
+    if not isinstance(paths, dict) or not paths:
+        return str, left
+    roots = (cwd, Path.cwd())
+    try:
+        with inside(cwd):
+            return aliases(paths, roots, bool(settings.get("run:relative_files"))), left
+    except CoverageException as error:
+        raise BadUsage(
+            f"The setting [paths] makes no sense: {error}.", "Correct it, and start again."
+        ) from None
+
+
+def aliases(paths: dict[str, list[str]], roots: Sequence[Path], relative: bool) -> Names:
+    """Return the function that gives a file its name."""
+    from coverage.files import PathAliases
+
+    found = PathAliases(relative=relative)
+    for folders in paths.values():
+        for pattern in folders[1:]:
+            found.add(pattern, folders[0] if relative else here(folders[0], roots))
+    return functools.cache(found.map)
+
+
+def here(folder: str, roots: Sequence[Path]) -> str:
+    """Return a folder as an absolute one, below the first of the roots that has it."""
+    found = [root / folder for root in roots if has_mode(os.fspath(root / folder), any_kind)]
+    return os.fspath(found[0] if found else roots[-1] / folder)
+
+
+def any_kind(mode: int) -> bool:
+    """Return True, for files of every kind."""
+    return True
+
+
+def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
+    """Return a snapshot whose files have other names, two of which may now be the same."""
+    for name in {*snapshot.files, *snapshot.loads.files}:
+        eyes().also(names(name), name)
+    return replace(
+        snapshot,
+        files=united(snapshot.files, names),
+        windows={window: united(files, names) for window, files in snapshot.windows.items()},
+        file_tracers={names(name): tracer for name, tracer in snapshot.file_tracers.items()},
+        loads=loads_with_names(snapshot.loads, names),
+    )
+
+
+def renamed(found: Collection[str], names: Names) -> set[str]:
+    """Return the new names of files; each keeps the access to its old name's file."""
+    for name in found:
+        eyes().also(names(name), name)
+    return {names(name) for name in found}
+
+
+def united(files: Any, names: Names) -> Any:
+    """Return the lines of each file under its new name."""
+    found: dict[str, set[Any]] = {}
+    for name, held in files.items():
+        found.setdefault(names(name), set()).update(held)
+    return found
+
+
+def loads_with_names(loads: Loads, names: Names) -> Loads:
+    """Return the loaded modules under the new names of their files."""
+    found: dict[str, frozenset[Any]] = {}
+    for name, held in loads.files.items():
+        new = names(name)
+        found[new] = found.get(new, frozenset()) | held
+    return replace(loads, files=found)

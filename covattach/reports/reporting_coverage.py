@@ -1,0 +1,208 @@
+"""coverage's own Coverage object, made to keep the figures that its reporters come upon.
+
+Its reporters go through all files and keep the numbers to themselves.  Asking once more for each
+report would double the time of a report.  So the two methods that every reporter calls are
+extended here.  This module imports coverage: import it where a report is made, not before.
+"""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from coverage import Coverage
+from coverage.exceptions import NoSource, NotPython
+
+from covattach.budget import BUDGET, TooMuch, limited
+from covattach.reports import formats, work_limits
+from covattach.reports.import_time import line_status
+from covattach.reports.loaded_texts import LIKELY, PERHAPS, Text, fits
+from covattach.reports.source_files import examine, listed
+from covattach.snapshot.imported_modules import Loads
+from covattach.untrusted import printable
+
+if TYPE_CHECKING:
+    from coverage.plugin import FileReporter
+    from coverage.results import Analysis, Numbers
+    from coverage.types import TMorf, TMorfs
+
+# Of the settings for measuring only these matter for reports; others would act on our process.
+RUN_SETTINGS = {"run:relative_files", "run:source", "run:plugins", "run:disable_warnings"}
+LONGEST_PAGE = 255 - len("z_0123456789abcdef_") - len(".html")  # bytes of a source file's name
+NO_FILE = ".coverage"
+NAMED = 10  # so many files are named in one warning
+
+
+class Recorder(Coverage):
+    """A Coverage object for reports on the data file `data_file`.
+
+    `settings` are names and values for `set_option`.  `loads` are the modules imported before the
+    attach, and `texts` the facts of the sources' texts.  While reports are made, two mappings grow.
+    `numbers` maps the name of a file in the data to its name in reports and its numbers
+    (coverage.results.Numbers).  `known` maps its name in reports to the other facts of its lines.
+    """
+
+    def __init__(
+        self, data_file: Path, settings: dict[str, Any], loads: Loads, texts: dict[str, Text]
+    ) -> None:
+        """Load the data; raises coverage's errors for bad data and bad settings."""
+        self.loads = loads
+        self.texts = texts
+        self.known: dict[str, line_status.Known] = {}
+        self.for_html = False
+        self.imports = formats.MISSING
+        self.numbers: dict[str, tuple[str, Numbers]] = {}
+        self.unreadable: set[str] = set()
+        self.changed: set[str] = set()
+        self.unparsable: dict[str, str] = {}
+        self.unpaged: set[str] = set()
+        self.given_up: set[str] = set()
+        self.warned: list[str] = []
+        super().__init__(data_file=data_file, config_file=False, messages=False)
+        self.configure(settings)
+        self.load()
+        self.config.data_file = NO_FILE  # it goes into coverage's notes, and is another each time
+
+    def configure(self, settings: dict[str, Any]) -> None:
+        """Apply the settings for reports; raises coverage's ConfigError."""
+        ordered = sorted(settings.items(), key=lambda item: item[0] != "run:plugins")
+        for name, value in ordered:
+            if not name.startswith("run:") or name in RUN_SETTINGS:
+                self.set_option(name, listed(value) if name == "run:source" else value)
+        # coverage adds these up only where it reads a file.
+        for full, more in (
+            ("report:exclude_lines", "report:exclude_also"),
+            ("report:partial_branches", "report:partial_also"),
+        ):
+            self.set_option(full, [*listed(self.get_option(full)), *listed(self.get_option(more))])
+        self.set_option("report:ignore_errors", True)
+
+    def _get_file_reporters(self, morfs: TMorfs = None) -> list[tuple[FileReporter, TMorf]]:
+        """Return file reporters for those measured files that it is safe to report."""
+        names = self.fit(self.get_data().measured_files())
+        return super()._get_file_reporters(names) if names else []
+
+    def fit(self, names: set[str]) -> list[str]:
+        """Return the names that coverage can be asked for without failing for all of them."""
+        found = examine(names, self.texts)
+        self.unreadable.update(found.unreadable)
+        self.changed.update(found.changed)
+        plugins = listed(self.get_option("run:plugins"))
+        for name in names:
+            tracer = self.get_data().file_tracer(name)
+            if tracer and tracer.rpartition(".")[0] not in plugins:
+                self.unparsable[name] = f"needs the plugin {tracer}"
+        fit = names - self.unreadable - set(self.unparsable)
+        if self.for_html:
+            long = {name for name in fit if len(os.fsencode(os.path.basename(name))) > LONGEST_PAGE}
+            self.unpaged |= long
+            fit -= long
+        return sorted(fit)
+
+    def _analyze(self, morf: TMorf, file_reporter: FileReporter | None = None) -> Analysis:
+        """Analyze one file, and note its numbers or why there are none."""
+        if str(morf) in self.given_up:
+            raise NoSource(f"{morf} takes too much time or memory")
+        size = work_limits.size_of(str(morf))
+        try:
+            with limited(
+                f"The source {morf}", work_limits.ANALYSIS * size, work_limits.TREE * size
+            ):
+                analysis = self._analyze_within(morf, file_reporter)
+        except Exception as error:
+            self.note_fault(str(morf), error, file_reporter)
+            raise
+        # Reports go on with it: the pages that list functions parse it once more.
+        BUDGET.earn(work_limits.ANALYSIS * size, work_limits.TREE * size)
+        return analysis
+
+    def _analyze_within(self, morf: TMorf, file_reporter: FileReporter | None) -> Analysis:
+        """Analyze one file, and note its numbers and the facts of its lines."""
+        name = file_reporter.relative_filename() if file_reporter else str(morf)
+        # coverage drops the syntax tree while it analyzes.
+        tree = None if name in self.known else line_status.syntax(file_reporter)
+        analysis = super()._analyze(morf, file_reporter)
+        if file_reporter and tree:
+            loads = self.loads.of(str(morf))
+            if self.is_another(str(morf), file_reporter, tree):
+                self.changed.add(str(morf))
+            is_changed = str(morf) in self.changed
+            self.known[name] = line_status.examine(file_reporter, analysis, tree, loads, is_changed)
+        self.numbers[str(morf)] = name, analysis.numbers
+        if self.for_html or name not in self.known:
+            return analysis
+        return formats.counted(analysis, self.known[name].at_import, self.imports)
+
+    def is_another(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
+        """Tell whether a source of which times do not tell cannot be that which was loaded."""
+        text = self.texts.get(name)
+        if text is None or text.state not in (LIKELY, PERHAPS):
+            return False
+        ran = set(self.get_data().lines(name) or ())
+        is_it = fits(tree, file_reporter.source(), self.loads.of(name), ran)
+        return not is_it if text.state == PERHAPS else is_it is False
+
+    def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
+        """Note why a file is missing in the reports."""
+        if isinstance(error, TooMuch):
+            self.given_up.add(name)
+        elif name in self.given_up:
+            return  # by an earlier report of these
+        elif isinstance(error, NoSource | OSError):
+            self.unreadable.add(name)
+        elif not isinstance(error, NotPython):
+            self.unparsable[name] = f"{type(error).__name__}: {error}"
+        elif getattr(file_reporter, "should_be_python", lambda: True)():
+            # Templates and the like are compiled to code that bears their name: coverage leaves
+            # them out without a word.
+            self.unparsable[name] = str(error).partition("as Python source: ")[2]
+
+    def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:
+        """Keep a warning for the user; those on files that are missing are put together later."""
+        if slug != "couldnt-parse" and msg not in self.warned:
+            self.warned.append(msg)
+
+    @property
+    def precision(self) -> int:
+        """Return the digits after the point that percentages are shown with."""
+        return self.config.precision
+
+    def ran(self) -> bool:
+        """Tell whether anything has run, in the report or not."""
+        data = self.get_data()
+        data.set_query_contexts(None)
+        return any(data.lines(name) for name in data.measured_files())
+
+    def unmatched(self) -> list[str]:
+        """Return which of the contexts that are asked for match none that there is."""
+        there = self.get_data().measured_contexts()
+        asked = listed(self.get_option("report:contexts"))
+        return [one for one in asked if not any(re.search(one, context) for context in there)]
+
+    def warnings(self) -> list[str]:
+        """Return a sentence for everything that a reader of the reports should know."""
+        python = f"Python {sys.version_info.major}.{sys.version_info.minor}"
+        unparsable = [f"{name} ({reason})" for name, reason in sorted(self.unparsable.items())]
+        found = {
+            "Not in the report, because they cannot be read": sorted(self.unreadable),
+            f"Not in the report, because the {python} of covattach cannot parse them": unparsable,
+            "Not in the report, because they take far more time or memory than others": sorted(
+                self.given_up
+            ),
+            "Changed since they were loaded, so that lines may be marked wrongly": sorted(
+                self.changed & set(self.numbers)
+            ),
+            "Not in the HTML report, because their names are too long": sorted(self.unpaged),
+            "Windows that there are not, though --contexts asks for them": self.unmatched(),
+        }
+        return self.warned + [enumerated(what, names) for what, names in found.items() if names]
+
+
+def enumerated(what: str, names: list[str]) -> str:
+    """Return a sentence with `what` and the first of the names that it is about."""
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"{what}: {', '.join(printable(name) for name in names[:NAMED])}{more}."

@@ -1,0 +1,1 @@
+"""Programs whose every Python process is measured from its first line on."""

@@ -1,0 +1,1 @@
+"""Sessions and trees: their folders, their agents, and where they are found."""

@@ -1,0 +1,253 @@
+"""Asking the agent: one request and one reply over the session's socket.
+
+The other side is payloads/server/protocol.py.
+"""
+
+from __future__ import annotations
+
+import collections
+import json
+import os
+import socket
+import stat
+import struct
+import time
+from typing import Any
+
+from covattach import untrusted
+from covattach.budget import BUDGET
+from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
+from covattach.payloads.server.protocol import PROTOCOL
+from covattach.session.folder import Folder
+from covattach.session.repairs import REPAIRS
+
+LONGEST_HEAD = 1 << 25  # bytes; 100,000 files with long names are 20 MB
+LONGEST_BLOB = 80 << 20  # bytes; ten million executed lines are 50 MB, or 80 as words
+SLOWEST = 1 << 20  # bytes in a second, of a reply that has begun
+PAUSE = 8  # seconds that it may take longer
+PART = 1 << 18
+PLACE = 2.0  # seconds
+CREDENTIALS = struct.Struct("iII")  # PID, user, group
+# After so many that have not answered in time, the others of a command have only so many seconds.
+MOST_SILENT, IMPATIENT = 32, 1.0
+# The facts that replies to each verb must have, of those that untrusted.py knows.
+FACTS = ("python", "core", "coverage", "branch", "warnings")
+NEEDED = collections.defaultdict(
+    tuple, start=FACTS, status=FACTS, mark=("previous", "windows", "mark_ms")
+)
+
+
+class NoAnswer(Exception):
+    """The agent has not answered in time."""
+
+
+class NobodyThere(NoAnswer):
+    """Nobody listens at the socket, or no longer, or it is not there."""
+
+
+class Unheard(NobodyThere):
+    """Nobody listens, or has listened to the end, at a socket that is there."""
+
+
+def ask(
+    folder: Folder, verb: str, deadline: float, **arguments: Any
+) -> tuple[dict[str, Any], bytes]:
+    """Send a request and return the reply's header and blob.
+
+    Its fields `said_by` and `sender` are the kernel's: the sender's user and group, and the PID, or
+    0 if that is not known here.  `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and
+    the error that the agent reports: PayloadFailed, NotPossible, NotNow.
+    """
+    if BUDGET.silent >= MOST_SILENT:
+        deadline = min(deadline, time.monotonic() + IMPATIENT)
+    began = time.monotonic()
+    while True:
+        try:
+            header, blob = answered(folder, verb, deadline, **arguments)
+            break
+        except Unheard:
+            if not REPAIRS.is_likely(folder, began, deadline):
+                raise
+    if "error" in header:
+        raise reported(header)
+    for name in NEEDED[verb if header.get("measuring") or verb != "status" else ""]:
+        if name not in header:
+            raise NotNow(
+                f"The target's answer makes no sense: it does not tell the {name}.",
+                "Something in the target has changed what covattach put there: restart it.",
+            )
+    return header, blob
+
+
+def answered(
+    folder: Folder, verb: str, deadline: float, **arguments: Any
+) -> tuple[dict[str, Any], bytes]:
+    """Send a request once, and return header and blob of the reply; raises NoAnswer."""
+    try:
+        with asked(folder, verb, deadline, **arguments) as connection:
+            return receive(connection, deadline)
+    except BlockingIOError as error:
+        raise NoAnswer("too many wait at the door") from error
+    except TimeoutError as error:
+        BUDGET.silent += 1
+        raise NoAnswer("timed out") from error
+    except ConnectionError as error:
+        safe = verb in ("status", "dump") and not arguments.get("reset")
+        kind = Unheard if safe or isinstance(error, ConnectionRefusedError) else NobodyThere
+        raise kind(str(error)) from error
+    except (OSError, ValueError, NotPossible) as error:
+        raise NobodyThere(str(error)) from error  # it ended in the middle of it
+
+
+def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
+    """Send a request; return the connection on which the reply comes.  Raises OSError."""
+    connection = connect(folder, deadline - time.monotonic())
+    try:
+        request = {"verb": verb, "protocol": PROTOCOL, **arguments}
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
+        connection.settimeout(max(deadline - time.monotonic(), 0.001))
+        connection.sendall(json.dumps(request).encode() + b"\n")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def connect(folder: Folder, seconds: float = PLACE) -> socket.socket:
+    """Return a connection to the agent of `folder`; raises OSError, NotPossible.
+
+    `seconds` is for how long it waits where more callers than the socket takes are waiting.
+    Nobody but the folder's owner is believed: they must own the socket, and listen at it.
+    """
+    connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    whole, part = divmod(max(min(seconds, PLACE), 0.01), 1)
+    wait = struct.pack("ll", int(whole), int(1e6 * part))
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, wait)
+    try:
+        with folder.opened() as directory:
+            uid = os.fstat(directory).st_uid
+            found = os.open(
+                "agent.sock", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory
+            )
+            try:
+                what = os.fstat(found)
+                if what.st_uid != uid or not stat.S_ISSOCK(what.st_mode):
+                    raise PermissionError("what is there is not the agent's socket")
+                # By the descriptor: nobody can put another there now, and the path of a target
+                # in a container may be longer than 107 bytes.
+                connection.connect(f"/proc/self/fd/{found}")
+            finally:
+                os.close(found)
+        peer = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, CREDENTIALS.size)
+        if CREDENTIALS.unpack(peer)[1] != uid:
+            raise PermissionError("somebody else listens at the agent's socket")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any], bytes]:
+    """Return header and blob of a reply; raises OSError, or ValueError for a malformed one."""
+    head, rest, incoming = bytearray(), b"", Incoming(connection, deadline)
+    while not rest:
+        line, newline, rest = incoming.part().partition(b"\n")
+        head += line
+        if len(head) > LONGEST_HEAD:
+            raise ValueError("the reply's header is too long")
+        if newline:
+            break
+    header, size = parsed(bytes(head))
+    blob = bytearray(rest)
+    while len(blob) < size:
+        blob += incoming.part()
+    if len(blob) != size:
+        raise ValueError("the reply is longer than it says")
+    return {**header, **incoming.sent_by()}, bytes(blob)
+
+
+class Incoming:
+    """The parts of a reply, received until `deadline`, a time of `time.monotonic`.
+
+    The target may have other things to do before it replies.  From then on, a reply comes as fast
+    as we take it, or is cut off: one byte a second is no reply.  `senders` are the PID, the real
+    user and the group of each sender, as the kernel tells them (unix(7)).  Another process may have
+    opened the socket, such as a server that was root then.
+    """
+
+    def __init__(self, connection: socket.socket, deadline: float) -> None:
+        self.connection, self.deadline = connection, deadline
+        self.begun: float | None = None
+        self.received = 0
+        self.senders: set[tuple[int, int, int]] = set()
+
+    def part(self) -> bytes:
+        """Return the next part; raises OSError, or ValueError if its sender is unknown."""
+        now, deadline = time.monotonic(), self.deadline
+        if self.begun is not None:
+            deadline = min(deadline, self.begun + PAUSE + self.received / SLOWEST)
+        self.connection.settimeout(max(deadline - now, 0.001))
+        part, more, _, _ = self.connection.recvmsg(PART, socket.CMSG_SPACE(CREDENTIALS.size))
+        if not part:
+            raise ConnectionResetError("the reply was cut off")
+        for _, kind, content in more:
+            if kind == socket.SCM_CREDENTIALS:
+                self.senders.add(CREDENTIALS.unpack(content))
+        if not self.senders:
+            raise ValueError("it is not known who has sent the reply")
+        self.begun = self.begun or time.monotonic()
+        self.received += len(part)
+        return part
+
+    def sent_by(self) -> dict[str, Any]:
+        """Return who has sent it, as facts: users with groups, and the PID, or 0."""
+        pids = {pid for pid, _, _ in self.senders}
+        users = sorted({(uid, gid) for _, uid, gid in self.senders})
+        return {"said_by": users, "sender": pids.pop() if len(pids) == 1 else 0}
+
+
+def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any], int]:
+    """Return a header, without facts that cannot be, and how many bytes follow it.
+
+    Raises ValueError for a malformed one.
+    """
+    header = untrusted.parsed(line)
+    if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
+        raise ValueError("the reply is of another protocol")
+    size = header.pop("blob", 0)
+    if type(size) is not int or not 0 <= size <= longest_blob:
+        raise ValueError("the reply's size makes no sense")
+    return untrusted.said(header), size
+
+
+def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:
+    """Return the error that the agent's reply tells of."""
+    kind, message = header["error"], str(header.get("message", ""))
+    python = str(header.get("python", "X.Y"))
+    if kind == "no-coverage":
+        return NotPossible(
+            f"The target cannot be measured: {message}.",
+            f"Get one that fits: `covattach provision --python {python}`, then start again.",
+        )
+    if kind == "refused":
+        return NotNow(f"The target is not touched: {message}.", "End that first, then start again.")
+    return PayloadFailed(
+        "The payload failed in the target, and was undone.",
+        "The traceback shows why; please report it if it is ours.",
+        str(header.get("traceback", "")),
+    )
+
+
+def answers(folder: Folder, seconds: float = 2.0) -> dict[str, Any] | None:
+    """Return the agent's facts, or None where there is none; raises NoAnswer if it is silent."""
+    try:
+        return ask(folder, "status", time.monotonic() + seconds)[0]
+    except NobodyThere:
+        return None
+
+
+def no_session(pid: int) -> NoSession:
+    """Return the error for a process that is not measured."""
+    return NoSession(
+        f"Process {pid} is not being measured.", f"Begin with `covattach start {pid}`."
+    )

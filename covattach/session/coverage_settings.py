@@ -1,0 +1,223 @@
+"""Settings of a measurement: the target's own configuration, overridden by the command line.
+
+Of the target's configuration, only settings are taken that run no code and name no output.
+Plugins are code that would be imported, and output paths are for the caller to say.  They need
+`--rcfile`, with which the caller vouches for the file.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from covattach.budget import limited
+from covattach.errors import BadUsage
+from covattach.files.private_folder import private_folder
+from covattach.process import credentials
+from covattach.process.file_view import View
+from covattach.process.process import Process
+from covattach.process.source_access import ONE_AT_A_TIME
+
+if TYPE_CHECKING:
+    from coverage.config import CoverageConfig
+
+LONGEST = 1 << 18  # bytes of a configuration file; a longer one is cut off, and so no TOML
+LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux, without the end
+LONGEST_WORDS = 500  # characters of coverage's message about it
+HONEST = 1.0  # seconds of CPU to read one
+
+MEASURING = (
+    "run:branch",
+    "run:concurrency",
+    "run:context",
+    "run:core",
+    "run:cover_pylib",
+    "run:include",
+    "run:omit",
+    "run:relative_files",
+    "run:source",
+    "run:source_dirs",
+    "run:source_pkgs",
+)
+REPORTING = (
+    "html:show_contexts",
+    "html:skip_covered",
+    "html:skip_empty",
+    "html:title",
+    "json:pretty_print",
+    "json:show_contexts",
+    "lcov:line_checksums",
+    "paths",
+    "report:contexts",
+    "report:exclude_lines",
+    "report:ignore_errors",
+    "report:include",
+    "report:include_namespace_packages",
+    "report:omit",
+    "report:partial_branches",
+    "report:partial_branches_always",
+    "report:precision",
+    "report:skip_covered",
+    "report:skip_empty",
+    "report:sort",
+    "xml:package_depth",
+)
+NOT_TAKEN = ("run:dynamic_context",)  # windows are the contexts; sysmon has no others
+NEEDS_RCFILE = ("run:disable_warnings", "run:plugins", "html:extra_css")
+
+
+def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings by the names of `Coverage.set_option`, those that are not the default.
+
+    `given` are the command line's, and win.  Raises BadUsage for a file that cannot be read, with
+    coverage's own words.
+    """
+    from coverage.config import CoverageConfig
+
+    config = read_config(os.path.abspath(rcfile)) if rcfile else config_of_target(process)
+    default = CoverageConfig()
+    names = MEASURING + REPORTING + (NEEDS_RCFILE if rcfile else ())
+    found = {
+        name: config.get_option(name)
+        for name in names
+        if config.get_option(name) != default.get_option(name)
+    }
+    if config.dynamic_context:
+        found["run:dynamic_context"] = config.dynamic_context
+    for plugin in config.plugins if rcfile else ():
+        for key, value in config.get_plugin_options(plugin).items():
+            found[f"{plugin}:{key}"] = value
+    if "html:extra_css" in found:  # the caller's, from wherever the report is made
+        found["html:extra_css"] = os.path.abspath(str(found["html:extra_css"]))
+    found.update({name: value for name, value in given.items() if value not in (None, (), [])})
+    return {
+        name: list(value) if isinstance(value, tuple) else value for name, value in found.items()
+    }
+
+
+def read_config(path: str | bool, instead: str = "") -> CoverageConfig:
+    """Return the configuration in a file; True: where coverage looks for one.
+
+    `instead` is a folder not to be named in an error.  Raises BadUsage.
+    """
+    from coverage.config import read_coverage_config
+    from coverage.exceptions import CoverageException
+
+    try:
+        return read_coverage_config(config_file=path, warn=lambda message: None)
+    except (CoverageException, RecursionError, ValueError, TypeError, AttributeError) as error:
+        words = str(error).replace(f"{instead}/", "") if instead else str(error)
+        words = words[:LONGEST_WORDS]
+        raise BadUsage(
+            f"The configuration cannot be read: {words}.",
+            "Correct it, or say which file to take with `--rcfile`.",
+        ) from None
+
+
+def config_of_target(process: Process) -> CoverageConfig:
+    """Return the target's own configuration, as its user sees it; raises BadUsage.
+
+    What it says of the environment is the target's too: ours is not for it to know.
+    """
+    with private_folder("settings-") as folder, environment_of(process):
+        copy_config(process, folder)
+        with (
+            ONE_AT_A_TIME,
+            contextlib.chdir(folder),
+            limited("The configuration of the target", HONEST),
+        ):
+            return read_config(True, instead=str(folder))
+
+
+def copy_config(process: Process, folder: Path) -> None:
+    """Copy the files in which coverage would look for the target's configuration.
+
+    The one that COVERAGE_RCFILE names comes into the place of all of them.
+    """
+    from coverage.config import config_files_to_try
+
+    named = os.environ.get("COVERAGE_RCFILE", "")
+    if len(os.fsencode(named)) > LONGEST_PATH:
+        raise BadUsage(
+            f"The configuration of process {process.pid} cannot be read: its COVERAGE_RCFILE is"
+            f" {len(named)} characters long.",
+            "Say which file to take with `--rcfile`.",
+        )
+    names = [name for name, *_ in config_files_to_try(True)] if not named else [named]
+    with View(process.root, str(process.cwd), *credentials.of_process(process)) as view:
+        for name in names:
+            with contextlib.suppress(OSError):
+                content = view.read(os.path.expanduser(name), LONGEST)
+                (folder / os.path.basename(name)).write_bytes(content)
+    if named:
+        os.environ["COVERAGE_RCFILE"] = os.path.basename(named)
+
+
+@contextlib.contextmanager
+def environment_of(process: Process) -> Iterator[None]:
+    """Have the target's environment instead of ours, without the variables that would act on us."""
+    before = dict(os.environ)
+    theirs = process.environment
+    for name in ("COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_FORCE_CONFIG"):
+        theirs.pop(name, None)
+    try:
+        os.environ.clear()
+        os.environ.update(theirs)
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
+
+
+def measuring(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings that the agent needs; those for reports are for us."""
+    ours = ("html:", "json:", "lcov:", "xml:", "report:", "paths", *NOT_TAKEN)
+    return {name: value for name, value in settings.items() if not name.startswith(ours)}
+
+
+def asked_core(settings: dict[str, Any], given: str | None = None) -> str | None:
+    """Return the core that the command line or else the configuration names, or None."""
+    core = given or settings.get("run:core")
+    return str(core) if core in ("ctrace", "sysmon") else None
+
+
+def warnings(settings: dict[str, Any]) -> list[str]:
+    """Return a sentence for each setting of the target's that is not followed."""
+    return [
+        f"{name.partition(':')[2]} = {settings[name]} is not followed: "
+        "contexts are the windows of `covattach mark`."
+        for name in NOT_TAKEN
+        if name in settings
+    ]
+
+
+def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
+    """Return the settings that a report needs: all but the core, which is the target's matter.
+
+    Those that are not `trusted` come from a folder of somebody else's, who must not choose code
+    that we run, or files that we write.  Only settings are taken that the target's own
+    configuration could have.
+    """
+    own = {*MEASURING, *REPORTING}
+    return {
+        name: value
+        for name, value in settings.items()
+        if name != "run:core" and (trusted or name in own)
+    }
+
+
+def without_code(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings without plugins: those look at sources with all the rights that we have.
+
+    For reports on somebody else's snapshots.
+    """
+    known = {*MEASURING, *REPORTING, *NEEDS_RCFILE} - {"run:plugins"}
+    return {name: value for name, value in settings.items() if name in known}
+
+
+def absolute(path: str | Path) -> Path:
+    """Return a path of the caller's as an absolute one."""
+    return Path(os.path.abspath(path))

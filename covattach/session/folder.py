@@ -1,0 +1,224 @@
+"""The folder of a session: the payloads, the agent's socket, the last snapshot.
+
+It lies in a temporary directory of the *target*, belongs to the target's user, and nobody else
+can look into it.  Its name is random.
+
+That user can do with it what they like at any moment, and we may be root.  So whatever is done in
+it is done with that user's rights, and by steps that follow no link.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from covattach.errors import NoTarget, NotPossible
+from covattach.process import nofollow
+from covattach.process.owner import Owner, as_owner
+from covattach.process.process import Process
+from covattach.untrusted import checked, parsed
+
+LONGEST_FACTS = 1 << 18
+LONGEST_FAULT = 1 << 16
+MOST_NAMES = 1000  # of one kind in a folder
+LEFT_OUT = ("__pycache__",)
+# How the name of a FIFO begins that tells what the first line has raised (bootstrap_line.py).
+RAISED = "raised-"
+BIRTH = 2.0  # seconds that a process of a tree takes at most to open its door
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A session's folder: `path` as we see it, `inside` as the target sees it, and whose it is."""
+
+    path: Path
+    inside: str
+    owner: Owner | None = None
+
+    @property
+    def root(self) -> Path:
+        """The target's root, as we see it."""
+        return Path(str(self.path).removesuffix(self.inside) or "/")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[int]:
+        """Yield a descriptor of the folder, and act as its owner meanwhile; raises OSError."""
+        with opened(self.root, self.inside, self.owner) as folder:
+            yield folder
+
+    @property
+    def is_ours_alone(self) -> bool:
+        """Whether its owner is ourselves, on our own root: who could change it need not."""
+        mine = self.owner is None or self.owner.uid == os.geteuid()
+        return mine and self.root == Path("/")
+
+    @property
+    def socket(self) -> Path:
+        """Where the agent listens."""
+        return self.path / "agent.sock"
+
+    @property
+    def snapshot(self) -> Path:
+        """The last snapshot that the agent saved by itself."""
+        return self.path / "snapshot"
+
+    def read(self, name: str, most: int) -> bytes:
+        """Return the beginning of a file in it; nothing where there is none that can be read."""
+        try:
+            with self.opened() as folder:
+                return nofollow.read(folder, name, most)
+        except (OSError, NotPossible):
+            return b""
+
+    def has(self, name: str) -> bool:
+        """Whether there is such a file in it; not where we may not look."""
+        try:
+            with self.opened() as folder:
+                return nofollow.exists(folder, name)
+        except (OSError, NotPossible):
+            return False
+
+    @property
+    def fault(self) -> str:
+        """The traceback of an agent that could not even listen, or nothing."""
+        told = self.read("fault", LONGEST_FAULT).decode(errors="replace")
+        return told or "\n".join(name.removeprefix(RAISED) for name in self.names(RAISED))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """The session's facts, checked; the target's user can change or remove them."""
+        try:
+            return checked(parsed(self.read("session.json", LONGEST_FACTS)))
+        except ValueError:
+            return {}
+
+    def write_facts(self, facts: dict[str, Any]) -> None:
+        """Write the session's facts, whole or not at all."""
+        self.add_file("session.json", json.dumps(facts).encode())
+
+    def add_file(self, name: str, content: bytes) -> str:
+        """Write a file into the folder; return its path for the target."""
+        below, _, base = name.rpartition("/")
+        with self.opened() as folder, nofollow.opened(folder, below) as into:
+            nofollow.write(into, base, content)
+        return f"{self.inside}/{name}"
+
+    def add_tree(self, source: Path, name: str) -> str:
+        """Copy the Python package in `source` into the folder; return its path for the target."""
+        for where, folders, names in os.walk(source):
+            folders[:] = [one for one in folders if one not in LEFT_OUT]
+            below = os.path.normpath(os.path.join(name, os.path.relpath(where, source)))
+            contents = {one: Path(where, one).read_bytes() for one in names}
+            with self.opened() as folder:
+                os.mkdir(below, 0o700, dir_fd=folder)
+                with nofollow.opened(folder, below) as into:
+                    for one, content in contents.items():
+                        nofollow.write(into, one, content)
+        return f"{self.inside}/{name}"
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether nobody but its owner can look into it."""
+        return self.belongs_to(self.owner.uid if self.owner else os.geteuid())
+
+    def belongs_to(self, uid: int) -> bool:
+        """Whether it is that user's alone; a folder that has just been removed is nobody's."""
+        return self.only_user == uid
+
+    @property
+    def only_user(self) -> int | None:
+        """The user that it belongs to, if nobody else may look into it."""
+        try:
+            with self.opened() as folder:
+                found = os.fstat(folder)
+        except (OSError, NotPossible):
+            return None
+        return None if found.st_mode & 0o077 else found.st_uid
+
+    def is_claimed(self) -> bool:
+        """Whether the launch file has been executed: the first to do so takes the token."""
+        return not self.has("token")
+
+    def is_only_a_tree(self) -> bool:
+        """Whether it was made for a tree, by `covattach run`, and no process has it for its own."""
+        return bool(self.facts.get("method") == "run")
+
+    def has_living_process(self) -> bool:
+        """Whether the process that it says that it belongs to goes on."""
+        facts = self.facts
+        try:
+            process = Process(facts["pid"])
+            return process.start_time == facts["start_time"] and process.is_alive()
+        except (LookupError, TypeError, ValueError, NoTarget):
+            return False
+
+    def is_being_made(self) -> bool:
+        """Whether whoever made the folder is still at work on the session's beginning."""
+        facts = self.facts
+        if facts.get("tree") and time.time() - float(facts.get("created") or 0) < BIRTH:
+            return True
+        attacher = facts.get("attacher")
+        if not (isinstance(attacher, list) and len(attacher) == 2):
+            return False
+        try:
+            return bool(Process(attacher[0]).start_time == attacher[1])
+        except NoTarget:
+            return False
+
+    def withdraw(self) -> bool:
+        """Remove the token: code that is armed, but has not run yet, then does nothing.
+
+        Return whether it was there; if not, the launch file has been executed.
+        """
+        try:
+            with self.opened() as folder:
+                os.unlink("token", dir_fd=folder)
+        except OSError:
+            return False
+        return True
+
+    def names(self, start: str) -> list[str]:
+        """Return the names in the folder that begin with `start`; none where we may not look.
+
+        At most MOST_NAMES: the owner can put any number there.
+        """
+        try:
+            with self.opened() as folder:
+                found = nofollow.names(folder, nofollow.MOST_REMOVED)
+                return [name for name in found if name.startswith(start)][:MOST_NAMES]
+        except (OSError, NotPossible):
+            return []
+
+    def drop(self, name: str) -> None:
+        """Remove a file from it, if it is there."""
+        with contextlib.suppress(OSError, NotPossible), self.opened() as folder:
+            os.unlink(name, dir_fd=folder)
+
+    def remove(self) -> None:
+        """Remove the folder with its content, as far as it can be removed."""
+        base, _, name = self.inside.rpartition("/")
+        with contextlib.suppress(OSError, NotPossible):
+            self.withdraw()
+            with opened(self.root, base, self.owner) as folder:
+                nofollow.remove(folder, name)
+
+
+@contextlib.contextmanager
+def opened(root: Path, inside: str, owner: Owner | None) -> Iterator[int]:
+    """Yield a descriptor of the folder `inside` below `root`, and act as `owner` meanwhile.
+
+    Raises OSError, also where a link is in the way, and NotPossible where we may not act so.
+    """
+    descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        acting = as_owner(owner) if owner else contextlib.nullcontext()
+        with acting, nofollow.opened(descriptor, inside) as folder:
+            yield folder
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,136 @@
+"""Finding sessions: that of a process, or all that there are."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+from covattach.errors import CovattachError, NotNow
+from covattach.process.process import Process
+from covattach.session import agent_client, folder_lookup
+from covattach.session.folder import Folder
+from covattach.session.session import Session, payload_failed, silent
+
+AT_ONCE = 32  # sessions that are asked side by side
+FIRST = 10.0  # seconds for one that is asked for: its threads may give the GIL up seldom
+SUSPENDED = 1.0  # seconds for one that cannot answer, unless it goes on just now
+SILENT = 0.5  # seconds after which one is said not to answer now
+OF_ONE_USER = 4.0  # seconds for all sessions of one user
+
+
+def find(pid: int) -> Session:
+    """Return the session of `pid`, also of a process that has ended.
+
+    Raises NoSession, and NoTarget where there never was either.
+    """
+    try:
+        process = Process(pid)
+    except CovattachError:
+        ended = folder_lookup.find_ended(pid)
+        if ended is None:
+            raise
+        return of_ended(pid, ended)
+    faults = [(place, place.fault) for place in folder_lookup.find(process) if place.fault]
+    running = already(process)
+    if running is not None:
+        return running
+    for place, fault in faults:
+        if not place.has("snapshot"):
+            raise payload_failed(fault)
+        return of_failed(pid, place, fault)
+    ended = folder_lookup.find_ended(pid)
+    if ended is None:
+        raise agent_client.no_session(pid)
+    return of_ended(pid, ended)
+
+
+def of_ended(pid: int, place: Folder) -> Session:
+    """Return the session of a process that has ended, and say whose word it is if not ours."""
+    found = Session(pid, place, place.facts, alive=False)
+    if found.is_word_of is not None:
+        word = f"That this was process {pid} is the word of user {found.is_word_of}"
+        found.facts["warnings"] = [
+            *found.facts.get("warnings", []),
+            f"{word}, whose session it is.",
+        ]
+    return found
+
+
+def of_failed(pid: int, place: Folder, fault: str) -> Session:
+    """Return a session that has ended by a fault of ours, with its folder's facts."""
+    off = f"It is not measured any more, by a fault of covattach's: {last_line(fault)}"
+    return Session(pid, place, {**place.facts, "off": off}, alive=False)
+
+
+def last_line(traceback: str) -> str:
+    """Return the last line of a traceback: the kind of the fault, and its reason."""
+    return (traceback.strip().splitlines() or ["it could not be told which"])[-1]
+
+
+def everywhere() -> list[Session]:
+    """Return every session on this host that we may look at, those that have ended too.
+
+    They are asked side by side.
+    """
+    patience = Patience()
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = pool.map(lambda place: looked_at(place, patience), folder_lookup.everywhere())
+        return [one for one in found if one is not None]
+
+
+class Patience:
+    """How long the sessions of each user are waited for: they keep no other user's waiting."""
+
+    def __init__(self) -> None:
+        self.deadlines: dict[int | None, float] = {}
+
+    def left(self, place: Folder) -> float:
+        """Return for how many seconds this one may be waited for."""
+        user = place.owner.uid if place.owner else None
+        deadline = self.deadlines.setdefault(user, time.monotonic() + OF_ONE_USER)
+        return min(SILENT, deadline - time.monotonic())
+
+
+def looked_at(place: Folder, patience: Patience | None = None) -> Session | None:
+    """Return the session in a folder; None if there is none, and then remove a dead folder."""
+    pid = place.facts.get("pid")
+    if not isinstance(pid, int) or not folder_lookup.is_owners(place):
+        return None
+    seconds = patience.left(place) if patience else SILENT
+    try:
+        facts = agent_client.answers(place, max(seconds, 0.01))
+    except agent_client.NoAnswer:
+        facts = {"silent": True}
+    if facts is None and folder_lookup.is_dead(place):
+        place.remove()
+    elif facts is None and place.has("snapshot") and place.fault:
+        return of_failed(pid, place, place.fault)
+    elif facts is not None or place.has("snapshot"):
+        return Session(pid, place, {**place.facts, **(facts or {})}, facts is not None)
+    return None
+
+
+def already(process: Process) -> Session | None:
+    """Return the session that measures `process` now, or None.
+
+    The remains of a killed attach are removed, unless there is a snapshot in them.  Raises NotNow
+    during an attach that goes on.
+    """
+    for found in folder_lookup.find(process):
+        if found.is_only_a_tree():
+            continue
+        try:
+            facts = agent_client.answers(found, SUSPENDED if process.is_stopped else FIRST)
+        except agent_client.NoAnswer:
+            raise silent(process) from None
+        if facts is not None and facts.get("measuring"):
+            facts = {**found.facts, **facts, "pid": process.pid}
+            return Session(process.pid, found, facts, alive=True)
+        if found.is_being_made():
+            raise NotNow(
+                f"Process {process.pid} is being attached to by another covattach.",
+                "Wait for it to end.",
+            )
+        if not found.has("snapshot"):
+            found.remove()
+    return None

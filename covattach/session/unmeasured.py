@@ -1,0 +1,110 @@
+"""Processes of a tree that run Python and are not measured, and why: sentences for the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from covattach.errors import CovattachError
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
+from covattach.process.runtime import not_measured
+from covattach.session import folder_lookup, session, session_lookup, tree
+from covattach.session.folder import Folder
+
+FAULTS = "fault-of-"  # and the PID: in the folder of the tree, by payloads/launch.py and startup/
+LONGEST = 1 << 16
+WITH_VALUE = "XW"  # options of Python whose value may be the next word
+ENDING = "cm"  # options after which come the program and its own options
+
+
+def warnings(place: Folder) -> list[str]:
+    """Return a sentence for each reason, with the PIDs of those that it holds for."""
+    found: dict[str, list[int]] = {}
+    for name in place.names(FAULTS):
+        pid = name.removeprefix(FAULTS)
+        if pid.isdecimal():
+            said = place.read(name, LONGEST).decode(errors="replace")
+            found.setdefault(reason(said), []).append(int(pid))
+    return [sentence(sorted(pids), why) for why, pids in sorted(found.items())]
+
+
+def warnings_of(pid: int) -> list[str]:
+    """Return these sentences for the tree that `pid` is the first of, or for that process alone."""
+    whole = tree.find(pid)
+    if whole is None:
+        return of_failed([(pid, place) for place in folder_lookup.of(pid)])
+    return [
+        *warnings(whole.place),
+        *of_failed([(one.pid, one.folder) for one in whole.members()]),
+        *map(of_stopped, filter(session.is_stopped, whole.pids)),
+    ]
+
+
+def of_failed(members: list[tuple[int, Folder]]) -> list[str]:
+    """Return a sentence for each process whose measuring has ended by a fault of ours."""
+    return [
+        f"Measuring process {pid} ended by a fault of covattach's: the report has what it had saved"
+        f" by then ({session_lookup.last_line(place.fault)})."
+        for pid, place in members
+        if place.has("snapshot") and place.fault
+    ]
+
+
+def of_subinterpreters(pid: int) -> list[str]:
+    """Return a sentence about the subinterpreters that a process has now, if any."""
+    try:
+        process = Process(pid)
+        return not_measured(process, find_interpreter(process))
+    except (CovattachError, OSError):
+        return []  # it has ended, or we may not look
+
+
+def of_stopped(pid: int) -> str:
+    """Return the sentence about a process of a tree that is stopped."""
+    return (
+        f"Process {pid} is stopped: the report has what it had saved before."
+        f" Let it run, and dump again: `kill -CONT {pid}`."
+    )
+
+
+def reason(traceback: str) -> str:
+    """Return the reason why a process is not measured, from the traceback that it has left."""
+    lines = traceback.strip().splitlines() or ["it could not be told why"]
+    kind, _, message = lines[-1].partition(": ")
+    if kind.rpartition(".")[2] in ("NoCoverage", "Refused", "Unfit"):
+        return message
+    return f"the payload failed in it ({lines[-1]})"
+
+
+def sentence(pids: list[int], why: str) -> str:
+    """Return the sentence about some processes."""
+    which = f"Process {pids[0]} was" if len(pids) == 1 else f"{len(pids)} processes were"
+    listed = "" if len(pids) == 1 else f" ({', '.join(map(str, pids))})"
+    lacks = re.fullmatch(r"there is no coverage for Python (3\.\d+)", why)
+    remedy = f" Get one: `covattach provision --python {lacks[1]}`." if lacks else ""
+    return f"{which} not measured{listed}: {why}.{remedy}"
+
+
+def by_options(command: Sequence[str]) -> str:
+    """Return a sentence if the command is a Python that is told not to look at its environment."""
+    if not re.fullmatch(r"python\d*(\.\d+)?", Path(command[0]).name):
+        return ""
+    words = iter(command[1:])
+    for word in words:
+        if not re.fullmatch(r"-[A-Za-z]\S*", word):
+            break
+        for place, letter in enumerate(word[1:], 2):
+            if letter in "EIS":
+                return (
+                    f"{command[0]} -{letter} does not look at what would have it measured;"
+                    " it can be measured only without that option."
+                )
+            if letter in WITH_VALUE:
+                if place == len(word):
+                    next(words, "")
+                break
+            if letter in ENDING:
+                return ""
+    return ""

@@ -1,0 +1,1 @@
+"""Snapshots from a target, checked before they are believed."""

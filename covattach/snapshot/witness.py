@@ -1,0 +1,78 @@
+"""Witnesses of a snapshot: the users who could have made it, and the files that it may show.
+
+    Witness(root, cwd, owners)          one user, or several who all have to be allowed it
+    with looking(first, snapshots): …   each source is looked at with its witness's rights
+
+Everybody who could have made a snapshot is its witness.  Root shows only files that all of them
+may read: so it does not matter who has lied.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from covattach.process import credentials
+from covattach.process.file_view import View
+from covattach.process.owner import Owner
+from covattach.process.shared_sources import NOTHING, Shared
+from covattach.process.source_access import Files, looking_with
+from covattach.snapshot.snapshot import Snapshot
+
+
+@dataclass(frozen=True)
+class Witness:
+    """The users who vouch for a snapshot: all `owners` have to be allowed to read its files.
+
+    `root` is theirs as we see it, and `cwd` the working directory that their names start from.
+    """
+
+    root: Path
+    cwd: str
+    owners: tuple[Owner, ...]
+
+    def with_others(self, owners: Iterable[Owner]) -> Witness:
+        """Return the same with others, who have to be allowed it as well."""
+        return replace(self, owners=credentials.least([*self.owners, *owners]))
+
+    @property
+    def is_us(self) -> bool:
+        """Whether it may read all that we may, by the names that we have for it."""
+        return self.root == Path("/") and credentials.are_us(self.owners)
+
+    @contextlib.contextmanager
+    def files(self) -> Iterator[Files]:
+        """Yield the access to its files, which is to none if its root has gone."""
+        with contextlib.ExitStack() as stack:
+            try:
+                view = stack.enter_context(View(self.root, self.cwd, *self.owners))
+            except OSError:
+                yield NOTHING
+                return
+            yield view
+
+
+@contextlib.contextmanager
+def looking(first: Witness, snapshots: Iterable[Snapshot]) -> Iterator[None]:
+    """Look at sources as who has named them sees them, while reports are made of the snapshots.
+
+    `first` is whom the settings come from.  Where all are ourselves, there is nothing to be done.
+    """
+    names: dict[Witness, set[str]] = {first: set()}
+    for one in snapshots:
+        said = names.setdefault(one.witness if isinstance(one.witness, Witness) else NOBODY, set())
+        said.update(one.files, *one.windows.values(), one.loads.files)
+    if all(one.is_us for one in names):
+        yield
+        return
+    with contextlib.ExitStack() as stack:
+        files = {one: stack.enter_context(one.files()) for one in names}
+        alone = files[first] if len(files) == 1 else None
+        shared = alone or Shared(files[first], [(files[one], said) for one, said in names.items()])
+        stack.enter_context(looking_with(shared))
+        yield
+
+
+NOBODY = Witness(Path("/nonexistent"), "/", ())

@@ -1,1 +1,0 @@
-"""Facts about a process, read from the outside: nothing here touches the target."""

@@ -1,0 +1,1 @@
+"""Function calls as they happen, as `trace` shows them."""

@@ -1,0 +1,100 @@
+"""Tracing: a stream of function calls, from a target that is measured or attached to for it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from covattach.attach import attach_process, preconditions
+from covattach.attach.attach_process import Options, Tell
+from covattach.deadline import COMMAND
+from covattach.errors import NoSafePoint, NotNow
+from covattach.process.interpreter import find_interpreter
+from covattach.process.process import Process
+from covattach.session import agent_client, session, session_lookup
+from covattach.session.folder import Folder
+from covattach.trace.messages import Stream
+
+FILES = ("include", "omit")
+
+
+@dataclass
+class Trace:
+    """A trace that has begun; `thread` is the agent's in the target."""
+
+    process: Process
+    stream: Stream
+    python: str
+    thread: int
+
+
+@contextmanager
+def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> Iterator[Trace]:
+    """Trace `pid` while the body runs; afterwards the target is as it was.
+
+    `wanted` is the request, see payloads/trace/tracing.py, but with `include` and `omit` as the
+    user gave them.  A target that is measured goes on being measured.
+    """
+    process = Process(pid)
+    preconditions.check_state(process)
+    request = {**wanted, **{name: file_patterns(process, wanted[name]) for name in FILES}}
+    running = session_lookup.already(process)
+    if running is not None:
+        with streamed(process, running.folder, request) as trace:
+            yield trace
+        return
+    with attach_process.alone(process):
+        interpreter = find_interpreter(process)
+        entered = attach_process.agent_in(process, interpreter, options, {}, tell)
+        with entered as (place, _, injection, _), streamed(process, place, request) as trace:
+            injection.cancel()  # the line has run: its remains are taken back
+            yield trace
+        session.wait_for_end(process, trace.thread)
+        place.remove()
+
+
+@contextmanager
+def streamed(process: Process, place: Folder, request: dict[str, Any]) -> Iterator[Trace]:
+    """Ask the agent in `place` for a trace, which ends with the body."""
+    deadline = COMMAND.current().at
+    try:
+        stream = Stream(agent_client.asked(place, "trace", deadline, **request))
+        reply = stream.message(deadline)
+    except TimeoutError:
+        raise NoSafePoint(
+            f"The agent in process {process.pid} did not begin in time; it gives up.",
+            "It has many busy threads, or keeps the GIL: give it longer: `--timeout 2m`.",
+        ) from None
+    except OSError:
+        reply = None
+    if reply is None:
+        raise NotNow(f"Process {process.pid} has ended, or its session has.", "Try again.")
+    header = reply[0]
+    if "error" in header:
+        raise agent_client.reported(header)
+    try:
+        yield Trace(process, stream, str(header.get("python")), int(header.get("thread", 0)))
+    finally:
+        stream.close()
+
+
+def file_patterns(process: Process, patterns: list[str]) -> list[str]:
+    """Return coverage's file patterns as regular expressions of the target's file names.
+
+    As coverage has them: without a slash it is a name anywhere, and what begins with no wildcard
+    begins in the target's working directory.  Where that is reached by links, both ways count.
+    """
+    if not patterns:
+        return []
+    from coverage.files import globs_to_regex
+
+    found = []
+    for pattern in patterns:
+        found.append(pattern)
+        if not pattern.startswith(("*", "?")):
+            path = os.path.normpath(process.cwd / pattern)
+            found += [path, os.path.realpath(path)]
+    return [globs_to_regex(found).pattern]
