@@ -17,7 +17,7 @@ from covattach.commands.demo import demo
 from covattach.commands.doctor import doctor
 from covattach.commands.dump import dump
 from covattach.commands.mark import mark
-from covattach.commands.output import say, say_as_it_is
+from covattach.commands.output import say, show
 from covattach.commands.provision import provision
 from covattach.commands.ps import ps
 from covattach.commands.record import record
@@ -27,14 +27,13 @@ from covattach.commands.status import status
 from covattach.commands.stop import stop
 from covattach.commands.trace import trace
 from covattach.deadline import COMMAND
-from covattach.errors import BadUsage, CovattachError, PayloadFailed
+from covattach.errors import BadUsage, CovattachError
 from covattach.process import procfs_errors
 
 NOWHERE = BadUsage(
     "The current directory has been removed, and that is where the results would go.",
     "Change to one that there is: `cd`.",
 )
-MOST_LINES = 300  # of a traceback or a transcript
 INTERRUPTED = 130  # as shells have it: 128 and the number of SIGINT
 
 EXAMPLES = """
@@ -101,18 +100,6 @@ def is_somewhere() -> bool:
     except FileNotFoundError:
         return False
     return True
-
-
-def show(error: CovattachError, verbose: bool) -> None:
-    """Print an error and its remedy, with the details only if `verbose`."""
-    details = error.details if verbose else ""
-    if isinstance(error, PayloadFailed):
-        details += "\n" + error.traceback
-    # As they come from the target, and so that none can be taken for one of ours.
-    for line in details.strip().splitlines()[-MOST_LINES:]:
-        say_as_it_is(f"  {line.expandtabs()}")
-    say(f"Error: {error.message}", fg="red")
-    say(f"Remedy: {error.remedy}")
 
 
 @click.group(

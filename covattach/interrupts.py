@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType
 
 UNDONE = "Interrupted: what was begun has been undone."
@@ -26,3 +28,13 @@ def take() -> None:
     for number, handler in handlers:
         if signal.signal(number, handler) == signal.SIG_IGN:
             ignored.add(number)
+
+
+@contextlib.contextmanager
+def deaf() -> Iterator[None]:
+    """Do nothing at a Ctrl-C in the body; programs started there are not affected."""
+    before = signal.signal(signal.SIGINT, lambda signum, frame: None)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -12,9 +12,10 @@ from typing import Any
 from covattach.attach import attach_process
 from covattach.attach.attach_process import DONE, Options, Tell
 from covattach.errors import CovattachError, NoTarget, NotNow
+from covattach.process.descendants import descendants
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
-from covattach.session import births, tree
+from covattach.session import tree
 from covattach.session.session import Session
 from covattach.session.tree import Count
 
@@ -71,7 +72,7 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
     key = str(session.facts.get("key", ""))
     others = replace(options, tree=session.folder.inside, key=key, wanted=whole)
     try:
-        while left := [one for one in births.descendants(pid) if is_left(one, found)]:
+        while left := [one for one in descendants(pid) if is_left(one, found)]:
             if others.until().is_over:  # a server may start others all the time
                 found.failed.update({one: too_late(one) for one in left})
                 break
@@ -94,7 +95,7 @@ def too_late(pid: int) -> NotNow:
 
 def with_descendant(pid: int, error: NoTarget) -> NoTarget:
     """Return the error for a process that runs no Python, naming a descendant that does."""
-    for one in births.descendants(pid):
+    for one in descendants(pid):
         with contextlib.suppress(CovattachError, OSError):
             find_interpreter(Process(one))
             return NoTarget(
@@ -140,7 +141,7 @@ def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
         if not Process(pid).is_alive():
             raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
         whole = tree.Tree(found.first.folder, found.first.pid)
-        births.wait_for_births(whole)
+        whole.wait_for_newborns()
         if pid in whole.pids:
             return attach_process.start(pid, options, attach_process.nobody)[1]
         raise

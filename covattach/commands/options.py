@@ -10,7 +10,7 @@ import click
 
 from covattach.deadline import COMMAND
 
-WAYS = ("missing", "executed", "excluded")  # as covattach.reports.formats has them
+WAYS = ("missing", "executed", "excluded")  # as reports/import_time/counting.py has them
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 json_option = click.option(

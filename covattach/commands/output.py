@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from covattach import terminal
+from covattach.errors import CovattachError, PayloadFailed
 from covattach.untrusted import printable
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 NUMBERS = ("PID", "for", "points")
 GAP = 2  # columns between columns
+MOST_LINES = 300  # of a traceback or a transcript
 LONGEST = 4000  # characters of one line: a target's words can be of any length
 SHORTEST = 12  # columns for a command line, on however narrow a terminal
 
@@ -151,3 +153,15 @@ def cut(command: str, room: int) -> str:
 def console() -> Console:
     """Return where tables for people's eyes go."""
     return terminal.screen()
+
+
+def show(error: CovattachError, verbose: bool) -> None:
+    """Print an error and its remedy, with the details only if `verbose`."""
+    details = error.details if verbose else ""
+    if isinstance(error, PayloadFailed):
+        details += "\n" + error.traceback
+    # As they come from the target, and so that none can be taken for one of ours.
+    for line in details.strip().splitlines()[-MOST_LINES:]:
+        say_as_it_is(f"  {line.expandtabs()}")
+    say(f"Error: {error.message}", fg="red")
+    say(f"Remedy: {error.remedy}")

@@ -13,9 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covattach import terminal
+from covattach import interrupts, terminal
 from covattach.commands.output import console
-from covattach.record import open_window
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +46,7 @@ def page(text: str) -> bool:
     words = shlex.split(os.environ.get("PAGER") or PAGER)
     if os.geteuid() == 0 and not is_roots_own(words, environment["PATH"]):
         return False
-    with open_window.deaf():  # a Ctrl-C is the pager's
+    with interrupts.deaf():  # a Ctrl-C is the pager's
         try:
             popen = subprocess.Popen(
                 words,

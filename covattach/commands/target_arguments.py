@@ -18,7 +18,7 @@ from typing import Any
 
 import click
 
-from covattach.commands.output import ROWS, cut, print_json, say
+from covattach.commands.output import ROWS, cut, print_json, say, show
 from covattach.errors import CovattachError, NoSession
 from covattach.process import procfs_errors
 
@@ -158,8 +158,6 @@ class Failures:
 
     def tell(self) -> None:
         """Raise the first error, and show the others before."""
-        from covattach.cli import show
-
         for error in self.errors[1:]:
             show(error, verbose=False)
         if self.errors:

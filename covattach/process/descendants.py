@@ -1,8 +1,9 @@
-"""The children of a process, as /proc shows them (proc(5))."""
+"""The children of a process, and theirs, as /proc shows them (proc(5))."""
 
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from pathlib import Path
 
 
@@ -14,3 +15,12 @@ def children_of(pid: int) -> list[int]:
             with contextlib.suppress(OSError):  # a thread may end at any time
                 found += map(int, path.read_text(encoding="utf-8", errors="replace").split())
     return found
+
+
+def descendants(pid: int) -> Iterator[int]:
+    """Yield the descendants of a process, parents before their children."""
+    ahead = children_of(pid)[::-1]
+    while ahead:
+        child = ahead.pop()
+        yield child
+        ahead += children_of(child)[::-1]

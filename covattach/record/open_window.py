@@ -10,10 +10,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from covattach import inherited
+from covattach import inherited, interrupts
 from covattach.errors import BadUsage
 
 ENDING = 5.0  # seconds for a command to end when it is told to
@@ -51,7 +51,7 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
     """
     began = time.monotonic()
     told: list[int] = []
-    with deaf():
+    with interrupts.deaf():
         # Raised while the command is being started, it would leave one that nobody knows of.
         before = signal.signal(signal.SIGTERM, lambda signum, frame: told.append(signum))
         try:
@@ -74,16 +74,6 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     popen.wait(ENDING)
     return Outcome(time.monotonic() - began, status)
-
-
-@contextlib.contextmanager
-def deaf() -> Iterator[None]:
-    """Do nothing at a Ctrl-C in the body; programs started there are not affected."""
-    before = signal.signal(signal.SIGINT, lambda signum, frame: None)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
 
 
 def wait(seconds: float | None, tell: Callable[[str], None]) -> Outcome:

@@ -20,10 +20,11 @@ from typing import Any
 from covattach.attach import attach_process
 from covattach.deadline import COMMAND
 from covattach.errors import BadUsage, CovattachError
+from covattach.process.descendants import descendants
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.reports.functions import Entry, Part, check_entries, lines_of
-from covattach.session import agent_client, births, session, session_lookup
+from covattach.session import agent_client, session, session_lookup
 from covattach.session.lease import Lease
 from covattach.session.session import Session
 from covattach.snapshot.snapshot import Snapshot
@@ -109,7 +110,7 @@ def only(snapshot: Snapshot, window: str) -> Snapshot:
 def with_descendants(pids: list[int]) -> list[int]:
     """Return these processes and their descendants, as far as those run Python."""
     found = dict.fromkeys(pids)
-    for child in [child for pid in pids for child in births.descendants(pid)]:
+    for child in [child for pid in pids for child in descendants(pid)]:
         with contextlib.suppress(CovattachError):
             find_interpreter(Process(child))
             found[child] = None

@@ -1,29 +1,19 @@
-"""Single-file reports: XML, JSON, LCOV, text; and how they count lines that ran at import.
+"""Single-file reports: XML, JSON, LCOV, text.
 
-    make_file(recorder, kind, path)                 write one
-    counted(analysis, at_import, how)               count lines that ran at import as `how` says
-
-A line that ran before the attach did not run while it was measured: to coverage it is missing.
-For a tool that blames the author of a missing line, it may be counted as executed, or left out.
+make_file(recorder, kind, path)                 write one
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from covattach.reports.import_time.line_status import Known
 
 if TYPE_CHECKING:
-    from coverage.results import Analysis
-
     from covattach.reports.reporting_coverage import Recorder
-
-MISSING, EXECUTED, EXCLUDED = "missing", "executed", "excluded"
-WAYS = (MISSING, EXECUTED, EXCLUDED)
 
 
 def make_file(recorder: Recorder, kind: str, path: Path) -> None:
@@ -55,21 +45,3 @@ def add_imports(recorder: Recorder, path: Path) -> None:
         report["totals"][key] = sum(facts["summary"][key] for facts in report["files"].values())
     indent = 4 if recorder.get_option("json:pretty_print") else None
     path.write_text(json.dumps(report, indent=indent), encoding="utf-8")
-
-
-def counted(analysis: Analysis, at_import: set[int], how: str) -> Analysis:
-    """Return coverage's analysis of a file, with the lines that ran at import counted as asked.
-
-    The way that they took at a branch is not known: it counts for none.
-    """
-    if how == MISSING or not at_import:
-        return analysis
-    exits = {line: count for line, count in analysis.exit_counts.items() if line not in at_import}
-    if how == EXECUTED:
-        return replace(analysis, executed=analysis.executed | at_import, exit_counts=exits)
-    return replace(
-        analysis,
-        statements=analysis.statements - at_import,
-        excluded=analysis.excluded | at_import,
-        exit_counts=exits,
-    )

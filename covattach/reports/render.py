@@ -41,6 +41,7 @@ from covattach.reports.atomic_file import PREFIX, Destination
 from covattach.reports.datafile_copy import Copy, copied
 from covattach.reports.datafile_note import counted
 from covattach.reports.html_folder import HtmlFolder
+from covattach.reports.import_time import counting
 from covattach.reports.import_time.line_status import Known
 from covattach.reports.results import Report, to_row
 from covattach.snapshot.imported_modules import from_note
@@ -64,12 +65,12 @@ def render(
     settings: dict[str, Any],
     cwd: Path,
     made: Path | None = None,
-    imports: str = formats_of.MISSING,
+    imports: str = counting.MISSING,
 ) -> Report:
     """Make the reports asked for, and return their figures.
 
     `made` is the data file at a path of ours, if the one at `data_file` is not to be read again.
-    `imports` says how single files count lines that ran at import, one of formats.WAYS.
+    `imports` says how single files count lines that ran at import, one of counting.WAYS.
     Raises BadUsage for files that are not ours to overwrite.  Raises ReportFailed, with the
     reporter's own message, if a report cannot be made.  Report.warnings has the faults of sources.
     """

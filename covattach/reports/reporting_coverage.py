@@ -18,8 +18,8 @@ from coverage import Coverage
 from coverage.exceptions import NoSource, NotPython
 
 from covattach.budget import BUDGET, TooMuch, limited
-from covattach.reports import formats, work_limits
-from covattach.reports.import_time import line_status
+from covattach.reports import work_limits
+from covattach.reports.import_time import counting, line_status
 from covattach.reports.loaded_texts import LIKELY, PERHAPS, Text, fits
 from covattach.reports.source_files import examine, listed
 from covattach.snapshot.imported_modules import Loads
@@ -54,7 +54,7 @@ class Recorder(Coverage):
         self.texts = texts
         self.known: dict[str, line_status.Known] = {}
         self.for_html = False
-        self.imports = formats.MISSING
+        self.imports = counting.MISSING
         self.numbers: dict[str, tuple[str, Numbers]] = {}
         self.unreadable: set[str] = set()
         self.changed: set[str] = set()
@@ -135,7 +135,7 @@ class Recorder(Coverage):
         self.numbers[str(morf)] = name, analysis.numbers
         if self.for_html or name not in self.known:
             return analysis
-        return formats.counted(analysis, self.known[name].at_import, self.imports)
+        return counting.counted(analysis, self.known[name].at_import, self.imports)
 
     def is_another(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
         """Tell whether a source of which times do not tell cannot be that which was loaded."""

@@ -20,9 +20,9 @@ from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
 from covattach.process.process import Process
 from covattach.session import (
     agent_client,
-    births,
     ended_workers,
     folder_lookup,
+    newborns,
     session,
     trusted_record,
 )
@@ -75,6 +75,14 @@ class Tree:
             if isinstance(pid, int):
                 found.append(Session(pid, place, {**shared, **facts}, True, first))
         return found
+
+    def wait_for_newborns(self, stopped: float | None = None) -> None:
+        """Wait for children that were forked just now; not for those of a first one `stopped`."""
+        newborns.wait_for_newborns(self.pid, self.listening, stopped)
+
+    def listening(self) -> set[int]:
+        """Return the processes whose agents have opened their doors."""
+        return {one.pid for one in self.members() if one.folder.has("agent.sock")}
 
     def remove(self) -> None:
         """Remove its folder, and those of its other members, who look for it before they go on."""
@@ -143,7 +151,7 @@ def snapshots(
 
     `count` is told how many have been asked.  Raises NoSession if there is none.
     """
-    births.wait_for_births(tree)
+    tree.wait_for_newborns()
     members = tree.members()
     answers = each(lambda one: snapshot(one, reset), members, count)
     found = [one for one in answers if one is not None]
@@ -201,7 +209,7 @@ def named(taken: Snapshot, pid: int | None = None) -> Snapshot:
 
 def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
     """Begin the window `name` in all processes; return the facts of each.  Raises NoSession."""
-    births.wait_for_births(tree)
+    tree.wait_for_newborns()
 
     def one(member: Session) -> dict[str, Any] | None:
         try:
@@ -224,12 +232,12 @@ def stop(tree: Tree, count: Count = nobody) -> list[tuple[Session, Snapshot]]:
     """
     found = [(tree.first, named(one)) for one in ended_workers.read(tree.first)]
     try:
-        births.wait_for_births(tree)
+        tree.wait_for_newborns()
         found += filter(None, [stop_one(tree.first)])
         stopped = time.monotonic()
         met = {tree.place.path}  # a folder that cannot be removed is there for ever
         while True:
-            births.wait_for_births(tree, stopped)
+            tree.wait_for_newborns(stopped)
             members = [one for one in tree.members() if one.folder.path not in met]
             if not members:
                 break

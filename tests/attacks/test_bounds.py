@@ -31,7 +31,7 @@ from covattach import budget, untrusted
 from covattach.budget import BUDGET, TooMuch, limited
 from covattach.errors import CovattachError, NotPossible
 from covattach.injector.gdb_driver import Gdb
-from covattach.process import nofollow, plain_files, seccomp
+from covattach.process import descendants, nofollow, plain_files, seccomp
 from covattach.process.elf import ElfFile, NotElf
 from covattach.process.interpreter import PYTHON_INSIDE, find_interpreter, search
 from covattach.process.owner import Owner, as_owner
@@ -40,7 +40,6 @@ from covattach.reports import datafile, functions, render, source_files, work_li
 from covattach.reports.results import Report
 from covattach.session import (
     agent_client,
-    births,
     coverage_settings,
     ended_workers,
     folder_lookup,
@@ -482,7 +481,7 @@ def test_a_chain_of_processes() -> None:
         limit = sys.getrecursionlimit()
         try:
             sys.setrecursionlimit(len(inspect.stack()) + 100)
-            assert len(list(births.descendants(popen.pid))) == 150
+            assert len(list(descendants.descendants(popen.pid))) == 150
         finally:
             sys.setrecursionlimit(limit)
         popen.communicate()

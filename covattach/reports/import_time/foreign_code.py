@@ -15,16 +15,25 @@ import builtins
 import sys
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from covattach.reports.import_time.blocks import Definition, Function
-
-if TYPE_CHECKING:
-    from covattach.reports.import_time.name_bindings import Scope
 
 Scoped = Function | ast.Lambda | ast.ClassDef
 # What is Python's own, and runs or imports what it is told.
 TOLD = {"__import__", "exec", "eval", "importlib", "runpy", "pkgutil", "__main__"}
+
+
+class Names(Protocol):
+    """The names of a module's top level, as name_bindings.py knows them."""
+
+    tree: ast.Module
+
+    def is_free(self, name: str) -> bool:
+        """Tell whether nothing in this module binds a name, so that it is Python's own."""
+
+    def origin(self, name: str) -> str:
+        """Return what a name is an import of, with dots; "" if it may be something else."""
 
 
 class Foreign:
@@ -34,7 +43,7 @@ class Foreign:
     own branch of an `if` unless they run themselves.
     """
 
-    def __init__(self, scope: Scope) -> None:
+    def __init__(self, scope: Names) -> None:
         self.scope = scope
         self.tree = scope.tree
         self.starts = [one.lineno for one in self.tree.body]

@@ -1,35 +1,34 @@
-"""Who belongs to a tree in the process table: descendants, and those that were born just now."""
+"""Newborns of a tree: children that were forked just now, and make their folders in a moment."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 from covattach.errors import CovattachError
 from covattach.process.descendants import children_of
 from covattach.process.process import Process
 
-if TYPE_CHECKING:
-    from covattach.session.tree import Tree
-
 BIRTH = 1.0  # seconds in which a child that was forked just now has opened its door, or has ended
 
 
-def wait_for_births(tree: Tree, stopped: float | None = None) -> None:
+def wait_for_newborns(
+    first: int, listening: Callable[[], set[int]], stopped: float | None = None
+) -> None:
     """Wait until each child that was forked just now can be asked, has ended, or is another.
 
     It makes its folder a moment after its birth.  Only children of measured processes that run the
-    same program are looked at; one that C code has forked is never going to be there.  `stopped` is
-    when the first process was: its later children are left out.
+    same program are looked at; one that C code has forked is never going to be there.  `first` is
+    the tree's first process.  If it was stopped, at the time `stopped`, its later children are left
+    out.  `listening` returns the members that can be asked.
     """
     deadline = time.monotonic() + BIRTH
     while time.monotonic() < deadline:
-        known = {one.pid for one in tree.members() if one.folder.has("agent.sock")}
+        known = listening()
         since = 0.0 if stopped is None else time.monotonic() - stopped
         if not any(
-            is_newborn(pid, known, since if pid == tree.pid else 0.0) for pid in known | {tree.pid}
+            is_newborn(pid, known, since if pid == first else 0.0) for pid in known | {first}
         ):
             return
         time.sleep(0.005)
@@ -51,12 +50,3 @@ def is_newborn(parent: int, known: set[int], since: float) -> bool:
         if same and since <= child.age() < BIRTH:
             return True
     return False
-
-
-def descendants(pid: int) -> Iterator[int]:
-    """Yield the descendants of a process, parents before their children."""
-    ahead = children_of(pid)[::-1]
-    while ahead:
-        child = ahead.pop()
-        yield child
-        ahead += children_of(child)[::-1]
