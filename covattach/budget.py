@@ -57,6 +57,7 @@ class Budget:
 
     def __init__(self) -> None:
         self.reserve = RESERVE
+        self.own: float | None = None  # seconds of the work in progress, in place of the reserve
         self.silent = 0  # agents that have not answered in time
         self.ends: list[float] = []  # where honest work is done, of `time.process_time`
         self.given = resource.getrlimit(resource.RLIMIT_AS)  # by whoever has started us
@@ -67,16 +68,20 @@ class Budget:
         self.reserve, self.silent = RESERVE, 0
 
     @contextlib.contextmanager
-    def limited(self, what: str, seconds: float, memory: int = 0) -> Iterator[None]:
+    def limited(
+        self, what: str, seconds: float, memory: int = 0, own: float | None = None
+    ) -> Iterator[None]:
         """Do a piece of work; raises TooMuch.
 
-        Honest work of this size takes `seconds` of CPU and bytes of `memory`.  Only the main thread
-        can be interrupted (Python's signal module): others have no limit.
+        Honest work of this size takes `seconds` of CPU and bytes of `memory`.  With seconds of its
+        `own` beyond that it takes nothing of the command's reserve.  Only the main thread can be
+        interrupted (Python's signal module): others have no limit.
         """
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        begun = time.process_time()
+        begun, outer = time.process_time(), self.own
+        self.own = outer if own is None else own
         before = resource.getrlimit(resource.RLIMIT_AS)
         self.begin(begun + max(seconds, LEAST), memory + ROOM)
         try:
@@ -92,6 +97,7 @@ class Budget:
         finally:
             resource.setrlimit(resource.RLIMIT_AS, before)
             self.end(time.process_time() - begun)
+            self.own = outer
 
     def begin(self, end: float, room: int) -> None:
         """Begin a piece of work, honest until `end`, with `room` bytes more than are in use."""
@@ -119,7 +125,7 @@ class Budget:
 
     def end(self, used: float) -> None:
         """End the innermost piece of work, which took `used` seconds: no time of the outer ones."""
-        over = max(time.process_time() - self.ends[-1], 0.0)
+        over = max(time.process_time() - self.ends[-1], 0.0) if self.own is None else 0.0
         self.reserve = max(self.reserve - over, 0.0)
         self.ends = [end + used for end in self.ends[:-1]]
         if not self.ends:
@@ -132,8 +138,11 @@ class Budget:
         Once more after a while, should it have been swallowed (by a `__del__`, say).
         """
         now = time.process_time()
-        if self.ends and now > self.ends[-1] + self.reserve and not self.is_deaf:
-            self.reserve, self.ends[-1] = 0.0, now + AGAIN
+        left = self.reserve if self.own is None else self.own
+        if self.ends and now > self.ends[-1] + left and not self.is_deaf:
+            if self.own is None:
+                self.reserve = 0.0
+            self.ends[-1] = now + AGAIN
             raise Overrun
 
 

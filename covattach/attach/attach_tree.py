@@ -12,12 +12,13 @@ from typing import Any
 from covattach.attach import attach_process
 from covattach.attach.attach_process import DONE, Options, Tell
 from covattach.errors import CovattachError, NoTarget, NotNow
+from covattach.process import procfs_errors
 from covattach.process.descendants import descendants
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.session import tree
 from covattach.session.session import Session
-from covattach.session.tree import Count
+from covattach.session.turns import Count
 
 AT_ONCE = 6 * (os.cpu_count() or 1)  # attaches: most of the time they wait for their targets
 EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
@@ -119,7 +120,8 @@ def attach_to(pids: list[int], options: Options, found: Attached, count: Count) 
         for future in as_completed(futures):
             pid = futures[future]
             try:
-                found.facts[pid] = future.result()
+                with procfs_errors.made_sense():
+                    found.facts[pid] = future.result()
             except CovattachError as error:
                 found.failed[pid] = error
             except OSError:  # its files in /proc have gone with it

@@ -17,7 +17,7 @@ from covattach.commands.target_arguments import Failures, ForTargets, target_opt
 if TYPE_CHECKING:
     from covattach.reports.results import Report
     from covattach.session.session import Session
-    from covattach.session.tree import Count
+    from covattach.session.turns import Count
     from covattach.snapshot.snapshot import Snapshot
 
     Taken = tuple[Session, Snapshot, float]

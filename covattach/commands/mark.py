@@ -56,6 +56,8 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     whole = tree.find(pid)
     if whole is not None:
         facts = tree.mark(whole, name or "")[0]
+        for warning in facts["left_out"]:
+            say(f"Warning: {warning}")
     else:
         facts = session.mark(session_lookup.find(pid), name or "")
     previous = str(facts["previous"])

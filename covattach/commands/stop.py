@@ -17,7 +17,7 @@ from covattach.deadline import COMMAND
 if TYPE_CHECKING:
     from covattach.commands.dump import Taken
     from covattach.session.folder import Folder
-    from covattach.session.tree import Count
+    from covattach.session.turns import Count
 
 EPILOG = """
 \b

@@ -143,18 +143,12 @@ class Failures:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Keep an error until all have had their turn.
-
-        Whatever one target says, the others have theirs: also where no check of ours has refused
-        it.
-        """
+        """Keep an error until all have had their turn."""
         try:
-            with procfs_errors.ends_told():
+            with procfs_errors.made_sense():
                 yield
         except CovattachError as error:
             self.errors.append(error)
-        except (ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
-            self.errors.append(procfs_errors.not_understood(error))
 
     def tell(self) -> None:
         """Raise the first error, and show the others before."""

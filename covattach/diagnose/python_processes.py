@@ -11,10 +11,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from covattach.attach import preconditions
-from covattach.budget import TooMuch, limited
+from covattach.budget import TooMuch
+from covattach.diagnose.allowances import Allowances
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
-from covattach.process import plain_files
+from covattach.process import plain_files, procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
 from covattach.process.process import LONGEST_COMMAND, Process
 from covattach.process.runtime import check_python
@@ -22,6 +23,7 @@ from covattach.session import folder_lookup
 
 PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*$")  # a program's name, where nothing else is known
 OURS = re.compile(r"(^|/)covattach$")
+WAITING = 2.0  # seconds, for all processes of one user
 LOOKING = 0.05  # seconds that a debugger is given to be a profiler that only looks
 
 
@@ -52,8 +54,8 @@ def pythons(beginning: str = "") -> list[Python]:
     Only those whose PIDs begin with these digits: to look at hundreds takes a second.
     """
     wanted = [pid for pid in sorted(pids()) if str(pid).startswith(beginning)]
-    listing = folder_lookup.Listing()
-    return [one for pid in wanted if (one := look(pid, listing)) is not None]
+    looking = Looking()
+    return [one for pid in wanted if (one := looking.at(pid)) is not None]
 
 
 def pids() -> Iterator[int]:
@@ -83,15 +85,39 @@ def is_covattach(words: list[str]) -> bool:
     )
 
 
-def look(pid: int, listing: folder_lookup.Listing | None = None) -> Python | None:
-    """Return the row of a process, or None for one that runs no Python."""
-    try:
-        process = Process(pid)
-        if not is_python(process):
-            return None
-        return described(process, listing or folder_lookup.Listing())
-    except (CovattachError, OSError):
-        return None  # it has ended meanwhile
+class Looking:
+    """A look at many processes, the work on which is bounded for each user."""
+
+    def __init__(self) -> None:
+        self.listing = folder_lookup.Listing()
+        self.allowances = Allowances()
+
+    def at(self, pid: int) -> Python | None:
+        """Return the row of a process, or None for one that runs no Python."""
+        try:
+            with self.allowances.looking_at(pid) as user, procfs_errors.made_sense():
+                process = Process(pid)
+                if not is_python(process):
+                    return None
+                waits = self.allowances.waits[user]
+                return described(process, self.listing, LOOKING if waits < WAITING else 0.0)
+        except TooMuch as error:
+            return unseen(pid, error)
+        except (CovattachError, OSError):
+            return None  # it has ended meanwhile
+
+
+def look(pid: int) -> Python | None:
+    """Return the row of one process, or None for one that runs no Python."""
+    return Looking().at(pid)
+
+
+def unseen(pid: int, error: TooMuch) -> Python | None:
+    """Return the row of a process that was not looked at; None if its name is not Python's."""
+    words = arguments(pid)
+    if not PYTHON.search(words[0] if words else ""):
+        return None
+    return Python(pid, "?", None, " ".join(words), False, error.message, error.remedy)
 
 
 def is_python(process: Process) -> bool:
@@ -102,13 +128,18 @@ def is_python(process: Process) -> bool:
         return any(PYTHON.search(word) for word in arguments(process.pid)[:1])
 
 
-def described(process: Process, listing: folder_lookup.Listing) -> Python:
-    """Return the row of a Python process; raises NoTarget if it ends meanwhile."""
+def described(
+    process: Process, listing: folder_lookup.Listing, patience: float = LOOKING
+) -> Python:
+    """Return the row of a Python process; raises NoTarget if it ends meanwhile.
+
+    `patience` is for how long one that is traced is waited for, in seconds.
+    """
     version, why_not, remedy = None, "", ""
     try:
         interpreter = find_interpreter(process)
         version = interpreter.dotted
-        preconditions.check_state(process, LOOKING)
+        preconditions.check_state(process, patience)
         check_python(process, interpreter)
         check_way(process, interpreter)
     except CovattachError as error:
@@ -154,9 +185,9 @@ def matching(pattern: re.Pattern[str]) -> list[Python]:
     lines have the pattern because they are told of it.
     """
     above = ancestors()
-    listing = folder_lookup.Listing()
-    wanted = [pid for pid in sorted(pids()) if is_like(pid, pattern)]
-    looked_at = (look(pid, listing) for pid in wanted if pid not in above)
+    matches, looking = Allowances(), Looking()
+    wanted = [pid for pid in sorted(pids()) if is_like(pid, pattern, matches)]
+    looked_at = (looking.at(pid) for pid in wanted if pid not in above)
     found = [one for one in looked_at if one is not None]
     if not found:
         raise NoTarget(
@@ -166,12 +197,12 @@ def matching(pattern: re.Pattern[str]) -> list[Python]:
     return found
 
 
-def is_like(pid: int, pattern: re.Pattern[str]) -> bool:
+def is_like(pid: int, pattern: re.Pattern[str], matches: Allowances) -> bool:
     """Whether a process has the pattern in its command line; not where that takes too long."""
     try:
-        with limited("A command line", 0):
+        with matches.looking_at(pid):
             return bool(pattern.search(" ".join(arguments(pid))))
-    except TooMuch:
+    except (TooMuch, OSError):
         return False
 
 

@@ -41,6 +41,19 @@ def ends_told() -> Iterator[None]:
         raise ended(int(found[1])) from error
 
 
+@contextlib.contextmanager
+def made_sense() -> Iterator[None]:
+    """Raise an error of ours for whatever a process says that no check has refused.
+
+    So that, of several processes, the others have their turn.
+    """
+    try:
+        with ends_told():
+            yield
+    except (ArithmeticError, ValueError, LookupError, TypeError, RecursionError) as error:
+        raise not_understood(error) from error
+
+
 def is_running(pid: int) -> bool:
     """Tell whether there is such a process, which has not ended."""
     try:
@@ -60,16 +73,16 @@ def damaged(folder: Path, name: str, error: ValueError) -> NotPossible:
 
 def untold(path: str, error: OSError) -> NotPossible:
     """Return the error for a file or link of /proc that cannot be read, and should be."""
-    return NotPossible(
-        f"{path} cannot be read ({error.strerror}).", "Look at what that process does."
-    )
+    reason = error.strerror
+    return NotPossible(f"{path} cannot be read ({reason}).", "Look at what that process does.")
 
 
 def not_understood(error: Exception) -> NotPossible:
     """Return the error for what a process or its agent says, where no check has refused it."""
     details = "".join(traceback.format_exception(error))
+    reason = f"{type(error).__name__}: {error}"
     return NotPossible(
-        f"What the target says is not understood ({type(error).__name__}: {error}).",
+        f"What the target says is not understood ({reason}).",
         "Look at what that process does; if it is nothing odd, report this with `covattach -v`.",
         details,
     )

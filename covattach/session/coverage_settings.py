@@ -140,10 +140,11 @@ def copy_config(process: Process, folder: Path) -> None:
     from coverage.config import config_files_to_try
 
     named = os.environ.get("COVERAGE_RCFILE", "")
-    if len(os.fsencode(named)) > LONGEST_PATH:
+    length = len(os.fsencode(named))
+    if length > LONGEST_PATH:
         raise BadUsage(
             f"The configuration of process {process.pid} cannot be read: its COVERAGE_RCFILE is"
-            f" {len(named)} characters long.",
+            f" {length} characters long.",
             "Say which file to take with `--rcfile`.",
         )
     names = [name for name, *_ in config_files_to_try(True)] if not named else [named]

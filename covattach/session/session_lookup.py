@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from covattach.errors import CovattachError, NotNow
+from covattach.process import procfs_errors
 from covattach.process.process import Process
 from covattach.session import agent_client, folder_lookup
 from covattach.session.folder import Folder
@@ -30,11 +31,11 @@ def find(pid: int) -> Session:
         if ended is None:
             raise
         return of_ended(pid, ended)
-    faults = [(place, place.fault) for place in folder_lookup.find(process) if place.fault]
+    failed = [(place, place.fault) for place in folder_lookup.find(process) if place.fault]
     running = already(process)
     if running is not None:
         return running
-    for place, fault in faults:
+    for place, fault in failed:
         if not place.has("snapshot"):
             raise payload_failed(fault)
         return of_failed(pid, place, fault)
@@ -98,9 +99,12 @@ def looked_at(place: Folder, patience: Patience | None = None) -> Session | None
         return None
     seconds = patience.left(place) if patience else SILENT
     try:
-        facts = agent_client.answers(place, max(seconds, 0.01))
+        with procfs_errors.made_sense():
+            facts = agent_client.answers(place, max(seconds, 0.01))
     except agent_client.NoAnswer:
         facts = {"silent": True}
+    except CovattachError as error:
+        facts = {"off": error.message}
     if facts is None and folder_lookup.is_dead(place):
         place.remove()
     elif facts is None and place.has("snapshot") and place.fault:

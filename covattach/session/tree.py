@@ -10,13 +10,12 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from covattach.errors import CovattachError, NoSession, NoTarget, NotNow
+from covattach.process import procfs_errors
 from covattach.process.process import Process
 from covattach.session import (
     agent_client,
@@ -29,17 +28,11 @@ from covattach.session import (
 from covattach.session.folder import Folder
 from covattach.session.session import Session
 from covattach.session.session_lookup import looked_at
-from covattach.snapshot.snapshot import Snapshot, SnapshotError
+from covattach.session.turns import Count, LeftOut, each, nobody
+from covattach.snapshot.snapshot import Snapshot
 
 SHARED = ("since", "branch")  # the first one's facts count for members without their own
 ENDLESS = 60.0  # seconds after which stopping those who have been born meanwhile ends
-AT_ONCE = 32  # sessions that are asked side by side
-Asked = TypeVar("Asked")
-Count = Callable[[int, int], None]
-
-
-def nobody(done: int, total: int) -> None:
-    """Be told how many have been asked, and of how many, and do nothing about it."""
 
 
 @dataclass(frozen=True)
@@ -128,22 +121,6 @@ def sessions(tree: Tree) -> list[Session]:
     return known
 
 
-def each(
-    asked: Callable[[Session], Asked], members: list[Session], count: Count = nobody
-) -> list[Asked]:
-    """Return the result of `asked` for each of the sessions, some of them asked side by side."""
-    found = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        try:
-            for answer in pool.map(asked, members):
-                found.append(answer)
-                count(len(found), len(members))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return found
-
-
 def snapshots(
     tree: Tree, reset: bool = False, count: Count = nobody
 ) -> list[tuple[Session, Snapshot, float]]:
@@ -153,10 +130,14 @@ def snapshots(
     """
     tree.wait_for_newborns()
     members = tree.members()
-    answers = each(lambda one: snapshot(one, reset), members, count)
+    left_out = LeftOut()
+    answers = each(left_out.others(lambda one: snapshot(one, reset)), members, count)
     found = [one for one in answers if one is not None]
     if not found:
+        left_out.raise_first()
         raise agent_client.no_session(tree.pid)
+    told = found[0][0].facts
+    told["warnings"] = [*told.get("warnings", ()), *left_out.warnings]
     kept = [(tree.first, named(one), 0.0) for one in ended_workers.read(tree.first)]
     gone = [(one, taken) for one, taken, _ in found if not one.alive]
     if reset:
@@ -208,7 +189,10 @@ def named(taken: Snapshot, pid: int | None = None) -> Snapshot:
 
 
 def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
-    """Begin the window `name` in all processes; return the facts of each.  Raises NoSession."""
+    """Begin the window `name` in all processes; return the facts of each.  Raises NoSession.
+
+    Those of the first tell of processes that are `left_out`.
+    """
     tree.wait_for_newborns()
 
     def one(member: Session) -> dict[str, Any] | None:
@@ -217,9 +201,12 @@ def mark(tree: Tree, name: str) -> list[dict[str, Any]]:
         except (NoSession, agent_client.NoAnswer):  # one that is stopped begins it when it goes on
             return None
 
-    found = [facts for facts in each(one, tree.members()) if facts]
+    left_out = LeftOut()
+    found = [facts for facts in each(left_out.others(one), tree.members()) if facts]
     if not found:
+        left_out.raise_first()
         raise agent_client.no_session(tree.pid)
+    found[0]["left_out"] = left_out.warnings
     return found
 
 
@@ -260,11 +247,12 @@ def stop_one(member: Session) -> tuple[Session, Snapshot] | None:
     """
     is_first = member.facts.get("tree") == member.folder.inside
     try:
-        return member, named(session.end(member), member.pid)
+        with procfs_errors.made_sense():
+            return member, named(session.end(member), member.pid)
     except NotNow:
         found = of_ended(member)
         return found[:2] if found else None
-    except (NoSession, SnapshotError, NoTarget):
+    except CovattachError:  # it has gone, or says what makes no sense: the others are stopped, too
         return None
     finally:
         if not is_first:

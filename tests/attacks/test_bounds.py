@@ -29,6 +29,7 @@ from users import PYTHON
 
 from covattach import budget, untrusted
 from covattach.budget import BUDGET, TooMuch, limited
+from covattach.diagnose import allowances, python_processes
 from covattach.errors import CovattachError, NotPossible
 from covattach.injector.gdb_driver import Gdb
 from covattach.process import descendants, nofollow, plain_files, seccomp
@@ -543,3 +544,49 @@ def test_filters_of_many_threads() -> None:
             assert process.tracer == 0
         finally:
             popen.kill()
+
+
+# Has as many mappings as the kernel allows.
+MANY_MAPPINGS = """
+import ctypes, time
+libc = ctypes.CDLL(None)
+libc.mmap.restype = ctypes.c_void_p
+size = ctypes.c_long(4096)
+for number in range(30_000):
+    libc.mmap(None, size, 1 + number % 2, 0x22, -1, ctypes.c_long(0))
+print("ready", flush=True)
+time.sleep(60)
+"""
+
+
+def test_many_processes_of_one_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the processes of one user take adds up, and keeps those of others from nothing."""
+    # GIVEN a user with processes that are long to look at, and one of another's
+    monkeypatch.setattr(allowances, "OF_ONE_USER", 0.1)
+    monkeypatch.setattr(allowances, "HONEST", 0.0)
+    as_nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    with contextlib.ExitStack() as stack:
+        theirs = []
+        for _ in range(4):
+            command = [PYTHON, "-c", MANY_MAPPINGS]
+            popen = subprocess.Popen(command, stdout=subprocess.PIPE, **as_nobody)
+            stack.callback(popen.communicate)
+            stack.callback(popen.kill)
+            theirs.append(popen)
+        for popen in theirs:
+            assert popen.stdout is not None
+            assert popen.stdout.readline() == b"ready\n"
+
+        # WHEN all are looked at, THEN their work ends, and a row says so
+        looking = python_processes.Looking()
+        rows = [looking.at(popen.pid) for popen in theirs]
+        last = rows[-1]
+        assert last is not None
+        assert f"the processes of user {NOBODY} takes too much time" in last.why_not
+        assert not last.can_attach
+
+        # AND others are looked at as always
+        monkeypatch.undo()
+        other = stack.enter_context(subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1))
+        assert wait_for(lambda: looking.at(other.pid), "it is Python").can_attach
+        other.kill()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import json
 import os
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from covattach.process.file_view import View
 from covattach.process.owner import Owner
 from covattach.process.process import Process
 from covattach.session import coverage_settings
+from covattach.session.folder_lookup import new_key
 
 LONG = 5_500_000  # characters
 SOON = 10.0  # seconds
@@ -142,3 +144,37 @@ def test_others_go_on(users: Users, covattach: Covattach, tmp_path: Path) -> Non
         # THEN there is no traceback, and what the honest one says is there
         assert TRACEBACK not in done.err, verb
     assert "honest.py" in done.out + done.err
+
+
+MEMBERS = {
+    "no snapshot": {"taken": float("nan")},
+    "its own error": {"error": "x", "traceback": "a line\nanother"},
+    "less than it must": {"python": [[]]},
+    "a large number": {"snapshot_ms": 10**400, "windows": [["w", [10**400, 1]]]},
+}
+
+
+def test_other_members_of_a_tree(users: Users, covattach: Covattach, tmp_path: Path) -> None:
+    """Whatever some processes of a tree reply, a command for it does its work for the others."""
+    # GIVEN a tree, all members of which but one reply with nonsense
+    source, key = users.public("honest.py"), new_key()
+    first = users.lying(OTHER, answers=True, files={str(source): [1]}, facts={"key": key})
+    known = {"tree": str(first.path), "key": key}
+    (first.path / "session.json").write_text(
+        json.dumps({**json.loads((first.path / "session.json").read_text()), **known})
+    )
+    for number, more in enumerate(MEMBERS.values()):
+        name = f"{first.path.name}-{number}"
+        users.lying(OTHER, answers=True, name=name, facts=known, more=more, files={})
+
+    # WHEN a command is given for all of them, THEN it tells of these, and of what the other ran
+    covattach("status", first.pid)
+    done = {
+        verb: covattach(verb, first.pid, *more, cwd=tmp_path)
+        for verb, more in {**COMMANDS, "stop": ("--no-html",)}.items()
+    }
+    for verb in ("dump", "stop"):
+        assert "honest.py" in done[verb].out + done[verb].err
+    assert done["mark"].err.count("is left out: ") == 1
+    assert done["dump"].err.count("is left out: ") == 3
+    assert not first.path.exists()

@@ -1,0 +1,66 @@
+"""Allowances: how much work the processes of each user may be, for a command that looks at many.
+
+    with Allowances().looking_at(pid): …        raises TooMuch
+
+The maps, the files and the mounts of one process have their bounds, and many processes that each
+stay below add up.  What is honest of each is free; beyond that each user has so much for all.
+"""
+
+from __future__ import annotations
+
+import collections
+import contextlib
+import time
+from collections.abc import Iterator
+
+from covattach.budget import TooMuch, limited
+from covattach.process import plain_files
+
+HONEST = 0.05  # seconds of CPU, for one process: usual are 0.005
+OF_ONE_USER, OF_ALL = 3.0, 8.0  # seconds of CPU, beyond that
+MEMORY = 100 << 20  # bytes: 65,530 mappings, the usual limit, are 50 MB
+LONGEST_STATUS = 1 << 16  # bytes
+
+
+class Allowances:
+    """The CPU time that is left to each user, in seconds; `waits` are how long we have waited.
+
+    One may be many users (user_namespaces(7)): once they have used up what is for all, there is
+    only what is honest.
+    """
+
+    def __init__(self) -> None:
+        self.of_all = OF_ALL
+        self.left: dict[int, float] = collections.defaultdict(lambda: OF_ONE_USER)
+        self.waits: dict[int, float] = collections.defaultdict(float)
+
+    @contextlib.contextmanager
+    def looking_at(self, pid: int) -> Iterator[int]:
+        """Look at a process in the body; yields its user.
+
+        Raises TooMuch where that takes too long, or all that came before of that user did.  Raises
+        OSError where the process has ended.
+        """
+        user = user_of(pid)
+        if self.left[user] <= 0:
+            raise TooMuch(f"Looking at the processes of user {user}", "time")
+        own = min(self.left[user], self.of_all)
+        began, used = time.monotonic(), time.process_time()
+        try:
+            with limited(f"Looking at process {pid}", HONEST, MEMORY, own):
+                yield user
+        finally:
+            used = time.process_time() - used
+            self.waits[user] += max(time.monotonic() - began - used, 0.0)
+            over = max(used - HONEST, 0.0)
+            self.left[user] -= over
+            self.of_all = max(self.of_all - over, 0.0)
+
+
+def user_of(pid: int) -> int:
+    """Return the real user of a process; raises OSError where it has ended.
+
+    The owner of its folder in /proc says less: one who does not want to be looked at is root there.
+    """
+    status = plain_files.beginning(f"/proc/{pid}/status", LONGEST_STATUS)
+    return int(status.partition(b"\nUid:")[2].split()[0])
