@@ -118,7 +118,9 @@ def start_alone(
         wanted = coverage_settings.read(process, options.rcfile, options.given)
     core = chosen_core(options, wanted, interpreter)
     branch = bool(wanted.get("run:branch"))
-    cost = slowdown.forecast(process.pid, core, interpreter.version, branch)
+    check_target(process, interpreter, options)
+    limits = slowdown.limits(wanted, options.max_overhead)
+    cost = slowdown.forecast(process.pid, core, interpreter.version, branch, limits)
     if cost:
         warn(cost)
     with agent_in(process, interpreter, options, wanted, tell) as (place, first, injection, began):
@@ -141,17 +143,22 @@ def start_alone(
     return session, {**session.facts, "already": False}
 
 
+def check_target(process: Process, interpreter: Interpreter, options: Options) -> None:
+    """Raise NotPossible, NotNow for a target in which there can be no agent; nothing is done."""
+    preconditions.check_rights(process)
+    check_python(process, interpreter)
+    check_seccomp(process, interpreter, options.trust_seccomp, options.until().at)
+
+
 @contextlib.contextmanager
 def agent_in(
     process: Process, interpreter: Interpreter, options: Options, wanted: dict[str, Any], tell: Tell
 ) -> Iterator[tuple[Folder, dict[str, Any], Injection, float]]:
     """Have an agent in `process` while the body runs; an exception in it removes the agent.
 
-    Yields the session's folder, its first facts, the injection, and when it began (monotonic).
+    The caller has had the process checked, by `check_target`.  Yields the session's folder, its
+    first facts, the injection, and when it began (monotonic).
     """
-    preconditions.check_rights(process)
-    check_python(process, interpreter)
-    check_seccomp(process, interpreter, options.trust_seccomp, options.until().at)
     options = options.begun()
     deadline = options.until()
     code = compile_payloads.payloads(process, deadline)

@@ -6,6 +6,9 @@ Only measuring less helps.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
 # How many times as long CPU-bound Python code takes under the C tracer: the geometric means, "while
 # measured", of docs/bench-overhead.md, for lines and for branches.  A test compares them.
 CTRACE: dict[tuple[int, int], dict[str, float]] = {
@@ -15,21 +18,45 @@ CTRACE: dict[tuple[int, int], dict[str, float]] = {
     (3, 12): {"branches": 5.2},
     (3, 13): {"branches": 4.8},
 }
-REMEDY = (
-    "To slow it less, stop it, and start again with `--source DIR` (only that code) or with"
-    " `--max-overhead 20` (above 20 %, measuring ends by itself)."
-)
+SPARING = {
+    "source": "`--source DIR` (only that code)",
+    "limit": "`--max-overhead 20` (above 20 %, measuring ends by itself)",
+}
+SYSMON_FOR_LINES = (3, 12)  # and later: lines alone have coverage's core sysmon
 
 
-def forecast(pid: int, core: str, version: tuple[int, int], branch: bool) -> str:
-    """Return the forecast for a target with that core and version; "" for a slow-down not felt."""
+def limits(settings: Mapping[str, Any], max_overhead: float | None) -> set[str]:
+    """Return the ways to be slowed down less that the user has taken already, as in SPARING."""
+    named = ("run:source", "run:source_pkgs", "run:source_dirs", "run:include")
+    found = {"source"} if any(settings.get(name) for name in named) else set()
+    return found | ({"limit"} if max_overhead else set())
+
+
+def forecast(
+    pid: int, core: str, version: tuple[int, int], branch: bool, taken: Collection[str] = ()
+) -> str:
+    """Return the forecast for a target with that core and version; "" for a slow-down not felt.
+
+    No way that is `taken` already is advised.
+    """
     if core != "ctrace":
         return ""
     what = "branches" if branch else "lines"
     factor = CTRACE.get(version, {}).get(what)
     times = f"{factor:g} times" if factor else "several times"
     python = ".".join(map(str, version))
-    return (
+    said = (
         f"Until `covattach stop {pid}`, CPU-bound Python code takes about {times} as long"
-        f" ({what}, coverage's core ctrace, Python {python}).\n{REMEDY}"
+        f" ({what}, coverage's core ctrace, Python {python})."
     )
+    ways = [way for name, way in SPARING.items() if name not in taken]
+    if branch and version >= SYSMON_FOR_LINES:
+        ways.insert(0, "without `--branch` (lines alone are hardly felt)")
+    if not ways:
+        return said
+    return f"{said}\nTo slow it less, stop it, and start again {listed(ways)}."
+
+
+def listed(ways: Sequence[str]) -> str:
+    """Return ways to begin as words: "with A or with B"."""
+    return " or ".join(way if way.startswith("without") else f"with {way}" for way in ways)

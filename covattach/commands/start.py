@@ -156,7 +156,8 @@ def counting(tell_progress: Callable[[str], None]) -> Callable[[int, int], None]
 def tell_tree(attached: Attached) -> dict[str, Any]:
     """Say how it went with the descendants; return the same as facts."""
     others = len(attached.facts) - 1
-    say(f"{others} of its descendants are measured too, and all that is started from now on.")
+    too = f"{others} of its descendants {'is' if others == 1 else 'are'} measured too, and"
+    say(f"{too if others else 'It is measured with'} all that is started from now on.")
     for pid, error in attached.failures.items():
         warn(getattr(error, "traceback", ""))
         say(f"Warning: process {pid} is not measured. {error.message} {error.remedy}")

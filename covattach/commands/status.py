@@ -71,10 +71,33 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
         say("Nothing is being measured on this host.")
         return
     screen = console()
+    first, summed_up = summary(found)
     for one in found:
-        screen.print(title(one, screen.width))
-        for line in [*lines(one), *of_tree(one, found)]:
-            say(INDENT + line)
+        if one not in summed_up:
+            screen.print(title(one, screen.width))
+            for line in [*lines(one), *of_tree(one, found), *first.get(one.pid, ())]:
+                say(INDENT + line)
+
+
+def summary(found: list[Session]) -> tuple[dict[int, list[str]], list[Session]]:
+    """Return a line about the ended workers of each tree, by the PID of its first process.
+
+    And the sessions that these lines sum up: all that have ended, of trees whose first has not.
+    """
+    heads = {one.folder.inside: one for one in found if one.folder.inside == one.facts.get("tree")}
+    said: dict[int, list[str]] = {}
+    summed_up = []
+    for inside, head in heads.items():
+        ended = [
+            one
+            for one in found
+            if one.facts.get("tree") == inside and not one.alive and one is not head
+        ]
+        if ended:
+            many = "1 has" if len(ended) == 1 else f"{len(ended):,} have"
+            said[head.pid] = [f"{many} ended; what these saved is in the next dump"]
+            summed_up += ended
+    return said, summed_up
 
 
 def user(one: Session) -> int:
@@ -105,10 +128,9 @@ def lines(one: Session) -> list[str]:
 
     facts = one.facts
     how = f"attached by {facts['method']}" if facts.get("method") else "measured since its start"
-    said = [
-        doing(one),
-        f"Python {facts.get('python') or '?'}, core {facts.get('core') or '?'}, {how}",
-    ]
+    known = (("Python", facts.get("python")), ("core", facts.get("core")))
+    by = ", ".join([*(f"{name} {value}" for name, value in known if value), how])
+    said = [doing(one), by]
     if one.is_word_of is not None:
         said.append(f"that is the word of user {one.is_word_of}, whose session it is")
     if one.alive and facts.get("window"):

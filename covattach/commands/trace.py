@@ -33,6 +33,10 @@ Examples:
 ENDING = 3.0  # seconds for the last words of the target
 SHORT = 0.5  # seconds below which the share of time says nothing: the beginning is most of it
 UNLIMITED = 1000  # per cent of overhead, from which on nothing is left out
+NOTHING = (
+    "Perhaps nothing was called: it may be idle, or another worker does the work (see `covattach"
+    " ps`). Or the options leave all of it out."
+)
 LATE = 5.0  # seconds after which a target that should have ended the trace is not waited for
 
 
@@ -124,7 +128,7 @@ class Screen:
         self.trace = trace
         self.as_json, self.given = as_json, given
         self.decoder = messages.Decoder()
-        self.shown = self.pauses = self.under_way = 0
+        self.shown = self.resumed = self.pauses = self.under_way = 0
         self.paused = 0.0  # seconds, of these pauses
         self.is_cut = False  # whoever read it has gone
         self.lost = {"dropped": 0, "left_out": 0}
@@ -192,6 +196,7 @@ class Screen:
     def count(self, event: Event) -> None:
         """Count an event that is shown."""
         self.shown += event.kind == "call"
+        self.resumed += event.kind == "resume"
         self.under_way = len(self.decoder.under_way)
         if event.kind == "gap":
             self.pauses += 1
@@ -217,6 +222,8 @@ class Screen:
         took = event_lines.duration(seconds)
         cut = ", until the output was closed" if self.is_cut else ""
         say(f"{self.counted(int(facts['dropped']))}, in {took}{cut}.")
+        if not self.shown and not self.resumed and not facts["dropped"]:
+            say(NOTHING)
         if self.pauses:
             pauses = "1 pause" if self.pauses == 1 else f"{self.pauses:,} pauses"
             say(f"Calls made in {pauses} ({event_lines.duration(self.paused)}) are not counted.")
@@ -241,7 +248,10 @@ class Screen:
 
     def counted(self, dropped: int) -> str:
         """Return how many calls were shown, and how many that came were not."""
-        said = f"{self.shown:,} calls shown"
+        said = f"{self.shown:,} calls"
+        if self.resumed:
+            said += f" and {self.resumed:,} that went on"
+        said += " shown"
         if self.given["returns"] and self.under_way and not self.pauses and not dropped:
             said += f" ({self.under_way:,} of them still running)"
         said += f", {dropped:,} dropped"

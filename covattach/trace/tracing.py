@@ -48,6 +48,7 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
         return
     with attach_process.alone(process):
         interpreter = find_interpreter(process)
+        attach_process.check_target(process, interpreter, options)
         entered = attach_process.agent_in(process, interpreter, options, {}, tell)
         with entered as (place, _, injection, _), streamed(process, place, request) as trace:
             injection.cancel()  # the line has run: its remains are taken back

@@ -23,6 +23,7 @@ def test_filter_that_kills(
     before = target.residue()
     said = covattach.fails(4, "start", target.pid)
     assert "may kill it at system calls that a session needs: socket." in said
+    assert "CPU-bound" not in covattach.run("start", target.pid).err, "the costs of nothing"
     covattach.fails(4, "trace", target.pid, "--for", "1s", "--trust-seccomp")
     done = covattach.run("doctor", target.pid)
     assert done.code == 4, "doctor knows it too"

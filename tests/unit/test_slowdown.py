@@ -7,7 +7,7 @@ import re
 import pytest
 
 from bench.overhead_table import PAGE
-from covattach.attach.slowdown import CTRACE, REMEDY, forecast
+from covattach.attach.slowdown import CTRACE, forecast, limits
 
 ROW = re.compile(
     r"^\| covattach, ctrace \| (lines|branches) \| while measured \|.*\*\*([\d.]+)\*\* \|$", re.M
@@ -36,7 +36,21 @@ def test_figure_is_told(version: tuple[int, int], what: str) -> None:
     assert said.startswith("Until `covattach stop 7`, CPU-bound Python code takes about ")
     assert f"about {CTRACE[version][what]:g} times" in said
     assert what in said
-    assert said.endswith(REMEDY)
+    assert "`--source DIR`" in said
+    assert "`--max-overhead 20`" in said
+    assert ("without `--branch`" in said) is (what == "branches" and version >= (3, 12))
+
+
+def test_nothing_is_advised_twice() -> None:
+    """What the user has done already is not advised; where nothing is left, nothing is."""
+    taken = limits({"run:source": ["shop"]}, None)
+    said = forecast(7, "ctrace", (3, 11), False, taken)
+    assert "--source" not in said
+    assert said.endswith(
+        "start again with `--max-overhead 20` (above 20 %, measuring ends by itself)."
+    )
+    taken = limits({"run:include": ["*/shop/*"]}, 10.0)
+    assert forecast(7, "ctrace", (3, 11), False, taken).endswith("Python 3.11).")
 
 
 def test_no_figure_where_none_was_measured() -> None:
