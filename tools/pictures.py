@@ -2,10 +2,14 @@
 
 Both are real: the sample server of `covattach demo` is attached to in a terminal of its own, and
 its HTML report is photographed by Chromium, which must be installed (`apt install chromium`).
+docs/pictures.json has a digest of what each shows, by which a test finds a picture that is old.
 """
 
 from __future__ import annotations
 
+import hashlib
+import html
+import json
 import os
 import pty
 import re
@@ -21,8 +25,12 @@ from rich.console import Console
 from rich.text import Text
 
 from covattach.commands import demo_server
+from covattach.reports import html_pages, html_templates
 
 DOCS = Path(__file__).parent.parent / "docs"
+DIGESTS = DOCS / "pictures.json"
+SHOWN = (demo_server, html_pages, html_templates)  # what the report's picture depends on
+NUMBER = re.compile(r"[\d,.]*\d")
 COLUMNS = 84
 SIZE = "1000,810"  # of the report, in pixels: down to the function that never ran
 CHROMIUM = [
@@ -99,6 +107,21 @@ def photograph(page: Path, path: Path) -> None:
         subprocess.run(words, check=True, timeout=60, stderr=subprocess.DEVNULL)
 
 
+def digest_of_report() -> str:
+    """Return a digest of the sample and of the templates that the picture of the report shows."""
+    found = hashlib.sha256()
+    for module in SHOWN:
+        found.update(Path(str(module.__file__)).read_bytes())
+    return found.hexdigest()
+
+
+def words_of(picture: Path) -> list[str]:
+    """Return the words of a terminal's picture, each number as a 0."""
+    texts = re.findall(r"<text [^>]*>(.*?)</text>", picture.read_text(encoding="utf-8"))
+    shown = " ".join(html.unescape(text) for text in texts).replace("\xa0", " ")
+    return NUMBER.sub("0", shown).split()
+
+
 def main() -> None:
     """Make both pictures."""
     with tempfile.TemporaryDirectory() as temporary:
@@ -106,6 +129,7 @@ def main() -> None:
         draw(session(folder), DOCS / "session.svg")
         (page,) = (folder / "htmlcov").glob("*shop_py.html")
         photograph(page, DOCS / "report.png")
+    DIGESTS.write_text(json.dumps({"report.png": digest_of_report()}, indent=2) + "\n")
 
 
 if __name__ == "__main__":
