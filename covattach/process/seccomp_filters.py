@@ -50,6 +50,8 @@ def collect(tids: list[int], deadline: float) -> set[bytes]:
     found: set[bytes] = set()
     size = 0
     for tid in tids:
+        if time.monotonic() > deadline:
+            raise Unreadable("its threads take too long to stop")
         with contextlib.suppress(ProcessLookupError), stopped(tid, deadline):
             for program in read(tid):
                 size += len(program) if program not in found else 0

@@ -93,11 +93,9 @@ def check_entries(found: Any) -> list[Entry]:
         raise SnapshotError("its list of functions is not one")
     for entry in found:
         kinds = [type(part) for part in entry] if isinstance(entry, list) else []
-        if kinds not in ([str, int, str, float], [str, int, str, int]):
+        is_entry = kinds in ([str, int, str, float], [str, int, str, int])
+        if not (is_entry and 0 <= entry[1] <= HIGHEST_LINE and is_number(entry[3])):
             raise SnapshotError("a function in it is not a place and a time")
-        _, line, _, ms = entry
-        if not 0 <= line <= HIGHEST_LINE or not is_number(ms):
-            raise SnapshotError("a function in it has an absurd line or time")
     return [Entry(*entry) for entry in found]
 
 
@@ -187,8 +185,7 @@ def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) ->
         found[place].text[line] = text[line - 1] if line <= len(text) else ""
     for place, function in found.items():
         function.new = new.intersection(function.lines)
-        entry = known.get(place)
-        function.ms = entry.ms if entry else None
+        function.ms = known[place].ms if place in known else None
     if 0 in found:
         found[0].ms = min(others, default=None)
     return list(found.values())
@@ -249,6 +246,5 @@ def only_new(ran: list[Function]) -> list[Function]:
 
 def difference(first: dict[str, set[int]], second: dict[str, set[int]]) -> Part:
     """Return the lines that ran in one of two windows only: those of the second are new."""
-    names = {*first, *second}
-    lines = {name: first.get(name, set()) ^ second.get(name, set()) for name in names}
+    lines = {name: first.get(name, set()) ^ second.get(name, set()) for name in {*first, *second}}
     return Part(lines, [], first)
