@@ -1,4 +1,4 @@
-"""The command line: which commands there are, and how errors are told.
+"""The command line: the list of commands, and how errors are told.
 
 Each command imports its modules when it is called, so that `--help` is as fast as click.
 """

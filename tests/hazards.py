@@ -48,7 +48,7 @@ def nothing(_: Target) -> None:
 
 
 def asking(*questions: tuple[str, object]) -> Act:
-    """Return what asks a target, and fails unless the answers are these."""
+    """Return an act that asks a target, and fails unless its answers are these."""
 
     def act(target: Target) -> None:
         for expression, expected in questions:
@@ -58,7 +58,7 @@ def asking(*questions: tuple[str, object]) -> Act:
 
 
 def doing(expression: str) -> Act:
-    """Return what has a target do something, and then execute a new line."""
+    """Return an act that evaluates an expression in a target, and then executes a new line."""
 
     def act(target: Target) -> None:
         target.ask(expression)
@@ -116,7 +116,7 @@ class Hazard:
         return self.arguments or (self.name,)
 
     def attach(self, target: Target, figures: Figures) -> None:
-        """Attach, see that what runs is measured, and stop; the target must be well afterwards."""
+        """Attach, check that a new line is measured, and stop; the target must be well."""
         program = TARGETS / self.script
         if self.refused:
             said = refusal(target, self.timeout, program)
@@ -163,7 +163,7 @@ class SmallStacks(Hazard):
 
 
 class Allowing(Hazard):
-    """A seccomp filter that kills at all but what a session needs."""
+    """A seccomp filter that kills at all system calls but those of a session."""
 
     def arguments_on(self, interpreter: Interpreter) -> tuple[str, ...]:
         """Return the filter."""
@@ -184,7 +184,7 @@ def let_go(target: Target) -> None:
 
 
 def break_agent(target: Target) -> None:
-    """Have the agent fail; the session ends, and what ran until then is saved."""
+    """Make the agent fail; the session ends, and its lines until then are saved."""
     call_later(target)
     (folder,) = target.folders
     target.ask("setattr(sys.covattach.covattach.door, 'attend', None)")

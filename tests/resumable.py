@@ -80,7 +80,7 @@ class Part:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
-        """Leave out what has passed in an earlier part."""
+        """Leave out the tests that passed in an earlier part."""
         if not self.resume:
             return
         passed = self.ledger.passed()
@@ -98,13 +98,13 @@ class Part:
         return None
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
-        """Tell the process that has started this one, if any, what is left."""
+        """Report the number of tests left to the process that started this one, if any."""
         if hasattr(session.config, "workeroutput"):
             session.config.workeroutput["left"] = self.left
 
 
 class Recorder:
-    """Notes what comes of the tests of `part`, and of those that other processes run for it."""
+    """Notes the outcomes of the tests of `part`, and of those that other processes run for it."""
 
     def __init__(self, ledger: Ledger, part: Part, commit: str) -> None:
         self.ledger = ledger
@@ -114,14 +114,14 @@ class Recorder:
         self.attaches = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note what came of a stress test."""
+        """Note the outcome of a stress test."""
         if "stress" in report.keywords and (report.when == "call" or report.failed):
             self.ledger.add(self.entry(report))
         if report.when == "call":
             self.attaches += int(dict(report.user_properties).get("attaches", 0))  # type: ignore[call-overload]
 
     def entry(self, report: pytest.TestReport) -> dict[str, Any]:
-        """Return what the ledger keeps of a test."""
+        """Return the ledger's entry of a test."""
         return {
             "test": report.nodeid,
             "outcome": report.outcome,
@@ -132,11 +132,11 @@ class Recorder:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: Any) -> None:
-        """Add what another process has left."""
+        """Add the number of tests that another process has left."""
         self.part.left += getattr(node, "workeroutput", {}).get("left", 0)
 
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:
-        """Say how fast it went, and what is left for the next part."""
+        """Print the rate of attaches, and the number of tests left for the next part."""
         minutes = (time.monotonic() - self.began) / 60
         if self.attaches:
             rate = self.attaches / minutes

@@ -59,7 +59,7 @@ def call_later(target: Target) -> None:
 
 
 def cycle(target: Target, figures: Figures, timeout: float = 30.0) -> None:
-    """Attach to a target of states.py, see that what is executed now is measured, and stop."""
+    """Attach to a target of states.py, check that a new line is measured, and stop."""
     attach_and_leave(target, figures, timeout, PROGRAM)
     assert target.is_well()
 
@@ -71,9 +71,9 @@ def attach_and_leave(
     program: Path,
     meanwhile: Callable[[Target], None] = call_later,
 ) -> None:
-    """Attach, let something happen meanwhile, and stop; raises what covattach does.
+    """Attach, let something happen meanwhile, and stop; raises covattach's own errors.
 
-    `program` is the target's, whose function `later` is to be in what was measured.
+    `program` is the target's; its function `later` has to be measured.
     """
     found, facts = attach_process.start(target.pid, attach_process.Options(timeout=timeout), print)
     try:

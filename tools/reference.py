@@ -71,7 +71,7 @@ PAGES: dict[str, Callable[[], str]] = {"commands.md": commands_page, "messages.m
 
 
 def main() -> int:
-    """Write the pages, or with `--check` say which are stale."""
+    """Write the pages, or with `--check` name the stale ones."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
     check = parser.parse_args().check

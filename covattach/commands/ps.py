@@ -1,4 +1,4 @@
-"""`covattach ps`: the Python processes of this host, and which can be attached to."""
+"""`covattach ps`: the Python processes of this host, and whether they can be attached to."""
 
 from __future__ import annotations
 

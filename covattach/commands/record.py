@@ -1,4 +1,4 @@
-"""`covattach record`: which code ran while a command ran, or until it is enough."""
+"""`covattach record`: the code that ran while a command ran, or until it is enough."""
 
 from __future__ import annotations
 

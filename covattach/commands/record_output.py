@@ -100,7 +100,7 @@ def facts_of(rans: list[Ran], ran: list[Function], has_past: bool) -> dict[str, 
 
 
 def compare(pids: list[int], given: dict[str, Any]) -> None:
-    """Show which lines ran in one of two windows only, put together from all processes."""
+    """Show the lines that ran in one of two windows only, put together from all processes."""
     from covattach.commands.pager import paged
     from covattach.record import recording
     from covattach.reports import function_listing

@@ -114,7 +114,7 @@ def sessions_of(pid: int) -> list[Session]:
 
 
 def title(one: Session, width: int) -> Text:
-    """Return which process it is, with its command or its role in a tree, in `width` columns."""
+    """Return the title of a process, with its command or its role in a tree, in `width` columns."""
     from rich.text import Text
 
     who = f"Process {one.pid}"

@@ -1,4 +1,4 @@
-"""Which processes a command is for: a PID, or `--name PATTERN` for all that match.
+"""The processes that a command is for: a PID, or `--name PATTERN` for all that match.
 
     @click.command(cls=ForTargets)      together with one of
     @target_options(measured=True)      the command gets `pids`, a list

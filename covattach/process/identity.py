@@ -1,4 +1,4 @@
-"""Whose a process is, and which program it runs: as it was looked at, so it must still be.
+"""The owner and the program of a process: as it was looked at, so it must still be.
 
 A process keeps its PID when it becomes another program, one with more rights too (execve(2)), and
 when it becomes another user.  The code executed in it comes from a folder of the user that it was.

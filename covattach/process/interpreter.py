@@ -1,4 +1,4 @@
-"""Which interpreter a process runs, and where its functions are."""
+"""The interpreter of a process, and the addresses of its functions."""
 
 from __future__ import annotations
 

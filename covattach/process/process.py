@@ -56,7 +56,7 @@ class Process:
             raise procfs_errors.damaged(self.proc, "stat", error) from None
 
     def read_standing(self) -> Standing:
-        """Return whose it is and which program it runs, now; raises NoTarget."""
+        """Return its owner and its program, now; raises NoTarget."""
         try:
             return Standing.of(self.proc, self.status)
         except (FileNotFoundError, ProcessLookupError):

@@ -43,7 +43,7 @@ def ends_told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def made_sense() -> Iterator[None]:
-    """Raise an error of ours for whatever a process says that no check has refused.
+    """Raise an error of ours for any words of a process that no check has refused.
 
     So that, of several processes, the others have their turn.
     """
@@ -78,7 +78,7 @@ def untold(path: str, error: OSError) -> NotPossible:
 
 
 def not_understood(error: Exception) -> NotPossible:
-    """Return the error for what a process or its agent says, where no check has refused it."""
+    """Return the error for words of a process or its agent that no check has refused."""
     details = "".join(traceback.format_exception(error))
     reason = f"{type(error).__name__}: {error}"
     return NotPossible(

@@ -1,4 +1,4 @@
-"""Whether an interpreter is there, and which others are beside it, as `_PyRuntime` says.
+"""Interpreters in a process, as `_PyRuntime` tells: whether there is one, and how many others.
 
 A process may have libpython in it and no Python: not yet, or not any more.  No function of the C
 API may be called then, and none is needed.  `Py_IsInitialized` reads one word, whose place is

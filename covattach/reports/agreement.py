@@ -1,4 +1,4 @@
-"""Snapshots of several processes that are to be in one data file, where what they say differs.
+"""Snapshots of several processes for one data file, made to agree where they differ.
 
     agreed(snapshots, branches, plugins, warnings) -> list[Snapshot]
 

@@ -164,13 +164,13 @@ def origin(path: Path) -> dict[str, Any]:
 
 
 def loads(path: Path) -> Loads:
-    """Return which files had been imported before; nothing for a file that is not ours."""
+    """Return the files that had been imported before; nothing for a file that is not ours."""
     with copied(path) as copy:
         return from_note(copy.part("loads") if copy else {})
 
 
 def remembered(path: Path) -> dict[str, str]:
-    """Return which reports were made from this data file: absolute name to digest."""
+    """Return the reports made from this data file: absolute name to digest."""
     with copied(path) as copy:
         return copy.outputs if copy else {}
 

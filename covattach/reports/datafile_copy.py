@@ -50,7 +50,7 @@ class Copy:
 
     @property
     def outputs(self) -> dict[str, str]:
-        """Which reports were made from it: absolute name to digest."""
+        """The reports that were made from it: absolute name to digest."""
         return {
             name: str(value)
             for name, value in self.part("outputs").items()

@@ -19,7 +19,7 @@ TICK = 0.02  # seconds by which two times of one change may differ (the kernel's
 
 
 class Exchanges:
-    """What has been exchanged since a time, in seconds since 1970; a folder is looked at once."""
+    """The exchanges of folders and links since a time, in seconds since 1970."""
 
     def __init__(self, since: float) -> None:
         self.since = since
@@ -62,7 +62,7 @@ class Exchanges:
         return SURELY if is_renamed and around.st_mtime > facts.st_ctime - TICK else MAYBE
 
     def of_link(self, files: Files, name: str, facts: os.stat_result) -> int:
-        """Return whether a link was made since, or what it leads to was exchanged."""
+        """Return whether a link was made since, or the folder that it leads to was exchanged."""
         if facts.st_ctime > self.since:
             return SURELY
         real = files.realpath(name)

@@ -31,7 +31,7 @@ def make_file(recorder: Recorder, kind: str, path: Path) -> None:
 
 
 def add_imports(recorder: Recorder, path: Path) -> None:
-    """Add to coverage's JSON report which lines ran at import, and which may have."""
+    """Add to coverage's JSON report the lines that ran at import, and those that may have."""
     report = json.loads(path.read_text(encoding="utf-8"))
     report["meta"]["imports"] = recorder.imports
     for name, facts in report["files"].items():

@@ -178,7 +178,7 @@ class Recorder(Coverage):
         return any(data.lines(name) for name in data.measured_files())
 
     def unmatched(self) -> list[str]:
-        """Return which of the contexts that are asked for match none that there is."""
+        """Return the contexts asked for that match none that there is."""
         there = self.get_data().measured_contexts()
         asked = listed(self.get_option("report:contexts"))
         return [one for one in asked if not any(re.search(one, context) for context in there)]

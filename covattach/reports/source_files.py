@@ -1,4 +1,4 @@
-"""The source files of a target, as they are on disk: which never ran, and which can be reported.
+"""The source files of a target, as they are on disk: those that never ran, and those to report.
 
     never_ran(settings, cwd, ran) -> set[str]       for `datafile.write`
     examine(names, texts) -> Examination            before a report
@@ -133,7 +133,7 @@ class Examination:
 
 
 def examine(names: Iterable[str], texts: dict[str, Text]) -> Examination:
-    """Look at source files: which must not be opened, and which have changed.
+    """Find the source files that must not be opened, and those that have changed.
 
     `texts` are the facts of those that were loaded.  A file that is not there is none of those:
     it may be inside of an archive, where coverage finds it.

@@ -183,7 +183,7 @@ def of_ended(member: Session) -> tuple[Session, Snapshot, float] | None:
 
 
 def named(taken: Snapshot, pid: int | None = None) -> Snapshot:
-    """Return a snapshot that says whose it is: a role, and which of those that have it."""
+    """Return a snapshot named by its process: a role, and a number where several have it."""
     role = str(taken.facts.get("role") or "process")
     return replace(taken, process=f"{role} {pid or '(ended)'}")
 

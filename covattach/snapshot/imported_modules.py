@@ -1,4 +1,4 @@
-"""Loads: which source files a target had loaded before it was measured, and how far each had got.
+"""Loads: the source files that a target had loaded before, and how far each had got.
 
     check(header) -> Loads                     from a snapshot's header (imported_modules.py)
     Loads.of(name) -> frozenset[Load]          of one file, by any of its names

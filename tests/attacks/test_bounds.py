@@ -560,7 +560,7 @@ time.sleep(60)
 
 
 def test_many_processes_of_one_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the processes of one user take adds up, and keeps those of others from nothing."""
+    """The work on one user's processes adds up, and keeps those of others from nothing."""
     # GIVEN a user with processes that are long to look at, and one of another's
     monkeypatch.setattr(allowances, "OF_ONE_USER", 0.1)
     monkeypatch.setattr(allowances, "HONEST", 0.0)

@@ -38,7 +38,7 @@ def folder() -> Iterator[Path]:
 
 @contextlib.contextmanager
 def opened(folder: Path) -> Iterator[Callable[[], bytes]]:
-    """Watch a folder (inotify(7)); yield a function that returns what has been opened since."""
+    """Watch a folder (inotify(7)); yield a function that returns the files opened since."""
     libc = ctypes.CDLL(None, use_errno=True)
     watch = libc.inotify_init1(os.O_NONBLOCK)
     assert libc.inotify_add_watch(watch, os.fsencode(folder), IN_OPEN) >= 0

@@ -130,7 +130,7 @@ COMMANDS = {
 
 
 def test_others_go_on(users: Users, covattach: Covattach, tmp_path: Path) -> None:
-    """Whatever some processes reply, a command for several does its work for the others."""
+    """Odd replies of some processes keep a command for several from none of the others."""
     # GIVEN several that are measured, all but one of which reply with nonsense
     source = users.public("honest.py")
     for more in REPLIES.values():
@@ -155,7 +155,7 @@ MEMBERS = {
 
 
 def test_other_members_of_a_tree(users: Users, covattach: Covattach, tmp_path: Path) -> None:
-    """Whatever some processes of a tree reply, a command for it does its work for the others."""
+    """Odd replies of some processes of a tree keep a command from none of the others."""
     # GIVEN a tree, all members of which but one reply with nonsense
     source, key = users.public("honest.py"), new_key()
     first = users.lying(OTHER, answers=True, files={str(source): [1]}, facts={"key": key})

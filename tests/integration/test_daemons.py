@@ -16,7 +16,7 @@ DAEMON = {number for number, line in enumerate(PROGRAM, 1) if line.endswith("# d
 
 
 def lines(report: Path) -> set[int]:
-    """Return which lines of the daemon's program ran."""
+    """Return the lines of the daemon's program that ran."""
     files = json.loads(report.read_text())["files"]
     return {one for name in files if name.endswith("daemon.py") for one in ran(files[name])}
 

@@ -133,7 +133,7 @@ def branches(data_file: Path) -> set[tuple[int, int]]:
 
 
 def shown(html: Path) -> dict[str, set[int]]:
-    """Return which lines an HTML report marks as run, mis or par."""
+    """Return the lines that an HTML report marks as run, mis or par."""
     (page,) = html.glob("*shop_py.html")
     found: dict[str, set[int]] = {"run": set(), "mis": set(), "par": set()}
     for kind, number in re.findall(

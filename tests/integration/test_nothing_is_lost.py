@@ -28,7 +28,7 @@ def called(progress: Path) -> list[int]:
 
 
 def missing(lines: set[int], counts: list[int]) -> set[int]:
-    """Return which of the lines that were executed are not there."""
+    """Return the executed lines that are not there."""
     return {
         line_of(thread * SHARE + number)
         for thread, count in enumerate(counts)

@@ -262,7 +262,7 @@ def test_ends_by_itself(hot: Target, covattach: Covattach) -> None:
 
 @pytest.mark.pythons("3.11")
 def test_of_nothing(steady: Target, covattach: Covattach) -> None:
-    """A trace in which nothing came says what may be the reason."""
+    """A trace in which nothing came names the likely reasons."""
     said = covattach("trace", steady.pid, "--for", "0.3s").err
     assert "0 calls shown, 0 dropped" in said
     assert "Perhaps nothing was called" in said

@@ -28,7 +28,7 @@ def hold(agent: Inside, name: str) -> int:
 
 
 def entered(agent: Inside) -> list[str]:
-    """End the recording; return which functions of the script were entered, in their order."""
+    """End the recording; return the functions of the script that were entered, in their order."""
     reply = agent.ask("recorded")[0]
     assert not reply["is_full"]
     times = [ms for *_, ms in reply["entered"]]

@@ -45,7 +45,7 @@ def test_registers_are_kept(minor: str, state: str, launch: Callable[..., Target
 
 
 def attach_again_and_again(target: Target, cycles: int) -> None:
-    """Do so; fails with the first cycle that does, and prints what the attaches cost."""
+    """Attach and stop `cycles` times; fail with the first cycle, and print the costs."""
     figures = Figures()
     for _ in range(cycles):
         cycle(target, figures, timeout=60)

@@ -42,7 +42,7 @@ def test_fault(
     launch: Callable[..., Target],
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Whatever goes wrong at whatever instant, nobody comes to harm, and the message is true."""
+    """A fault at any instant of an attach harms no target, and the message is true."""
     record_property("fault", kind.name)
     record_property("python", "{}.{}".format(*minor))
     interpreter = newest("{}.{}".format(*minor))
@@ -68,7 +68,7 @@ def started(launch: Callable[..., Target], interpreter: Interpreter) -> Target:
 
 
 def disturbed(kind: Kind, target: Target, covattach: Covattach, after: float) -> Done:
-    """Attach, and have the fault happen `after` so many seconds; return what covattach said."""
+    """Attach, and make the fault happen after `after` seconds; return covattach's output."""
     began = time.monotonic()
     popen = covattach.begin("start", target.pid, "--timeout", TIMEOUT)
     wait_for(lambda: time.monotonic() - began > after or popen.poll() is not None, "the instant")
@@ -83,7 +83,7 @@ def disturbed(kind: Kind, target: Target, covattach: Covattach, after: float) ->
 
 
 def assert_true(kind: Kind, target: Target, done: Done) -> None:
-    """Fail unless what covattach said is so, and the target is well or has ended as it was told."""
+    """Fail unless covattach's message is true, and the target is well or has ended as told."""
     assert TRACEBACK not in done.err.replace("The traceback", "")
     if kind.ends:
         target.wait()

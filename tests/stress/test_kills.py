@@ -128,7 +128,7 @@ def is_home(way: detour.Detour, memory: Memory) -> bool:
 
 
 def way_back(process: Process, way: detour.Detour) -> Callable[[], None]:
-    """Return what clears the text."""
+    """Return a function that clears the detour's text."""
 
     def cancel() -> None:
         with open_memory(process) as memory:

@@ -28,7 +28,7 @@ def cost(target: Target) -> float:
 
 
 def soon_as_fast(target: Target, usual: float, deadline: float) -> float:
-    """Return the cost as soon as it is the usual one, or what it is at the deadline."""
+    """Return the cost as soon as it is the usual one, or the last cost at the deadline."""
     while (found := cost(target)) > FAST * usual and time.monotonic() < deadline:
         print(f"still {found / usual:.2f} times the cost")
     return found
@@ -88,7 +88,7 @@ def test_full_speed(
 
 
 def has_begun(target: Target, popen: subprocess.Popen[str]) -> bool:
-    """Whether it has come to the target: what it does before, is done to nobody."""
+    """Whether covattach has come to the target; before that it can harm nobody."""
     return bool(target.folders) or popen.poll() is not None
 
 
@@ -102,7 +102,7 @@ def undisturbed(covattach: Covattach, target: Target) -> float:
 
 
 def end(covattach: Covattach, popen: subprocess.Popen[str], below: list[int]) -> None:
-    """Reap a covattach that was killed, and end what it had started to run."""
+    """Reap a covattach that was killed, and end the commands that it had started."""
     for pid in below:
         try:
             with open(f"/proc/{pid}/cmdline", "rb") as file:

@@ -1,4 +1,4 @@
-"""What `covattach trace` costs a target that does nothing but call, with a reader that sleeps."""
+"""The cost of `covattach trace` to a target that does nothing but call, while the reader sleeps."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def test_random_instants(
 
 
 def left(target: Target, before: dict[str, Any], late: set[str]) -> bool:
-    """Whether anything is left that makes the target slower; what that is goes into `late`."""
+    """Whether anything is left that makes the target slower; its names go into `late`."""
     now = target.ask("answering.residue()")
     there = {name for name in SAME if now[name] != before[name]}
     late |= there

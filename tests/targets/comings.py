@@ -135,7 +135,7 @@ def own_begins():
 
 
 def own_ends():
-    """End it, and return which lines it has."""
+    """End it, and return the lines that it has."""
     own = kept.pop("coverage")
     own.stop()
     return sorted(own.get_data().lines(__file__) or ())

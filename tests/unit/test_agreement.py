@@ -1,4 +1,4 @@
-"""Snapshots of several processes: the word of one does not take away what the others have told."""
+"""Snapshots of several processes: the word of one takes away nothing that others have told."""
 
 from __future__ import annotations
 

@@ -106,7 +106,7 @@ def test_numbers_are_those_of_the_kernel() -> None:
 
 
 class Machine:
-    """What is asked of an interpreter."""
+    """The facts of an interpreter that the check needs."""
 
     machine, version = "EM_X86_64", (3, 11)
 

@@ -236,7 +236,7 @@ KINDS: dict[str, st.SearchStrategy[Any]] = {
 @given(JSON | st.lists(st.tuples(*KINDS.values()).map(list), max_size=3))
 @settings(max_examples=100, deadline=None)
 def test_functions(said: Any) -> None:
-    """What a target says of functions is put together with lines, or is an error of ours."""
+    """A target's words on functions are put together with lines, or are an error of ours."""
     try:
         entries = functions.check_entries(said)
     except CovattachError:
@@ -294,7 +294,7 @@ LOADS |= {"through": "a.py", "names": "", "lines": ""}
     "value", [*EXTREMES, [], [10**400, 1], [["a\ud800.py"] * 6]], ids=range(len(EXTREMES) + 3)
 )
 def test_imports(name: str, value: Any) -> None:
-    """What a target says of imports is looked for among our files, or is an error of ours."""
+    """A target's words on imports are looked for among our files, or are an error of ours."""
     said = {**LOADS, name: value}
     try:
         found = decode({"kind": "lines", "files": [], "taken": 1, "imported": said}, b"").loads

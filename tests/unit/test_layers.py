@@ -55,7 +55,7 @@ def imported(module: str, tree: ast.AST, known: set[str]) -> Iterator[str]:
 
 
 def imports_in(root: Path) -> Imports:
-    """Return what each module below `root` imports of the others."""
+    """Return the imports of each module below `root`."""
     trees = {
         name_of(path, root): ast.parse(path.read_text(encoding="utf-8"))
         for path in root.rglob("*.py")

@@ -127,7 +127,7 @@ def test_a_wrong_import_is_found(tmp_path: Path, module: str, line: str, mistake
 
 
 def test_all_packages_are_installed() -> None:
-    """Each folder of payload modules is in the list of what is installed."""
+    """Each folder of payload modules is in the list of installed packages."""
     configured = tomllib.loads(PYPROJECT.read_text())["tool"]["setuptools"]["packages"]
     packages = ["covattach.payloads", *(f"covattach.payloads.{part}" for part in PARTS)]
     assert sorted(one for one in configured if "payloads" in one) == sorted(packages)

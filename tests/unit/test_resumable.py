@@ -1,4 +1,4 @@
-"""Long runs in parts: what has passed is not run again, and what has not is."""
+"""Long runs in parts: a test that has passed is not run again, and every other is."""
 
 from __future__ import annotations
 

@@ -42,7 +42,7 @@ def test_figure_is_told(version: tuple[int, int], what: str) -> None:
 
 
 def test_nothing_is_advised_twice() -> None:
-    """What the user has done already is not advised; where nothing is left, nothing is."""
+    """Nothing that the user has done already is advised."""
     taken = limits({"run:source": ["shop"]}, None)
     said = forecast(7, "ctrace", (3, 11), False, taken)
     assert "--source" not in said

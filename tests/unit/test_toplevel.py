@@ -411,7 +411,7 @@ def test_a_class_that_is_at_work() -> None:
 
 
 def test_a_with_that_is_being_left() -> None:
-    """A `with` is left in its first line: its body may have run, what is behind it has not."""
+    """A `with` is left in its first line: its body may have run, the lines behind it have not."""
     code = "with pool():\n    first()\n    x = 1\n    second()\nafter()\n"
     found = judged(code, Load(True, 1, True, (3, 11), 0))
     assert found == {"+": {1}, "-": {5}, "?": {2, 3, 4}}
@@ -505,7 +505,7 @@ LAST = 1
 
 
 def test_one_turn_of_a_loop_says_nothing_of_the_others() -> None:
-    """What one turn of a loop cannot have come by is open, not said never to have run."""
+    """Lines that one turn of a loop cannot have come by are open, not said never to have run."""
     found = judged(RAISED, DONE._replace(names="x y f LAST", lines="13"))
     assert found["-"] == set()
     assert {4, 8} <= found["?"]

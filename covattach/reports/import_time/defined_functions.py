@@ -1,4 +1,4 @@
-"""Functions whose bodies ran while measured: which load of their module defined them, before.
+"""Functions whose bodies ran while measured, and the loads that defined them before.
 
 defined(tree, ran) -> list[Function]
 makers(tree, loads, functions) -> list[tuple[Load, set[int]]]

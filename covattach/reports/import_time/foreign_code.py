@@ -33,7 +33,7 @@ class Names(Protocol):
         """Tell whether nothing in this module binds a name, so that it is Python's own."""
 
     def origin(self, name: str) -> str:
-        """Return what a name is an import of, with dots; "" if it may be something else."""
+        """Return the dotted name that a name was imported as; "" if it may be something else."""
 
 
 class Foreign:
@@ -72,7 +72,7 @@ class Foreign:
         return not is_alone or busy > (id(site) in self.clean and block in self.busy)
 
     def is_kept(self, site: ast.stmt, test: ast.expr) -> bool:
-        """Tell whether a name is at the test of an `if` of the top level what it was bound to."""
+        """Tell whether a name still has its first value at the test of an `if` of the top level."""
         last = self.tree.body[bisect_right(self.starts, test.lineno) - 1]
         return (
             site in self.tree.body
@@ -114,7 +114,7 @@ class Foreign:
         return not isinstance(node, ast.Await | ast.Yield | ast.YieldFrom)
 
     def is_standard(self, node: ast.expr) -> bool:
-        """Tell whether what is called, or has the attribute, is Python's own or a literal."""
+        """Tell whether the object called, or with the attribute, is Python's own or a literal."""
         while isinstance(node, ast.Attribute | ast.Call):
             node = node.value if isinstance(node, ast.Attribute) else node.func
         if not isinstance(node, ast.Name):

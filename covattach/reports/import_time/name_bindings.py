@@ -1,4 +1,4 @@
-"""The names of a module's top level: where the source binds each, and what a namespace proves.
+"""The names of a module's top level: where the source binds each, and how a namespace proves it.
 
     Scope(tree).proven(load)      the first lines of statements that have run
     Scope(tree).origin(name)      what a name is an import of
@@ -52,7 +52,7 @@ class Scope:
             waiting += [(one, statement, False) for one in inside(node)]
 
     def note(self, node: ast.AST, statement: ast.AST, is_top: bool) -> None:
-        """Note which names a node binds."""
+        """Note the names that a node binds."""
         if isinstance(node, ast.Global):
             self.unsure.update(node.names)
         elif isinstance(node, ast.Attribute):
@@ -80,7 +80,7 @@ class Scope:
         return name not in self.sites and name not in self.unsure
 
     def origin(self, name: str) -> str:
-        """Return what a name is an import of, with dots; "" if it may be something else."""
+        """Return the dotted name that a name was imported as; "" if it may be something else."""
         sites = self.sites.get(name, [])
         if self.is_open or name in self.unsure or len(sites) != 1:
             return ""

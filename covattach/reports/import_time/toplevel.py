@@ -1,4 +1,4 @@
-"""The top level of a module: which of its lines, and of its class bodies', ran when it was loaded.
+"""The top level of a module: the lines of it, and of class bodies, that ran when it was loaded.
 
     judge(tree, loads, ran) -> Judgement
 
@@ -38,7 +38,7 @@ UNKNOWN = Load(None, 0, False, None)  # the target has not told of it, but funct
 
 @dataclass
 class Judgement:
-    """What is known of lines: those that `ran` on loading, and those that were `passed_over`.
+    """The known lines: those that `ran` on loading, and those that were `passed_over`.
 
     Lines of the top level in neither may have run or not.
     """
@@ -48,7 +48,7 @@ class Judgement:
 
 
 def judge(tree: ast.Module, loads: Iterable[Load], ran: set[int]) -> Judgement | None:
-    """Return what is known of a module's top level; None if it was not loaded before.
+    """Return the known lines of a module's top level; None if it was not loaded before.
 
     `ran` are the first lines of the statements that ran while measured.
     """
@@ -96,7 +96,7 @@ class Walk:
         return {line for line in lines if line <= last and line not in inside}
 
     def follow(self, tree: ast.Module) -> Judgement:
-        """Return what is known of the module."""
+        """Return the known lines of the module."""
         self.block(tree.body, False)
         if self.load.standing and self.load.reached:
             last = has_begun(tree.body, self.load.reached)
@@ -124,7 +124,7 @@ class Walk:
                 return
 
     def statement(self, statement: ast.stmt, done: bool) -> None:
-        """Follow a statement that was begun; `done` if control came to what follows it."""
+        """Follow a statement that was begun; `done` if control came to the next statement."""
         if isinstance(statement, Definition):
             return self.definition(statement, done)
         if self.conditions.is_code(statement):
@@ -222,7 +222,7 @@ class Walk:
 
 
 def is_entered(statement: With) -> bool:
-    """Tell whether the block of a `with` was entered if control came to what follows it.
+    """Tell whether the block of a `with` was entered if control came to the next statement.
 
     Where there are several context managers, the first swallows what the others raise, and so may a
     single one where its result is put into anything but a name.
