@@ -139,7 +139,7 @@ def test_autosave_of_a_target_that_was_killed(
     assert not target.folders
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14", "3.15")
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13", "3.15"))
 def test_the_last_save_of_a_target_that_was_killed_is_whole_and_recent(
     interpreter: Interpreter,
     covattach: Covattach,

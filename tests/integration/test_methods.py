@@ -29,7 +29,7 @@ def measures(covattach: Covattach, target: Target) -> bool:
     return number_of("later") in (data.lines(str(IDLE)) or ())
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 @pytest.mark.parametrize("way", WAYS)
 def test_main_thread_is_blocked_or_busy(
     interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]

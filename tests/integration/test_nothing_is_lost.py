@@ -36,7 +36,7 @@ def missing(lines: set[int], counts: list[int]) -> set[int]:
     } - lines
 
 
-@pytest.mark.pythons("3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.11", "3.14", stress=("3.13",))
 @pytest.mark.parametrize("branch", [False, True], ids=["lines", "branches"])
 def test_dumps_without_pause(
     interpreter: Interpreter,
@@ -75,7 +75,7 @@ def test_dumps_without_pause(
     assert missing(set(data.lines(str(source)) or ()), [SHARE] * THREADS) == set()
 
 
-@pytest.mark.pythons("3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.11", "3.14", stress=("3.13",))
 def test_dumps_that_begin_anew(
     interpreter: Interpreter,
     covattach: Covattach,

@@ -81,7 +81,11 @@ def of_functions(lines: set[int]) -> set[int]:
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize(
     ("minor", "worker"),
-    [("3.9", "sync"), ("3.11", "gevent"), ("3.14", UVICORN)],
+    [
+        ("3.11", "gevent"),
+        ("3.14", UVICORN),
+        pytest.param("3.9", "sync", marks=pytest.mark.stress),
+    ],
 )
 def test_workers_that_come_and_go(
     minor: str, worker: str, covattach: Covattach, launch: Callable[..., Target]
