@@ -88,10 +88,10 @@ def write_within(
     began = min((float(one) for one in times if isinstance(one, int | float)), default=None)
     warnings: list[str] = []
     with source_files.inside(first.cwd):
-        known = loaded_texts.look(snapshots, began, names)
         ran = {name for snapshot in snapshots for name in snapshot.files}
         # They are found by the target's names, and are to be told from those that ran by ours.
         unseen = source_files.never_ran(settings, first.cwd, ran, warnings)
+        known = loaded_texts.look(snapshots, began, names, unseen)
         never = path_aliases.renamed(unseen, names)
         snapshots = [path_aliases.with_names(snapshot, names) for snapshot in snapshots]
     branches = [one.has_branches for one in found]

@@ -1,6 +1,6 @@
 """The texts that a target has loaded: whether a source is still as it was then.
 
-    look(snapshots, since, names) -> {name in reports: Text}      when the data file is written
+    look(snapshots, since, names, unseen) -> {name in reports: Text}    when the data file is written
     fits(tree, source, loads, ran) -> bool | None                 where that leaves it open
 
 A source that is older than the process is as it was, unless a folder or a link on the way to it
@@ -20,13 +20,15 @@ import os
 import stat
 import struct
 import tokenize
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from covattach.budget import BUDGET
 from covattach.process.source_access import LARGEST, eyes
 from covattach.reports.folder_exchanges import MAYBE, NOT, SURELY, Exchanges
 from covattach.reports.import_time.blocks import Definition, first_line
 from covattach.reports.import_time.name_bindings import Scope
+from covattach.reports.work_limits import FILE
 from covattach.snapshot.imported_modules import Load, Loads, is_utf8, merged
 from covattach.snapshot.snapshot import Snapshot
 
@@ -50,20 +52,25 @@ class Text(NamedTuple):
 
 
 def look(
-    snapshots: Sequence[Snapshot], since: float | None, names: Callable[[str], str]
+    snapshots: Sequence[Snapshot],
+    since: float | None,
+    names: Callable[[str], str],
+    unseen: Collection[str] = (),
 ) -> dict[str, Text]:
-    """Return the states and digests of the sources of files that ran, by their names in reports.
+    """Return the states and digests of the sources that were loaded, by their names in reports.
 
     `since`, in seconds since 1970, is when the session began; `names` gives a file of the target's
-    its name in reports.
+    its name in reports.  Of the `unseen` ones, of which nothing ran since, some were loaded before.
     """
     ran = {name for snapshot in snapshots for name in snapshot.files}
     told = [snapshot.loads for snapshot in snapshots]
-    loads = merged(told, ran)
+    loads = merged(told, ran.union(unseen))
+    before = {name for name in unseen if loads.of(name)}
+    BUDGET.earn(FILE * len(before), 0)
     pythons = {next(iter(held))[3:5] for one in told for held in [*one.files.values()][:1]}
     found: dict[str, Text] = {}
     looks: dict[float, Exchanges] = {}
-    for name in sorted(ran):
+    for name in sorted(ran | before):
         text = looked_at(name, since, loads, pythons, names(name) != name, looks)
         if text is not None:
             known = found.setdefault(names(name), text)

@@ -128,23 +128,24 @@ class Recorder(Coverage):
         analysis = super()._analyze(morf, file_reporter)
         if file_reporter and tree:
             loads = self.loads.of(str(morf))
-            if self.is_another(str(morf), file_reporter, tree):
-                self.changed.add(str(morf))
-            is_changed = str(morf) in self.changed
-            self.known[name] = line_status.examine(file_reporter, analysis, tree, loads, is_changed)
+            is_it = self.is_loaded_text(str(morf), file_reporter, tree)
+            self.known[name] = line_status.examine(file_reporter, analysis, tree, loads, not is_it)
         self.numbers[str(morf)] = name, analysis.numbers
         if self.for_html or name not in self.known:
             return analysis
         return counting.counted(analysis, self.known[name].at_import, self.imports)
 
-    def is_another(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
-        """Tell whether a source of which times do not tell cannot be that which was loaded."""
+    def is_loaded_text(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
+        """Tell whether a source is that which was loaded; note one that surely is not."""
         text = self.texts.get(name)
-        if text is None or text.state not in (LIKELY, PERHAPS):
-            return False
+        if name in self.changed or text is None or text.state not in (LIKELY, PERHAPS):
+            return name not in self.changed
         ran = set(self.get_data().lines(name) or ())
         is_it = fits(tree, file_reporter.source(), self.loads.of(name), ran)
-        return not is_it if text.state == PERHAPS else is_it is False
+        if is_it is False or (is_it is None and text.state == PERHAPS and ran):
+            self.changed.add(name)
+        # Of one in which nothing ran, and whose module tells nothing, nothing is said.
+        return bool(is_it) or (is_it is None and text.state == LIKELY)
 
     def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
         """Note why a file is missing in the reports."""

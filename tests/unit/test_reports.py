@@ -28,6 +28,7 @@ from covattach.reports.datafile_note import reading
 from covattach.reports.html_folder import MARKER
 from covattach.reports.render import NOTHING_LEFT, NOTHING_RAN
 from covattach.reports.results import Report
+from covattach.snapshot.imported_modules import Load, Loads
 from covattach.snapshot.snapshot import Snapshot
 
 CODE = """\
@@ -40,6 +41,7 @@ def choose(flag):
 choose(True)
 """
 ARCS = {(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3), (3, -1)}
+NONE = Loads()
 ALL = {"xml", "json", "lcov", "text", "markdown"}
 STOCK = {"xml": "xml", "json": "json", "lcov": "lcov", "text": "report", "markdown": "report"}
 
@@ -62,12 +64,14 @@ class Place:
         path.write_text(code, encoding="utf-8")
         return str(path)
 
-    def dump(self, files: dict[str, Any], kind: str = "packed", **settings: Any) -> None:
-        """Write executed lines or arcs to the data file."""
+    def dump(
+        self, files: dict[str, Any], kind: str = "packed", loads: Loads = NONE, **settings: Any
+    ) -> None:
+        """Write executed lines or arcs to the data file; `loads` are imports from before."""
         names = {name.replace("__", ":"): value for name, value in settings.items()}
         never = source_files.never_ran(names, self.target, files)
-        snapshot = Snapshot(kind, files, {}, time.time())
-        known = loaded_texts.look([snapshot], self.since, str)
+        snapshot = Snapshot(kind, files, {}, time.time(), loads=loads)
+        known = loaded_texts.look([snapshot], self.since, str, never)
         datafile.write(snapshot, self.data_file, {}, never, texts=known)
 
     def render(self, *formats: str, html: bool = False, **settings: Any) -> Report:
@@ -370,6 +374,36 @@ def test_changed_sources_are_named(place: Place) -> None:
     place.add("old.py", CODE.replace("2", "3"))
     os.utime(old, (facts.st_atime, facts.st_mtime))
     assert old in place.render().warnings[0]
+
+
+def test_changed_sources_of_which_nothing_ran_are_named(place: Place) -> None:
+    """A source that was imported before, and of which nothing ran since, may have changed too."""
+    # GIVEN four modules that a process has imported; three sources are newer than that
+    texts = {
+        "ran.py": CODE,
+        "same.py": CODE,
+        "other.py": "print()\n" + CODE,
+        "silent.py": "print()\n",
+    }
+    names = {name: place.add(name, text) for name, text in texts.items()}
+    now = time.time()
+    load = Load(False, None, False, sys.version_info[:2], 0, "choose", "1")
+    held = {name: frozenset([load]) for name in names.values()}
+    held[names["silent.py"]] = frozenset([load._replace(names="", lines="")])
+    loads = Loads(now - 100, held, now + 100)
+
+    # WHEN we report on what ran in another one
+    place.dump({names["ran.py"]: {7, 2}}, "lines", loads, run__source=[str(place.target)])
+    report = place.render(run__source=[str(place.target)])
+
+    # THEN the one that does not fit its module is named, and nothing of it is said to have run
+    (warning,) = [one for one in report.warnings if one.startswith("Changed")]
+    assert names["other.py"] in warning
+    assert not any(names[name] in warning for name in ("ran.py", "same.py", "silent.py"))
+    rows = {row.name: row for row in report.rows}
+    assert (rows["same.py"].at_import, rows["same.py"].undecided) == (2, 0)
+    assert (rows["other.py"].at_import, rows["other.py"].undecided) == (0, 3)
+    assert (rows["silent.py"].at_import, rows["silent.py"].undecided) == (0, 1)
 
 
 def test_long_lists_are_cut(place: Place) -> None:
