@@ -130,6 +130,11 @@ class View:
         except OSError:
             return False
 
+    def readlink(self, name: str) -> str:
+        """Return where a link leads."""
+        folder, _, base = name.rpartition("/")
+        return self.agreed(folder or "/", lambda found: os.readlink(base, dir_fd=found))
+
     def realpath(self, name: str) -> str:
         """Return the path without links; from the first part on that is not there, as it is."""
         found = {self.resolved(name, owner) for owner in self.owners}

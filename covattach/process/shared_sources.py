@@ -83,6 +83,10 @@ class Shared:
         """Tell whether it is a link; False if it does not exist."""
         return (self.of(name) if name in self.named else self.first).is_link(name)
 
+    def readlink(self, name: str) -> str:
+        """Return where a link leads."""
+        return (self.of(name) if name in self.named else self.first).readlink(name)
+
     def realpath(self, name: str) -> str:
         """Return the path without links, which is then named by who has named this."""
         if name not in self.named:
@@ -122,6 +126,10 @@ class Nothing:
     def is_link(self, name: str) -> bool:
         """Return False."""
         return False
+
+    def readlink(self, name: str) -> str:
+        """Raise OSError."""
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
     def realpath(self, name: str) -> str:
         """Return the path as it is."""

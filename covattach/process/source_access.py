@@ -47,6 +47,9 @@ class Files(Protocol):
     def is_link(self, name: str) -> bool:
         """Tell whether it is a link; False if it does not exist."""
 
+    def readlink(self, name: str) -> str:
+        """Return where a link leads."""
+
     def realpath(self, name: str) -> str:
         """Return the path without links."""
 
@@ -82,6 +85,10 @@ class Own:
     def is_link(self, name: str) -> bool:
         """Tell whether it is a link; False if it does not exist."""
         return os.path.islink(name)
+
+    def readlink(self, name: str) -> str:
+        """Return where a link leads."""
+        return os.readlink(name)
 
     def realpath(self, name: str) -> str:
         """Return the path without links."""

@@ -15,6 +15,7 @@ import stat
 from covattach.process.source_access import Files, eyes
 
 NOT, MAYBE, SURELY = range(3)
+MOST_LINKS = 40  # as in Linux (path_resolution(7))
 TICK = 0.02  # seconds by which two times of one change may differ (the kernel's coarse clock)
 
 
@@ -24,6 +25,7 @@ class Exchanges:
     def __init__(self, since: float) -> None:
         self.since = since
         self.known: dict[tuple[Files, str], int] = {}
+        self.links = 0  # that lead to the one that is looked at
 
     def of(self, name: str) -> int:
         """Return whether one of the folders or links that a path leads through was exchanged."""
@@ -49,7 +51,7 @@ class Exchanges:
         try:
             facts = files.lstat(name)
             if stat.S_ISLNK(facts.st_mode):
-                return self.of_link(files, name, facts)
+                return self.of_link(files, name, facts, above)
             if not stat.S_ISDIR(facts.st_mode) or facts.st_ctime <= self.since:
                 return NOT
             around = files.stat(above)
@@ -61,9 +63,15 @@ class Exchanges:
         is_renamed = facts.st_mtime != facts.st_ctime
         return SURELY if is_renamed and around.st_mtime > facts.st_ctime - TICK else MAYBE
 
-    def of_link(self, files: Files, name: str, facts: os.stat_result) -> int:
-        """Return whether a link was made since, or the folder that it leads to was exchanged."""
+    def of_link(self, files: Files, name: str, facts: os.stat_result, above: str) -> int:
+        """Return whether a link was made since, or what it leads to, also by links, exchanged."""
         if facts.st_ctime > self.since:
             return SURELY
-        real = files.realpath(name)
-        return self.of_folder(files, os.path.dirname(real) if real != name else "")
+        self.known[files, name] = NOT  # where a circle of links comes back to it
+        if self.links > MOST_LINKS:
+            return NOT
+        where = os.path.join(files.realpath(above), files.readlink(name))
+        self.links += 1
+        found = self.of_folder(files, where)
+        self.links -= 1
+        return found

@@ -1,7 +1,7 @@
 """The texts that a target has loaded: whether a source is still as it was then.
 
-    look(snapshots, since, names, unseen) -> {name in reports: Text}    when the data file is written
-    fits(tree, source, loads, ran) -> bool | None                 where that leaves it open
+    look(snapshots, since, names, unseen) -> {name in reports: Text}  for the data file
+    fits(tree, source, loads, ran) -> bool | None                     where that leaves it open
 
 A source that is older than the process is as it was, unless a folder or a link on the way to it
 was exchanged.  A newer one may have been written before it was imported.  Then it is the one that

@@ -15,9 +15,11 @@ from conftest import Interpreter
 from running import Covattach, Target, ticks, wait_for
 
 from covattach.reports import loaded_texts
+from covattach.reports.folder_exchanges import NOT, SURELY, Exchanges
 from covattach.snapshot.imported_modules import Load, Loads
 from covattach.snapshot.snapshot import Snapshot
 
+COARSE = 5  # the clock that files have their times from (clock_gettime(2), CLOCK_REALTIME_COARSE)
 OLD = "def f(x):\n    if x:\n        return 1\n    return 2\n"
 NEW = "def f(x):\n    if not x:\n        launch()\n    return 2\n"
 
@@ -108,6 +110,38 @@ def test_a_folder_exchanged_before_the_attach(
     assert "store.py" in warning
     assert "main.py" not in warning
     covattach("stop", target.pid, "--no-dump")
+
+
+def exchange_folders(root: Path) -> None:
+    """Move the folder that a link leads to, and put the other one into its place."""
+    (root / "first").rename(root / "old")
+    (root / "next").rename(root / "first")
+
+
+def point_elsewhere(root: Path) -> None:
+    """Point a link elsewhere that another link leads to."""
+    (root / "new").symlink_to("next")
+    os.replace(root / "new", root / "live")
+
+
+@pytest.mark.parametrize(
+    ("exchange", "found"),
+    [(exchange_folders, SURELY), (point_elsewhere, SURELY), (str, NOT)],
+)
+def test_what_links_lead_to(tmp_path: Path, exchange: Callable[[Path], None], found: int) -> None:
+    """A folder that a link leads to is exchanged like any other, and so are links to links."""
+    for name in ("first", "next"):
+        (tmp_path / name / "shop").mkdir(parents=True)
+        (tmp_path / name / "shop" / "a.py").write_text(OLD)
+    (tmp_path / "live").symlink_to("first")
+    (tmp_path / "current").symlink_to(tmp_path / "live")
+    (tmp_path / "here").symlink_to("there")
+    (tmp_path / "there").symlink_to("here")
+    since = time.time()
+    wait_for(lambda: time.clock_gettime(COARSE) > since, "a later time of files")
+    exchange(tmp_path)
+    assert Exchanges(since).of(str(tmp_path / "current" / "shop" / "a.py")) == found
+    assert Exchanges(since + 1).of(str(tmp_path / "here" / "a.py")) == NOT
 
 
 def test_a_comment_sign_in_a_string() -> None:
