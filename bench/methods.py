@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from covattach.injector.gdb import AMD64_SSE
 from covattach.injector.gdb_driver import OPTIONS, OWN_PROGRAM
+from covattach.injector.x86_64.support import REGISTERS
 
 Command = Callable[[int, Path], list[str]]  # of a PID and the file to execute
 Environment = Callable[[Path], dict[str, str]]  # of a folder for files of its own
@@ -78,7 +78,7 @@ def reduced(folder: Path) -> dict[str, str]:
     does not work at all there.  gdbinit is for pyrasite; the others tell gdb not to read it, so
     they find a gdb on PATH that is told first.
     """
-    description = f"set tdesc filename {AMD64_SSE}"
+    description = f"set tdesc filename {REGISTERS}"
     (folder / "gdb").mkdir(exist_ok=True)
     (folder / "gdb" / "gdbinit").write_text(description + "\n")
     (folder / "bin").mkdir(exist_ok=True)

@@ -15,6 +15,7 @@ from covattach.budget import TooMuch
 from covattach.diagnose.allowances import Allowances
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
+from covattach.injector.x86_64 import support
 from covattach.process import plain_files, procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
 from covattach.process.process import LONGEST_COMMAND, Process
@@ -159,11 +160,7 @@ def check_way(process: Process, interpreter: Interpreter) -> None:
     """Raise NotPossible where there is no way in; `covattach doctor` looks closer."""
     if remote_exec.is_available(process, interpreter):
         return
-    if interpreter.machine != "EM_X86_64":
-        raise NotPossible(
-            f"Process {process.pid} is not an x86-64 program, the only ones that gdb is used on.",
-            "On Python 3.14 and later use `--method remote-exec`.",
-        )
+    support.check(process, interpreter)
     if shutil.which("gdb") is None:
         raise NotPossible(
             "There is no gdb on this machine's PATH, and this target needs it.",

@@ -16,7 +16,7 @@ from covattach.diagnose import machine
 from covattach.diagnose.finding import Finding, tried
 from covattach.errors import CovattachError, NotPossible
 from covattach.injector import remote_exec
-from covattach.injector.x86_64 import detour
+from covattach.injector.x86_64 import detour, support
 from covattach.payloads.measure.measurement import best_core
 from covattach.process import credentials
 from covattach.process.file_view import View
@@ -117,11 +117,7 @@ def ways_in(process: Process, interpreter: Interpreter) -> Iterator[Finding]:
 
 def by_gdb(process: Process, interpreter: Interpreter) -> str:
     """Look for room for a detour; raises NotPossible, NotNow."""
-    if interpreter.machine != "EM_X86_64":
-        raise NotPossible(
-            f"Process {process.pid} is not an x86-64 program, the only ones that gdb is used on.",
-            "Run the program on Python 3.14 or later.",
-        )
+    support.check(process, interpreter)
     with open_memory(process) as memory:
         detour.find(process, interpreter, memory)
     return "gdb, which pauses it for some milliseconds; nothing in the process prevents that"

@@ -16,12 +16,12 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass
 
 from covattach.errors import CovattachError, NoSafePoint, NoTarget, NotNow, NotPossible
 from covattach.injector.gdb_driver import Gdb, GdbError, GdbTimeout
 from covattach.injector.injection import Injection
-from covattach.injector.x86_64 import detour
+from covattach.injector.x86_64 import detour, support
 from covattach.injector.x86_64.detour import Detour
 from covattach.process.interpreter import Interpreter
 from covattach.process.memory import ended, open_memory
@@ -30,7 +30,6 @@ from covattach.process.runtime import no_python_any_more
 from covattach.process.thread_activity import Activity, activity, to_send, traces_of_moving
 
 Text = Callable[[int], bytes]
-AMD64_SSE = Path(__file__).parent / "x86_64" / "registers.xml"
 # Of a tree, for which many are attached to side by side: a gdb that has no processor to itself is
 # slow, and its target is stopped meanwhile.
 TURNS = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
@@ -44,25 +43,21 @@ def inject(process: Process, interpreter: Interpreter, text: Text, deadline: flo
     `text` makes it of the main thread's identifier.  `deadline` is a time of `time.monotonic`.
     Raises NotPossible, NotNow, NoSafePoint.
     """
-    if interpreter.machine != "EM_X86_64":
-        raise NotPossible(
-            f"Process {process.pid} is not an x86-64 program, the only ones that gdb is used on.",
-            "On Python 3.14 and later use `--method remote-exec`.",
-        )
+    support.check(process, interpreter)
     with open_memory(process) as memory:
         way = detour.find(process, interpreter, memory)
-
-    def cancel() -> None:
-        # Of a process that ends just now there is nothing to be taken back.
-        with contextlib.suppress(OSError, NotNow, NoTarget), open_memory(process) as memory:
-            way.clear(memory)
-
     try:
-        with turn(process, deadline), Gdb(AMD64_SSE) as gdb:
-            return by_detour(gdb, process, interpreter, way, text, deadline, cancel)
+        with turn(process, deadline), Gdb(support.REGISTERS) as gdb:
+            return GdbInjection(gdb, process, interpreter, way, text, deadline).by_detour()
     except BaseException:
-        cancel()
+        clear(process, way)
         raise
+
+
+def clear(process: Process, way: Detour) -> None:
+    """Take the line back that a detour has; of a process that ends just now there is nothing."""
+    with contextlib.suppress(OSError, NotNow, NoTarget), open_memory(process) as memory:
+        way.clear(memory)
 
 
 @contextlib.contextmanager
@@ -79,132 +74,134 @@ def turn(process: Process, deadline: float) -> Iterator[None]:
         TURNS.release()
 
 
-def by_detour(
-    gdb: Gdb,
-    process: Process,
-    interpreter: Interpreter,
-    way: Detour,
-    text: Text,
-    deadline: float,
-    cancel: Callable[[], None],
-) -> Injection:
-    """Send a thread on its way, and see that it comes back."""
-    try:
-        before = traces_of_moving(process, process.pid)
-        gdb.prepare(deadline)
-        tid = to_send(process, interpreter, before)
-        began = time.monotonic()
-        attach(gdb, process.pid, deadline)
-        sent = send(gdb, process, interpreter, way, text, deadline, tid)
-        pause = time.monotonic() - began
-        pause += bring_back(gdb, process, interpreter, way, deadline)
-        how = outcome(process, way, sent, gdb.transcript)
-    except (GdbError, OSError) as error:  # OSError: its memory, where it has ended
-        raise classify(str(error), process, gdb.transcript) from None
-    except GdbTimeout:
-        raise NoSafePoint(
-            f"gdb did not get hold of process {process.pid} in time; it runs on untouched.",
-            "Try again, or give it longer: `--timeout 60`.",
-            details="\n".join(gdb.transcript),
-        ) from None
-    keeps_gil = sent.idle and how.startswith("armed")
-    return Injection("gdb", 1000 * pause, how, gdb.transcript, cancel, keeps_gil)
+@dataclass
+class GdbInjection:
+    """One injection by gdb: the target, the detour that there is room for, and the line.
 
-
-def attach(gdb: Gdb, pid: int, deadline: float) -> None:
-    """Attach to `pid`, between two looks of a sampling profiler if need be; raises GdbError.
-
-    Whoever comes while another has the process is refused by the kernel, as without the right.
+    `text` makes the line of the main thread's identifier.  `deadline` is a time of
+    `time.monotonic`.
     """
-    until = min(deadline, time.monotonic() + MOMENT)
-    while True:
+
+    gdb: Gdb
+    process: Process
+    interpreter: Interpreter
+    way: Detour
+    text: Text
+    deadline: float
+
+    def cancel(self) -> None:
+        """Take the line back, as if it had never been there."""
+        clear(self.process, self.way)
+
+    def by_detour(self) -> Injection:
+        """Send a thread on its way, and see that it comes back."""
         try:
-            gdb.attach(pid, deadline)
-        except GdbError as error:
-            if "Operation not permitted" not in str(error) or time.monotonic() > until:
-                raise
-            time.sleep(0.001)
+            before = traces_of_moving(self.process, self.process.pid)
+            self.gdb.prepare(self.deadline)
+            tid = to_send(self.process, self.interpreter, before)
+            began = time.monotonic()
+            self.attach()
+            sent = self.send(tid)
+            pause = time.monotonic() - began
+            pause += self.bring_back()
+            how = self.outcome(sent)
+        except (GdbError, OSError) as error:  # OSError: its memory, where it has ended
+            raise classify(str(error), self.process, self.gdb.transcript) from None
+        except GdbTimeout:
+            raise NoSafePoint(
+                f"gdb did not get hold of process {self.process.pid} in time; it runs on"
+                " untouched.",
+                "Try again, or give it longer: `--timeout 60`.",
+                details="\n".join(self.gdb.transcript),
+            ) from None
+        keeps_gil = sent.idle and how.startswith("armed")
+        return Injection("gdb", 1000 * pause, how, self.gdb.transcript, self.cancel, keeps_gil)
+
+    def attach(self) -> None:
+        """Attach, between two looks of a sampling profiler if need be; raises GdbError.
+
+        Whoever comes while another has the process is refused by the kernel, as without the right.
+        """
+        until = min(self.deadline, time.monotonic() + MOMENT)
+        while True:
+            try:
+                self.gdb.attach(self.process.pid, self.deadline)
+            except GdbError as error:
+                if "Operation not permitted" not in str(error) or time.monotonic() > until:
+                    raise
+                time.sleep(0.001)
+            else:
+                return
+
+    def send(self, tid: int) -> Activity:
+        """Send thread `tid`, which is stopped, on the detour; return its activity until then.
+
+        It is the main thread, or one in an idle call.  If it is idle no more, the main thread is
+        sent.
+        """
+        sent = activity(self.process, self.interpreter, tid)
+        # glibc's pthread_t is the address of the thread's own block, to which this register points.
+        main = self.gdb.value(f"(unsigned long)${support.THREAD_BLOCK}", self.deadline)
+        if tid != self.process.pid and sent.idle:
+            self.gdb.select(tid, self.deadline)
         else:
-            return
+            sent = activity(self.process, self.interpreter, self.process.pid)
+        back = self.gdb.value(f"(unsigned long)${support.PROGRAM_COUNTER}", self.deadline)
+        with open_memory(self.process, to_inject=True) as memory:
+            if self.way.has(back) or self.way.state(memory) == detour.INSIDE:
+                raise detour.still_inside(self.process)
+            self.way.place(memory, self.text(main), back, run=sent.idle)
+        # The first is all that is changed, at one stroke; after it, it does not matter who lives.
+        self.gdb.command(
+            f"set ${support.PROGRAM_COUNTER} = {self.way.entry:#x}\ndetach", self.deadline
+        )
+        self.gdb.attached = 0
+        return sent
 
+    def bring_back(self) -> float:
+        """Wait until the thread is home again; return for how many seconds it was stopped.
 
-def send(
-    gdb: Gdb,
-    process: Process,
-    interpreter: Interpreter,
-    way: Detour,
-    text: Text,
-    deadline: float,
-    tid: int,
-) -> Activity:
-    """Send thread `tid`, which is stopped, on the detour; return its activity until then.
+        One that was stopped while it held the lock of the pending calls waits for itself: it is
+        sent to the way out.  Where the line is run, it may be waiting for the GIL, as long as it
+        takes.
+        """
+        began, pause = time.monotonic(), 0.0
+        while self.process.is_alive() and time.monotonic() < self.deadline:
+            with open_memory(self.process) as memory:
+                if self.way.state(memory) == detour.HOME:
+                    break
+                arming = self.way.is_arming(memory)
+            if arming and not pause and time.monotonic() > began + STUCK:
+                stopped = time.monotonic()
+                self.gdb.attach(self.process.pid, self.deadline)
+                main = activity(self.process, self.interpreter, self.process.pid)
+                with open_memory(self.process) as memory:
+                    stuck = main.name in ("futex", "restart_syscall") and self.way.is_arming(memory)
+                leave = f"set ${support.PROGRAM_COUNTER} = {self.way.way_out:#x}\n" if stuck else ""
+                self.gdb.command(f"{leave}detach", self.deadline)
+                self.gdb.attached = 0
+                pause = time.monotonic() - stopped
+            time.sleep(0.0005)
+        return pause
 
-    It is the main thread, or one in an idle call; if it is idle no more, the main thread is sent.
-    """
-    sent = activity(process, interpreter, tid)
-    # glibc's pthread_t is the address of the thread's own block, to which this register points.
-    main = gdb.value("(unsigned long)$fs_base", deadline)
-    if tid != process.pid and sent.idle:
-        gdb.select(tid, deadline)
-    else:
-        sent = activity(process, interpreter, process.pid)
-    back = gdb.value("(unsigned long)$rip", deadline)
-    with open_memory(process, to_inject=True) as memory:
-        if way.has(back) or way.state(memory) == detour.INSIDE:
-            raise detour.still_inside(process)
-        way.place(memory, text(main), back, run=sent.idle)
-    # The first is all that is changed, at one stroke; after it, it does not matter who lives.
-    gdb.command(f"set $rip = {way.entry:#x}\ndetach", deadline)
-    gdb.attached = 0
-    return sent
-
-
-def bring_back(
-    gdb: Gdb, process: Process, interpreter: Interpreter, way: Detour, deadline: float
-) -> float:
-    """Wait until the thread is home again; return for how many seconds it was stopped.
-
-    One that was stopped while it held the lock of the pending calls waits for itself: it is sent
-    to the way out.  Where the line is run, it may be waiting for the GIL, as long as it takes.
-    """
-    began, pause = time.monotonic(), 0.0
-    while process.is_alive() and time.monotonic() < deadline:
-        with open_memory(process) as memory:
-            if way.state(memory) == detour.HOME:
-                break
-            arming = way.is_arming(memory)
-        if arming and not pause and time.monotonic() > began + STUCK:
-            stopped = time.monotonic()
-            gdb.attach(process.pid, deadline)
-            main = activity(process, interpreter, process.pid)
-            with open_memory(process) as memory:
-                stuck = main.name in ("futex", "restart_syscall") and way.is_arming(memory)
-            leave = f"set $rip = {way.way_out:#x}\n" if stuck else ""
-            gdb.command(f"{leave}detach", deadline)
-            gdb.attached = 0
-            pause = time.monotonic() - stopped
-        time.sleep(0.0005)
-    return pause
-
-
-def outcome(process: Process, way: Detour, sent: Activity, transcript: list[str]) -> str:
-    """Return the result of the detour, in words; raises NotNow, NoSafePoint."""
-    if not process.is_alive():
-        raise ended(process, "\n".join(transcript))
-    with open_memory(process) as memory:
-        result, returned = way.result(memory)
-    if result == detour.STARTED and not returned:
-        which = "the main thread" if sent.tid == process.pid else f"thread {sent.tid}"
-        return f"run in a thread that {which} has started, which waited in {sent.name}"
-    if result == detour.ARMED and not returned:
-        return f"armed for the main thread ({sent.name})"
-    if result:
-        raise refusal(process, result)
-    raise NoSafePoint(
-        f"Process {process.pid} reached no safe point in time; it runs on untouched.",
-        "It is busy in C code or blocked: try again, or give it longer: `--timeout 60`.",
-        "\n".join(transcript),
-    )
+    def outcome(self, sent: Activity) -> str:
+        """Return the result of the detour, in words; raises NotNow, NoSafePoint."""
+        if not self.process.is_alive():
+            raise ended(self.process, "\n".join(self.gdb.transcript))
+        with open_memory(self.process) as memory:
+            result, returned = self.way.result(memory)
+        if result == detour.STARTED and not returned:
+            which = "the main thread" if sent.tid == self.process.pid else f"thread {sent.tid}"
+            return f"run in a thread that {which} has started, which waited in {sent.name}"
+        if result == detour.ARMED and not returned:
+            return f"armed for the main thread ({sent.name})"
+        if result:
+            raise refusal(self.process, result)
+        raise NoSafePoint(
+            f"Process {self.process.pid} reached no safe point in time; it runs on untouched.",
+            "It is busy in C code or blocked: try again, or give it longer: `--timeout 60`.",
+            "\n".join(self.gdb.transcript),
+        )
 
 
 def refusal(process: Process, result: int) -> CovattachError:

@@ -17,6 +17,7 @@ from covattach.injector import gdb, pyrasite, remote_exec
 from covattach.injector.bootstrap_line import launcher
 from covattach.injector.gdb_signals import handles_timers
 from covattach.injector.injection import Injection
+from covattach.injector.x86_64 import support
 from covattach.process.interpreter import Interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import check_python, subinterpreters
@@ -73,7 +74,7 @@ def least_intrusive(
     """
     if not remote_exec.is_available(process, interpreter):
         return gdb.inject(process, interpreter, text, deadline)
-    if handles_timers(process) and shutil.which("gdb") and interpreter.machine == "EM_X86_64":
+    if handles_timers(process) and shutil.which("gdb") and support.is_supported(interpreter):
         with contextlib.suppress(NotPossible):  # where gdb has no way in, there is still the other
             return gdb.inject(process, interpreter, text, deadline)
     injection = by_remote_exec(process, interpreter, folder, text, deadline)

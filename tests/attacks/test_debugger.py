@@ -17,8 +17,8 @@ from conftest import Interpreter
 from running import TARGETS, Covattach, Target, open_to_all, wait_for
 from users import OTHER, PYTHON
 
-from covattach.injector.gdb import AMD64_SSE
 from covattach.injector.gdb_driver import Gdb
+from covattach.injector.x86_64.support import REGISTERS
 from covattach.process.process import Process
 
 Launch = Callable[..., Target]
@@ -74,7 +74,7 @@ def others(program: str | Path, *words: str) -> Iterator[int]:
 def attach(pid: int) -> None:
     """Attach to a process, and look at its registers."""
     deadline = time.monotonic() + LONG
-    with Gdb(AMD64_SSE) as gdb:
+    with Gdb(REGISTERS) as gdb:
         gdb.prepare(deadline)
         gdb.attach(pid, deadline)
         assert gdb.value("(unsigned long)$rip", deadline)

@@ -12,7 +12,7 @@ import pytest
 from conftest import ROOT, Interpreter
 from running import Covattach, Target, wait_for
 
-from covattach.injector.gdb import AMD64_SSE
+from covattach.injector.x86_64.support import REGISTERS
 
 PYRASITE = Path(sys.executable).with_name("pyrasite")
 
@@ -21,7 +21,7 @@ def inject(target: Target, payload: str, configuration: Path) -> None:
     """Run pyrasite as a user would, on a machine where its gdb can call functions at all."""
     (configuration / "gdb").mkdir(exist_ok=True)
     # gdb 13 cannot write the registers of a CPU with AMX, see docs/classic.md.
-    (configuration / "gdb" / "gdbinit").write_text(f"set tdesc filename {AMD64_SSE}\n")
+    (configuration / "gdb" / "gdbinit").write_text(f"set tdesc filename {REGISTERS}\n")
     done = subprocess.run(
         [PYRASITE, str(target.pid), str(ROOT / "payloads" / payload), "--verbose"],
         env={**os.environ, "XDG_CONFIG_HOME": str(configuration)},

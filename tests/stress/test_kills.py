@@ -17,6 +17,7 @@ from covattach.errors import NotNow
 from covattach.injector import gdb as by_gdb
 from covattach.injector.gdb_driver import Gdb, GdbError
 from covattach.injector.x86_64 import detour
+from covattach.injector.x86_64.support import REGISTERS
 from covattach.process.interpreter import find_interpreter
 from covattach.process.memory import Memory, open_memory
 from covattach.process.process import Process
@@ -100,12 +101,12 @@ def test_aimed(minor: str, state: str, place: str, launch: Callable[..., Target]
         deadline = time.monotonic() + 30
         with open_memory(process) as memory:
             way = detour.find(process, interpreter, memory)
-        with Mortal(by_gdb.AMD64_SSE) as gdb:
+        with Mortal(REGISTERS) as gdb:
             gdb.place = place
             with pytest.raises(NotNow):
-                by_gdb.by_detour(
-                    gdb, process, interpreter, way, lambda _: b"0", deadline, way_back(process, way)
-                )
+                by_gdb.GdbInjection(
+                    gdb, process, interpreter, way, lambda _: b"0", deadline
+                ).by_detour()
         left = time.monotonic()
 
         # THEN the thread has not left, or is home again
@@ -125,16 +126,6 @@ def test_aimed(minor: str, state: str, place: str, launch: Callable[..., Target]
 def is_home(way: detour.Detour, memory: Memory) -> bool:
     """Whether the thread has come back."""
     return way.state(memory) == detour.HOME
-
-
-def way_back(process: Process, way: detour.Detour) -> Callable[[], None]:
-    """Return a function that clears the detour's text."""
-
-    def cancel() -> None:
-        with open_memory(process) as memory:
-            way.clear(memory)
-
-    return cancel
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.13")
