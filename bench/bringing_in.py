@@ -24,7 +24,6 @@ from bench.pages import write
 from bench.places import Interpreter, interpreter
 from bench.ticking import BEGAN, BIN, BINS, LONGEST, SIZE
 from covattach.attach import attach_process
-from covattach.session import session
 
 PROGRAM = Path(__file__).with_name("ticking.py")
 MINORS = ("3.9", "3.11", "3.13", "3.14")
@@ -108,7 +107,7 @@ def measure(on: Interpreter) -> Attach:
         # What runs from here on is measured, which on ctrace is a cost of its own.
         stall, ended = target.stall(), target.now()
         cpu = cpu_of(target.popen.pid, int(facts["thread"]))
-        session.stop(found)
+        found.stop()
         around = target.windows(max(first, ended - int(WINDOW / BIN)), ended)
         around += target.windows(began, ended) if ended - began > WINDOW / BIN else []
         return Attach(facts["core"], control, stall, 100 * min(around) / usual, cpu)

@@ -28,7 +28,7 @@ from bench.bringing_in import cpu_of
 from bench.pages import write
 from bench.places import ROOT, interpreter, piped
 from covattach.attach import attach_process
-from covattach.session import session
+from covattach.session.session import Session
 
 MINORS = ("3.9", "3.11", "3.14")
 A_LOOK = 0.2  # seconds
@@ -90,13 +90,13 @@ class Costs:
         self.stall: list[float] = []
         self.control: list[float] = []  # the stall without a dump
 
-    def dump(self, on: Target, found: session.Session, thread: int) -> int:
+    def dump(self, on: Target, found: Session, thread: int) -> int:
         """Dump, and note its costs; return how many lines or arcs are in the data."""
         on.stall()
         time.sleep(A_LOOK)
         self.control.append(on.stall())
         before = cpu_of(on.popen.pid, thread)
-        snapshot, milliseconds = session.snapshot(found)
+        _, snapshot, milliseconds = found.snapshot()
         time.sleep(A_LOOK)
         self.stall.append(on.stall())
         self.cpu.append(cpu_of(on.popen.pid, thread) - before)
@@ -113,7 +113,7 @@ class Inside:
         self.points = 0
         self.core = ""
 
-    def measure(self, on: Target, dumps: int) -> session.Session:
+    def measure(self, on: Target, dumps: int) -> Session:
         """Measure a first dump, and so many further ones; return the session, which goes on."""
         given = {"run:branch": self.branch, "run:source": [str(on.folder / "large")]}
         found, facts = attach_process.start(on.popen.pid, attach_process.Options(given=given), str)
@@ -186,7 +186,7 @@ def main(words: list[str]) -> None:
                     found = costs.measure(on, options.dumps)
                     if options.rounds and at == 0:
                         wholes.append(whole(on, minor, branch, options.rounds))
-                    session.stop(found)
+                    found.stop()
             rows.append(costs.row())
             print(rows[-1], file=sys.stderr, flush=True)
     asked = f"--targets {options.targets} --dumps {options.dumps} --rounds {options.rounds}"

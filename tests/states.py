@@ -10,7 +10,6 @@ from statistics import median
 from running import TARGETS, Target
 
 from covattach.attach import attach_process
-from covattach.session import session
 
 PROGRAM = TARGETS / "states.py"
 BUSY = ("allocating", "collecting", "importing", "copying", "crowded", "churning")
@@ -78,9 +77,9 @@ def attach_and_leave(
     found, facts = attach_process.start(target.pid, attach_process.Options(timeout=timeout), print)
     try:
         meanwhile(target)
-        snapshot, _ = session.snapshot(found)
+        snapshot = found.snapshot().snapshot
     finally:
-        session.stop(found)
+        found.stop()
     figures.pauses.append(facts["pause_ms"])
     figures.attaches.append(facts["attach_ms"])
     assert line_of("later", program) in snapshot.files[str(program)], "what ran is not there"

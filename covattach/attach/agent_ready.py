@@ -9,9 +9,8 @@ from covattach.errors import CovattachError, NoSafePoint, NotNow, PayloadFailed
 from covattach.injector.injection import Injection
 from covattach.interrupts import Interrupted
 from covattach.process.process import Process
-from covattach.session import agent_client
+from covattach.session import agent_client, agent_errors
 from covattach.session.folder import Folder
-from covattach.session.session import payload_failed
 
 ASKING = 2.0  # seconds for an agent to say that it is there
 UNDOING = 3.0  # seconds after the deadline, to undo everything
@@ -23,7 +22,7 @@ def wait_for_agent(
     """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow."""
     while not listens(place, deadline):
         if place.fault:
-            raise payload_failed(place.fault)
+            raise agent_errors.payload_failed(place.fault)
         if not process.is_alive():
             raise NotNow(
                 f"Process {process.pid} ended while it was attached to.",

@@ -26,7 +26,7 @@ from covattach.session import agent_client, coverage_settings, folder_lookup, tr
 from covattach.session.folder import Folder
 from covattach.session.lease import Lease
 from covattach.session.session import Session
-from covattach.session.session_lookup import already
+from covattach.session.session_lookup import measuring
 from covattach.untrusted import checked
 
 Tell = Callable[[str], None]
@@ -97,7 +97,7 @@ def start_alone(
     process: Process, options: Options, tell: Tell, warn: Tell
 ) -> tuple[Session, dict[str, Any]]:
     """Attach to `process`, unless it has a session already; the caller holds its attach lock."""
-    running = already(process)
+    running = measuring(process)
     if running is not None and running.facts.get("off"):
         raise NotNow(
             f"{running.facts['off']}.",

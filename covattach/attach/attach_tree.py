@@ -16,9 +16,8 @@ from covattach.process import procfs_errors
 from covattach.process.descendants import descendants
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
-from covattach.session import tree
-from covattach.session.session import Session
-from covattach.session.turns import Count
+from covattach.session.session import Count, Session
+from covattach.session.tree import Tree
 
 AT_ONCE = 6 * (os.cpu_count() or 1)  # attaches: most of the time they wait for their targets
 EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers may be killed
@@ -80,7 +79,7 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
             attach_to(left, others, found, count)
     except BaseException:
         if not facts["already"]:
-            tree.stop(tree.Tree(session.folder, pid))
+            Tree(session.folder, pid).stop()
         raise
     tell(DONE)
     return found
@@ -142,7 +141,7 @@ def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
     except (CovattachError, OSError):  # its files in /proc may be gone, too
         if not Process(pid).is_alive():
             raise NoTarget(f"Process {pid} has ended.", "Look for its successor.") from None
-        whole = tree.Tree(found.first.folder, found.first.pid)
+        whole = Tree(found.first.folder, found.first.pid)
         whole.wait_for_newborns()
         if pid in whole.pids:
             return attach_process.start(pid, options, attach_process.nobody)[1]

@@ -5,12 +5,15 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from covattach.commands.dump import check
 from covattach.commands.output import console, say
 from covattach.commands.report_files import make
+
+if TYPE_CHECKING:
+    from covattach.reports.destinations import Outputs
 
 EPILOG = """
 \b
@@ -31,25 +34,20 @@ Example:
 def demo(html: str) -> None:
     """Start a sample web server, attach, send requests, dump, stop, and clean up."""
     from covattach.files.private_folder import private_folder
+    from covattach.reports.destinations import Outputs
 
     with private_folder("demo-") as temporary:
-        where = {
-            "formats": "html",
-            "no_html": False,
-            "html": html,
-            "data_file": str(temporary / ".coverage"),
-        }
-        check(where)
+        outputs = Outputs(temporary / ".coverage", Path(html).absolute())
+        outputs.ensure_ours()
         with sample_server(temporary) as (pid, port):
-            show(pid, port, where)
+            show(pid, port, outputs)
     say(f"Open {Path(html).absolute() / 'index.html'}")
 
 
-def show(pid: int, port: int, where: dict[str, object]) -> None:
+def show(pid: int, port: int, outputs: Outputs) -> None:
     """Attach, dump and stop as a user would, and print each command as a user would type it."""
     from covattach.attach import attach_process
     from covattach.reports import summary_table
-    from covattach.session import session
 
     say(f"$ python shop.py &                  # a threaded web server: process {pid}")
     say(f"$ covattach start {pid} --branch")
@@ -60,10 +58,10 @@ def show(pid: int, port: int, where: dict[str, object]) -> None:
     say("$ curl localhost/price/tea …        # 60 requests; /refund is never asked for")
     visit(port)
     say(f"$ covattach dump {pid}")
-    made, _ = make([found], [session.snapshot(found)[0]], where)
+    made, _ = make([found.snapshot()], outputs)
     summary_table.show(made, console())
     say(f"$ covattach stop {pid}")
-    session.stop(found)
+    found.stop()
     visit(port)
     say("  the server answers on as before, and nothing is left in it")
 

@@ -15,12 +15,9 @@ from covattach.commands.report_files import make
 from covattach.commands.target_arguments import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
+    from covattach.reports.destinations import Outputs
     from covattach.reports.results import Report
-    from covattach.session.session import Session
-    from covattach.session.turns import Count
-    from covattach.snapshot.snapshot import Snapshot
-
-    Taken = tuple[Session, Snapshot, float]
+    from covattach.session.session import Taken
 
 MOST_WARNINGS = 50
 EPILOG = """
@@ -54,71 +51,47 @@ def dump(
     as_json: bool,
     reset: bool,
     in_target: bool,
-    **where: Any,
+    **given: Any,
 ) -> None:
     """Write the data file of process PID as it is now, and make the reports.
 
     The target goes on, and goes on being measured.  If the process has ended while it was
     measured, its last save is used.  Several processes have one data file and one report.
     """
+    from covattach.reports.destinations import Outputs
     from covattach.session import unmeasured
+    from covattach.session.measured import find
 
     if in_target and is_many:
         raise click.UsageError("--in-target is for one PID.")
-    check(where)
+    outputs = Outputs.chosen(**given)
+    outputs.ensure_ours()
     failures = Failures()
     taken: list[Taken] = []
     warnings: list[str] = []
     for pid in pids:
         with failures.kept():
-            warnings += unmeasured.warnings_of(pid)
+            found = find(pid)
+            warnings += unmeasured.warnings_of(found)
             with asking(verbose) as count:
-                taken += snapshots_of(pid, reset, count)
+                taken += found.snapshots(reset, count)
     if taken:
-        report(pids, taken, where, as_json, in_target, warnings)
-        if len(pids) == 1 and any(goes_on(found, snapshot) for found, snapshot, _ in taken):
+        report(pids, taken, outputs, as_json, in_target, warnings)
+        if len(pids) == 1 and any(map(goes_on, taken)):
             say(f"Still measuring; to end that: covattach stop {pids[0]}")
     failures.tell()
 
 
-def snapshots_of(pid: int, reset: bool, count: Count) -> list[Taken]:
-    """Return the snapshots of `pid`, or of all processes of the tree that it is the first of.
-
-    `count` is told how many of these have been asked.
-    """
-    from covattach.session import session, session_lookup, tree
-
-    whole = tree.find(pid)
-    if whole is not None:
-        return tree.snapshots(whole, reset, count)
-    found = session_lookup.find(pid)
-    return [(found, *session.snapshot(found, reset))]
-
-
-def goes_on(found: Session, snapshot: Snapshot) -> bool:
+def goes_on(taken: Taken) -> bool:
     """Whether a process goes on being measured."""
-    return found.alive and not snapshot.facts.get("off") and not snapshot.facts.get("gathered")
-
-
-def check(where: dict[str, Any]) -> None:
-    """Complete the outputs in `where`, and refuse to overwrite files that are not ours."""
-    from covattach.reports import destinations
-
-    formats = {part.strip() for part in where["formats"].split(",") if part.strip()}
-    if where["no_html"]:
-        formats.discard("html")
-    where["formats"] = formats
-    where["data_file"] = Path(where["data_file"]).absolute()
-    where["html"] = Path(where["html"]).absolute() if "html" in formats else None
-    destinations.ensure_ours(
-        data_file=where["data_file"], html=where["html"], formats=formats, settings={}
-    )
+    facts = taken.snapshot.facts
+    return taken.session.alive and not facts.get("off") and not facts.get("gathered")
 
 
 def report(
     pids: list[int],
     taken: list[Taken],
-    where: dict[str, Any],
+    outputs: Outputs,
     as_json: bool,
     in_target: bool = False,
     warnings: Sequence[str] = (),
@@ -126,18 +99,16 @@ def report(
 ) -> None:
     """Write the data file, make the reports, and tell of both.
 
-    `taken` are sessions with their snapshots, and how long each took, in milliseconds; the first is
-    that whose settings and folder count.  `warnings` are to be told too, and `more` are facts for
-    JSON.
+    The first session of those in `taken` is that whose settings and folder count.  `warnings` are
+    to be told too, and `more` are facts for JSON.
     """
     from covattach.reports import summary_table
 
-    found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
-    made, html = make(found, snapshots, where, in_target)
+    made, html = make(taken, outputs, in_target)
     said = [
         *warnings,
-        *found[0].not_followed,
-        *(w for one in taken for w in warned(*one)),
+        *taken[0].session.not_followed,
+        *(warning for one in taken for warning in warned(one)),
         *made.warnings,
     ]
     warned_of = list(filter(None, dict.fromkeys(said)))
@@ -146,11 +117,11 @@ def report(
     if len(warned_of) > MOST_WARNINGS:
         say(f"Warning: there are {len(warned_of) - MOST_WARNINGS} more of these.")
     summary_table.show(made, console())
-    say(f"Data:   {where['data_file']}")
+    say(f"Data:   {outputs.data_file}")
     if html is not None:
         say(f"Report: {html}")
     if as_json:
-        print_json({**facts_of(pids, taken, made, html, where["data_file"]), **more})
+        print_json({**facts_of(pids, taken, made, html, outputs.data_file), **more})
 
 
 def facts_of(
@@ -170,23 +141,27 @@ def facts_of(
         "lines_at_import": made.total.at_import,
         "lines_undecided": made.total.undecided,
         "lines_never_seen": made.total.never_seen,
-        "snapshot_ms": round(max(ms for _, _, ms in taken), 2),
-        "processes": [described(*one) for one in taken],
+        "snapshot_ms": round(max(one.milliseconds for one in taken), 2),
+        "processes": [described(one) for one in taken],
         "outputs": {name: str(path) for name, path in made.outputs.items()},
     }
 
 
-def warned(found: Session, snapshot: Snapshot, milliseconds: float) -> list[str]:
+def warned(taken: Taken) -> list[str]:
     """Return the warnings of one process."""
     from covattach.session import unmeasured
 
-    off = str(snapshot.facts.get("off") or "")  # said with the snapshot, if the process has ended
+    found = taken.session
+    off = str(
+        taken.snapshot.facts.get("off") or ""
+    )  # said with the snapshot, if the process has ended
     others = unmeasured.of_subinterpreters(found.pid) if found.alive else []
     return [*map(str, found.facts.get("warnings", ())), *others, off]
 
 
-def described(found: Session, snapshot: Snapshot, milliseconds: float) -> dict[str, Any]:
+def described(taken: Taken) -> dict[str, Any]:
     """Return the facts of one process and its snapshot, for programs."""
+    found, snapshot, milliseconds = taken
     return {
         "pid": None if snapshot.facts.get("gathered") else found.pid,
         "role": snapshot.facts.get("role"),

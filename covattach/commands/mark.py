@@ -49,17 +49,13 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
     Reports show the windows as coverage's contexts.  A name that is used again continues its
     window.  What ran before the first mark is in none.
     """
-    from covattach.session import session, session_lookup, tree
+    from covattach.session.measured import find
 
     if end is (name is not None):
         raise click.UsageError("Give the NAME of the window that begins, or --end.")
-    whole = tree.find(pid)
-    if whole is not None:
-        facts = tree.mark(whole, name or "")[0]
-        for warning in facts["left_out"]:
-            say(f"Warning: {warning}")
-    else:
-        facts = session.mark(session_lookup.find(pid), name or "")
+    facts = find(pid).mark(name or "")
+    for warning in facts.get("left_out", ()):
+        say(f"Warning: {warning}")
     previous = str(facts["previous"])
     if previous and previous != name:
         say(f"The window {previous!r} of process {pid} has ended.")

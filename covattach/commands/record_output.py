@@ -19,11 +19,13 @@ def report(rans: list[Ran], where: Path) -> Path | None:
     """Make the HTML report of just that; return its first page."""
     from covattach.commands.report_files import make
     from covattach.files.private_folder import private_folder
+    from covattach.reports.destinations import Outputs
+    from covattach.session.session import Taken
 
     with private_folder("record-") as temporary:
-        outputs = {"html": where, "formats": {"html"}, "data_file": temporary / ".coverage"}
-        sessions, snapshots = [ran.session for ran in rans], [ran.snapshot for ran in rans]
-        return make(sessions, snapshots, outputs)[1]
+        outputs = Outputs(temporary / ".coverage", html=where)
+        taken = [Taken(ran.session, ran.snapshot) for ran in rans]
+        return make(taken, outputs)[1]
 
 
 def tell(
@@ -105,11 +107,11 @@ def compare(pids: list[int], given: dict[str, Any]) -> None:
     from covattach.record import recording
     from covattach.reports import function_listing
     from covattach.reports import functions as found
-    from covattach.session import session_lookup
+    from covattach.session.session_lookup import find_session
     from covattach.snapshot.witness import looking
 
     first, second = given["diff"]
-    members = [session_lookup.find(pid) for pid in pids]
+    members = [find_session(pid) for pid in pids]
     of_first, of_second = (
         [recording.window_of(one, name).snapshot for one in members] for name in (first, second)
     )

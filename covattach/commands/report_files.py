@@ -6,18 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from covattach.reports.destinations import Outputs
     from covattach.reports.results import Report
-    from covattach.session.session import Session
+    from covattach.session.session import Session, Taken
     from covattach.snapshot.snapshot import Snapshot
 
 MOST_SHOWN = 24  # windows and processes that an HTML report names line by line
 
 
 def make(
-    found: list[Session],
-    snapshots: list[Snapshot],
-    where: dict[str, Any],
-    in_target: bool = False,
+    taken: list[Taken], outputs: Outputs, in_target: bool = False
 ) -> tuple[Report, Path | None]:
     """Write the data file and make the reports; return the figures, and the HTML's first page.
 
@@ -26,65 +24,57 @@ def make(
     """
     from covattach.snapshot.witness import looking
 
-    with looking(found[0].leader.witness(), snapshots):
-        made = make_here(found, snapshots, where, in_target)
-    if in_target and where["html"] is not None:
-        return made, make_html_in_target(found[0], where["html"])
+    with looking(taken[0].session.leader.witness(), [one.snapshot for one in taken]):
+        made = make_here(taken, outputs, in_target)
+    if in_target and outputs.html is not None:
+        return made, make_html_in_target(taken[0].session, outputs.html)
     return made, made.html
 
 
-def make_here(
-    found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], in_target: bool
-) -> Report:
+def make_here(taken: list[Taken], outputs: Outputs, in_target: bool) -> Report:
     """Write the data file and make the reports that are not the target's to make."""
     from covattach.files.private_folder import private_folder
     from covattach.reports import render
     from covattach.reports.atomic_file import PREFIX
 
-    with private_folder(PREFIX, where["data_file"].parent) as private:
+    with private_folder(PREFIX, outputs.data_file.parent) as private:
         made = private / "data"
-        settings = write(found, snapshots, where, made)
+        settings = write(taken, outputs, made)
         return render.render(
-            where["data_file"],
-            html=None if in_target else where["html"],
-            formats=where["formats"] - ({"html"} if in_target else set()),
+            outputs.data_file,
+            html=None if in_target else outputs.html,
+            formats=set(outputs.formats - ({"html"} if in_target else set())),
             settings=settings,
-            cwd=found[0].cwd,
+            cwd=taken[0].session.cwd,
             made=made,
-            imports=where.get("imports", "missing"),
+            imports=outputs.imports,
         )
 
 
-def write(
-    found: list[Session],
-    snapshots: list[Snapshot],
-    where: dict[str, Any],
-    made: Path | None = None,
-) -> dict[str, Any]:
+def write(taken: list[Taken], outputs: Outputs, made: Path | None = None) -> dict[str, Any]:
     """Write the data file; return the settings that reports of it are to follow.
 
     `made` is where it is to stay, too: the file in its place may be somebody else's at once.
     """
     from covattach.reports import work_limits
 
-    files = sum(len(one.files) for one in snapshots)
-    with work_limits.limited_to("The data file", files, sum(one.points for one in snapshots)):
-        return write_within(found, snapshots, where, made)
+    files = sum(len(one.snapshot.files) for one in taken)
+    points = sum(one.snapshot.points for one in taken)
+    with work_limits.limited_to("The data file", files, points):
+        return write_within(taken, outputs, made)
 
 
-def write_within(
-    found: list[Session], snapshots: list[Snapshot], where: dict[str, Any], made: Path | None
-) -> dict[str, Any]:
+def write_within(taken: list[Taken], outputs: Outputs, made: Path | None) -> dict[str, Any]:
     """Write the data file; return the settings with which its reports are to be made."""
     from covattach.process.source_access import OWN, eyes
     from covattach.reports import agreement, datafile, loaded_texts, path_aliases, source_files
     from covattach.session.coverage_settings import without_code
 
-    first = found[0]
+    first, snapshots = taken[0].session, [one.snapshot for one in taken]
     asked = first.settings if eyes() is OWN else without_code(first.settings)
     names, settings = path_aliases.naming(asked, first.cwd)
-    settings = with_windows(settings, snapshots, where.get("contexts"))
-    times = [one.facts.get("since") for one in found]
+    settings = with_windows(settings, snapshots, outputs.contexts)
+    times = [one.session.facts.get("since") for one in taken]
     began = min((float(one) for one in times if isinstance(one, int | float)), default=None)
     warnings: list[str] = []
     with source_files.inside(first.cwd):
@@ -94,23 +84,23 @@ def write_within(
         known = loaded_texts.look(snapshots, began, names, unseen)
         never = path_aliases.renamed(unseen, names)
         snapshots = [path_aliases.with_names(snapshot, names) for snapshot in snapshots]
-    branches = [one.has_branches for one in found]
+    branches = [one.session.has_branches for one in taken]
     plugins = source_files.listed(settings.get("run:plugins"))
     snapshots = agreement.agreed(snapshots, branches, plugins, warnings)
     never -= {name for snapshot in snapshots for name in snapshot.files}
     first.facts["warnings"] = list(dict.fromkeys([*first.facts.get("warnings", ()), *warnings]))
     context = str(settings.get("run:context") or "")
-    datafile.write(snapshots, where["data_file"], origin(found), never, context, made, known)
+    data_of = origin([one.session for one in taken])
+    datafile.write(snapshots, outputs.data_file, data_of, never, context, made, known)
     return settings
 
 
-def write_first(taken: list[tuple[Session, Snapshot, float]], where: dict[str, Any]) -> None:
+def write_first(taken: list[Taken], outputs: Outputs) -> None:
     """Write the data file before a session is ended: if it cannot be written, that goes on."""
     from covattach.snapshot.witness import looking
 
-    found, snapshots = [one for one, _, _ in taken], [snapshot for _, snapshot, _ in taken]
-    with looking(found[0].leader.witness(), snapshots):
-        write(found, snapshots, where)
+    with looking(taken[0].session.leader.witness(), [one.snapshot for one in taken]):
+        write(taken, outputs)
 
 
 def origin(found: list[Session]) -> dict[str, Any]:
@@ -137,16 +127,16 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
     from covattach.errors import BadUsage
     from covattach.files.private_folder import private_folder
     from covattach.reports.html_folder import HtmlFolder
-    from covattach.session import agent_client, session
+    from covattach.session import agent_client, agent_errors, waiting
 
     if not found.alive:
-        raise agent_client.no_session(found.pid)
+        raise agent_errors.no_session(found.pid)
     if not (found.folder.is_ours_alone and found.witness().is_us):
         raise BadUsage(
             f"Process {found.pid} is another user's, or in a container: it cannot write here.",
             "Leave --in-target out: the report is the same.",
         )
-    deadline = session.patience(found.pid)
+    deadline = waiting.patience(found.pid)
     with HtmlFolder(directory, make=True) as folder, private_folder("report-") as private:
         folder.lend(private)
         agent_client.ask(found.folder, "html", deadline, directory=str(private))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.dump import check, report
+from covattach.commands.dump import report
 from covattach.commands.options import (
     Duration,
     chosen_settings,
@@ -18,6 +18,7 @@ from covattach.commands.output import print_json, say
 from covattach.errors import CovattachError, NoSession
 
 if TYPE_CHECKING:
+    from covattach.reports.destinations import Outputs
     from covattach.run.run import Run
 
 EPILOG = """
@@ -57,11 +58,13 @@ def run(
     reports are made, and the exit status is COMMAND's.  While it runs, and for processes that
     outlive it, `covattach dump`, `mark`, `status` and `stop` work with COMMAND's PID.
     """
+    from covattach.reports.destinations import Outputs
     from covattach.run import run as running
     from covattach.run.child_program import end_like
 
     settings = chosen_settings(given)
-    check(given)
+    outputs = Outputs.chosen(**given)
+    outputs.ensure_ours()
     ran = running.start(command, running.Options(settings, rcfile, core, every))
     try:
         ran.wait()
@@ -69,7 +72,7 @@ def run(
         ran.program.hear_again()
     code = ran.program.exit_code
     try:
-        finish(ran, command, given, as_json)
+        finish(ran, command, outputs, as_json)
     except BaseException as error:
         say(f"What was measured is kept: covattach dump {ran.whole.pid}")
         if isinstance(error, CovattachError) and code:
@@ -78,17 +81,17 @@ def run(
     end_like(code)
 
 
-def finish(ran: Run, command: tuple[str, ...], where: dict[str, Any], as_json: bool) -> None:
+def finish(ran: Run, command: tuple[str, ...], outputs: Outputs, as_json: bool) -> None:
     """Combine the processes' snapshots, make the reports, and name the processes still running."""
-    from covattach.session import tree, unmeasured
+    from covattach.session import unmeasured
 
     pid = ran.whole.pid
     staying = ran.outliving()
     more = {"exit_code": ran.program.exit_code, "still_measured": staying}
     warnings = list(filter(None, [unmeasured.by_options(command)]))
-    warnings += unmeasured.warnings(ran.whole.place)
+    warnings += unmeasured.warnings(ran.whole.folder)
     try:
-        taken = tree.snapshots(ran.whole)
+        taken = ran.whole.snapshots()
     except NoSession:
         for warning in warnings:
             say(f"Warning: {warning}")
@@ -96,7 +99,7 @@ def finish(ran: Run, command: tuple[str, ...], where: dict[str, Any], as_json: b
         if as_json:
             print_json({"pid": pid, "data_file": None, "warnings": warnings, **more})
     else:
-        report([pid], taken, where, as_json, warnings=warnings, more=more)
+        report([pid], taken, outputs, as_json, warnings=warnings, more=more)
     if staying:
         say(f"Still running, and measured: {', '.join(map(str, staying))}.")
         say(f"Next: covattach dump {pid}, or covattach stop {pid}")

@@ -57,9 +57,10 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
 
     If PID is the first process of a tree, all processes of that tree are shown.
     """
-    from covattach.session import session_lookup
+    from covattach.session.measured import find
+    from covattach.session.session_lookup import everywhere
 
-    found = [one for pid in pids for one in sessions_of(pid)] or session_lookup.everywhere()
+    found = [one for pid in pids for one in find(pid).status()] or everywhere()
     if as_json:
         known = [
             {**one.facts, "alive": one.alive, "socket": one.folder.socket, "user": user(one)}
@@ -103,14 +104,6 @@ def summary(found: list[Session]) -> tuple[dict[int, list[str]], list[Session]]:
 def user(one: Session) -> int:
     """Return the user whose session it is."""
     return one.folder.owner.uid if one.folder.owner else os.geteuid()
-
-
-def sessions_of(pid: int) -> list[Session]:
-    """Return the session of a process, or those of the tree that it is the first of."""
-    from covattach.session import session_lookup, tree
-
-    whole = tree.find(pid)
-    return tree.sessions(whole) if whole else [session_lookup.find(pid)]
 
 
 def title(one: Session, width: int) -> Text:

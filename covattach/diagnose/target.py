@@ -25,8 +25,9 @@ from covattach.process.memory import open_memory
 from covattach.process.process import Process
 from covattach.process.runtime import check_python, not_measured
 from covattach.process.seccomp import check_seccomp
-from covattach.session import folder_lookup, session_lookup
+from covattach.session import folder_lookup
 from covattach.session.folder import opened
+from covattach.session.session_lookup import find_session
 from covattach.untrusted import printable
 
 SITES = (
@@ -177,6 +178,6 @@ def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
 def measured(pid: int) -> str:
     """Tell whether the process is being measured already."""
     with contextlib.suppress(CovattachError):
-        if session_lookup.find(pid).alive:
+        if find_session(pid).alive:
             return f"Process {pid} is being measured already: `covattach dump {pid}`."
     return ""

@@ -24,9 +24,10 @@ from covattach.process.descendants import descendants
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.reports.functions import Entry, Part, check_entries, lines_of
-from covattach.session import agent_client, session, session_lookup
+from covattach.session import agent_client, agent_errors, waiting
 from covattach.session.lease import Lease
 from covattach.session.session import Session
+from covattach.session.session_lookup import measuring
 from covattach.snapshot.snapshot import Snapshot
 
 Lines = dict[str, set[int]]
@@ -79,13 +80,13 @@ class Recording:
         reply, warnings = {}, []
         COMMAND.renew()  # the recording itself does not count
         try:
-            reply = agent_client.ask(one.folder, "recorded", session.patience(one.pid))[0]
+            reply = agent_client.ask(one.folder, "recorded", waiting.patience(one.pid))[0]
         except agent_client.NoAnswer:
             one.alive = False
             warnings.append(ENDED)
         finally:
             self.lease.close()
-        whole = session.stop(one) if self.found.is_ours else session.snapshot(one)[0]
+        whole = one.stop()[0].snapshot if self.found.is_ours else one.snapshot().snapshot
         self.found.is_ours = False
         if reply.get("is_full"):
             warnings.append("So many functions ran that the order of the last ones is not known.")
@@ -125,7 +126,7 @@ def attached(
 
     Raises the errors of `attach.start`.
     """
-    running = session_lookup.already(Process(pid))
+    running = measuring(Process(pid))
     if running is not None:
         yield Found(running, is_ours=False)
         return
@@ -137,7 +138,7 @@ def attached(
             yield found
         finally:
             if found.is_ours:
-                session.stop(started)
+                started.stop()
     finally:
         lease.close()
 
@@ -158,7 +159,7 @@ def window(found: Found, name: str | None = None) -> Iterator[Recording]:
     new = name or next(
         free for number in range(1, len(names) + 2) if (free := f"{PREFIX}-{number}") not in names
     )
-    before = None if found.is_ours else lines_of(session.snapshot(one)[0].files)
+    before = None if found.is_ours else lines_of(one.snapshot().snapshot.files)
     lease = Lease()
     path = f"lease-{secrets.token_hex(4)}"
     try:
@@ -175,14 +176,14 @@ def window(found: Found, name: str | None = None) -> Iterator[Recording]:
 def ask(one: Session, **request: Any) -> None:
     """Have the agent begin to record; raises NoSession."""
     try:
-        agent_client.ask(one.folder, "record", session.patience(one.pid), **request)
+        agent_client.ask(one.folder, "record", waiting.patience(one.pid), **request)
     except agent_client.NobodyThere:
-        raise agent_client.no_session(one.pid) from None
+        raise agent_errors.no_session(one.pid) from None
 
 
 def window_of(one: Session, name: str) -> Ran:
     """Return the lines of a window that has ended; raises BadUsage, NoSession."""
-    snapshot = session.snapshot(one)[0]
+    snapshot = one.snapshot().snapshot
     if name not in snapshot.windows:
         known = ", ".join(filter(None, snapshot.windows)) or "none"
         raise BadUsage(

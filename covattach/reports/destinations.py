@@ -1,8 +1,7 @@
 """Destinations of reports, and the files that may be overwritten.
 
-    ensure_ours(html=, formats=, settings=, data_file=)     raises BadUsage for another's file
-
-It changes nothing.  The arguments are those of covattach.reports.render.
+outputs = Outputs.chosen(…)     out of a command's options
+outputs.ensure_ours()           raises BadUsage for another's file; it changes nothing
 """
 
 from __future__ import annotations
@@ -10,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,38 @@ FORMATS = {
     "text": ("", "coverage.txt"),
     "markdown": ("", "coverage.md"),
 }
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The data file and the reports that a command is to write.
+
+    `formats` are of FORMATS; `html` is the folder of that one, or None.  `imports` says how single
+    files count lines that ran at import, and `contexts` are patterns for the windows to report.
+    """
+
+    data_file: Path
+    html: Path | None = None
+    formats: frozenset[str] = frozenset({"html"})
+    imports: str = "missing"
+    contexts: list[str] | None = None
+
+    @classmethod
+    def chosen(
+        cls, data_file: str, html: str, no_html: bool, formats: str, imports: str, contexts: Any
+    ) -> Outputs:
+        """Return the outputs that the options of `dump`, `stop` and `run` ask for."""
+        wanted = {part.strip() for part in formats.split(",") if part.strip()}
+        if no_html:
+            wanted.discard("html")
+        folder = Path(html).absolute() if "html" in wanted else None
+        return cls(Path(data_file).absolute(), folder, frozenset(wanted), imports, contexts)
+
+    def ensure_ours(self) -> None:
+        """Return if all of this may be written; raises BadUsage for a file that is not ours."""
+        ensure_ours(
+            data_file=self.data_file, html=self.html, formats=set(self.formats), settings={}
+        )
 
 
 def places(html: Path | None, formats: set[str], settings: dict[str, Any]) -> dict[str, Path]:

@@ -52,14 +52,14 @@ class Run:
     """A program that is measured, and the folder of its tree."""
 
     program: Program
-    place: Folder
+    folder: Folder
 
     @functools.cached_property
     def whole(self) -> Tree:
         """The tree; the modules that look at one are imported while the program runs."""
         from covattach.session.tree import Tree
 
-        return Tree(self.place, self.program.pid)
+        return Tree(self.folder, self.program.pid)
 
     def wait(self) -> None:
         """Wait until the program has ended; import the modules for reports meanwhile."""
@@ -71,11 +71,11 @@ class Run:
     def outliving(self) -> list[int]:
         """Return the processes that are still measured; those that are about to end may do so."""
         began = time.monotonic()
-        place = self.place
-        while time.monotonic() < began + STRAGGLING and carriers(place):
+        folder = self.folder
+        while time.monotonic() < began + STRAGGLING and carriers(folder):
             time.sleep(0.002)
         known = {one.pid for one in self.whole.members() if is_alive(one.pid, one.facts)}
-        while newborn(place, known) and time.monotonic() < began + BIRTH:
+        while newborn(folder, known) and time.monotonic() < began + BIRTH:
             time.sleep(0.005)
             known = {one.pid for one in self.whole.members() if is_alive(one.pid, one.facts)}
         return sorted(known)
@@ -90,25 +90,25 @@ def start(command: Sequence[str], options: Options) -> Run:
     here = Process(os.getpid())
     with little_of_coverage():
         wanted = coverage_settings.read(here, options.rcfile, options.given)
-    place = folder_lookup.create(here)
+    folder = folder_lookup.create(here)
     try:
-        place.withdraw()  # nobody is to be attached to
+        folder.withdraw()  # nobody is to be attached to
         code = compile_payloads.payloads_for(command[0])
         if code is not None:
-            place.add_file("payloads/compiled", code)
-        facts = {**first_facts(here, place, command, wanted), "key": folder_lookup.new_key()}
-        place.write_facts(facts)
+            folder.add_file("payloads/compiled", code)
+        facts = {**first_facts(here, folder, command, wanted), "key": folder_lookup.new_key()}
+        folder.write_facts(facts)
         core = coverage_settings.asked_core(wanted, options.core)
-        asked = request(here, place, options, wanted, core)
+        asked = request(here, folder, options, wanted, core)
         announce({**asked, "key": facts["key"]}, float("inf"))
         environment = inherited.given()
-        environment.update(additions(place.inside, environment))
+        environment.update(additions(folder.inside, environment))
         program = Program(command, environment, interrupts.ignored)
     except BaseException:
-        place.remove()
+        folder.remove()
         raise
-    place.write_facts({**facts, "pid": program.pid, "start_time": Process(program.pid).start_time})
-    return Run(program, place)
+    folder.write_facts({**facts, "pid": program.pid, "start_time": Process(program.pid).start_time})
+    return Run(program, folder)
 
 
 @contextlib.contextmanager
@@ -132,12 +132,12 @@ def little_of_coverage() -> Iterator[None]:
 
 
 def first_facts(
-    here: Process, place: Folder, command: Sequence[str], wanted: dict[str, Any]
+    here: Process, folder: Folder, command: Sequence[str], wanted: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the facts that are in the folder before the program has a PID."""
     now = time.time()
     return {
-        "tree": place.inside,
+        "tree": folder.inside,
         "method": METHOD,
         "command": " ".join(command),
         "cwd": str(here.cwd),
@@ -151,17 +151,17 @@ def first_facts(
 
 
 def request(
-    here: Process, place: Folder, options: Options, wanted: dict[str, Any], core: str | None
+    here: Process, folder: Folder, options: Options, wanted: dict[str, Any], core: str | None
 ) -> dict[str, Any]:
     """Return the request that each process begins with."""
     branch = bool(wanted.get("run:branch"))
     return {
         "verb": "start",
-        "tree": place.inside,
+        "tree": folder.inside,
         "options": {
             "settings": coverage_settings.measuring(wanted),
             "core": core,
-            "brought": coverage_packages.bring_all(here, place, branch, core),
+            "brought": coverage_packages.bring_all(here, folder, branch, core),
         },
         "every": options.every,
     }
@@ -178,12 +178,12 @@ def fetch() -> None:
     import covattach.session.tree  # noqa: F401
 
 
-def carriers(place: Folder) -> list[int]:
+def carriers(folder: Folder) -> list[int]:
     """Return the processes that were told of this tree, and theirs that were forked; not zombies.
 
     What a process was started with stays in /proc/PID/environ, also once it is taken out.
     """
-    needle = f"{TREE}={place.inside}".encode() + b"\0"
+    needle = f"{TREE}={folder.inside}".encode() + b"\0"
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():
@@ -193,14 +193,14 @@ def carriers(place: Folder) -> list[int]:
     return found
 
 
-def newborn(place: Folder, known: set[int]) -> bool:
+def newborn(folder: Folder, known: set[int]) -> bool:
     """Whether there is a Python that was born just now, and may be about to be measured."""
-    for pid in carriers(place):
+    for pid in carriers(folder):
         with contextlib.suppress(NoTarget, OSError):
             name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
             young = Process(pid).age() < BIRTH
             if pid not in known and young and name.startswith("python"):
-                return not place.has(f"fault-of-{pid}")
+                return not folder.has(f"fault-of-{pid}")
     return False
 
 

@@ -16,8 +16,9 @@ from typing import Any
 
 from covattach import untrusted
 from covattach.budget import BUDGET
-from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
+from covattach.errors import NotNow, NotPossible
 from covattach.payloads.server.protocol import PROTOCOL
+from covattach.session import agent_errors
 from covattach.session.folder import Folder
 from covattach.session.repairs import REPAIRS
 
@@ -69,7 +70,7 @@ def ask(
             if not REPAIRS.is_likely(folder, began, deadline):
                 raise
     if "error" in header:
-        raise reported(header)
+        raise agent_errors.reported(header)
     for name in NEEDED[verb if header.get("measuring") or verb != "status" else ""]:
         if name not in header:
             raise NotNow(
@@ -220,34 +221,9 @@ def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any
     return untrusted.said(header), size
 
 
-def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:
-    """Return the error that the agent's reply tells of."""
-    kind, message = header["error"], str(header.get("message", ""))
-    python = str(header.get("python", "X.Y"))
-    if kind == "no-coverage":
-        return NotPossible(
-            f"The target cannot be measured: {message}.",
-            f"Get one that fits: `covattach provision --python {python}`, then start again.",
-        )
-    if kind == "refused":
-        return NotNow(f"The target is not touched: {message}.", "End that first, then start again.")
-    return PayloadFailed(
-        "The payload failed in the target, and was undone.",
-        "The traceback shows why; please report it if it is ours.",
-        str(header.get("traceback", "")),
-    )
-
-
 def answers(folder: Folder, seconds: float = 2.0) -> dict[str, Any] | None:
     """Return the agent's facts, or None where there is none; raises NoAnswer if it is silent."""
     try:
         return ask(folder, "status", time.monotonic() + seconds)[0]
     except NobodyThere:
         return None
-
-
-def no_session(pid: int) -> NoSession:
-    """Return the error for a process that is not measured."""
-    return NoSession(
-        f"Process {pid} is not being measured.", f"Begin with `covattach start {pid}`."
-    )

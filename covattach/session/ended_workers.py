@@ -17,7 +17,6 @@ from typing import Any
 from covattach.errors import CovattachError
 from covattach.process import nofollow
 from covattach.process.owner import Owner
-from covattach.session import session
 from covattach.session.folder import Folder
 from covattach.session.session import Session
 from covattach.snapshot.saved_file import written
@@ -43,7 +42,7 @@ def read(first: Session) -> list[Snapshot]:
 
 def gathered(first: Session, name: str) -> Snapshot:
     """Return the snapshot in one of these files; raises OSError, SnapshotError."""
-    taken = session.from_file(first.folder, name)
+    taken = first.folder.snapshot_in(name)
     said_by = taken.facts.get("said_by")
     return replace(taken, witness=first.witness().with_others(owners(said_by)))
 
@@ -57,24 +56,24 @@ def owners(said_by: Any) -> list[Owner]:
     return found or [UNKNOWN]
 
 
-def forget(place: Folder, gone: list[Session]) -> None:
+def forget(folder: Folder, gone: list[Session]) -> None:
     """Remove the saved snapshots of processes that have ended."""
-    for name in place.names(GATHERED):
-        place.drop(name)
+    for name in folder.names(GATHERED):
+        folder.drop(name)
     for one in gone:
-        if one.folder != place:
+        if one.folder != folder:
             one.folder.remove()
         else:
-            place.drop("snapshot")
+            folder.drop("snapshot")
 
 
 def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
     """Merge the snapshots of many ended processes by their roles, and remove their folders."""
-    place = first.folder
-    gone = [(one, taken) for one, taken in gone if one.folder != place]
+    folder = first.folder
+    gone = [(one, taken) for one, taken in gone if one.folder != folder]
     if len(gone) <= FEW:
         return
-    with alone(place) as is_alone:
+    with alone(folder) as is_alone:
         for one, taken in gone if is_alone else []:
             if one.folder.has("snapshot"):  # otherwise somebody else has been here
                 add(first, str(taken.facts.get("role") or "process"), taken)
@@ -88,7 +87,7 @@ def add(first: Session, role: str, taken: Snapshot) -> None:
     name = f"{role} {taken.branch} {said_by}"
     file = GATHERED + hashlib.sha256(name.encode()).hexdigest()[:12]
     with contextlib.suppress(OSError, CovattachError):
-        taken = united(taken, session.from_file(first.folder, file))
+        taken = united(taken, first.folder.snapshot_in(file))
     facts = {"role": role, "gathered": True, "said_by": said_by}
     first.folder.add_file(file, written(replace(taken, facts=facts)))
 
@@ -114,14 +113,14 @@ def union(into: dict[str, set[Any]], files: Any) -> None:
 
 
 @contextlib.contextmanager
-def alone(place: Folder) -> Iterator[bool]:
+def alone(folder: Folder) -> Iterator[bool]:
     """Be the only one who gathers in this folder (flock(2), which ends with its holder).
 
     Yields whether that is so.  Nobody is waited for: the target's user can hold the lock for ever,
     and snapshots that are not gathered now are there the next time.
     """
-    with place.opened() as folder:
-        descriptor = os.open(".", nofollow.LIST, dir_fd=folder)
+    with folder.opened() as held:
+        descriptor = os.open(".", nofollow.LIST, dir_fd=held)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

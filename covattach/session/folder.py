@@ -22,6 +22,8 @@ from covattach.errors import NoTarget, NotPossible
 from covattach.process import nofollow
 from covattach.process.owner import Owner, as_owner
 from covattach.process.process import Process
+from covattach.snapshot.saved_file import read_snapshot
+from covattach.snapshot.snapshot import Snapshot
 from covattach.untrusted import checked, parsed
 
 LONGEST_FACTS = 1 << 18
@@ -75,6 +77,11 @@ class Folder:
                 return nofollow.read(folder, name, most)
         except (OSError, NotPossible):
             return b""
+
+    def snapshot_in(self, name: str) -> Snapshot:
+        """Return the snapshot that is saved in a file of it; raises OSError, SnapshotError."""
+        with self.opened() as folder:
+            return read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
 
     def has(self, name: str) -> bool:
         """Whether there is such a file in it; not where we may not look."""

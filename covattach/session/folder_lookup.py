@@ -179,6 +179,11 @@ def members(first: Folder, key: object = None) -> list[Folder]:
     return [one for one in beside if key and one.facts.get("key") == key and one.is_closed]
 
 
+def left(first: Folder, key: object = None) -> list[Folder]:
+    """Return the folders of a session, or of a tree with that key, that are there still."""
+    return [one for one in [first, *members(first, key)] if os.path.lexists(one.path)]
+
+
 def is_owners(folder: Folder) -> bool:
     """Whether a session's folder is closed to others, and its process, if there, its owner's.
 

@@ -1,38 +1,48 @@
-"""One session: finding it, taking snapshots, and its end."""
+"""One session: taking snapshots, marking windows, and its end.
+
+A tree of sessions has the same verbs, see tree.py.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from covattach.deadline import COMMAND
-from covattach.errors import NoSession, NoTarget, NotNow, PayloadFailed
-from covattach.interrupts import Interrupted
+from covattach.errors import NoSession, NoTarget
 from covattach.payloads.agent.record_verbs import LEASE
 from covattach.process import credentials
 from covattach.process.owner import Owner
 from covattach.process.process import Process
-from covattach.session import agent_client, coverage_settings, trusted_record
+from covattach.session import (
+    agent_client,
+    agent_errors,
+    coverage_settings,
+    folder_lookup,
+    trusted_record,
+    waiting,
+)
 from covattach.session.folder import Folder
-from covattach.snapshot.saved_file import read_snapshot
 from covattach.snapshot.snapshot import Snapshot, decode
 from covattach.snapshot.witness import Witness
 from covattach.untrusted import said
 
-STOPPED = 1.0  # seconds for one that is stopped: it does what it is asked once it goes on
-ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered, at most
-# What a Ctrl-C leaves behind while an answer is waited for.
-ASKED = "process {pid} is measured on."
-DUMPED = "process {pid} is measured on; whether from anew, its next dump tells."
-MARKED = "process {pid} is measured on; `covattach status {pid}` tells in which window."
-STOPPING = (
-    "process {pid} was told to stop measuring; `covattach status {pid}` tells whether it has."
-)
+Count = Callable[[int, int], None]
+
+
+def nobody(done: int, total: int) -> None:
+    """Be told how many have been asked, and of how many, and do nothing about it."""
+
+
+class Taken(NamedTuple):
+    """A snapshot, the session that it is of, and how long the target worked on it, in ms."""
+
+    session: Session
+    snapshot: Snapshot
+    milliseconds: float = 0.0
 
 
 @dataclass
@@ -124,146 +134,103 @@ class Session:
         names = ("command", "core", "branch", "python", "since")
         return {"pid": self.pid, **{name: self.facts.get(name) for name in names}}
 
+    @property
+    def subject(self) -> str:
+        """The beginning of a sentence about it."""
+        return f"Process {self.pid} is"
 
-def silent(process: Process) -> NotNow:
-    """Return the error for a target whose agent is there, but does not answer."""
-    if process.is_stopped:
-        return NotNow(
-            f"Process {process.pid} is suspended, by Ctrl-Z or SIGSTOP, and so is its measuring.",
-            f"Let it run first: `kill -CONT {process.pid}`.",
-        )
-    return NotNow(
-        f"Process {process.pid} is measured, but does not answer in time.",
-        "It is very busy, or holds the GIL in C code: try again, or with `--timeout 2m`.",
-    )
+    def members(self) -> list[Session]:
+        """Return the sessions that it consists of: itself, where a tree has several."""
+        return [self]
 
+    def status(self) -> list[Session]:
+        """Return the sessions to be shown; this one has been asked how it is."""
+        return [self]
 
-def payload_failed(traceback: str) -> PayloadFailed:
-    """Return the error for a payload that could tell of its fault only by a file."""
-    return PayloadFailed(
-        "The payload failed in the target, and was undone.",
-        "The traceback shows why; please report it if it is ours.",
-        traceback,
-    )
+    def snapshots(self, reset: bool = False, count: Count = nobody) -> list[Taken]:
+        """Return its snapshot, as a tree returns those of its processes; raises NoSession."""
+        return [self.snapshot(reset)]
 
+    def snapshot(self, reset: bool = False) -> Taken:
+        """Take a snapshot; of a process that has ended it is the last save.  Raises NoSession."""
+        if self.alive:
+            words = waiting.DUMPED if reset else waiting.ASKED
+            deadline = waiting.patience(self.pid)
+            try:
+                with waiting.interruptible(self.pid, words):
+                    header, blob = agent_client.ask(self.folder, "dump", deadline, reset=reset)
+                return Taken(self, self.told(header, blob), float(header.get("snapshot_ms", 0.0)))
+            except agent_client.NobodyThere:
+                self.alive = False
+            except agent_client.NoAnswer:
+                raise agent_errors.silent(Process(self.pid)) from None
+        return Taken(self, self.saved())
 
-def snapshot(session: Session, reset: bool = False) -> tuple[Snapshot, float]:
-    """Return the snapshot of a session, and the ms that the target worked on it.
+    def told(self, header: dict[str, Any], blob: bytes) -> Snapshot:
+        """Return the snapshot in a reply, and whose word it is; raises SnapshotError."""
+        witness = self.witness(header["said_by"], header["sender"])
+        return replace(decode(header, blob), witness=witness)
 
-    Of a process that has ended it is the last save.  Raises NoSession.
-    """
-    if session.alive:
+    def mark(self, name: str) -> dict[str, Any]:
+        """Begin the window `name`, or continue it, and end the one before; return the facts.
+
+        The empty name ends a window without beginning another.  Raises NoSession.
+        """
+        if self.alive:
+            deadline = waiting.patience(self.pid)
+            with (
+                contextlib.suppress(agent_client.NobodyThere),
+                waiting.interruptible(self.pid, waiting.MARKED),
+            ):
+                return agent_client.ask(self.folder, "mark", deadline, window=name)[0]
+        raise agent_errors.no_session(self.pid)
+
+    def saved(self) -> Snapshot:
+        """Return the last snapshot that the target saved by itself; raises NoSession."""
+        if not self.folder.has("snapshot"):
+            raise NoSession(
+                f"Process {self.pid} has ended, and had no time to save what it had executed.",
+                "Next time have it saved now and then: `covattach start --every 30s`.",
+            )
         try:
-            with interruptible(session.pid, DUMPED if reset else ASKED):
-                header, blob = agent_client.ask(
-                    session.folder, "dump", patience(session.pid), reset=reset
-                )
-            return told(session, header, blob), float(header.get("snapshot_ms", 0.0))
+            return self.last_save()
+        except OSError:  # it has just been removed
+            raise agent_errors.no_session(self.pid) from None
+
+    def last_save(self) -> Snapshot:
+        """Return the snapshot that the target has saved; raises OSError, SnapshotError."""
+        found = self.folder.snapshot_in("snapshot")
+        return replace(found, facts=said(found.facts), witness=self.witness())
+
+    def stop(self, count: Count = nobody) -> list[Taken]:
+        """Stop measuring, remove every trace, and return the last snapshot; raises NoSession."""
+        try:
+            return [self.end()]
+        finally:
+            self.folder.remove()
+            trusted_record.forget(self.folder)
+
+    def end(self) -> Taken:
+        """Stop measuring, and return the last snapshot; the folder may be left.
+
+        Raises NoSession, and NotNow if it does not answer; it ends then as soon as it can.
+        """
+        if not self.alive:
+            return Taken(self, self.saved())
+        deadline = waiting.patience(self.pid)
+        try:
+            with waiting.interruptible(self.pid, waiting.STOPPING):
+                header, blob = agent_client.ask(self.folder, "stop", deadline)
         except agent_client.NobodyThere:
-            session.alive = False
+            if self.folder.has("snapshot"):
+                return Taken(self, self.saved())  # the target has ended meanwhile
+            raise agent_errors.no_session(self.pid) from None  # somebody else has stopped it
         except agent_client.NoAnswer:
-            raise silent(Process(session.pid)) from None
-    return saved(session), 0.0
+            raise agent_errors.silent(Process(self.pid)) from None
+        with contextlib.suppress(NoTarget):  # it has ended by itself
+            waiting.wait_for_end(Process(self.pid), int(header.get("thread", 0)))
+        return Taken(self, self.told(header, blob))
 
-
-def told(session: Session, header: dict[str, Any], blob: bytes) -> Snapshot:
-    """Return the snapshot in a reply, and whose word it is; raises SnapshotError."""
-    return replace(
-        decode(header, blob), witness=session.witness(header["said_by"], header["sender"])
-    )
-
-
-def mark(session: Session, name: str) -> dict[str, Any]:
-    """Begin the window `name`, or continue it, and end the one before; return the agent's facts.
-
-    The empty name ends a window without beginning another.  Raises NoSession.
-    """
-    if session.alive:
-        with contextlib.suppress(agent_client.NobodyThere), interruptible(session.pid, MARKED):
-            return agent_client.ask(session.folder, "mark", patience(session.pid), window=name)[0]
-    raise agent_client.no_session(session.pid)
-
-
-def patience(pid: int) -> float:
-    """Return until when a process is waited for, as a time of `time.monotonic`."""
-    deadline = COMMAND.current()
-    return (deadline.within(STOPPED) if is_stopped(pid) else deadline).at
-
-
-@contextlib.contextmanager
-def interruptible(pid: int, words: str) -> Iterator[None]:
-    """Ask a process in the body; a Ctrl-C meanwhile is raised with `words` on its consequences."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        raise Interrupted(f"Interrupted: {words.format(pid=pid)}") from None
-
-
-def is_stopped(pid: int) -> bool:
-    """Whether a process is stopped, so that its agent cannot answer."""
-    try:
-        return Process(pid).is_stopped
-    except NoTarget:
-        return False
-
-
-def saved(session: Session) -> Snapshot:
-    """Return the last snapshot that the target saved by itself; raises NoSession."""
-    if not session.folder.has("snapshot"):
-        raise NoSession(
-            f"Process {session.pid} has ended, and had no time to save what it had executed.",
-            "Next time have it saved now and then: `covattach start --every 30s`.",
-        )
-    try:
-        return read(session, "snapshot")
-    except OSError:  # it has just been removed
-        raise agent_client.no_session(session.pid) from None
-
-
-def read(session: Session, name: str) -> Snapshot:
-    """Return the snapshot that the target has saved in a file; raises OSError, SnapshotError."""
-    found = from_file(session.folder, name)
-    return replace(found, facts=said(found.facts), witness=session.witness())
-
-
-def from_file(place: Folder, name: str) -> Snapshot:
-    """Return the snapshot in a file of a session's folder; raises OSError, SnapshotError."""
-    with place.opened() as folder:
-        return read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
-
-
-def stop(session: Session) -> Snapshot:
-    """Stop measuring, remove every trace, and return the last snapshot; raises NoSession."""
-    try:
-        return end(session)
-    finally:
-        session.folder.remove()
-        trusted_record.forget(session.folder)
-
-
-def end(session: Session) -> Snapshot:
-    """Stop measuring, and return the last snapshot; the folder may be left.
-
-    Raises NoSession, and NotNow if it does not answer; it ends then as soon as it can.
-    """
-    if not session.alive:
-        return saved(session)
-    try:
-        with interruptible(session.pid, STOPPING):
-            header, blob = agent_client.ask(session.folder, "stop", patience(session.pid))
-    except agent_client.NobodyThere:
-        if session.folder.has("snapshot"):
-            return saved(session)  # the target has ended meanwhile
-        raise agent_client.no_session(session.pid) from None  # somebody else has stopped it
-    except agent_client.NoAnswer:
-        raise silent(Process(session.pid)) from None
-    with contextlib.suppress(NoTarget):  # it has ended by itself
-        wait_for_end(Process(session.pid), int(header.get("thread", 0)))
-    return told(session, header, blob)
-
-
-def wait_for_end(process: Process, thread: int) -> None:
-    """Wait until the agent's thread is gone, so that no trace is left when `stop` returns."""
-    deadline = COMMAND.current().within(ENDING)
-    while thread in process.inner_threads and not deadline.is_over:
-        time.sleep(0.002)
+    def left(self) -> list[Folder]:
+        """Return the folders that are there still, though they were to be removed."""
+        return folder_lookup.left(self.folder)

@@ -1,4 +1,7 @@
-"""Finding sessions: that of a process, or all that there are."""
+"""Finding sessions: that of a process, or all that there are.
+
+measured.py finds a tree, too.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from covattach.errors import CovattachError, NotNow
 from covattach.process import procfs_errors
 from covattach.process.process import Process
-from covattach.session import agent_client, folder_lookup
+from covattach.session import agent_client, agent_errors, folder_lookup
 from covattach.session.folder import Folder
-from covattach.session.session import Session, payload_failed, silent
+from covattach.session.session import Session
 
 AT_ONCE = 32  # sessions that are asked side by side
 FIRST = 10.0  # seconds for one that is asked for: its threads may give the GIL up seldom
@@ -19,7 +22,7 @@ SILENT = 0.5  # seconds after which one is said not to answer now
 OF_ONE_USER = 4.0  # seconds for all sessions of one user
 
 
-def find(pid: int) -> Session:
+def find_session(pid: int) -> Session:
     """Return the session of `pid`, also of a process that has ended.
 
     Raises NoSession, and NoTarget where there never was either.
@@ -31,23 +34,23 @@ def find(pid: int) -> Session:
         if ended is None:
             raise
         return of_ended(pid, ended)
-    failed = [(place, place.fault) for place in folder_lookup.find(process) if place.fault]
-    running = already(process)
+    failed = [(folder, folder.fault) for folder in folder_lookup.find(process) if folder.fault]
+    running = measuring(process)
     if running is not None:
         return running
-    for place, fault in failed:
-        if not place.has("snapshot"):
-            raise payload_failed(fault)
-        return of_failed(pid, place, fault)
+    for folder, fault in failed:
+        if not folder.has("snapshot"):
+            raise agent_errors.payload_failed(fault)
+        return of_failed(pid, folder, fault)
     ended = folder_lookup.find_ended(pid)
     if ended is None:
-        raise agent_client.no_session(pid)
+        raise agent_errors.no_session(pid)
     return of_ended(pid, ended)
 
 
-def of_ended(pid: int, place: Folder) -> Session:
+def of_ended(pid: int, folder: Folder) -> Session:
     """Return the session of a process that has ended, and say whose word it is if not ours."""
-    found = Session(pid, place, place.facts, alive=False)
+    found = Session(pid, folder, folder.facts, alive=False)
     if found.is_word_of is not None:
         word = f"That this was process {pid} is the word of user {found.is_word_of}"
         found.facts["warnings"] = [
@@ -57,10 +60,10 @@ def of_ended(pid: int, place: Folder) -> Session:
     return found
 
 
-def of_failed(pid: int, place: Folder, fault: str) -> Session:
+def of_failed(pid: int, folder: Folder, fault: str) -> Session:
     """Return a session that has ended by a fault of ours, with its folder's facts."""
     off = f"It is not measured any more, by a fault of covattach's: {last_line(fault)}"
-    return Session(pid, place, {**place.facts, "off": off}, alive=False)
+    return Session(pid, folder, {**folder.facts, "off": off}, alive=False)
 
 
 def last_line(traceback: str) -> str:
@@ -75,7 +78,7 @@ def everywhere() -> list[Session]:
     """
     patience = Patience()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda place: looked_at(place, patience), folder_lookup.everywhere())
+        found = pool.map(lambda folder: looked_at(folder, patience), folder_lookup.everywhere())
         return [one for one in found if one is not None]
 
 
@@ -85,56 +88,56 @@ class Patience:
     def __init__(self) -> None:
         self.deadlines: dict[int | None, float] = {}
 
-    def left(self, place: Folder) -> float:
+    def left(self, folder: Folder) -> float:
         """Return for how many seconds this one may be waited for."""
-        user = place.owner.uid if place.owner else None
+        user = folder.owner.uid if folder.owner else None
         deadline = self.deadlines.setdefault(user, time.monotonic() + OF_ONE_USER)
         return min(SILENT, deadline - time.monotonic())
 
 
-def looked_at(place: Folder, patience: Patience | None = None) -> Session | None:
+def looked_at(folder: Folder, patience: Patience | None = None) -> Session | None:
     """Return the session in a folder; None if there is none, and then remove a dead folder."""
-    pid = place.facts.get("pid")
-    if not isinstance(pid, int) or not folder_lookup.is_owners(place):
+    pid = folder.facts.get("pid")
+    if not isinstance(pid, int) or not folder_lookup.is_owners(folder):
         return None
-    seconds = patience.left(place) if patience else SILENT
+    seconds = patience.left(folder) if patience else SILENT
     try:
         with procfs_errors.made_sense():
-            facts = agent_client.answers(place, max(seconds, 0.01))
+            facts = agent_client.answers(folder, max(seconds, 0.01))
     except agent_client.NoAnswer:
         facts = {"silent": True}
     except CovattachError as error:
         facts = {"off": error.message}
-    if facts is None and folder_lookup.is_dead(place):
-        place.remove()
-    elif facts is None and place.has("snapshot") and place.fault:
-        return of_failed(pid, place, place.fault)
-    elif facts is not None or place.has("snapshot"):
-        return Session(pid, place, {**place.facts, **(facts or {})}, facts is not None)
+    if facts is None and folder_lookup.is_dead(folder):
+        folder.remove()
+    elif facts is None and folder.has("snapshot") and folder.fault:
+        return of_failed(pid, folder, folder.fault)
+    elif facts is not None or folder.has("snapshot"):
+        return Session(pid, folder, {**folder.facts, **(facts or {})}, facts is not None)
     return None
 
 
-def already(process: Process) -> Session | None:
+def measuring(process: Process) -> Session | None:
     """Return the session that measures `process` now, or None.
 
     The remains of a killed attach are removed, unless there is a snapshot in them.  Raises NotNow
     during an attach that goes on.
     """
-    for found in folder_lookup.find(process):
-        if found.is_only_a_tree():
+    for folder in folder_lookup.find(process):
+        if folder.is_only_a_tree():
             continue
         try:
-            facts = agent_client.answers(found, SUSPENDED if process.is_stopped else FIRST)
+            facts = agent_client.answers(folder, SUSPENDED if process.is_stopped else FIRST)
         except agent_client.NoAnswer:
-            raise silent(process) from None
+            raise agent_errors.silent(process) from None
         if facts is not None and facts.get("measuring"):
-            facts = {**found.facts, **facts, "pid": process.pid}
-            return Session(process.pid, found, facts, alive=True)
-        if found.is_being_made():
+            facts = {**folder.facts, **facts, "pid": process.pid}
+            return Session(process.pid, folder, facts, alive=True)
+        if folder.is_being_made():
             raise NotNow(
                 f"Process {process.pid} is being attached to by another covattach.",
                 "Wait for it to end.",
             )
-        if not found.has("snapshot"):
-            found.remove()
+        if not folder.has("snapshot"):
+            folder.remove()
     return None

@@ -8,15 +8,10 @@ from typing import TypeVar
 
 from covattach.errors import CovattachError
 from covattach.process import procfs_errors
-from covattach.session.session import Session
+from covattach.session.session import Count, Session, nobody
 
 AT_ONCE = 32
 Asked = TypeVar("Asked")
-Count = Callable[[int, int], None]
-
-
-def nobody(done: int, total: int) -> None:
-    """Be told how many have been asked, and of how many, and do nothing about it."""
 
 
 class LeftOut:

@@ -10,8 +10,12 @@ from covattach.errors import CovattachError
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import not_measured
-from covattach.session import folder_lookup, session, session_lookup, tree
+from covattach.session import folder_lookup
 from covattach.session.folder import Folder
+from covattach.session.measured import Measured
+from covattach.session.session import Session
+from covattach.session.session_lookup import last_line
+from covattach.session.waiting import is_stopped
 
 FAULTS = "fault-of-"  # and the PID: in the folder of the tree, by payloads/launch.py and startup/
 LONGEST = 1 << 16
@@ -19,26 +23,25 @@ WITH_VALUE = "XW"  # options of Python whose value may be the next word
 ENDING = "cm"  # options after which come the program and its own options
 
 
-def warnings(place: Folder) -> list[str]:
+def warnings(folder: Folder) -> list[str]:
     """Return a sentence for each reason, with the PIDs of those that it holds for."""
     found: dict[str, list[int]] = {}
-    for name in place.names(FAULTS):
+    for name in folder.names(FAULTS):
         pid = name.removeprefix(FAULTS)
         if pid.isdecimal():
-            said = place.read(name, LONGEST).decode(errors="replace")
+            said = folder.read(name, LONGEST).decode(errors="replace")
             found.setdefault(reason(said), []).append(int(pid))
     return [sentence(sorted(pids), why) for why, pids in sorted(found.items())]
 
 
-def warnings_of(pid: int) -> list[str]:
-    """Return these sentences for the tree that `pid` is the first of, or for that process alone."""
-    whole = tree.find(pid)
-    if whole is None:
-        return of_failed([(pid, place) for place in folder_lookup.of(pid)])
+def warnings_of(found: Measured) -> list[str]:
+    """Return these sentences for a tree, or for a process alone."""
+    if isinstance(found, Session):
+        return of_failed([(found.pid, folder) for folder in folder_lookup.of(found.pid)])
     return [
-        *warnings(whole.place),
-        *of_failed([(one.pid, one.folder) for one in whole.members()]),
-        *map(of_stopped, filter(session.is_stopped, whole.pids)),
+        *warnings(found.folder),
+        *of_failed([(one.pid, one.folder) for one in found.members()]),
+        *map(of_stopped, filter(is_stopped, found.pids)),
     ]
 
 
@@ -46,9 +49,9 @@ def of_failed(members: list[tuple[int, Folder]]) -> list[str]:
     """Return a sentence for each process whose measuring has ended by a fault of ours."""
     return [
         f"Measuring process {pid} ended by a fault of covattach's: the report has what it had saved"
-        f" by then ({session_lookup.last_line(place.fault)})."
-        for pid, place in members
-        if place.has("snapshot") and place.fault
+        f" by then ({last_line(folder.fault)})."
+        for pid, folder in members
+        if folder.has("snapshot") and folder.fault
     ]
 
 

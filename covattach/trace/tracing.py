@@ -14,8 +14,9 @@ from covattach.deadline import COMMAND
 from covattach.errors import NoSafePoint, NotNow
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
-from covattach.session import agent_client, session, session_lookup
+from covattach.session import agent_client, agent_errors, waiting
 from covattach.session.folder import Folder
+from covattach.session.session_lookup import measuring
 from covattach.trace.messages import Stream
 
 FILES = ("include", "omit")
@@ -41,7 +42,7 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
     process = Process(pid)
     preconditions.check_state(process)
     request = {**wanted, **{name: file_patterns(process, wanted[name]) for name in FILES}}
-    running = session_lookup.already(process)
+    running = measuring(process)
     if running is not None:
         with streamed(process, running.folder, request) as trace:
             yield trace
@@ -53,7 +54,7 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
         with entered as (place, _, injection, _), streamed(process, place, request) as trace:
             injection.cancel()  # the line has run: its remains are taken back
             yield trace
-        session.wait_for_end(process, trace.thread)
+        waiting.wait_for_end(process, trace.thread)
         place.remove()
 
 
@@ -75,7 +76,7 @@ def streamed(process: Process, place: Folder, request: dict[str, Any]) -> Iterat
         raise NotNow(f"Process {process.pid} has ended, or its session has.", "Try again.")
     header = reply[0]
     if "error" in header:
-        raise agent_client.reported(header)
+        raise agent_errors.reported(header)
     try:
         yield Trace(process, stream, str(header.get("python")), int(header.get("thread", 0)))
     finally:

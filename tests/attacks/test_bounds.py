@@ -44,9 +44,9 @@ from covattach.session import (
     coverage_settings,
     ended_workers,
     folder_lookup,
-    tree,
 )
 from covattach.session.folder import Folder
+from covattach.session.tree import Tree
 from covattach.snapshot.snapshot import Snapshot, SnapshotError, decode
 
 NOBODY = 65534
@@ -412,7 +412,7 @@ def test_folders_that_cannot_be_removed(name: str) -> None:
         member.path.chmod(0o500)
 
         # WHEN it is stopped, THEN that comes to its end, and all that was saved is there
-        assert len(tree.stop(tree.Tree(first, popen.pid))) == 2
+        assert len(Tree(first, popen.pid).stop()) == 2
         popen.kill()
     assert not first.path.exists()
     assert member.path.exists()

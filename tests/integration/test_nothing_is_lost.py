@@ -11,7 +11,7 @@ import pytest
 from conftest import Interpreter
 from running import Covattach, Target
 
-from covattach.session import session, session_lookup
+from covattach.session.session_lookup import find_session
 
 FUNCTIONS, THREADS = 30_000, 4
 SHARE = FUNCTIONS // THREADS
@@ -50,7 +50,7 @@ def test_dumps_without_pause(
     progress, source = tmp_path / "progress", tmp_path / "functions.py"
     target = launch(interpreter, "burst.py", progress, source)
     covattach("start", target.pid, "--branch" if branch else "--no-branch")
-    found = session_lookup.find(target.pid)
+    found = find_session(target.pid)
     target.tell("go.set()")
 
     # WHEN it is dumped again and again until they have ended
@@ -58,7 +58,7 @@ def test_dumps_without_pause(
     counts = [0] * THREADS
     while sum(counts) < FUNCTIONS:
         counts = called(progress)
-        snapshot, _ = session.snapshot(found)
+        snapshot = found.snapshot().snapshot
         held = snapshot.files.get(str(source), set())
         lines = {abs(line) for arc in held for line in arc} if branch else held
         lost |= missing(lines, counts)
@@ -87,7 +87,7 @@ def test_dumps_that_begin_anew(
     progress, source = tmp_path / "progress", tmp_path / "functions.py"
     target = launch(interpreter, "burst.py", progress, source)
     covattach("start", target.pid)
-    found = session_lookup.find(target.pid)
+    found = find_session(target.pid)
     target.tell("go.set()")
 
     # WHEN it is dumped, and begins anew, until they have ended
@@ -95,7 +95,7 @@ def test_dumps_that_begin_anew(
     counts = [0] * THREADS
     while sum(counts) < FUNCTIONS:
         counts = called(progress)
-        snapshot, _ = session.snapshot(found, reset=True)
+        snapshot = found.snapshot(reset=True).snapshot
         union |= snapshot.files.get(str(source), set())
         assert missing(union, counts) == set()
 

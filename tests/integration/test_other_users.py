@@ -24,9 +24,11 @@ from running import Covattach, Target
 
 from covattach.process.owner import Owner, as_owner
 from covattach.process.process import Process
-from covattach.session import agent_client, session, session_lookup
+from covattach.session import agent_client
 from covattach.session.folder import Folder
 from covattach.session.folder_lookup import create, find, find_ended
+from covattach.session.session import Session
+from covattach.session.session_lookup import find_session
 from covattach.snapshot.snapshot import SnapshotError
 
 OTHER, NOBODY = 54321, 65534
@@ -219,7 +221,7 @@ def test_pipes_are_not_waited_for(theirs: Folder) -> None:
     assert theirs.facts == {}
     assert theirs.fault == ""
     with pytest.raises(SnapshotError, match="not a plain file"):
-        session.saved(session.Session(1, theirs, {}, alive=False))
+        Session(1, theirs, {}, alive=False).saved()
 
 
 def test_links_are_not_written_through(theirs: Folder, secret: Path) -> None:
@@ -310,7 +312,7 @@ def test_root_says_whose_word_it_is(theirs: Folder) -> None:
     with subprocess.Popen([sys.executable, "-c", ""]) as popen:
         popen.wait()
     theirs.write_facts({"pid": popen.pid, "start_time": 1, "created": 9e9, "warnings": []})
-    found = session_lookup.find(popen.pid)
+    found = find_session(popen.pid)
     assert str(NOBODY) in found.facts["warnings"][0]
     path = TMP / f"covattach-{secrets.token_hex(6)}"
     path.mkdir(mode=0o700)

@@ -10,7 +10,6 @@ from conftest import Interpreter
 from running import Target
 
 from covattach.attach import attach_process
-from covattach.session import session
 
 Launch = Callable[..., Target]
 EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
@@ -34,9 +33,9 @@ def cycle(target: Target, **given: object) -> str:
     found, facts = attach_process.start(target.pid, options, print)
     try:
         target.ask("later(3)")
-        snapshot, _ = session.snapshot(found)
+        snapshot = found.snapshot().snapshot
     finally:
-        session.stop(found)
+        found.stop()
     assert any(name.endswith("mixture.py") for name in snapshot.files), "nothing was measured"
     return str(facts["core"])
 
@@ -95,9 +94,9 @@ def test_a_fork_in_a_later_session(interpreter: Interpreter, launch: Launch) -> 
     # WHEN it forks, twice / THEN the agent still answers
     for _ in range(2):
         assert target.ask(" ".join(FORK.split())) == 0
-        snapshot, _ = session.snapshot(found)
+        snapshot = found.snapshot().snapshot
     assert any(name.endswith("mixture.py") for name in snapshot.files)
-    session.stop(found)
+    found.stop()
 
 
 @pytest.mark.pythons("3.9", "3.12", "3.14", stress=("3.11", "3.13", "3.15"))

@@ -12,7 +12,7 @@ import pytest
 from conftest import Interpreter
 from running import Covattach, Target
 
-from covattach.session import tree
+from covattach.session.tree import find_tree
 from covattach.snapshot.snapshot import Snapshot
 
 QUIETLY = ("-W", "ignore")  # of forks in a program with threads of its own
@@ -42,13 +42,13 @@ def snapshots_while(target: Target, expression: str, reset: bool = False) -> Ite
 
     Fails if the answer is not an empty list.
     """
-    whole = tree.find(target.pid)
+    whole = find_tree(target.pid)
     assert whole is not None
     target.tell(expression)
     with ThreadPoolExecutor(1) as pool:
         answer = pool.submit(target.line, "answer ", LONG)
         while not answer.done():
-            yield from [taken for _, taken, _ in tree.snapshots(whole, reset)]
+            yield from [taken.snapshot for taken in whole.snapshots(reset)]
         assert json.loads(answer.result()) == []
 
 

@@ -19,7 +19,7 @@ from running import TRACEBACK, Covattach, Done, Target, wait_for
 
 from covattach.attach import attach_process
 from covattach.errors import CovattachError
-from covattach.session import session, session_lookup
+from covattach.session.session_lookup import find_session
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(1800)]
 TIMEOUT = 10.0  # seconds that covattach is given
@@ -103,16 +103,16 @@ def assert_true(kind: Kind, target: Target, done: Done) -> None:
 def assert_measured_or_ended(target: Target) -> None:
     """Fail unless a target that is said to be measured is; stop it."""
     try:
-        found = session_lookup.find(target.pid)
+        found = find_session(target.pid)
     except CovattachError:
         return  # it is another program since
     if found.alive:
-        session.stop(found)
+        found.stop()
 
 
 def assert_good_as_new(target: Target) -> None:
     """Fail unless it can be measured, and nothing is left of it then."""
     found, _ = attach_process.start(target.pid, attach_process.Options(timeout=30), print)
-    session.stop(found)
+    found.stop()
     assert target.is_well()
     assert not target.folders

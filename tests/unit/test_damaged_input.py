@@ -29,7 +29,7 @@ from covattach.process import process, procfs, thread_activity
 from covattach.process.elf import ElfFile, NotElf
 from covattach.process.interpreter import FUNCTIONS
 from covattach.reports import functions
-from covattach.session import agent_client
+from covattach.session import agent_client, agent_errors
 from covattach.snapshot import imported_modules
 from covattach.snapshot.saved_file import read_snapshot
 from covattach.snapshot.snapshot import decode
@@ -356,7 +356,7 @@ def test_replies(content: bytes) -> None:
             header, blob = agent_client.receive(ours, time.monotonic() + 30)
             assert header["protocol"] == 1
             assert isinstance(blob, bytes)
-            str(agent_client.reported({"error": "x", **header}))
+            str(agent_errors.reported({"error": "x", **header}))
         except (ValueError, ConnectionResetError):
             ours.close()
         thread.join()
