@@ -18,6 +18,7 @@ from covattach.injector.bootstrap_line import BEGIN
 from covattach.injector.injection import Injection
 from covattach.injector.methods import inject
 from covattach.payloads.measure.core_choice import best_core
+from covattach.process import plain_files, procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter
 from covattach.process.process import Process, may_not
 from covattach.process.runtime import check_python, not_measured
@@ -200,9 +201,11 @@ def alone(process: Process) -> Iterator[None]:
     its holder: nobody else can keep us waiting.
     """
     try:
-        lock = os.open(process.proc / "environ", os.O_RDONLY | os.O_CLOEXEC)
+        lock = os.open(process.proc / "environ", plain_files.READING)
     except PermissionError:
         raise may_not(process) from None
+    except BlockingIOError:
+        raise procfs_errors.leased(process.proc, "environ") from None
     except OSError:
         process.read_start_time()
         raise

@@ -6,6 +6,10 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from covattach.process import plain_files
+
+LONGEST = 1 << 25  # bytes: four million children, as many processes as there can be
+
 
 def children_of(pid: int) -> list[int]:
     """Return the children of a process, by whichever of its threads; [] for one that has ended."""
@@ -13,7 +17,7 @@ def children_of(pid: int) -> list[int]:
     with contextlib.suppress(OSError):  # it may end while the list is read, too
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
             with contextlib.suppress(OSError):  # a thread may end at any time
-                found += map(int, path.read_text(encoding="utf-8", errors="replace").split())
+                found += map(int, plain_files.text(path, LONGEST).split())
     return found
 
 

@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from covattach.process import plain_files
 from covattach.process.owner import Owner, as_owner
 
 MOST_LINKS = 40  # as in Linux (path_resolution(7))
@@ -92,7 +93,7 @@ class View:
             facts = os.fstat(found)
             if not stat.S_ISREG(facts.st_mode):
                 raise OSError(errno.EINVAL, "not a plain file", name)
-            with open(f"/proc/self/fd/{found}", "rb") as file:
+            with plain_files.opened(f"/proc/self/fd/{found}") as file:
                 return file.read(min(facts.st_size, most))
 
         return self.agreed(name, content)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from covattach.errors import NotNow, NotPossible
-from covattach.process import capabilities
+from covattach.process import capabilities, plain_files
 from covattach.process.owner import Owner
 from covattach.process.procfs import parse_start_stack
 
@@ -46,7 +46,7 @@ class Standing:
         users, groups, further = (
             tuple(map(int, status.get(name, "").split())) for name in ("Uid", "Gid", "Groups")
         )
-        stack = parse_start_stack((folder / "stat").read_text(encoding="utf-8", errors="replace"))
+        stack = parse_start_stack(plain_files.text(folder / "stat"))
         return cls(users, groups, further, capabilities.parsed(status, "CapPrm"), stack)
 
     @property

@@ -51,7 +51,7 @@ def open_memory(process: Process, to_inject: bool = False) -> Iterator[Memory]:
     one program for good, so its owner is checked afterwards.
     """
     try:
-        fd = os.open(process.proc / "mem", os.O_RDWR | os.O_CLOEXEC)
+        fd = os.open(process.proc / "mem", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
     except PermissionError:
         raise may_not(process) from None
     except (FileNotFoundError, ProcessLookupError):

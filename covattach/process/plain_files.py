@@ -1,7 +1,8 @@
 """Files that somebody else may have put there: plain ones are read, so many bytes and no more.
 
 A pipe or a device in the place of a file would be waited for, or would do something when it is
-opened for reading.  The files of /proc are plain ones.
+opened for reading.  So would a plain file that its owner has a lease on, for 45 s: he may have one
+on any file of his, those of his processes in /proc too (fcntl(2), F_SETLEASE).
 """
 
 from __future__ import annotations
@@ -12,8 +13,9 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, cast
 
-# Without O_NONBLOCK to open a pipe waits for somebody who writes (fifo(7)).
+# Without O_NONBLOCK to open a pipe waits for somebody who writes (fifo(7)), and a file for leases.
 READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+LONGEST_TEXT = 1 << 20  # bytes: 65,536 groups, the kernel's limit, are 720 KB of a status
 
 
 def opened(path: Path | str, flags: int = 0, folder: int | None = None) -> BinaryIO:
@@ -32,6 +34,11 @@ def beginning(path: Path | str, most: int) -> bytes:
     """Return the first `most` bytes of a plain file; raises OSError."""
     with opened(path) as file:
         return file.read(most)
+
+
+def text(path: Path | str, most: int = LONGEST_TEXT) -> str:
+    """Return the first `most` bytes of a plain file, as text; raises OSError."""
+    return beginning(path, most).decode(errors="replace")
 
 
 def whole(path: Path | str, most: int) -> bytes:

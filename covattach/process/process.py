@@ -47,7 +47,9 @@ class Process:
     def read_start_time(self) -> int:
         """Return when the process was started, in clock ticks since boot: field 22 of stat."""
         try:
-            stat = (self.proc / "stat").read_text(encoding="utf-8", errors="replace")
+            stat = plain_files.text(self.proc / "stat")
+        except BlockingIOError:
+            raise procfs_errors.leased(self.proc, "stat") from None
         except OSError:
             raise procfs_errors.nobody(self.pid) from None
         try:
@@ -59,6 +61,8 @@ class Process:
         """Return its owner and its program, now; raises NoTarget."""
         try:
             return Standing.of(self.proc, self.status)
+        except BlockingIOError:
+            raise procfs_errors.leased(self.proc, "stat") from None
         except (FileNotFoundError, ProcessLookupError):
             raise procfs_errors.nobody(self.pid) from None
         except ValueError as error:
@@ -90,7 +94,9 @@ class Process:
     def status(self) -> dict[str, str]:
         """The fields of /proc/PID/status, read now."""
         try:
-            text = (self.proc / "status").read_text(encoding="utf-8", errors="replace")
+            text = plain_files.text(self.proc / "status")
+        except BlockingIOError:
+            raise procfs_errors.leased(self.proc, "status") from None
         except OSError:
             self.read_start_time()  # says so if it has ended
             raise
@@ -140,9 +146,7 @@ class Process:
         found = {}
         for status in self.proc.glob("task/*/status"):
             with contextlib.suppress(OSError):  # a thread may end at any time
-                ids = re.search(
-                    r"^NSpid:.*?(\d+)$", status.read_text(encoding="utf-8", errors="replace"), re.M
-                )
+                ids = re.search(r"^NSpid:.*?(\d+)$", plain_files.text(status), re.M)
                 found[int(ids[1] if ids else status.parent.name)] = status.parent
         return found
 
@@ -151,11 +155,8 @@ class Process:
         """How many files it has open, and how many it may have; raises NotPossible."""
         try:
             used = len(os.listdir(self.proc / "fd"))
-            found = re.search(
-                r"^Max open files +(\d+)",
-                (self.proc / "limits").read_text(encoding="utf-8", errors="replace"),
-                re.M,
-            )
+            limits = plain_files.text(self.proc / "limits")
+            found = re.search(r"^Max open files +(\d+)", limits, re.M)
         except PermissionError:
             raise may_not(self) from None
         except OSError:
@@ -172,7 +173,7 @@ class Process:
     @property
     def name(self) -> str:
         """The short name of the program."""
-        return (self.proc / "comm").read_text(encoding="utf-8", errors="replace").strip()
+        return plain_files.text(self.proc / "comm").strip()
 
     @cached_property
     def root(self) -> Path:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covattach.errors import NoTarget, NotPossible
+from covattach.process import plain_files
 
 
 def nobody(pid: int) -> NoTarget:
@@ -20,6 +21,14 @@ def ended(pid: int) -> NoTarget:
     """Return the error for a process that has ended while we were at it."""
     return NoTarget(
         f"Process {pid} has ended meanwhile.", "Look for its successor with `covattach ps`."
+    )
+
+
+def leased(folder: Path, name: str) -> NoTarget:
+    """Return the error for a file of /proc that its owner makes wait whoever opens it."""
+    return NoTarget(
+        f"{folder}/{name} cannot be read now: its user has a lease on it (fcntl(2), F_SETLEASE).",
+        "Look at what that user does: no honest program has a reason for that.",
     )
 
 
@@ -57,10 +66,10 @@ def made_sense() -> Iterator[None]:
 def is_running(pid: int) -> bool:
     """Tell whether there is such a process, which has not ended."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_bytes()
+        stat = plain_files.text(f"/proc/{pid}/stat")
     except OSError:
         return False
-    return stat.rpartition(b")")[2].split()[0] not in (b"Z", b"X")
+    return stat.rpartition(")")[2].split()[0] not in ("Z", "X")
 
 
 def damaged(folder: Path, name: str, error: ValueError) -> NotPossible:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from covattach.errors import NotPossible
-from covattach.process import seccomp_bpf, seccomp_calls, seccomp_filters
+from covattach.process import plain_files, seccomp_bpf, seccomp_calls, seccomp_filters
 from covattach.process.interpreter import Interpreter
 from covattach.process.libc import is_old
 from covattach.process.process import Process
@@ -85,9 +85,7 @@ def modes(process: Process) -> Iterator[tuple[int, int]]:
     """Yield the threads and their modes."""
     for tid in threads(process):
         with contextlib.suppress(OSError):  # it may end at any time
-            status = (process.proc / "task" / str(tid) / "status").read_text(
-                encoding="utf-8", errors="replace"
-            )
+            status = plain_files.text(process.proc / "task" / str(tid) / "status")
             yield tid, int(field(status, "Seccomp") or NONE)
 
 
@@ -128,9 +126,7 @@ def has_our_filters(process: Process, filtered: dict[int, int]) -> bool:
         return False
     for tid in filtered:
         with contextlib.suppress(OSError):
-            status = (process.proc / "task" / str(tid) / "status").read_text(
-                encoding="utf-8", errors="replace"
-            )
+            status = plain_files.text(process.proc / "task" / str(tid) / "status")
             if [field(status, name) for name in names] != wanted:
                 return False
     return True

@@ -64,11 +64,7 @@ def activity(process: Process, interpreter: Interpreter, tid: int) -> Activity:
     (Python/ceval_gil.h, drop_gil).
     """
     try:
-        fields = (
-            (process.proc / "task" / str(tid) / "syscall")
-            .read_text(encoding="utf-8", errors="replace")
-            .split()
-        )
+        fields = plain_files.text(process.proc / "task" / str(tid) / "syscall").split()
     except OSError:
         return Activity(tid, ENDED, idle=False)
     if fields[:1] in (["running"], ["-1"]):
@@ -111,10 +107,9 @@ def traces_of_moving(process: Process, tid: int) -> tuple[str, ...]:
     """Return the values that change when the thread moves: its place, and its number of waits."""
     try:
         task = process.proc / "task" / str(tid)
-        status = (task / "status").read_text(encoding="utf-8", errors="replace")
-        return (task / "syscall").read_text(encoding="utf-8", errors="replace"), *re.findall(
-            r"^.*ctxt_switches.*$", status, re.M
-        )
+        status = plain_files.text(task / "status")
+        switches = re.findall(r"^.*ctxt_switches.*$", status, re.M)
+        return plain_files.text(task / "syscall"), *switches
     except OSError:
         return ()
 
@@ -138,12 +133,8 @@ def to_send(process: Process, interpreter: Interpreter, before: tuple[str, ...])
 def room_on_stack(process: Process, tid: int) -> int:
     """Return how many bytes lie between a waiting thread's stack pointer and its stack's end."""
     try:
-        pointer = int(
-            (process.proc / "task" / str(tid) / "syscall")
-            .read_text(encoding="utf-8", errors="replace")
-            .split()[-2],
-            16,
-        )
+        where = plain_files.text(process.proc / "task" / str(tid) / "syscall")
+        pointer = int(where.split()[-2], 16)
         maps = plain_files.whole(process.proc / "maps", LONGEST_MAPS).decode(
             errors="surrogateescape"
         )

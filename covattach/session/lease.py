@@ -26,7 +26,7 @@ class Lease:
         with folder.opened() as inside:
             os.mkfifo(name, 0o600, dir_fd=inside)
             # For reading too: this does not wait for the other end (fifo(7)).
-            kind = os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW
+            kind = os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
             self.descriptor = os.open(name, kind, dir_fd=inside)
 
     def close(self) -> None:
