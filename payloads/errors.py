@@ -23,7 +23,8 @@ class CannotAdopt(Exception):
 
 
 # By these a reply tells what has failed.
-KINDS: dict[type[Exception], str] = {Refused: "refused", NoCoverage: "no-coverage"}
+REFUSED, NO_COVERAGE = "refused", "no-coverage"
+KINDS: dict[type[Exception], str] = {Refused: REFUSED, NoCoverage: NO_COVERAGE}
 FAULT = "fault"  # any other exception: one that nobody has foreseen
 
 

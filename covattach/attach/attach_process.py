@@ -14,9 +14,9 @@ from covattach.attach import compile_payloads, coverage_packages, preconditions,
 from covattach.attach.agent_ready import give_up, not_undone, wait_for_agent
 from covattach.deadline import COMMAND, Deadline
 from covattach.errors import NoSafePoint, NotNow
-from covattach.injector.bootstrap_line import BEGIN
 from covattach.injector.injection import Injection
 from covattach.injector.methods import inject
+from covattach.payloads import session_files
 from covattach.payloads.measure.core_choice import best_core
 from covattach.process import plain_files, procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter
@@ -173,9 +173,9 @@ def agent_in(
         place.write_facts(first)
         if options.lease is not None:
             options.lease.hold(place)
-        place.add_file(BEGIN, compile_payloads.first(code))
+        place.add_file(session_files.BEGIN, compile_payloads.first(code))
         if code is not None:
-            place.add_file("payloads/compiled", code)
+            place.add_file(session_files.COMPILED, code)
         tell(f"attaching (method {options.method})")
         injection = inject(process, interpreter, place, options.method, deadline.at)
         wait_for_agent(process, place, injection, deadline)

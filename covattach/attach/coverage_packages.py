@@ -14,7 +14,7 @@ from covattach.errors import NotPossible
 from covattach.files import cache
 from covattach.files.private_folder import private_folder
 from covattach.files.safe_path import is_private
-from covattach.payloads.measure.core_choice import best_core
+from covattach.payloads.measure.core_choice import PURE_PYTHON, best_core
 from covattach.process.process import Process
 from covattach.session.folder import Folder
 
@@ -52,7 +52,7 @@ def find(version: tuple[int, int], core: str) -> Path | None:
     found = kept(version)
     if found is not None and found.is_dir():
         return found
-    return own() if core == "sysmon" and version not in LAST else None
+    return own() if core in PURE_PYTHON and version not in LAST else None
 
 
 def bring(process: Process, folder: Folder, version: tuple[int, int], core: str) -> str | None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from covattach.payloads.measure.core_choice import SLOW_ALWAYS
+
 # How many times as long CPU-bound Python code takes under the C tracer: the geometric means, "while
 # measured", of docs/bench-overhead.md, for lines and for branches.  A test compares them.
 CTRACE: dict[tuple[int, int], dict[str, float]] = {
@@ -39,7 +41,7 @@ def forecast(
 
     No way that is `taken` already is advised.
     """
-    if core != "ctrace":
+    if core not in SLOW_ALWAYS:
         return ""
     what = "branches" if branch else "lines"
     factor = CTRACE.get(version, {}).get(what)

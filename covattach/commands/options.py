@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from covattach.deadline import COMMAND
+from covattach.payloads.measure.core_choice import NAMES
 
 WAYS = ("missing", "executed", "excluded")  # as reports/import_time/counting.py has them
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -97,7 +98,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
         (
             click.option(
                 "--core",
-                type=click.Choice(["sysmon", "ctrace"]),
+                type=click.Choice(NAMES),
                 help="coverage's measuring core.  [default: the fastest that can do it]",
             ),
             click.option(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from covattach.errors import NotPossible
-from covattach.session.folder import RAISED
+from covattach.payloads.session_files import BEGIN, RAISED
 
 # Lambdas, because it is executed in `__main__` and leaves no name there.  Nothing is raised: once
 # we have given up the file is gone.  Everything is found by importlib's own namespace, as
@@ -28,7 +28,6 @@ SPACE = (
     "[c.find_spec.__globals__ for c in ().__class__.__base__.__subclasses__()"
     ' if c.__name__ == "FileFinder"][0]'
 )
-BEGIN = "begin"  # in the session's folder: bootstrap.py, as a text, or compiled behind its magic
 SAFE = re.compile(r"[A-Za-z0-9_./-]{1,56}")
 
 

@@ -20,6 +20,7 @@ from typing import Any
 from covattach.attach import attach_process
 from covattach.deadline import COMMAND
 from covattach.errors import BadUsage, CovattachError
+from covattach.payloads.session_files import LEASE
 from covattach.process.descendants import descendants
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
@@ -161,7 +162,7 @@ def window(found: Found, name: str | None = None) -> Iterator[Recording]:
     )
     before = None if found.is_ours else lines_of(one.snapshot().snapshot.files)
     lease = Lease()
-    path = f"lease-{secrets.token_hex(4)}"
+    path = f"{LEASE}-{secrets.token_hex(4)}"
     try:
         lease.hold(one.folder, path)
         try:

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from covattach import inherited, interrupts
 from covattach.attach import compile_payloads, coverage_packages
 from covattach.errors import NoTarget
+from covattach.payloads import session_files
 from covattach.payloads.processes.child_programs import TREE, additions
 from covattach.payloads.processes.tree import announce
 from covattach.process import plain_files
@@ -95,7 +96,7 @@ def start(command: Sequence[str], options: Options) -> Run:
         folder.withdraw()  # nobody is to be attached to
         code = compile_payloads.payloads_for(command[0])
         if code is not None:
-            folder.add_file("payloads/compiled", code)
+            folder.add_file(session_files.COMPILED, code)
         facts = {**first_facts(here, folder, command, wanted), "key": folder_lookup.new_key()}
         folder.write_facts(facts)
         core = coverage_settings.asked_core(wanted, options.core)
@@ -200,7 +201,7 @@ def newborn(folder: Folder, known: set[int]) -> bool:
             name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
             young = Process(pid).age() < BIRTH
             if pid not in known and young and name.startswith("python"):
-                return not folder.has(f"fault-of-{pid}")
+                return not folder.has(session_files.fault_of(pid))
     return False
 
 

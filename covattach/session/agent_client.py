@@ -17,6 +17,7 @@ from typing import Any
 from covattach import untrusted
 from covattach.budget import BUDGET
 from covattach.errors import NotNow, NotPossible
+from covattach.payloads import session_files
 from covattach.payloads.server.protocol import PROTOCOL
 from covattach.session import agent_errors
 from covattach.session.folder import Folder
@@ -128,7 +129,7 @@ def connect(folder: Folder, seconds: float = PLACE) -> socket.socket:
         with folder.opened() as directory:
             uid = os.fstat(directory).st_uid
             found = os.open(
-                "agent.sock", os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory
+                session_files.SOCKET, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=directory
             )
             try:
                 what = os.fstat(found)

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from covattach.budget import limited
 from covattach.errors import BadUsage
 from covattach.files.private_folder import private_folder
+from covattach.payloads.measure.core_choice import NAMES
 from covattach.process import credentials
 from covattach.process.file_view import View
 from covattach.process.process import Process
@@ -182,7 +183,7 @@ def measuring(settings: dict[str, Any]) -> dict[str, Any]:
 def asked_core(settings: dict[str, Any], given: str | None = None) -> str | None:
     """Return the core that the command line or else the configuration names, or None."""
     core = given or settings.get("run:core")
-    return str(core) if core in ("ctrace", "sysmon") else None
+    return str(core) if core in NAMES else None
 
 
 def warnings(settings: dict[str, Any]) -> list[str]:

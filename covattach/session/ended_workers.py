@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from covattach.errors import CovattachError
+from covattach.payloads import session_files
 from covattach.process import nofollow
 from covattach.process.owner import Owner
 from covattach.session.folder import Folder
@@ -64,7 +65,7 @@ def forget(folder: Folder, gone: list[Session]) -> None:
         if one.folder != folder:
             one.folder.remove()
         else:
-            folder.drop("snapshot")
+            folder.drop(session_files.SNAPSHOT)
 
 
 def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
@@ -75,7 +76,7 @@ def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
         return
     with alone(folder) as is_alone:
         for one, taken in gone if is_alone else []:
-            if one.folder.has("snapshot"):  # otherwise somebody else has been here
+            if one.folder.has(session_files.SNAPSHOT):  # otherwise somebody else has been here
                 add(first, str(taken.facts.get("role") or "process"), taken)
                 one.folder.remove()
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from covattach.errors import NoTarget, NotPossible
+from covattach.payloads import session_files
 from covattach.process import nofollow
 from covattach.process.owner import Owner, as_owner
 from covattach.process.process import Process
@@ -31,7 +32,6 @@ LONGEST_FAULT = 1 << 16
 MOST_NAMES = 1000  # of one kind in a folder
 LEFT_OUT = ("__pycache__",)
 # How the name of a FIFO begins that tells what the first line has raised (bootstrap_line.py).
-RAISED = "raised-"
 BIRTH = 2.0  # seconds that a process of a tree takes at most to open its door
 
 
@@ -63,12 +63,12 @@ class Folder:
     @property
     def socket(self) -> Path:
         """Where the agent listens."""
-        return self.path / "agent.sock"
+        return Path(self.path, session_files.SOCKET)
 
     @property
     def snapshot(self) -> Path:
         """The last snapshot that the agent saved by itself."""
-        return self.path / "snapshot"
+        return Path(self.path, session_files.SNAPSHOT)
 
     def read(self, name: str, most: int) -> bytes:
         """Return the beginning of a file in it; nothing where there is none that can be read."""
@@ -94,20 +94,23 @@ class Folder:
     @property
     def fault(self) -> str:
         """The traceback of an agent that could not even listen, or nothing."""
-        told = self.read("fault", LONGEST_FAULT).decode(errors="replace")
-        return told or "\n".join(name.removeprefix(RAISED) for name in self.names(RAISED))
+        told = self.read(session_files.FAULT, LONGEST_FAULT).decode(errors="replace")
+        return told or "\n".join(
+            name.removeprefix(session_files.session_files.RAISED)
+            for name in self.names(session_files.session_files.RAISED)
+        )
 
     @property
     def facts(self) -> dict[str, Any]:
         """The session's facts, checked; the target's user can change or remove them."""
         try:
-            return checked(parsed(self.read("session.json", LONGEST_FACTS)))
+            return checked(parsed(self.read(session_files.FACTS, LONGEST_FACTS)))
         except ValueError:
             return {}
 
     def write_facts(self, facts: dict[str, Any]) -> None:
         """Write the session's facts, whole or not at all."""
-        self.add_file("session.json", json.dumps(facts).encode())
+        self.add_file(session_files.FACTS, json.dumps(facts).encode())
 
     def add_file(self, name: str, content: bytes) -> str:
         """Write a file into the folder; return its path for the target."""
@@ -150,7 +153,7 @@ class Folder:
 
     def is_claimed(self) -> bool:
         """Whether the launch file has been executed: the first to do so takes the token."""
-        return not self.has("token")
+        return not self.has(session_files.TOKEN)
 
     def is_only_a_tree(self) -> bool:
         """Whether it was made for a tree, by `covattach run`, and no process has it for its own."""
@@ -185,7 +188,7 @@ class Folder:
         """
         try:
             with self.opened() as folder:
-                os.unlink("token", dir_fd=folder)
+                os.unlink(session_files.TOKEN, dir_fd=folder)
         except OSError:
             return False
         return True

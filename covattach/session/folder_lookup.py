@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from covattach.errors import CovattachError, NoTarget, NotNow, NotPossible
+from covattach.payloads import session_files
 from covattach.process import nofollow
 from covattach.process.namespaces import processes_elsewhere
 from covattach.process.owner import Owner
@@ -41,8 +42,8 @@ def create(process: Process, tree: str | None = None) -> Folder:
         try:
             with opened(process.root, base, folder.owner) as above:
                 os.mkdir(inside.rpartition("/")[2], 0o700, dir_fd=above)
-            folder.add_tree(Path(str(files("covattach.payloads"))), "payloads")
-            folder.add_file("token", b"")
+            folder.add_tree(Path(str(files("covattach.payloads"))), session_files.PAYLOADS)
+            folder.add_file(session_files.TOKEN, b"")
         except OSError:  # it is not there, cannot be written to, or is full
             folder.remove()
             continue
@@ -232,8 +233,10 @@ def is_over(folder: Folder) -> bool:
     try:
         process = Process(int(folder.facts["pid"]))
     except (KeyError, ValueError, NoTarget):
-        return not folder.has("snapshot") and not folder.is_being_made()
-    return process.start_time != folder.facts.get("start_time") and not folder.has("snapshot")
+        return not folder.has(session_files.SNAPSHOT) and not folder.is_being_made()
+    return process.start_time != folder.facts.get("start_time") and not folder.has(
+        session_files.SNAPSHOT
+    )
 
 
 def clear(process: Process) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 
-from covattach.payloads.agent.record_verbs import LEASE
+from covattach.payloads.session_files import LEASE
 from covattach.session.folder import Folder
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covattach.errors import NoSession, NoTarget
-from covattach.payloads.agent.record_verbs import LEASE
+from covattach.payloads import session_files
 from covattach.process import credentials
 from covattach.process.owner import Owner
 from covattach.process.process import Process
@@ -102,7 +102,7 @@ class Session:
     @property
     def is_leased(self) -> bool:
         """Whether it ends with the `record` that has begun it."""
-        return self.folder.has(LEASE)
+        return self.folder.has(session_files.LEASE)
 
     @property
     def has_branches(self) -> bool:
@@ -187,7 +187,7 @@ class Session:
 
     def saved(self) -> Snapshot:
         """Return the last snapshot that the target saved by itself; raises NoSession."""
-        if not self.folder.has("snapshot"):
+        if not self.folder.has(session_files.SNAPSHOT):
             raise NoSession(
                 f"Process {self.pid} has ended, and had no time to save what it had executed.",
                 "Next time have it saved now and then: `covattach start --every 30s`.",
@@ -199,7 +199,7 @@ class Session:
 
     def last_save(self) -> Snapshot:
         """Return the snapshot that the target has saved; raises OSError, SnapshotError."""
-        found = self.folder.snapshot_in("snapshot")
+        found = self.folder.snapshot_in(session_files.SNAPSHOT)
         return replace(found, facts=said(found.facts), witness=self.witness())
 
     def stop(self, count: Count = nobody) -> list[Taken]:
@@ -222,7 +222,7 @@ class Session:
             with waiting.interruptible(self.pid, waiting.STOPPING):
                 header, blob = agent_client.ask(self.folder, "stop", deadline)
         except agent_client.NobodyThere:
-            if self.folder.has("snapshot"):
+            if self.folder.has(session_files.SNAPSHOT):
                 return Taken(self, self.saved())  # the target has ended meanwhile
             raise agent_errors.no_session(self.pid) from None  # somebody else has stopped it
         except agent_client.NoAnswer:

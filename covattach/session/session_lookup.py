@@ -9,6 +9,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from covattach.errors import CovattachError, NotNow
+from covattach.payloads import session_files
 from covattach.process import procfs_errors
 from covattach.process.process import Process
 from covattach.session import agent_client, agent_errors, folder_lookup
@@ -39,7 +40,7 @@ def find_session(pid: int) -> Session:
     if running is not None:
         return running
     for folder, fault in failed:
-        if not folder.has("snapshot"):
+        if not folder.has(session_files.SNAPSHOT):
             raise agent_errors.payload_failed(fault)
         return of_failed(pid, folder, fault)
     ended = folder_lookup.find_ended(pid)
@@ -110,9 +111,9 @@ def looked_at(folder: Folder, patience: Patience | None = None) -> Session | Non
         facts = {"off": error.message}
     if facts is None and folder_lookup.is_dead(folder):
         folder.remove()
-    elif facts is None and folder.has("snapshot") and folder.fault:
+    elif facts is None and folder.has(session_files.SNAPSHOT) and folder.fault:
         return of_failed(pid, folder, folder.fault)
-    elif facts is not None or folder.has("snapshot"):
+    elif facts is not None or folder.has(session_files.SNAPSHOT):
         return Session(pid, folder, {**folder.facts, **(facts or {})}, facts is not None)
     return None
 
@@ -138,6 +139,6 @@ def measuring(process: Process) -> Session | None:
                 f"Process {process.pid} is being attached to by another covattach.",
                 "Wait for it to end.",
             )
-        if not folder.has("snapshot"):
+        if not folder.has(session_files.SNAPSHOT):
             folder.remove()
     return None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from covattach.errors import CovattachError, NoTarget
+from covattach.payloads import session_files
 from covattach.process.process import Process
 from covattach.session import (
     agent_errors,
@@ -84,7 +85,7 @@ class Tree:
 
     def listening(self) -> set[int]:
         """Return the processes whose agents have opened their doors."""
-        return {one.pid for one in self.members() if one.folder.has("agent.sock")}
+        return {one.pid for one in self.members() if one.folder.has(session_files.SOCKET)}
 
     def status(self) -> list[Session]:
         """Return the sessions of the processes, each asked how it is; raises NoSession."""

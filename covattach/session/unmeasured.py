@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from covattach.errors import CovattachError
+from covattach.payloads import session_files
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import not_measured
@@ -17,7 +18,6 @@ from covattach.session.session import Session
 from covattach.session.session_lookup import last_line
 from covattach.session.waiting import is_stopped
 
-FAULTS = "fault-of-"  # and the PID: in the folder of the tree, by payloads/launch.py and startup/
 LONGEST = 1 << 16
 WITH_VALUE = "XW"  # options of Python whose value may be the next word
 ENDING = "cm"  # options after which come the program and its own options
@@ -26,8 +26,8 @@ ENDING = "cm"  # options after which come the program and its own options
 def warnings(folder: Folder) -> list[str]:
     """Return a sentence for each reason, with the PIDs of those that it holds for."""
     found: dict[str, list[int]] = {}
-    for name in folder.names(FAULTS):
-        pid = name.removeprefix(FAULTS)
+    for name in folder.names(session_files.FAULT_OF):
+        pid = name.removeprefix(session_files.FAULT_OF)
         if pid.isdecimal():
             said = folder.read(name, LONGEST).decode(errors="replace")
             found.setdefault(reason(said), []).append(int(pid))
@@ -51,7 +51,7 @@ def of_failed(members: list[tuple[int, Folder]]) -> list[str]:
         f"Measuring process {pid} ended by a fault of covattach's: the report has what it had saved"
         f" by then ({last_line(folder.fault)})."
         for pid, folder in members
-        if folder.has("snapshot") and folder.fault
+        if folder.has(session_files.SNAPSHOT) and folder.fault
     ]
 
 

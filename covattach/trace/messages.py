@@ -17,18 +17,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from covattach.errors import PayloadFailed
+from covattach.payloads.trace.event_kinds import COLUMNS, KINDS
 from covattach.session import agent_client
 
 LONGEST_HEAD = 1 << 22  # bytes: 2048 events with 200 characters of arguments each, escaped
 MOST_EVENTS = 4096
-COLUMNS = 7
 WORD = 8  # bytes of a number
 LONGEST_BLOB = MOST_EVENTS * COLUMNS * WORD
 MOST_NAMES = 100_000  # of functions, and of threads
 MOST_LETTERS = 50_000_000  # of all of these names together
 MOST_UNDER_WAY = 200_000  # calls whose end is waited for, to tell how long they took
 LONGEST_NAME = 4096
-KINDS = ("call", "return", "raise", "yield", "resume", "gap")
 ENDS = ("", "asked", "limit", "time")
 FUNCTION = (int, str, str, str, int)  # number, module, name, file, line
 THREAD = (int, str, int)  # number, name, the kernel's id

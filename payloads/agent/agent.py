@@ -10,6 +10,7 @@ import sys
 import time
 from typing import Any
 
+from .. import session_files
 from ..errors import BadRequest
 from ..processes import uwsgi
 from ..server import listener, protocol
@@ -153,7 +154,7 @@ class Agent:
         if self.session.tree is not None and self.session.tree.is_over():
             self.session.is_over = True
         else:
-            self.place.within(lambda folder: self.door.open(folder + "/agent.sock"))
+            self.place.within(lambda folder: self.door.open(f"{folder}/{session_files.SOCKET}"))
 
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""

@@ -9,6 +9,7 @@ import os
 import time
 from typing import Any
 
+from .. import session_files
 from ..agent.session_folder import place_in_tree
 from ..errors import do_all
 from ..processes import uwsgi
@@ -91,7 +92,7 @@ class Forking:
     def tell_fault(self, error: BaseException) -> None:
         """Tell the tree of a fault in the child; the folder of a session alone is its parent's."""
         if self.agent.session.tree is not None:
-            path = f"{self.agent.session.tree.folder}/fault-of-{os.getpid()}"
+            path = f"{self.agent.session.tree.folder}/{session_files.fault_of(os.getpid())}"
             error_reply.write(path, error, self.agent.payloads)
 
     def settle(self) -> None:

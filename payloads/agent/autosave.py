@@ -6,6 +6,7 @@ import atexit
 import os
 from typing import Any
 
+from .. import session_files
 from ..interpreter import descriptors, json_text
 
 PATIENCE = 5.0  # seconds for another save to be done
@@ -49,7 +50,9 @@ class LastSave:
         try:
             self.begun += 1
             number = self.begun
-            self.place.within(lambda folder: self.write(folder + "/snapshot", number))
+            self.place.within(
+                lambda folder: self.write(f"{folder}/{session_files.SNAPSHOT}", number)
+            )
             self.fault = ""
         except Exception as error:
             self.fault = f"the snapshot could not be saved: {error!r}"

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from .. import session_files
 from ..agent.session_folder import place_in_tree
 from ..interpreter import descriptors, json_text
-from ..processes import tree
 from .agent import Agent
 from .session_folder import Place
 
@@ -21,7 +21,9 @@ def run(folder: str, start_thread: Any, original: Any, interval: float, forks: A
     Returns whether the session is over too: not where the process is about to fork.  `forks`, which
     wait for this thread to arrive, and `interval` are Agent's.
     """
-    agent = Agent(Place(folder), folder + "/payloads", start_thread, original, forks, interval)
+    agent = Agent(
+        Place(folder), f"{folder}/{session_files.PAYLOADS}", start_thread, original, forks, interval
+    )
     try:
         agent.open()
         agent.watch_forks()  # a child would have coverage half imported
@@ -38,7 +40,7 @@ def run(folder: str, start_thread: Any, original: Any, interval: float, forks: A
 def begin_as_told(agent: Agent) -> None:
     """Execute the request that is in the session's folder, if `start.py` has left one there."""
     try:
-        request = json_text.loads(descriptors.read(agent.place.path + "/request.json"))
+        request = json_text.loads(descriptors.read(f"{agent.place.path}/{session_files.REQUEST}"))
     except OSError:
         return
     try:
@@ -52,9 +54,9 @@ def start_up(folder: str, start_thread: Any, original: Any, forks: Any) -> None:
 
     Raises what keeps it from being measured.
     """
-    request = json_text.loads(descriptors.read(f"{folder}/{tree.ROLLED}"))
+    request = json_text.loads(descriptors.read(f"{folder}/{session_files.TREE_REQUEST}"))
     place = place_in_tree(folder, request.get("key"), original)
-    agent = Agent(place, folder + "/payloads", start_thread, original, forks)
+    agent = Agent(place, f"{folder}/{session_files.PAYLOADS}", start_thread, original, forks)
     try:
         agent.do(request)
     except BaseException:

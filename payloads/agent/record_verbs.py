@@ -10,11 +10,10 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .. import session_files
 from ..errors import BadRequest, Refused
 from ..measure.first_calls import Entries
 from ..server import protocol
-
-LEASE = "lease"  # in the folder of a session that is leased as a whole
 
 
 class Recording:
@@ -27,7 +26,7 @@ class Recording:
         self.window = self.previous = ""
         self.lease = -1
         session.verbs.update(record=self.begin, recorded=self.end)
-        path = os.path.join(session.place.path, LEASE)
+        path = os.path.join(session.place.path, session_files.LEASE)
         if os.path.exists(path):
             door.watch(path, self.end_session)
 

@@ -219,8 +219,8 @@ class Session:
 
     def tool(self) -> int | None:
         """Return the tool id of sys.monitoring by which is measured, or None."""
-        tool: int | None = getattr(getattr(self.measurement, "adoption", None), "tool", None)
-        return tool
+        adoption = None if self.measurement is None else self.measurement.adoption
+        return None if adoption is None else adoption.tool
 
     def goes_on_in_child(self) -> bool:
         """Tell whether a child that is forked now is to be measured too."""

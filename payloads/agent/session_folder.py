@@ -12,6 +12,7 @@ import sys
 import time
 from typing import Any
 
+from .. import session_files
 from ..interpreter import descriptors, json_text
 
 
@@ -54,7 +55,7 @@ class Place:
         path = f"{self.stem}-{os.urandom(4).hex()}"
         os.mkdir(path, 0o700)
         content = json_text.dumps({**own_facts(), **self.facts})
-        descriptors.write(path + "/session.json", [content.encode()])
+        descriptors.write(f"{path}/{session_files.FACTS}", [content.encode()])
         self.path = path
         self.is_made = True
         return path
@@ -72,8 +73,8 @@ class Place:
 
         Not from a tree's folder: processes that are born later begin with them.
         """
-        if self.is_made and not os.path.exists(self.path + "/children.json"):
-            for name in ("payloads", "coverage"):
+        if self.is_made and not os.path.exists(f"{self.path}/{session_files.TREE_REQUEST}"):
+            for name in (session_files.PAYLOADS, session_files.COVERAGE):
                 if not os.path.islink(f"{self.path}/{name}"):
                     remove_tree(f"{self.path}/{name}")
 

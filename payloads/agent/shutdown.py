@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from .. import session_files
 from ..errors import do_all
 from . import error_reply
 
@@ -20,8 +21,8 @@ class Closing:
         agent, place = self.agent, self.agent.place
         agent.keeps_folder = True
         # One that is not made yet would be beside that of the tree.
-        name = "/fault" if place.is_made else f"/fault-of-{os.getpid()}"
-        error_reply.write(place.path + name, error, agent.payloads)
+        name = session_files.FAULT if place.is_made else session_files.fault_of(os.getpid())
+        error_reply.write(f"{place.path}/{name}", error, agent.payloads)
 
     def end(self, fault: BaseException | None) -> None:
         """End the session, by steps each of which is taken even where others fail.

@@ -13,6 +13,9 @@ from typing import Any
 
 from . import atomic, gc_objects, subinterpreters
 
+# Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
+# when it was given the function in Python: in C, coverage's tracer would leave it at the `def`.
+STALE = sys.version_info[:2] < (3, 10)
 # How the names of our files begin, and of coverage's, which stay known when it is put aside.
 INSIDE = {"<covattach "}
 PATIENCE = 2.0  # seconds in which threads must have come out of our code and coverage's

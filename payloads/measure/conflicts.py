@@ -8,7 +8,7 @@ from typing import Any
 from ..errors import CannotAdopt, Refused
 from ..interpreter import frames, tool_ids
 from ..interpreter.all_threads import EveryThread
-from .ctrace import tracers
+from .leftovers import is_inert
 
 # The ids of sys.monitoring, the best one first, that ours may take.  Debuggers want 0 and profilers
 # 2: they raise where that is taken.  SlipCover wants 1, from which coverage also looks for its own.
@@ -41,7 +41,7 @@ def refuse_tracers() -> None:
     Below 3.12 a thread that has one can be left to it; there must be others to measure.
     """
     hook = getattr(sys.modules.get("threading"), "_trace_hook", None)
-    if not tracers.is_inert(hook):
+    if not is_inert(hook):
         raise Refused(
             f"the application has set a trace function for its threads: {frames.name_of(hook)}"
         )
@@ -62,7 +62,7 @@ def refuse_if_all_are_traced() -> None:
         return
     running = set(frames.of_threads()()) - {frames.own_ident()}
     theirs = [functions[ident] for ident in running & set(functions)]
-    if theirs and not any(map(tracers.is_inert, theirs)):
+    if theirs and not any(map(is_inert, theirs)):
         raise Refused(
             "a debugger or another trace function is active in all threads of this process: "
             f"{frames.name_of(theirs[0])}"
@@ -72,7 +72,7 @@ def refuse_if_all_are_traced() -> None:
 def refuse_traced_frames() -> None:
     """Raise Refused where a frame that runs has a trace function of somebody's."""
     for frame in frames.all_running(frames.own_ident()):
-        if not tracers.is_inert(frame.f_trace):
+        if not is_inert(frame.f_trace):
             code = frame.f_code
             raise Refused(
                 "a debugger or another trace function is active in this process: "

@@ -6,6 +6,7 @@ up in the application's code, at any of its instructions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import FrameType
 from typing import Any
 
@@ -94,3 +95,12 @@ class Guard:
         """Drop the references that lead back to this object."""
         del self.collector.should_trace, self.collector.check_include
         self.decide = self.check = self.collector = self.inorout = None
+
+
+def decide_beforehand(collector: Any, running: Iterable[FrameType]) -> None:
+    """Have coverage decide about files now, so that the application's threads need not."""
+    known = collector.should_trace_cache
+    for frame in running:
+        name = frame.f_code.co_filename
+        if name not in known:
+            known[name] = collector.should_trace(name, frame)

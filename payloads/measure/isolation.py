@@ -10,72 +10,16 @@ import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import ModuleType, SimpleNamespace
+from types import ModuleType
 from typing import Any
 
 from ..coverage_import.coverage_package import is_ours
-from ..interpreter import tool_ids
-from .conflicts import TOOLS
-
-NAME = "covattach coverage"  # by which ours has its tool id
 
 
 def have_own_stacks(cov: Any) -> None:
     """Have a Coverage object, and its collector, which have not started, be on no common stack."""
     cov._instances = []
     cov._collector._collectors = []
-
-
-class Monitoring:
-    """Takes the place of `sys.monitoring` where coverage looks for a tool id, and gives it ours."""
-
-    def __init__(self, tool: int) -> None:
-        self.COVERAGE_ID = tool
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(sys.monitoring, name)  # type: ignore[attr-defined,unused-ignore]
-
-    def use_tool_id(self, tool: int, name: str) -> None:
-        """Take the tool id, in our name."""
-        sys.monitoring.use_tool_id(tool, NAME)  # type: ignore[attr-defined,unused-ignore]
-
-
-class NoLock:
-    """Takes the place of the lock of sysmon's tracer, which can hang the target.
-
-    From 3.14 on a signal handler may have its turn between `__enter__` and the block of a `with`
-    statement.  What is guarded (coverage/sysmon.py: `if self.sysmon_on: set_local_events(...)`)
-    has no place at which another thread could have its turn.
-    """
-
-    def __enter__(self) -> None:
-        """Do nothing."""
-
-    def __exit__(self, *_: object) -> None:
-        """Do nothing."""
-
-
-@contextmanager
-def beginning(cov: Any) -> Iterator[None]:
-    """Have sysmon's tracer made without its lock, and begin with a tool id that we choose.
-
-    `threading` might be gevent's or eventlet's, too: who waits for one of their locks runs other
-    greenlets meanwhile, in our thread as well, and may wait for ever.
-    """
-    module: Any = sys.modules.get("coverage.sysmon")
-    tool = tool_ids.free(TOOLS)
-    if module is None or tool is None:
-        yield
-        return
-    made_with = cov._collector.core.tracer_kwargs
-    if "tool_id" in made_with:  # until coverage 7.10
-        made_with["tool_id"] = tool
-    usual = module.threading, module.sys_monitoring
-    module.threading, module.sys_monitoring = SimpleNamespace(Lock=NoLock), Monitoring(tool)
-    try:
-        yield
-    finally:
-        module.threading, module.sys_monitoring = usual
 
 
 class Uses:

@@ -5,18 +5,23 @@ from __future__ import annotations
 import atexit
 import sys
 from _thread import RLock
-from functools import lru_cache
 from typing import Any
 
-from ..coverage_import import coverage_package, lazy_import
-from ..errors import CannotAdopt, NoCoverage, do_all
-from ..interpreter import frames, greenlets, subinterpreters
+from ..coverage_import import coverage_package
+from ..errors import CannotAdopt, do_all
+from ..interpreter import frames, subinterpreters
 from ..snapshot.snapshot import Snapshots
-from . import conflicts, guard, isolation, source_search
-from .core_choice import CORES, best_core
-from .ctrace import thread_hook, tracers
-from .ctrace.adoption import CtraceAdoption
-from .sysmon.adoption import SysmonAdoption, give_back
+from . import (
+    conflicts,
+    core_choice,
+    guard,
+    isolation,
+    live_coverage,
+    source_search,
+    thread_hook,
+)
+from .core import Core
+from .registry import CORES, core_named, core_of
 
 
 class Measurement:
@@ -30,10 +35,10 @@ class Measurement:
     def __init__(self, options: dict[str, Any]) -> None:
         """Bring coverage in and construct the object.
 
-        Raises library.NoCoverage, company.Refused, and what coverage raises for bad settings.
+        Raises NoCoverage, Refused, and what coverage raises for bad settings.
         """
         self.warnings: list[str] = []
-        self.adoption: Any = None
+        self.adoption: Core | None = None
         self.uses: Any = None
         self.is_on = True
         self.is_first = bool(options.get("here"))
@@ -42,62 +47,23 @@ class Measurement:
         self.looking = source_search.Looking()
         try:
             settings = dict(options.get("settings", {}))
-            best = best_core(bool(settings.get("run:branch")))
-            core = options.get("core") or best
-            if self.is_first and core == "sysmon" and sys.version_info < (3, 12):
-                core = best  # it was asked for in a tree, of which others are newer
-            # Where sysmon cannot do it, coverage takes the C tracer, whatever was asked for.
-            self.refuse_company("ctrace" if best == "ctrace" else core)
-            self.cov = self.construct(settings, core)
+            branch = bool(settings.get("run:branch"))
+            best = core_choice.best_core(branch)
+            asked = options.get("core") or best
+            if self.is_first and not core_choice.exists(asked):
+                asked = best  # it was asked for in a tree, of which others are newer
+            conflicts.refuse_coverage(self.package.Coverage.current())
+            # Where that core cannot do it, coverage takes another one, whatever was asked for.
+            core_named(asked if core_choice.can_measure(asked, branch) else best).refuse_conflicts()
+            core = core_named(asked)
+            core.prepare(branch)
+            # Not what the target's configuration says: that is about starting programs, would patch
+            # `multiprocessing`, and keep coverage from sysmon, which need not tell greenlets apart.
+            own = {"run:concurrency": core.concurrency(), "run:core": core.name}
+            self.cov = live_coverage.construct(self.package, {**settings, **own}, self.note)
         except BaseException:
             self.leave()
             raise
-
-    def refuse_company(self, core: str) -> None:
-        """Raise company.Refused where somebody else is there, whom ours would put out.
-
-        sysmon does not: a debugger, a trace function and other tools work beside it.
-        """
-        conflicts.refuse_coverage(self.package.Coverage.current())
-        if core == "sysmon":
-            conflicts.refuse_full_house()
-        else:
-            conflicts.refuse_tracers()
-
-    def construct(self, settings: dict[str, Any], core: str) -> Any:
-        """Return a Coverage object that writes nothing and warns nobody but us."""
-        # Not what the target's configuration says: that is about starting programs, would patch
-        # `multiprocessing`, and keep coverage from sysmon, which need not tell greenlets apart.
-        settings["run:concurrency"] = self.concurrency(core)
-        if core == "ctrace":
-            self.need_ctracer()
-        elif settings.get("run:branch"):
-            lazy_import.import_parsers()
-        startup = getattr(sys.modules["coverage.control"], "process_startup", None)
-        automatic: Any = getattr(startup, "coverage", None)
-        saves = automatic._auto_save if automatic is not None else False
-        # In memory only: where data goes is for the caller of a dump to say.
-        cov = self.package.Coverage(data_file=None, config_file=False)
-        if saves:
-            automatic._auto_save = True  # constructing ours has switched it off
-        for name, value in {**settings, "run:core": core}.items():
-            cov.set_option(name, value)
-        cov._warn = self.note
-        cov._warn_no_data = cov._warn_unimported_source = False
-        return cov
-
-    @staticmethod
-    def concurrency(core: str) -> list[str]:
-        """Return how stacks are to be told apart: by thread, or by greenlet too."""
-        # gevent and eventlet run greenlets: to coverage all three are the same.
-        is_told = core == "ctrace" and greenlets.kind() is not None
-        return ["greenlet", "thread"] if is_told else ["thread"]
-
-    @staticmethod
-    def need_ctracer() -> None:
-        """Raise library.NoCoverage where coverage would fall back to its tracer in Python."""
-        if not sys.modules["coverage.core"].CTRACER_FILE:  # type: ignore[attr-defined,unused-ignore]
-            raise NoCoverage("this coverage has no C tracer for this interpreter")
 
     def note(self, message: str, slug: str | None = None, once: bool = False) -> None:
         """Keep a warning of coverage's for the user; the target's stderr is not ours."""
@@ -107,28 +73,24 @@ class Measurement:
     def start(self) -> None:
         """Measure every thread and every frame, those that are running too."""
         try:
-            self.prepare()
+            live_coverage.initialize(self.cov)
             collector = self.cov._collector
-            tracers.remove_locks(collector)
+            live_coverage.remove_locks(collector)
             isolation.have_own_stacks(self.cov)
             self.guard: Any = guard.Guard(self.cov, self.note)
             collector._installation_trace = thread_hook.Hook(collector, self.note)
-            with isolation.beginning(self.cov):
+            kind, self.core = core_of(collector)
+            with kind.beginning(self.cov):
                 self.cov.start()
         except BaseException:
-            give_back()
-            self.leave()
+            do_all(*(core.undo_failed_start for core in CORES), self.leave)
             raise
         finally:
             atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
-        self.core = CORES[collector.tracer_name()]
         try:
             self.snapshots: Any = Snapshots(collector)
             self.snapshots.make_flush_lossless()
-            if self.core == "sysmon":
-                self.adoption = SysmonAdoption(collector, self.guard)
-            else:
-                self.adoption = CtraceAdoption(collector, self.note)
+            self.adoption = kind(collector, self.guard)
             self.adoption.start(0 if self.is_first else frames.own_ident())
             if subinterpreters.are_there():
                 self.note(
@@ -142,24 +104,6 @@ class Measurement:
             raise
         sys.covattach = self.cov  # type: ignore[attr-defined]
         self.uses = isolation.Uses(self.package)
-
-    def prepare(self) -> None:
-        """Initialize coverage as its `start` does, so that a collector is there beforehand."""
-        self.cov._init()
-        self.cov._data = lazy_import.DataLater(self.cov)
-        self.cov._inited_for_start = True
-        # A collector notes the stack that made it, for coverage's own tests.  Finding the source
-        # of each frame goes through all modules of the application.
-        collector: Any = sys.modules["coverage.collector"]
-        short_stack, collector.short_stack = collector.short_stack, str
-        # For each folder of `sys.path` all those above it are asked for the mark of a venv.
-        path: Any = sys.modules["coverage.inorout"].os.path  # type: ignore[attr-defined,unused-ignore]
-        exists, path.exists = path.exists, lru_cache(None)(path.exists)
-        try:
-            self.cov._init_for_start()
-        finally:
-            path.exists = exists
-            collector.short_stack = short_stack
 
     def facts(self) -> dict[str, Any]:
         """Return the facts of the measurement: versions, core, branches, and warnings."""
@@ -177,8 +121,7 @@ class Measurement:
             return []
         self.guard.retry()
         self.adoption.tend()
-        told: list[str] = self.adoption.told()
-        return told
+        return self.adoption.warnings()
 
     def renew_lock(self) -> None:
         """Replace coverage's lock in a forked child: a thread that is gone may hold it."""
@@ -194,15 +137,10 @@ class Measurement:
         was_on, self.is_on = self.is_on, False
         if not was_on:
             return
-        adoption = [] if self.adoption is None else [self.adoption.stop]
-        do_all(
-            self.leave_sys,
-            self.leave_threads_to_others,
-            *(adoption if self.core == "sysmon" else ()),
-            self.cov.stop,
-            *(adoption if self.core != "sysmon" else ()),
-            self.leave,
-        )
+        steps = [self.cov.stop]
+        if self.adoption is not None:
+            steps.insert(0 if self.adoption.stops_first else 1, self.adoption.stop)
+        do_all(self.leave_sys, self.leave_threads_to_others, *steps, self.leave)
 
     def leave_sys(self) -> None:
         """Take our name out of `sys`, unless somebody else has it now."""

@@ -11,7 +11,6 @@ place once: there it is the number of new points times the cost of a report.
 from __future__ import annotations
 
 import os
-import sys
 import time
 from _thread import get_native_id
 from typing import Any
@@ -22,7 +21,6 @@ from ..interpreter.cpu_time import seconds_of
 PERIOD = 1.0  # seconds between two looks
 PERIODS = 5  # so many are looked at together: a short burst is not a slow-down
 ROUNDS = 300
-INTERPRETER = 2.0  # a report costs about as much again in the interpreter, which switches it off
 
 
 class Item:
@@ -39,12 +37,12 @@ class Item:
         return self.number
 
 
-def work(rounds: int) -> int:
+def work() -> int:
     """Do ordinary things, a little on each line."""
-    item = Item(rounds)
+    item = Item(ROUNDS)
     total = 0
     held = []
-    for number in range(rounds):
+    for number in range(ROUNDS):
         value = item.next()
         if value % 2:
             total += value
@@ -80,9 +78,9 @@ class Cost:
 
     def __init__(self, limit: float) -> None:
         self.limit = limit
-        self.plain = seconds_of(work, ROUNDS)
+        self.plain = seconds_of(work)
         self.factor = 1.0  # how many times as long traced Python takes
-        self.report = 0.0  # seconds for one report of sysmon
+        self.report = 0.0  # seconds for one report, of a core that reports a line once
         self.looks: list[tuple[float, float, float, int]] = []
         self.percent = 0.0
 
@@ -96,38 +94,7 @@ class Cost:
 
     def calibrate(self, measurement: Any) -> None:
         """Calibrate the cost of measuring, on this machine, in this thread."""
-        if measurement.core == "sysmon":
-            report, code = measurement.adoption.quiet.on_line, work.__code__
-            one = seconds_of(lambda: [report(code, 1) for _ in range(ROUNDS)])
-            self.report = INTERPRETER * one / ROUNDS
-            return
-        own = self.tracer_like(measurement.snapshots.collector)
-        try:
-            own.start()
-            traced = seconds_of(work, ROUNDS)
-        finally:
-            own.stop()
-            sys.settrace(None)
-        self.factor = max(traced / self.plain, 1.0)
-
-    def tracer_like(self, collector: Any) -> Any:
-        """Return a tracer that does all that the collector's do, and keeps it to itself."""
-        core = collector.core
-        own = core.tracer_class(**core.tracer_kwargs)
-        disposition = core.file_disposition_class()
-        name = work.__code__.co_filename
-        disposition.original_filename = disposition.canonical_filename = name
-        disposition.source_filename, disposition.trace, disposition.reason = name, True, ""
-        disposition.file_tracer, disposition.has_dynamic_filename = None, False
-        own.data, own.file_tracers = {name: set()}, {}
-        own.should_trace_cache = {name: disposition}
-        own.should_trace = own.check_include = own.warn = lambda *_: disposition
-        own.lock_data = own.unlock_data = tuple
-        own.trace_arcs = collector.branch
-        # The C tracer looks at each without asking whether it is there.
-        own.concur_id_func = own.should_start_context = own.switch_context = None
-        own.disable_plugin = tuple
-        return own
+        self.factor, self.report = measurement.adoption.calibrate(work, self.plain)
 
     def look(self, points: int) -> None:
         """Note time, CPU and the number of points now; compute `percent`, the cost, from them."""

@@ -19,6 +19,7 @@ from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
+from ..session_files import PAYLOADS
 from .wrapped_builtin import Replaced
 
 TREE = "COVATTACH_TREE"  # names the folder of the tree in the environment of a new program
@@ -189,7 +190,7 @@ def additions(tree: str, environment: Any) -> dict[str, str]:
 
     Python imports `sitecustomize` from PYTHONPATH before anything of the program's.
     """
-    startup = f"{tree}/payloads/startup"
+    startup = f"{tree}/{PAYLOADS}/startup"
     before = environment.get("PYTHONPATH")
     path = [startup, before] if before else [startup]
     return {"PYTHONPATH": ":".join(path), TREE: tree}

@@ -11,10 +11,10 @@ import sys
 from typing import Any
 
 from ..interpreter import descriptors, json_text
+from ..session_files import TREE_REQUEST
 from . import uwsgi
 from .child_programs import Children
 
-ROLLED = "children.json"  # in the folder of the tree: the request that a new program begins with
 LIBRARIES = ("billiard.process", "multiprocessing.process")  # celery's own, and everybody's
 SERVERS = {
     "gunicorn.workers.sync": "gunicorn sync worker",
@@ -84,9 +84,9 @@ def announce(request: dict[str, Any], ends: float) -> None:
     later = {**request, "options": {**options, "settings": settings, "here": True}}
     if ends != float("inf"):
         later["until"] = ends
-    beside = f"{request['tree']}/{ROLLED}.new"
+    beside = f"{request['tree']}/{TREE_REQUEST}.new"
     descriptors.write(beside, [json_text.dumps(later).encode()])
-    os.replace(beside, f"{request['tree']}/{ROLLED}")
+    os.replace(beside, f"{request['tree']}/{TREE_REQUEST}")
 
 
 def whole(path: str) -> str:

@@ -14,11 +14,10 @@ from typing import Any
 
 from ..interpreter import frames
 from . import safe_repr
+from .event_kinds import CALL, GAP, RETURN, YIELD
 from .filters import Functions, Threads
 
 MOST = 1 << 14  # events that are kept; about 4 MB
-COLUMNS = 7  # numbers of an event: kind, function, thread, time, depth, frame, cost
-CALL, RETURN, RAISE, YIELD, RESUME, GAP = range(6)
 clock = time.perf_counter_ns
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .event_buffer import CALL, GAP, RAISE, RETURN
+from .event_kinds import CALL, GAP, RAISE, RETURN
 
 MOST = 100_000  # frames that are remembered for having been left out
 

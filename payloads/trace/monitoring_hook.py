@@ -15,7 +15,8 @@ from typing import Any
 
 from ..errors import Refused, do_all
 from ..interpreter import frames, tool_ids
-from .event_buffer import CALL, RAISE, RESUME, RETURN, YIELD, Calls, clock
+from .event_buffer import Calls, clock
+from .event_kinds import CALL, RAISE, RESUME, RETURN, YIELD
 
 NAME = "covattach trace"
 # Not 0, a debugger's, nor 2, which cProfile insists on; coverage takes the first that is free.

@@ -13,7 +13,8 @@ import time
 from typing import Any
 
 from ..interpreter.cpu_time import seconds_of
-from .event_buffer import CALL, GAP, Calls, counted
+from .event_buffer import Calls, counted
+from .event_kinds import CALL, GAP
 
 LARGEST = 0.02  # seconds of work that the hook may do in one go
 ENOUGH = 0.015  # seconds that must be there for it to begin again

@@ -14,8 +14,9 @@ from ..errors import CannotAdopt, Refused
 from ..interpreter import frames
 from ..interpreter.all_threads import EveryThread
 from ..interpreter.cpu_time import seconds_of
-from ..measure.ctrace import tracers
-from .event_buffer import CALL, RAISE, RESUME, RETURN, YIELD, Calls, clock
+from ..measure.leftovers import is_inert
+from .event_buffer import Calls, clock
+from .event_kinds import CALL, RAISE, RESUME, RETURN, YIELD
 
 
 class ProfileHook:
@@ -46,7 +47,7 @@ class ProfileHook:
         """Raise Refused where there is a profiler, which ours would replace."""
         there = [self.threading._profile_hook, *self.threads.somebodys()]
         for found in there:
-            if not tracers.is_inert(found):
+            if not is_inert(found):
                 raise Refused(f"a profiler is active: {frames.name_of(found)}")
 
     def install(self) -> None:

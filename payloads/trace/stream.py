@@ -14,7 +14,7 @@ from typing import Any
 from ..interpreter import json_text
 from ..interpreter.descriptors import Socket
 from ..server import protocol
-from .event_buffer import COLUMNS
+from .event_kinds import COLUMNS
 
 NO_SIGNAL = _socket.MSG_NOSIGNAL  # the application may not ignore SIGPIPE
 

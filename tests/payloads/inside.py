@@ -15,10 +15,12 @@ from typing import Any
 
 from conftest import Interpreter
 from covattach.payloads.module_loader import MODULES
+from covattach.payloads.session_files import BEGIN
+from covattach.payloads.session_files import BEGIN
 from running import PATIENCE, TARGETS, Target, wait_for
 
 from covattach.attach.compile_payloads import FIRST, compiled_by, first, text_of
-from covattach.injector.bootstrap_line import BEGIN, launcher
+from covattach.injector.bootstrap_line import launcher
 from covattach.session import agent_client
 from covattach.session.folder import Folder
 from covattach.snapshot.snapshot import Snapshot, decode

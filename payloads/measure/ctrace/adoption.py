@@ -13,35 +13,62 @@ import sys
 from functools import partial
 from itertools import chain
 from types import FrameType
-from typing import Any
+from typing import Any, ClassVar
 
-from ...errors import CannotAdopt, do_all
+from ...errors import CannotAdopt, NoCoverage, do_all
 from ...interpreter import atomic, frames, greenlets
 from ...interpreter.all_threads import EveryThread
+from .. import conflicts
+from ..core import Core
+from ..guard import decide_beforehand
+from ..leftovers import is_inert
 from . import tracers
+from .calibration import seconds_traced
+from .call_watcher import CallWatcher, ask_at_calls
 from .foreign_tracers import Rivals
 from .frame_trace_functions import FrameFunctions
-from .greenlet_flags import SAVED_WITH_STACK, TracingFlags, UnknownGreenlet
+from .greenlet_flags import TracingFlags, flags_of_greenlets
 from .greenlet_tracers import GreenTracers
-from .stacks import STALE, Stacks
+from .owners import Owners
+from .stacks import Stacks
 
-__all__ = ["CannotAdopt", "CtraceAdoption"]
 PASSES = 2  # over all stacks, the second for what moved during the first
 
 
-class CtraceAdoption:
-    """Adoption for one collector whose core is the C tracer; `note` takes warnings."""
+class CtraceAdoption(Core):
+    """Adoption by the C tracer, or by coverage's tracer in Python where that takes its place."""
 
-    def __init__(self, collector: Any, note: Any) -> None:
-        self.collector = collector
-        self.note = note
+    name = "ctrace"
+    tracers: ClassVar[dict[str, str]] = {"CTracer": "ctrace", "PyTracer": "pytrace"}
+
+    @classmethod
+    def refuse_conflicts(cls) -> None:
+        """Raise Refused where a debugger, or another trace function, is active."""
+        conflicts.refuse_tracers()
+
+    @classmethod
+    def prepare(cls, branch: bool) -> None:
+        """Raise NoCoverage where coverage would fall back to its tracer in Python."""
+        if not sys.modules["coverage.core"].CTRACER_FILE:  # type: ignore[attr-defined,unused-ignore]
+            raise NoCoverage("this coverage has no C tracer for this interpreter")
+
+    @classmethod
+    def concurrency(cls) -> list[str]:
+        """Return how stacks are told apart: by thread, and by greenlet where there are any."""
+        # gevent and eventlet run greenlets: to coverage all three are the same.
+        return ["thread"] if greenlets.kind() is None else ["greenlet", "thread"]
+
+    def __init__(self, collector: Any, guard: Any) -> None:
+        super().__init__(collector, guard)
+        self.note = guard.note
         self.threads: EveryThread | None = None
         self.has_ended = False
         self.hook: Any = self.on_event  # one object, however many threads and frames have it
         self.stacks: Any = Stacks(collector, self.hook)
         self.green: Any = GreenTracers(collector, self.stacks.tell_frame)
         self.flags: TracingFlags | None = None
-        self.functions: Any = FrameFunctions(self.hook, self.is_ours)
+        self.owners: Any = Owners(collector, self.hook)
+        self.functions: Any = FrameFunctions(self.hook, self.owners.is_ours)
         self.rivals = Rivals()
 
     def start(self, ident: int) -> None:
@@ -56,28 +83,13 @@ class CtraceAdoption:
         # The agent itself is not to be measured; coverage's `start` began with its thread.
         sys.settrace(None)
         self.threads = EveryThread()
-        self.flags = self.flags_of_greenlets()
-        # Decided here, so that the application's threads need not.
-        known = self.collector.should_trace_cache
-        for frame in frames.all_running(ident):
-            name = frame.f_code.co_filename
-            if name not in known:
-                known[name] = self.collector.should_trace(name, frame)
+        self.flags = flags_of_greenlets(self.note)
+        decide_beforehand(self.collector, frames.all_running(ident))
         self.install()
-        if STALE:
+        if frames.STALE:
             for frame in frames.suspended():
                 if frame.f_trace is None:
                     frame.f_trace = self.hook
-
-    def flags_of_greenlets(self) -> TracingFlags | None:
-        """Return the tracing flags of suspended greenlets, or None where none are known."""
-        if not SAVED_WITH_STACK or greenlets.kind() is None:
-            return None
-        try:
-            return TracingFlags()
-        except UnknownGreenlet as reason:
-            self.note(f"greenlets that are suspended now are not measured: {reason}")
-            return None
 
     def look(self, on: bool) -> greenlets.Look:
         """Return a look at all frames, which turns tracing of suspended greenlets `on` or off."""
@@ -97,16 +109,16 @@ class CtraceAdoption:
         settled: set[int] = set()
         if self.threads.is_seen:
             had = self.threads.functions()
-            settled = {ident for ident, one in had.items() if not tracers.is_inert(one)}
-            self.rivals.see(filter(self.is_somebodys, had.values()))
-            free = filter(tracers.is_inert, had.values())
+            settled = {ident for ident, one in had.items() if not is_inert(one)}
+            self.rivals.see(filter(self.owners.is_somebodys, had.values()))
+            free = filter(is_inert, had.values())
             self.threads.give_where_none(self.hook, free, *look.calls)
         else:
             self.threads.set(self.hook, *look.calls)
         if not look.instrument():
             self.note("greenlets that are suspended now are not measured: no tool id is free")
         for _ in range(PASSES):
-            green = [frame for frame in look.of_greenlets() if tracers.is_inert(frame.f_trace)]
+            green = [frame for frame in look.of_greenlets() if is_inert(frame.f_trace)]
             every = chain(frames.all_running(own, *settled), green)
             running = [frame for frame in every if not frames.is_inside(frame)]
             self.functions.give(running, self.stacks.lines if self.collector.branch else None)
@@ -124,15 +136,15 @@ class CtraceAdoption:
             self.rivals.see_trace()
         if threads.is_seen:
             found = threads.functions().values()
-            self.rivals.see(filter(self.is_somebodys, (*found, hook.current())))
-            is_lost = any(map(tracers.is_inert, found))
+            self.rivals.see(filter(self.owners.is_somebodys, (*found, hook.current())))
+            is_lost = any(map(is_inert, found))
         else:
-            self.rivals.see(filter(self.is_somebodys, (hook.current(),)))
-            is_lost = is_taken and hook.is_set() and not self.others()
+            self.rivals.see(filter(self.owners.is_somebodys, (hook.current(),)))
+            is_lost = is_taken and hook.is_set() and not self.owners.has_others()
         if is_lost:
             self.install()
 
-    def told(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Return the warnings about tools that have taken threads of ours."""
         return self.rivals.told()
 
@@ -182,8 +194,17 @@ class CtraceAdoption:
         if tracer is not None:
             self.stacks.tell(tracer, frame, event, arg)
 
-    def rearm(self, taken: dict[str, Any]) -> None:
-        """Do nothing: the C tracer reports every line each time."""
+    def calibrate(self, work: Any, plain: float) -> tuple[float, float]:
+        """Return how many times as long traced Python takes; a report has no other cost."""
+        return max(seconds_traced(self.collector, work) / plain, 1.0), 0.0
+
+    def watch_calls(self, log: Any) -> None:
+        """Have the tracers ask, at each call, whether a context is to start there."""
+        ask_at_calls(self.collector, CallWatcher(log).on_call)
+
+    def unwatch_calls(self) -> None:
+        """Have the tracers ask nobody."""
+        ask_at_calls(self.collector, None)
 
     def stop(self) -> None:
         """Take the tracers out of threads that may never wake to do it themselves.
@@ -193,7 +214,7 @@ class CtraceAdoption:
         self.has_ended = True
         self.collector._start_tracer = tuple  # which a thread may be about to call
         frames.wait_for_others()
-        steps = (self.green.stop, self.untrace, self.stacks.lines.clear, self.let_go)
+        steps = (self.green.stop, self.untrace, self.stacks.lines.clear, self.let_tracers_go)
         do_all(*(tracer.stop for tracer in self.collector.tracers), *steps)
 
     def untrace(self) -> None:
@@ -204,17 +225,17 @@ class CtraceAdoption:
         threads = self.reachable()
         if threads is not None and threads.is_seen:
             threads.take_where([self.hook, *self.collector.tracers], *look.calls)
-        elif threads is not None and not self.others():
+        elif threads is not None and not self.owners.has_others():
             threads.set(None, *look.calls)
             look.instrument()
-        if self.is_ours(sys.gettrace()):
+        if self.owners.is_ours(sys.gettrace()):
             sys.settrace(None)
         for _ in range(PASSES):
             self.functions.take(chain(frames.all_running(), look.of_greenlets()))
 
     def forget(self) -> None:
         """Drop the references that lead back to this object, once no thread is in its functions."""
-        self.hook = self.green = self.stacks = self.functions = None
+        self.hook = self.green = self.stacks = self.functions = self.owners = None
 
     def reachable(self) -> EveryThread | None:
         """Return the threads; None where each has to take its tracer off at its next event."""
@@ -224,29 +245,10 @@ class CtraceAdoption:
             return None
         return self.threads
 
-    def is_ours(self, function: Any) -> bool:
-        """Tell whether a trace function is ours or one of our coverage's tracers."""
-        if isinstance(function, self.collector.core.tracer_class):
-            return function.data is self.collector.data
-        ours = (self.hook, self.collector._installation_trace)
-        return function is not None and function in ours
-
-    def is_somebodys(self, function: Any) -> bool:
-        """Tell whether a trace function is one of others, who are at work."""
-        return not tracers.is_inert(function) and not self.is_ours(function)
-
-    def others(self) -> bool:
-        """Tell whether somebody, a debugger say, has set a trace function since the start."""
-        return any(self.is_somebodys(frame.f_trace) for frame in frames.all_running())
-
-    def let_go(self) -> None:
+    def let_tracers_go(self) -> None:
         """Empty the tracers, which suspended generators may refer to for long."""
         ours = list(self.collector.tracers)
-        if not frames.wait_for_others() or self.others():
+        if not frames.wait_for_others() or self.owners.has_others():
             tracers.keep(ours)
-            return
-        if STALE:
-            for frame in frames.holding([*ours, self.hook]):
-                frame.f_trace = None
-        for tracer in ours:
-            tracers.empty(tracer)
+        else:
+            tracers.let_go(ours, self.hook)

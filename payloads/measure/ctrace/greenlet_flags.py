@@ -77,3 +77,17 @@ class TracingFlags:
         flags = map(self.flag.from_address, map(partial(add, self.at), saved))
         values = repeat(self.value if on else 0)
         return [atomic.exhausting(map(setattr, flags, repeat("value"), values))]
+
+
+def flags_of_greenlets(note: Any) -> TracingFlags | None:
+    """Return the tracing flags of suspended greenlets, or None where none are known.
+
+    `note` takes the reason.
+    """
+    if not SAVED_WITH_STACK or greenlets.kind() is None:
+        return None
+    try:
+        return TracingFlags()
+    except UnknownGreenlet as reason:
+        note(f"greenlets that are suspended now are not measured: {reason}")
+        return None

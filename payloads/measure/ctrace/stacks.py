@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable
 from types import FrameType
 from typing import Any
@@ -10,10 +9,6 @@ from typing import Any
 from ...interpreter import frames
 from ...snapshot.encoding import bits
 from . import tracers
-
-# Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
-# when it was given the function in Python: in C, coverage's tracer would leave it at the `def`.
-STALE = sys.version_info[:2] < (3, 10)
 
 
 class Stacks:
@@ -48,7 +43,7 @@ class Stacks:
 
     def tell_frame(self, tracer: Any, frame: FrameType) -> None:
         """Tell `tracer` of one frame that is on a stack."""
-        if STALE and frame.f_trace is None:
+        if frames.STALE and frame.f_trace is None:
             frame.f_trace = self.hook
         tracer(frame, "call", None)
         if self.collector.branch:

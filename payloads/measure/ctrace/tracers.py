@@ -8,7 +8,7 @@ from itertools import compress
 from types import FrameType
 from typing import Any
 
-from ...interpreter import atomic
+from ...interpreter import atomic, frames
 
 OBJECTS = ("data", "file_tracers", "should_trace", "should_trace_cache", "check_include")
 FUNCTIONS = (
@@ -22,12 +22,6 @@ FUNCTIONS = (
 FEW = 64  # tracers of threads that have ended, which are not worth looking for
 # What `sys.getrefcount` says of an object that nothing but a list refers to, asked by `map`.
 SOLE = next(map(sys.getrefcount, [object()]))
-
-
-class FirstStays(dict[str, Any]):
-    """A dictionary in which a key's first value stays: whoever comes second finds that one."""
-
-    __setitem__ = dict.setdefault
 
 
 class Tracers(list[Any]):
@@ -60,18 +54,6 @@ class Tracers(list[Any]):
         self.limit = 2 * len(self) + FEW
 
 
-def remove_locks(collector: Any) -> None:
-    """Have a collector that has not started do without its lock, which can hang the target.
-
-    coverage takes it one bytecode before its `try`.  A signal handler of the application's that
-    raises just there leaves it locked, and then every thread waits for ever that comes to a file
-    for the first time.  So does a child that is forked while another thread holds it.
-    The C tracer needs none but the GIL; sysmon needs one to add a set only if there is none.
-    """
-    collector.lock_data = collector.unlock_data = tuple  # C functions that do nothing much
-    collector.data = FirstStays()
-
-
 def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
     """Tell a tracer of arcs on which line a frame is, so that it does not make up an arc.
 
@@ -88,28 +70,20 @@ def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
     tracer.start()
 
 
+def let_go(some: list[Any], hook: Any) -> None:
+    """Empty tracers, and take them and `hook` off frames that hold them, which 3.9 looks at."""
+    if frames.STALE:
+        for frame in frames.holding([*some, hook]):
+            frame.f_trace = None
+    for tracer in some:
+        empty(tracer)
+
+
 def empty(tracer: Any) -> None:
     """Make a tracer that has stopped refer to nothing of its collector's."""
     for name in OBJECTS + FUNCTIONS:
         if hasattr(tracer, name):
             setattr(tracer, name, None)
-
-
-def is_inert(function: Any) -> bool:
-    """Tell whether a trace function, or profiler, is none or the remains of an earlier session.
-
-    A frame that was suspended at that session's end has one, as only a look at all objects would
-    have found it.  Or another tool has kept it and put it back.
-    """
-    if function is None:
-        return True
-    holder = getattr(function, "__self__", function)
-    kind = type(holder)
-    if kind.__module__.startswith("_covattach."):
-        return bool(getattr(holder, "has_ended", False))
-    if (kind.__module__, kind.__name__) != ("coverage", "CTracer"):
-        return False
-    return function.data is None or type(function.warn) is list
 
 
 def keep(some: list[Any]) -> None:

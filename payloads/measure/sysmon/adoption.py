@@ -13,16 +13,22 @@ import sys
 from collections import deque
 from functools import partial
 from types import CodeType, FrameType
-from typing import Any
+from typing import Any, ClassVar
 
+from ...coverage_import import lazy_import
 from ...errors import do_all
 from ...interpreter import frames, greenlets
-from ..first_calls import Entries
+from ...interpreter.cpu_time import seconds_of
+from .. import conflicts
+from ..core import Core
 from ..guard import Guard
-from ..isolation import NAME
+from . import tool
 from .code_objects import Codes
 from .line_events import Quiet, is_quiet
+from .line_watcher import LineWatcher
 
+REPORTS_TIMED = 300
+INTERPRETER = 2.0  # a report costs about as much again in the interpreter, which switches it off
 # coverage's callbacks that fill its sets (coverage/sysmon.py), and the arguments of each.
 REPORTS = {
     "sysmon_line_lines": ("code", "line_number"),
@@ -32,46 +38,38 @@ REPORTS = {
 }
 
 
-def own_tools() -> list[int]:
-    """Return the tool ids of sys.monitoring that a coverage of ours has taken; [] below 3.12."""
-    monitoring: Any = getattr(sys, "monitoring", None)
-    return [tool for tool in range(6) if monitoring and monitoring.get_tool(tool) == NAME]
+class SysmonAdoption(Core):
+    """Adoption by sysmon; needs 3.12."""
 
+    name = "sysmon"
+    tracers: ClassVar[dict[str, str]] = {"SysMonitor": "sysmon"}
+    stops_first = True
+    beginning = staticmethod(tool.beginning)
+    undo_failed_start = staticmethod(tool.give_back)
 
-def release(tool: int) -> None:
-    """Switch a tool's global events off, forget its callbacks, and give its id back.
+    @classmethod
+    def refuse_conflicts(cls) -> None:
+        """Raise Refused if no tool id is free.
 
-    By steps, for an audit hook of the application's may refuse a callback.
-    """
-    monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-    events = monitoring.events
-    names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE", "INSTRUCTION"]
-    names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
-    forget = monitoring.register_callback
-    do_all(
-        partial(monitoring.set_events, tool, 0),
-        *(partial(forget, tool, getattr(events, name), None) for name in names),
-        partial(monitoring.free_tool_id, tool),
-    )
+        A debugger, a trace function and other tools work beside it.
+        """
+        conflicts.refuse_full_house()
 
-
-def give_back() -> None:
-    """Undo a start of coverage's that has failed half-way: it keeps the tool id."""
-    for tool in own_tools():
-        release(tool)
-
-
-class SysmonAdoption:
-    """Adoption for one collector whose core is sysmon, with its guard; needs 3.12."""
+    @classmethod
+    def prepare(cls, branch: bool) -> None:
+        """Import the parser of sources, or the application's threads would."""
+        if branch:
+            lazy_import.import_parsers()
 
     def __init__(self, collector: Any, guard: Guard) -> None:
-        self.collector = collector
+        super().__init__(collector, guard)
         self.guard = guard
         self.tracer = collector.tracers[0]
-        self.tool = self.tracer.myid
+        self.tool: int = self.tracer.myid
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         self.codes = Codes(self.tracer)
         self.quiet = Quiet(self.tracer)
+        self.watcher: LineWatcher | None = None
 
     def adopt(self, code: CodeType, frame: FrameType) -> None:
         """Have coverage measure `code`, of which `frame` is a running frame.
@@ -172,13 +170,13 @@ class SysmonAdoption:
         interpreter to be silent at this place after we have told it not to be.
         """
         callbacks = {getattr(type(self.tracer), name).__code__ for name in REPORTS}
-        callbacks.update((Entries.on_line.__code__, Quiet.on_line.__code__))  # around those
+        callbacks.update((LineWatcher.on_line.__code__, Quiet.on_line.__code__))  # around those
         return [frame for frame in frames.all_running() if frame.f_code in callbacks]
 
     def report_again(self, frame: FrameType) -> None:
         """Repeat the report of a callback that is underway: its place runs right after it."""
         name, known = frame.f_code.co_name, frame.f_locals
-        if name == Entries.on_line.__name__:
+        if name == LineWatcher.on_line.__name__:
             name = "sysmon_line_arcs" if self.tracer.trace_arcs else "sysmon_line_lines"
         code, *rest = (known[argument] for argument in REPORTS[name])
         info = self.tracer.code_infos.get(id(code))
@@ -189,20 +187,34 @@ class SysmonAdoption:
         else:
             getattr(self.tracer, name)(code, *rest)
 
-    def tend(self) -> None:
-        """Do nothing: nobody is in the way of a tool of sys.monitoring."""
+    def calibrate(self, work: Any, plain: float) -> tuple[float, float]:
+        """Return the seconds that a report takes; Python takes as long as ever otherwise."""
+        report, code = self.quiet.on_line, work.__code__
+        seconds = seconds_of(lambda: [report(code, 1) for _ in range(REPORTS_TIMED)])
+        return 1.0, INTERPRETER * seconds / REPORTS_TIMED
 
-    def told(self) -> list[str]:
+    def watch_calls(self, log: Any) -> None:
+        """Have `log` note each function with a line that is reported."""
+        self.watcher = LineWatcher(log, self.quiet.listener)
+        self.report_lines_to(self.watcher.on_line)
+
+    def unwatch_calls(self) -> None:
+        """Have lines reported to coverage alone, as before."""
+        watcher, self.watcher = self.watcher, None
+        if watcher is not None:
+            self.report_lines_to(watcher.usual)
+
+    def warnings(self) -> list[str]:
         """Return the warnings: one, if another tool has taken the tool id away."""
         holder = self.monitoring.get_tool(self.tool)
-        if holder == NAME:
+        if holder == tool.NAME:
             return []
         taken = f"the tool id {self.tool} of sys.monitoring was taken away, by {holder}"
         return [f"{taken}: nothing is measured since"]
 
     def forget(self) -> None:
         """Drop the references that lead back to this object, once no thread is in its functions."""
-        self.quiet.listener = None
+        self.quiet.listener = self.watcher = None
 
     def stop(self) -> None:
         """Switch off all events and free the tool id; called while coverage still measures.
@@ -213,9 +225,9 @@ class SysmonAdoption:
         with self.tracer.lock:
             # From here on a thread that is just entering a function sets no more events.
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
-        if not was_on or self.monitoring.get_tool(self.tool) != NAME:
+        if not was_on or self.monitoring.get_tool(self.tool) != tool.NAME:
             return
-        do_all(self.silence, partial(release, self.tool), self.codes.let_go)
+        do_all(self.silence, partial(tool.release, self.tool), self.codes.let_go)
 
     def silence(self) -> None:
         """Switch off the events of each code object."""

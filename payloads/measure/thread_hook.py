@@ -10,8 +10,8 @@ import sys
 from types import FrameType
 from typing import Any
 
-from ...interpreter import atomic, frames
-from . import tracers
+from ..interpreter import atomic, frames
+from .leftovers import is_inert
 
 STARTING = "_bootstrap_inner"  # in which a thread begins (Lib/threading.py)
 
@@ -81,7 +81,7 @@ class Hook:
     def set_where_free(self) -> bool:
         """Be it again, if it is nobody's; tell whether it was."""
         threading: Any = sys.modules["threading"]
-        is_free = tracers.is_inert(threading._trace_hook)
+        is_free = is_inert(threading._trace_hook)
         if is_free:
             threading._trace_hook = self
         return is_free

@@ -1,0 +1,7 @@
+"""The kinds of a trace's events, and the numbers that each has, for both sides."""
+
+from __future__ import annotations
+
+KINDS = ("call", "return", "raise", "yield", "resume", "gap")
+CALL, RETURN, RAISE, YIELD, RESUME, GAP = range(6)
+COLUMNS = 7  # numbers of an event: kind, function, thread, time, depth, frame, cost
