@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 # In this order in what covattach has compiled.
 FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
 # In the codec registry, where the next session finds it again; another number for another class.
-FORKS = "covattach.forks.2"
+FORKS = "covattach.forks.3"
 STACK = 1 << 21  # bytes: enough for a thousand frames of Python 3.9
 # Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
 # read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
 HURRY = 0.0002
 
 
-def original(module: str, name: str) -> Any:
+def unpatched(module: str, name: str) -> Any:
     """Return `module.name` as the interpreter has it: our `__import__` is that of originals.py.
 
     On a patched `_thread`, `start_new_thread` would start a greenlet in the application's hub.
@@ -35,7 +35,7 @@ def original(module: str, name: str) -> Any:
 
 def is_main_thread() -> bool:
     """Tell whether this is the process's first thread; works before `threading` is imported."""
-    return bool(original("_thread", "get_native_id")() == os.getpid())
+    return bool(unpatched("_thread", "get_native_id")() == os.getpid())
 
 
 def claim(session: str) -> bool:
@@ -90,10 +90,10 @@ def start_thread(function: Any, *arguments: Any) -> None:
     import _signal
 
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, _signal.valid_signals())
-    size = original("_thread", "stack_size")
+    size = unpatched("_thread", "stack_size")
     theirs: list[int] = []
     try:
-        start_with_stack(original("_thread", "start_new_thread"), (function, arguments), theirs)
+        start_with_stack(unpatched("_thread", "start_new_thread"), (function, arguments), theirs)
     finally:
         if theirs:
             size(theirs.pop())
@@ -108,7 +108,7 @@ def start_with_stack(start: Any, arguments: tuple[Any, ...], theirs: list[int]) 
     """
     from itertools import chain
 
-    size = original("_thread", "stack_size")
+    size = unpatched("_thread", "stack_size")
     taken = map(theirs.append, map(size, (STACK,)))
     given_back = map(size, map(theirs.pop, (0,)))
     list(chain(taken, map(start, *((one,) for one in arguments)), given_back))
@@ -123,8 +123,11 @@ def forks(folder: str) -> Any:
     except LookupError:
         space: dict[str, Any] = {"__name__": "_covattach.processes.fork_hooks"}
         exec(code_of(folder, "processes.fork_hooks")[0], space)
-        new_lock, ident = original("_thread", "allocate_lock"), original("_thread", "get_native_id")
-        found = space["Forks"](new_lock, ident)
+        new_lock, ident = (
+            unpatched("_thread", "allocate_lock"),
+            unpatched("_thread", "get_native_id"),
+        )
+        found = space["ForkHooks"](new_lock, ident)
         found.register(FORKS)
         return found
 
@@ -139,9 +142,9 @@ def bootstrap(session: str, coming: Any) -> None:
     sys.setswitchinterval(min(interval, HURRY))
     is_over = True
     try:
-        coming.let_pass(original("time", "sleep"))
+        coming.let_pass(unpatched("time", "sleep"))
         entry = load(session + "/payloads")
-        is_over = entry.run(session, start_thread, original, interval, coming)
+        is_over = entry.run(session, start_thread, unpatched, interval, coming)
     except BaseException:
         sys.setswitchinterval(interval)
         tell_fault(session + "/fault")  # where covattach looks for the reason
@@ -185,7 +188,7 @@ def start_up(tree: str) -> None:
 
     try:
         coming = forks(tree + "/payloads")
-        load(tree + "/payloads").start_up(tree, start_thread, original, coming)
+        load(tree + "/payloads").start_up(tree, start_thread, unpatched, coming)
     except Exception:
         tell_fault(f"{tree}/fault-of-{os.getpid()}")
 

@@ -21,7 +21,7 @@ def covattach_stop() -> None:
     request = {"protocol": 1, "verb": "stop"}
     # The agent does it in its own thread: this one belongs to the application.
     client = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
-    client.connect(agent.place.path + "/agent.sock")
+    client.connect(agent.folder.path + "/agent.sock")
     client.sendall(json.dumps(request).encode() + b"\n")
     client.close()
 

@@ -187,7 +187,7 @@ def break_agent(target: Target) -> None:
     """Make the agent fail; the session ends, and its lines until then are saved."""
     call_later(target)
     (folder,) = target.folders
-    target.ask("setattr(sys.covattach.covattach.door, 'attend', None)")
+    target.ask("setattr(sys.covattach.covattach.listener, 'attend', None)")
     with socket.socket(socket.AF_UNIX) as one:
         one.connect(str(folder / "agent.sock"))
     own = target.ask("threading.active_count()")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from covattach.errors import NoSession, NotNow, NotPossible, PayloadFailed
+from covattach.payloads.errors import NO_COVERAGE, REFUSED
 from covattach.process.process import Process
 
 
@@ -32,12 +33,12 @@ def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:
     """Return the error that the agent's reply tells of."""
     kind, message = header["error"], str(header.get("message", ""))
     python = str(header.get("python", "X.Y"))
-    if kind == "no-coverage":
+    if kind == NO_COVERAGE:
         return NotPossible(
             f"The target cannot be measured: {message}.",
             f"Get one that fits: `covattach provision --python {python}`, then start again.",
         )
-    if kind == "refused":
+    if kind == REFUSED:
         return NotNow(f"The target is not touched: {message}.", "End that first, then start again.")
     return payload_failed(str(header.get("traceback", "")))
 

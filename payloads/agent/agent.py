@@ -16,13 +16,13 @@ from ..processes import uwsgi
 from ..server import listener, protocol
 from ..trace.tracing import Tracing
 from . import error_reply
-from .at_fork import Forking
-from .descriptor_repair import Repair
-from .dump_verbs import Dumping
-from .record_verbs import Recording
+from .at_fork import AtFork
+from .descriptor_repair import DescriptorRepair
+from .dump_verbs import DumpVerbs
+from .record_verbs import RecordVerbs
 from .session import NEVER, Session
-from .session_folder import Place
-from .shutdown import Closing
+from .session_folder import SessionFolder
+from .shutdown import Shutdown
 from .sigterm import Sigterm, die
 from .thread import Thread
 
@@ -31,41 +31,41 @@ BEGINNING = ("start", "trace")
 
 
 class Agent:
-    """The thread and the door of one session.
+    """The thread and the listener of one session.
 
-    `place` is where the session's folder is, `payloads` the folder with our sources, `start_thread`
-    calls a function in a thread that gets no signals, `original`
+    `folder` is that of the session, `payloads` the one with our sources.  `start_thread` calls a
+    function in a thread that gets no signals.  `unpatched`
     returns functions as they were before gevent or eventlet replaced them, `forks` tells of forks,
     and `interval` is the switch interval, in seconds, to restore once measuring has begun.
     """
 
     def __init__(
         self,
-        place: Place,
+        folder: SessionFolder,
         payloads: str,
         start_thread: Any,
-        original: Any,
+        unpatched: Any,
         forks: Any,
         interval: float = 0.0,
     ) -> None:
-        self.place = place
+        self.folder = folder
         self.payloads = payloads
-        self.original = original
+        self.unpatched = unpatched
         self.forks = forks
         self.interval = interval
-        self.session = Session(place, original("_thread", "RLock")())
+        self.session = Session(folder, unpatched("_thread", "RLock")())
         self.sigterm = Sigterm()
-        self.door = listener.Door(original("select", "poll"))
-        Dumping(self.session)
-        self.recording = Recording(self.session, self.door)
-        self.tracing = Tracing(self.session, self.door, original)
-        self.repair: Any = Repair(self)
-        self.forking: Any = Forking(self)
-        self.closing: Any = Closing(self)
+        self.listener = listener.Listener(unpatched("select", "poll"))
+        DumpVerbs(self.session)
+        self.recording = RecordVerbs(self.session, self.listener)
+        self.tracing = Tracing(self.session, self.listener, unpatched)
+        self.repair: Any = DescriptorRepair(self)
+        self.at_fork: Any = AtFork(self)
+        self.shutdown: Any = Shutdown(self)
         self.master = uwsgi.Master()
         self.opens = NEVER
         self.keeps_folder = False
-        self.thread = Thread(self.serve, start_thread, original, self.end)
+        self.thread = Thread(self.serve, start_thread, unpatched, self.stop)
 
     def serve(self) -> None:
         """Answer requests until the session is over, or until the process is about to fork."""
@@ -73,17 +73,17 @@ class Agent:
         fault: BaseException | None = None
         try:
             while not self.session.is_over:
-                connection = self.door.next(self.patience())
+                connection = self.listener.next(self.patience())
                 self.tracing.tend()
-                if connection in (listener.SENT_AWAY, listener.LOST) and self.thread.leaves():
+                if connection in (listener.WOKEN, listener.LOST) and self.thread.leaves():
                     return
                 self.attend(connection)
         except BaseException as error:
             fault = error
-        self.end(fault)
+        self.stop(fault)
 
     def attend(self, connection: Any) -> None:
-        """Act on an event of the door: a request's connection, SIGTERM, lost descriptors, none."""
+        """Act on what the listener returned: a connection, SIGTERM, lost descriptors, or None."""
         if connection is listener.TERMINATED:
             self.on_sigterm()
         elif connection is listener.LOST:
@@ -91,7 +91,7 @@ class Agent:
         elif connection is None:
             self.calm_down()  # whoever had us started may have been killed
             self.on_time()
-        elif connection is not listener.SENT_AWAY:
+        elif connection is not listener.WOKEN:
             self.answer(connection)
 
     def on_loss(self) -> None:
@@ -123,7 +123,7 @@ class Agent:
             self.open()
         elif self.session.tree is not None and self.session.tree.is_over():
             self.session.is_over = True  # it has been stopped while we could not be asked
-        elif self.is_idle() and self.place.is_made and not self.place.exists():
+        elif self.is_idle() and self.folder.is_made and not self.folder.exists():
             self.session.is_over = True  # so it has before it began: the target was busy
         else:
             self.session.on_time()
@@ -134,27 +134,29 @@ class Agent:
         """Save and die, if the signal was for this process."""
         if self.sigterm.is_for_us():
             if self.session.measurement is not None:
-                self.session.last.save()
+                self.session.autosave.save()
             self.die_if_told()
 
     def die_if_told(self) -> None:
         """End by SIGTERM, if it has come; also where the main thread is quicker to exit than we."""
         if self.sigterm.is_for_us():
-            self.sigterm.let()
+            self.sigterm.release()
             die()
 
     def at_exit(self) -> None:
         """Be gone before the interpreter is: a thread that wakes in its end may not survive it."""
         self.die_if_told()
-        self.sigterm.let()
-        self.thread.rest(self.door.bell.ring)
+        self.sigterm.release()
+        self.thread.end_for_fork(self.listener.wakeup.wake)
 
     def open(self) -> None:
-        """Open the door; where the tree has been stopped meanwhile, end instead."""
+        """Listen; where the tree has been stopped meanwhile, end instead."""
         if self.session.tree is not None and self.session.tree.is_over():
             self.session.is_over = True
         else:
-            self.place.within(lambda folder: self.door.open(f"{folder}/{session_files.SOCKET}"))
+            self.folder.within(
+                lambda folder: self.listener.open(f"{folder}/{session_files.SOCKET}")
+            )
 
     def answer(self, connection: Any) -> None:
         """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
@@ -162,7 +164,7 @@ class Agent:
         reply: dict[str, Any] = {}
         try:
             try:
-                reply, blob = self.do(protocol.parse(self.door.request))
+                reply, blob = self.do(protocol.parse(self.listener.request))
             except Exception as error:
                 reply, blob = error_reply.reply(error, self.payloads), []
             rest = protocol.send(connection, {**reply, "thread": self.thread.native_id}, blob)
@@ -170,50 +172,50 @@ class Agent:
                 self.tracing.follow(connection)
                 connection = None
             elif rest:
-                self.door.lobby.see_off(connection, rest)
+                self.listener.clients.send_rest_and_close(connection, rest)
                 connection = None
         except OSError:
             # The client has gone.  One that went while it was starting has given up.
             self.session.is_over = self.session.is_over or not busy_before
             if reply.get("stream"):
-                self.tracing.end()
+                self.tracing.stop()
         finally:
             if connection is not None:
-                self.door.lobby.leave(connection)
+                self.listener.clients.close_connection(connection)
 
     def do(self, request: dict[str, Any]) -> protocol.Reply:
         """Execute a request's verb, and return the reply and its blob; raises BadRequest."""
         verb = self.session.verbs.get(str(request.get("verb")))
         if verb is None:
             raise BadRequest(f"there is no verb {request.get('verb')!r}")
-        self.door.is_earnest = True
+        self.listener.was_useful = True
         if request["verb"] in BEGINNING:
-            self.master.begin()
+            self.master.install()
         reply = verb(request)
         try:
-            self.look_after()
+            self.install_hooks()
         except BaseException:
             # Half a beginning is none; what has begun before goes on.
             self.session.is_over = self.session.is_over or request["verb"] in BEGINNING
             raise
         return reply
 
-    def look_after(self) -> None:
+    def install_hooks(self) -> None:
         """Set up the last save and the fork hooks, where something is measured or traced."""
         cov = self.session.measurement and self.session.measurement.cov
         if cov:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
-            if self.sigterm.receiver is None and self.sigterm.take():
-                self.door.receiver = self.sigterm.receiver
+            if self.sigterm.receiver is None and self.sigterm.install():
+                self.listener.receiver = self.sigterm.receiver
             self.sigterm.tend()
-            self.session.last.then = self.at_exit
+            self.session.autosave.then = self.at_exit
         if cov or self.tracing.is_on:
             self.watch_forks()
             self.calm_down()
 
     def watch_forks(self) -> None:
         """Have forks wait until we are out of the way, from now on."""
-        self.forks.agent = self.forking
+        self.forks.agent = self.at_fork
 
     def calm_down(self) -> None:
         """Give the GIL's switch interval back, which `launch` had made shorter."""
@@ -221,6 +223,6 @@ class Agent:
             sys.setswitchinterval(self.interval)
         self.interval = 0.0
 
-    def end(self, fault: BaseException | None = None) -> None:
+    def stop(self, fault: BaseException | None = None) -> None:
         """End the session; a `fault` for which it ends is told."""
-        self.closing.end(fault)
+        self.shutdown.run(fault)

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from .. import session_files
-from ..agent.session_folder import place_in_tree
+from ..agent.session_folder import folder_in_tree
 from ..errors import do_all
 from ..processes import uwsgi
 from ..server import listener
@@ -19,22 +19,22 @@ from . import error_reply
 SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
 
 
-class Forking:
+class AtFork:
     """Sends the thread of `agent` away and calls it back; or has it serve on in the child."""
 
     def __init__(self, agent: Any) -> None:
         self.agent = agent
 
-    def rest(self) -> None:
+    def before_fork(self) -> None:
         """Have the agent's thread end, so that the process can fork."""
         agent = self.agent
         try:
-            agent.sigterm.let()  # it would come to us, who are to be gone, and from the child too
-            agent.thread.rest(agent.door.bell.ring)
+            agent.sigterm.release()  # it would come to us, from the child too
+            agent.thread.end_for_fork(agent.listener.wakeup.wake)
         except Exception as error:
-            agent.closing.tell_fault(error)
+            agent.shutdown.tell_fault(error)
 
-    def resume(self, forking: Any) -> None:
+    def after_fork_in_parent(self, forking: Any) -> None:
         """Serve on in a new thread, after the fork, in the parent; `forking` is its frame.
 
         It has none in uWSGI's master: what called that does not go on.
@@ -43,11 +43,11 @@ class Forking:
         try:
             agent.sigterm.catch()
             frame = None if uwsgi.is_master() else forking
-            agent.thread.resume(frame, agent.session.tool())
+            agent.thread.restart(frame, agent.session.tool())
         except Exception as error:
-            agent.end(error)
+            agent.stop(error)
 
-    def goes_on_in_child(self) -> bool:
+    def after_fork_in_child(self) -> bool:
         """Go on in a child that was forked, or leave no trace in it; tell whether it goes on.
 
         Called in the child's only thread, before the fork returns there.
@@ -56,36 +56,36 @@ class Forking:
         try:
             do_all(
                 agent.tracing.close,
-                agent.tracing.end,
-                lambda: agent.door.close(at_once=True),
-                agent.door.calm,
-                agent.sigterm.give_back,
+                agent.tracing.stop,
+                lambda: agent.listener.close(at_once=True),
+                agent.listener.calm,
+                agent.sigterm.uninstall,
             )
-            goes_on = agent.session.goes_on_in_child()
+            goes_on = agent.session.follows_forks()
             if goes_on:
-                self.go_on()
+                self.measure_child()
         except Exception as error:
             goes_on = False
             self.tell_fault(error)
         if not goes_on:
-            self.leave()
+            self.stop_in_child()
         return goes_on
 
-    def go_on(self) -> None:
+    def measure_child(self) -> None:
         """Measure on in the child, with a folder and a thread of its own."""
         agent, of = self.agent, self.agent.session.tree
-        agent.recording.end_in_child()
+        agent.recording.discard_in_child()
         agent.thread.begin_anew()
         agent.keeps_folder = False
-        agent.place = place_in_tree(of.folder, of.key, agent.original)
-        agent.session.go_on(agent.place, agent.original("_thread", "RLock")())
-        self.settle()
+        agent.folder = folder_in_tree(of.folder, of.key, agent.unpatched)
+        agent.session.after_fork_in_child(agent.folder, agent.unpatched("_thread", "RLock")())
+        self.start_serving()
 
-    def leave(self) -> None:
+    def stop_in_child(self) -> None:
         """Leave the child, by steps each of which is taken even where others fail."""
         agent = self.agent
         try:
-            do_all(agent.session.leave_child, agent.master.end, agent.calm_down)
+            do_all(agent.session.stop_in_child, agent.master.uninstall, agent.calm_down)
         except Exception as error:
             self.tell_fault(error)
 
@@ -95,12 +95,12 @@ class Forking:
             path = f"{self.agent.session.tree.folder}/{session_files.fault_of(os.getpid())}"
             error_reply.write(path, error, self.agent.payloads)
 
-    def settle(self) -> None:
-        """Have a thread that serves, and opens the door unless we become another program first."""
+    def start_serving(self) -> None:
+        """Start a thread that serves, and listens unless we become another program first."""
         agent = self.agent
-        agent.door = listener.Door(agent.original("select", "poll"))
-        if agent.sigterm.receiver is not None or agent.sigterm.take():
-            agent.door.receiver = agent.sigterm.receiver
-        agent.recording.door = agent.tracing.door = agent.door
+        agent.listener = listener.Listener(agent.unpatched("select", "poll"))
+        if agent.sigterm.receiver is not None or agent.sigterm.install():
+            agent.listener.receiver = agent.sigterm.receiver
+        agent.recording.listener = agent.tracing.listener = agent.listener
         agent.opens = time.monotonic() + SETTLING
         agent.thread.start()

@@ -12,16 +12,16 @@ from ..interpreter import descriptors, json_text
 PATIENCE = 5.0  # seconds for another save to be done
 
 
-class LastSave:
-    """Saves, when the process ends too, into the folder of `place`.
+class Autosave:
+    """Saves, when the process ends too, into the session's `folder`.
 
     `turn` is a lock of the kind that a thread can take again: a signal handler of the application's
     may end the process in the middle of a save, while the agent's thread is at one too.
     """
 
-    def __init__(self, take: Any, place: Any, turn: Any) -> None:
+    def __init__(self, take: Any, folder: Any, turn: Any) -> None:
         self.take = take
-        self.place = place
+        self.folder = folder
         self.turn = turn
         self.pid = os.getpid()
         self.begun = 0
@@ -39,7 +39,7 @@ class LastSave:
         if os.getpid() == self.pid:
             self.then()
             self.stop()
-            self.place.shrink()
+            self.folder.shrink()
 
     def save(self) -> None:
         """Write a snapshot; a fault is kept for the user, the application never sees it."""
@@ -50,7 +50,7 @@ class LastSave:
         try:
             self.begun += 1
             number = self.begun
-            self.place.within(
+            self.folder.within(
                 lambda folder: self.write(f"{folder}/{session_files.SNAPSHOT}", number)
             )
             self.fault = ""
@@ -76,18 +76,18 @@ class LastSave:
             if os.path.exists(beside):
                 os.unlink(beside)
 
-    def go_on(self, place: Any, turn: Any) -> None:
-        """Save for a child that was forked, to a place of its own; called in its only thread."""
-        self.place = place
+    def after_fork_in_child(self, folder: Any, turn: Any) -> None:
+        """Save for a child that was forked, to a folder of its own; called in its only thread."""
+        self.folder = folder
         self.turn = turn
         self.pid = os.getpid()
         self.begun = 0
         self.fault = ""
 
-    def arm(self) -> None:
+    def install(self) -> None:
         """Save at the end from now on."""
         atexit.register(self.at_exit)
 
-    def disarm(self) -> None:
-        """Undo `arm`; does nothing the second time."""
+    def uninstall(self) -> None:
+        """Undo `install`; does nothing the second time."""
         atexit.unregister(self.at_exit)

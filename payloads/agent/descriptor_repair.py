@@ -16,7 +16,7 @@ SETTLING = 0.05  # seconds after which a daemon has opened its own
 STANDARD = 1.0  # seconds that it is waited for longer, where 0, 1 or 2 is not there any more
 
 
-class Repair:
+class DescriptorRepair:
     """Reopens the descriptors that `agent` has lost; `is_due` tells when it is time for that."""
 
     def __init__(self, agent: Any) -> None:
@@ -28,7 +28,7 @@ class Repair:
         """Note a loss; SIGTERM is left to the default, since nobody would hear of it."""
         if not self.since:
             self.since = time.monotonic()
-        self.agent.sigterm.let()
+        self.agent.sigterm.release()
 
     def is_due(self) -> bool:
         """Tell whether the application has had time to open its own."""
@@ -40,13 +40,13 @@ class Repair:
 
         Raises FileNotFoundError, PermissionError: nobody could come in any more.
         """
-        agent, door = self.agent, self.agent.door
+        agent, listener = self.agent, self.agent.listener
         try:
-            door.renew()
-            if door.receiver is not None:
+            listener.renew()
+            if listener.receiver is not None:
                 agent.sigterm.renew()
-                door.receiver = agent.sigterm.receiver
-            if door.listener is not None and not door.listener.is_ours():
+                listener.receiver = agent.sigterm.receiver
+            if listener.socket is not None and not listener.socket.is_ours():
                 agent.open()
         except (FileNotFoundError, PermissionError):
             raise

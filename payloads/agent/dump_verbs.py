@@ -9,7 +9,7 @@ from typing import Any
 from ..server import protocol
 
 
-class Dumping:
+class DumpVerbs:
     """Gives a session the verbs `status`, `dump`, `html` and `save`."""
 
     def __init__(self, session: Any) -> None:
@@ -34,9 +34,9 @@ class Dumping:
         known = session.imported
         header, blob = snapshots.encode(taken)
         if taken is not None:
-            snapshots.forget(taken)
-            snapshots.windows.forget()
-            if not session.off:
+            snapshots.discard(taken)
+            snapshots.windows.discard()
+            if not session.disabled_reason:
                 session.measurement.adoption.rearm(taken)
             session.note_imports()
         header["snapshot_ms"] = 1000 * (time.thread_time() - began)

@@ -12,23 +12,23 @@ from typing import Any
 
 from .. import session_files
 from ..errors import BadRequest, Refused
-from ..measure.first_calls import Entries
+from ..measure.first_calls import FirstCalls
 from ..server import protocol
 
 
-class Recording:
-    """Gives a session the verbs `record` and `recorded`; `door` is where leases are watched."""
+class RecordVerbs:
+    """Gives a session the verbs `record` and `recorded`; `listener` is where leases are watched."""
 
-    def __init__(self, session: Any, door: Any) -> None:
+    def __init__(self, session: Any, listener: Any) -> None:
         self.session = session
-        self.door = door
-        self.entries: Any = None
+        self.listener = listener
+        self.first_calls: Any = None
         self.window = self.previous = ""
         self.lease = -1
         session.verbs.update(record=self.begin, recorded=self.end)
-        path = os.path.join(session.place.path, session_files.LEASE)
+        path = os.path.join(session.folder.path, session_files.LEASE)
         if os.path.exists(path):
-            door.watch(path, self.end_session)
+            listener.watch(path, self.end_session)
 
     def end_session(self) -> None:
         """End the session of somebody who has gone without doing so."""
@@ -41,52 +41,52 @@ class Recording:
         Refused if somebody is recording.
         """
         measurement = self.session.must_be_on()
-        if self.entries is not None:
+        if self.first_calls is not None:
             raise Refused(f"another covattach is recording here, in the window {self.window!r}")
         if request.get("lease"):
-            path = os.path.join(self.session.place.path, os.path.basename(str(request["lease"])))
-            self.lease = self.door.watch(path, self.give_back)
+            path = os.path.join(self.session.folder.path, os.path.basename(str(request["lease"])))
+            self.lease = self.listener.watch(path, self.stop)
             if self.lease < 0:
                 raise BadRequest("whoever asked has gone")
         self.previous = measurement.snapshots.windows.name
         self.window = str(request["window"])
-        self.entries = Entries(measurement.adoption)
+        self.first_calls = FirstCalls(measurement.adoption)
         try:
-            self.entries.begin()
+            self.first_calls.begin()
             reply: protocol.Reply = self.session.mark(request)
         except BaseException:
-            self.give_back()
+            self.stop()
             raise
         return reply
 
     def end(self, request: dict[str, Any]) -> protocol.Reply:
         """Go on with the window before; the reply lists the functions entered, in order."""
-        entries = self.entries
-        if entries is None:
+        calls = self.first_calls
+        if calls is None:
             raise BadRequest("nobody is recording")
-        self.give_back()
+        self.stop()
         snapshots = self.session.must_measure().snapshots
-        reply = {"entered": entries.listed(snapshots.map_file), "is_full": entries.is_full}
+        reply = {"entered": calls.listed(snapshots.map_file), "is_full": calls.is_full}
         return {**self.session.facts(), **reply}, []
 
-    def end_in_child(self) -> None:
+    def discard_in_child(self) -> None:
         """Leave the recording to the parent; called in a forked child's only thread."""
-        entries, self.entries = self.entries, None
+        calls, self.first_calls = self.first_calls, None
         self.lease = -1
-        if entries is not None:
-            entries.end()
+        if calls is not None:
+            calls.end()
             self.session.measurement.snapshots.windows.begin(self.previous)
 
-    def give_back(self) -> None:
+    def stop(self) -> None:
         """End the window, unless somebody else has, and listen no more."""
-        entries, self.entries = self.entries, None
-        self.door.forget(self.lease)
+        calls, self.first_calls = self.first_calls, None
+        self.listener.unwatch(self.lease)
         self.lease = -1
         measurement = self.session.measurement
-        if entries is None or measurement is None or not measurement.is_on:
+        if calls is None or measurement is None or not measurement.is_measuring:
             return
         try:
             if measurement.snapshots.windows.name == self.window:
                 self.session.mark({"window": self.previous})
         finally:
-            entries.end()
+            calls.end()

@@ -9,11 +9,12 @@ from typing import Any
 from ..coverage_import import coverage_package
 from ..errors import BadRequest, Refused, do_all
 from ..measure.measurement import Measurement
-from ..measure.overhead import PERIOD, Cost
+from ..measure.overhead import PERIOD, OverheadEstimate
 from ..processes import tree
 from ..server import protocol
 from ..snapshot import imported_modules
 from . import autosave
+from .session_facts import facts_of
 
 WAIT_FOR_START = 20.0  # seconds in which covattach must say what to measure
 NEVER = float("inf")
@@ -22,24 +23,24 @@ NEVER = float("inf")
 class Session:
     """The measurement once it has been started, and the verbs of the wire.
 
-    `place` is the session's folder, and `turn` the lock by which saves follow one another.  A verb
+    `folder` is the session's folder, and `turn` the lock by which saves follow one another.  A verb
     takes the request and returns the reply with its blob; others add theirs to `verbs`.  `is_over`
     becomes true with the verb that ends the session, or when its time is over.
     """
 
-    def __init__(self, place: Any, turn: Any) -> None:
-        self.place = place
+    def __init__(self, folder: Any, turn: Any) -> None:
+        self.folder = folder
         self.turn = turn
         self.measurement: Any = None
-        self.last: Any = None
+        self.autosave: Any = None
         self.tree: Any = None
         self.imported: dict[str, Any] = {}
         self.since = 0.0
         self.every = 0.0
         self.ends = time.monotonic() + WAIT_FOR_START
         self.next_save = self.next_look = NEVER
-        self.cost: Any = None
-        self.off = ""  # when and why measuring was taken off
+        self.overhead: Any = None
+        self.disabled_reason = ""  # when and why measuring was taken off
         self.is_over = False
         self.has_saved = False
         self.verbs = {"start": self.start, "mark": self.mark, "stop": self.stop}
@@ -55,7 +56,7 @@ class Session:
         if now >= self.ends:
             self.end_in_time()
         elif now >= self.next_save:
-            self.last.save()
+            self.autosave.save()
             self.next_save = now + self.every
         elif now >= self.next_look:
             self.next_look = now + PERIOD
@@ -64,11 +65,11 @@ class Session:
     def end_in_time(self) -> None:
         """End the session; one that cannot be saved goes on answering, but measures no more."""
         if self.measurement is not None:
-            self.last.save()
-            self.has_saved = not self.last.fault
-            if self.last.fault:
+            self.autosave.save()
+            self.has_saved = not self.autosave.fault
+            if self.autosave.fault:
                 self.ends = NEVER
-                self.take_off("its time was over, and " + self.last.fault)
+                self.disable_measuring("its time was over, and " + self.autosave.fault)
                 return
         self.is_over = True
 
@@ -81,19 +82,19 @@ class Session:
         if self.measurement is None:
             limit = request.get("max_overhead")
             try:
-                self.cost = Cost(float(limit)) if limit else None
+                self.overhead = OverheadEstimate(float(limit)) if limit else None
                 measurement = Measurement(request.get("options", {}))
                 measurement.start()
-                if self.cost is not None:
-                    self.cost.begin(measurement)
+                if self.overhead is not None:
+                    self.overhead.begin(measurement)
             except BaseException:
                 self.is_over = True
                 raise
             self.measurement = measurement
             self.note_imports()
-            self.last = autosave.LastSave(self.take, self.place, self.turn)
-            self.last.stop = measurement.stop
-            self.last.arm()
+            self.autosave = autosave.Autosave(self.take, self.folder, self.turn)
+            self.autosave.stop = measurement.stop
+            self.autosave.install()
             self.since = time.time()
             now = time.monotonic()
             self.every = float(request.get("every") or 0)
@@ -106,44 +107,34 @@ class Session:
 
     def join(self, request: dict[str, Any]) -> None:
         """Be a process of a tree from now on, the first one or another."""
-        self.tree = tree.Tree(request, self.last.save)
-        if self.place.is_made and self.tree.folder == self.place.path:
+        self.tree = tree.Tree(request, self.autosave.save)
+        if self.folder.is_made and self.tree.folder == self.folder.path:
             tree.announce(request, self.ends)
 
     def look(self) -> None:
         """See to others; take measuring off if it costs too much: save it, and go on answering."""
         self.measurement.missed()
-        if self.cost is None or not self.cost.is_too_high(self.measurement.snapshots.held()):
+        if self.overhead is None or not self.overhead.is_too_high(
+            self.measurement.snapshots.held()
+        ):
             return
-        self.take_off(
-            f"it slowed the target down by about {self.cost.percent:.0f} %, "
-            f"and {self.cost.limit:g} % are allowed"
+        self.disable_measuring(
+            f"it slowed the target down by about {self.overhead.percent:.0f} %, "
+            f"and {self.overhead.limit:g} % are allowed"
         )
 
-    def take_off(self, why: str) -> None:
+    def disable_measuring(self, why: str) -> None:
         """Stop measuring, but keep the data for those who ask, and save them."""
         when = time.strftime("%Y-%m-%d %H:%M:%S")
-        self.off = f"Measuring was taken off at {when}: {why}"
-        self.last.save()
+        self.disabled_reason = f"Measuring was taken off at {when}: {why}"
+        self.autosave.save()
         self.next_save = self.next_look = NEVER
-        do_all(self.last.disarm, self.measurement.stop)
-        self.last.save()  # with the lines that ran until now
+        do_all(self.autosave.uninstall, self.measurement.stop)
+        self.autosave.save()  # with the lines that ran until now
 
     def facts(self) -> dict[str, Any]:
-        """Return the session's facts for users: of its measurement, windows, cost and tree."""
-        facts: dict[str, Any] = {"measuring": self.measurement is not None}
-        if self.measurement is not None:
-            windows = self.measurement.snapshots.windows
-            facts.update(self.measurement.facts(), since=self.since)
-            facts.update(window=windows.name, windows=windows.names)
-            if self.cost is not None:
-                facts.update(overhead=round(self.cost.percent, 1), max_overhead=self.cost.limit)
-            facts["off"] = self.off
-            if self.tree is not None:
-                facts.update(tree=self.tree.folder, role=self.tree.role)
-            more = [words for words in (self.off, self.last.fault) if words]
-            facts["warnings"] = [*facts["warnings"], *more]
-        return facts
+        """Return the session's facts for users."""
+        return facts_of(self)
 
     def note_imports(self) -> None:
         """Note the modules imported until now; where that fails, reports do without them."""
@@ -157,7 +148,7 @@ class Session:
         snapshots = self.measurement.snapshots
         taken = time.time()  # lines that ran until then are in it
         header, blob = snapshots.encode()
-        header.update(taken=taken, off=self.off, imported=self.imported)
+        header.update(taken=taken, off=self.disabled_reason, imported=self.imported)
         if self.tree is not None:
             header.update(pid=os.getpid(), role=self.tree.role)
         return header, blob
@@ -186,7 +177,7 @@ class Session:
             facts = self.facts()
             header, blob = ({}, []) if self.measurement is None else self.take()
         finally:
-            self.end()
+            self.stop_measuring()
         return {**facts, **header}, blob
 
     def must_measure(self) -> Any:
@@ -197,56 +188,56 @@ class Session:
 
     def must_be_on(self) -> Any:
         """Return the measurement; raises Refused where it was taken off."""
-        if self.off:
-            raise Refused(self.off)
+        if self.disabled_reason:
+            raise Refused(self.disabled_reason)
         return self.must_measure()
 
-    def end(self) -> None:
+    def stop_measuring(self) -> None:
         """Stop measuring and undo everything, even where a step fails; does nothing twice."""
         self.is_over = True
         measurement, self.measurement = self.measurement, None
-        last, self.last = self.last, None
-        steps = [self.tree.leave] if self.tree is not None else []
+        last, self.autosave = self.autosave, None
+        steps = [self.tree.uninstall] if self.tree is not None else []
         if measurement is not None:
-            steps += [last.disarm, measurement.stop, measurement.forget]
+            steps += [last.uninstall, measurement.stop, measurement.discard]
         do_all(*steps)
 
     def save_last(self) -> None:
         """Save the measured data, where the session ends by a fault."""
         if self.measurement is not None:
-            self.last.save()
-            self.has_saved = not self.last.fault
+            self.autosave.save()
+            self.has_saved = not self.autosave.fault
 
     def tool(self) -> int | None:
         """Return the tool id of sys.monitoring by which is measured, or None."""
         adoption = None if self.measurement is None else self.measurement.adoption
         return None if adoption is None else adoption.tool
 
-    def goes_on_in_child(self) -> bool:
+    def follows_forks(self) -> bool:
         """Tell whether a child that is forked now is to be measured too."""
-        return self.tree is not None and self.measurement is not None and not self.off
+        return self.tree is not None and self.measurement is not None and not self.disabled_reason
 
-    def go_on(self, place: Any, turn: Any) -> None:
+    def after_fork_in_child(self, folder: Any, turn: Any) -> None:
         """Go on in a child that was forked, with nothing measured yet; called in its only thread.
 
         What was imported before, its parent tells; what it holds of that is not to be sent twice.
         """
-        self.place, self.turn = place, turn
+        self.folder, self.turn = folder, turn
         self.has_saved = False
         self.imported = {}
         self.measurement.renew_lock()
         self.measurement.adoption.rearm(self.measurement.snapshots.begin_anew())
-        self.last.go_on(place, turn)
-        self.tree.go_on()
+        self.autosave.after_fork_in_child(folder, turn)
+        self.tree.after_fork_in_child()
         self.since, now = time.time(), time.monotonic()
         self.next_save = now + self.every if self.every else NEVER
-        if self.cost is not None:
-            self.cost.looks.clear()
+        if self.overhead is not None:
+            self.overhead.looks.clear()
 
-    def leave_child(self) -> None:
+    def stop_in_child(self) -> None:
         """Stop measuring in a child that was forked; called in the child's only thread."""
-        coverage_package.drop_half()
+        coverage_package.discard_half_import()
         measurement, self.measurement = self.measurement, None
         if measurement is not None:
             measurement.renew_lock()
-            do_all(self.last.disarm, measurement.stop)
+            do_all(self.autosave.uninstall, measurement.stop)

@@ -16,7 +16,7 @@ from .. import session_files
 from ..interpreter import descriptors, json_text
 
 
-class Place:
+class SessionFolder:
     """The folder of one session: at `path`, or still to be made.
 
     In that case `path` is the beginning of its name, and `facts` are those of the session, which it
@@ -110,11 +110,11 @@ def own_facts() -> dict[str, Any]:
     }
 
 
-def place_in_tree(folder: str, key: Any, original: Any) -> Place:
+def folder_in_tree(folder: str, key: Any, unpatched: Any) -> SessionFolder:
     """Return where a process that is born in the tree with that folder is to have its own.
 
     By the tree's `key` it is known for a member: nobody else has it,
     see covattach/session/folder_lookup.py.
     A signal handler may save in the middle of its being made, so the lock is one for that.
     """
-    return Place(folder, {"tree": folder, "key": key}, original("_thread", "RLock")())
+    return SessionFolder(folder, {"tree": folder, "key": key}, unpatched("_thread", "RLock")())

@@ -24,20 +24,19 @@ import struct
 import sys
 import time
 from functools import partial
-from typing import Any
 from weakref import ref
 
 from ..interpreter import atomic, capi, descriptors
 from ..interpreter.descriptors import Socket
+from . import signal_handler
 
-SIGACTION = 19  # machine words of a `struct sigaction`, of which the first is the handler
 TRIES = 10  # to send a signal on to a child that is about to be another program
 LAST_WAIT = 1.0  # seconds for such a child to be one, or to end
 SO_PASSCRED, SCM_CREDENTIALS = 16, 2  # include/linux/socket.h
 
 
 class Sigterm:
-    """The signal from `take` to `give_back`; `receiver` is ready to be read when it has come."""
+    """The signal from `install` to `uninstall`; `receiver` is ready to be read when it has come."""
 
     def __init__(self) -> None:
         self.receiver: Socket | None = None
@@ -47,17 +46,17 @@ class Sigterm:
         self.output: ref[Output] | None = None
         self.handler: int | None = None
 
-    def take(self) -> bool:
+    def install(self) -> bool:
         """Take the signal if the application has not; tell whether it is taken."""
         self.has_come = False
-        if not is_free():
+        if not signal_handler.is_free():
             return False
         self.renew()
         return True
 
     def renew(self) -> None:
         """Have a socket, also where the application has closed it; raises OSError."""
-        self.drop()
+        self.close()
         kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
         receiver, sender = _socket.socketpair(_socket.AF_UNIX, kind)
         self.receiver = Socket(receiver, descriptors.far())
@@ -66,17 +65,17 @@ class Sigterm:
         self.catch()
 
     def catch(self) -> None:
-        """Have faulthandler catch it; also again, after `let`.  Not if somebody else does.
+        """Have faulthandler catch it; also again, after `release`.  Not if somebody else does.
 
         Nor if the application has closed our socket.
         """
-        if self.sender is not None and self.sender.is_ours() and is_free():
+        if self.sender is not None and self.sender.is_ours() and signal_handler.is_free():
             import faulthandler
 
             output = Output(self.sender.number)
             faulthandler.register(_signal.SIGTERM, output, all_threads=False)
             self.output = ref(output)
-            self.handler = handler()
+            self.handler = signal_handler.handler()
 
     def is_registered(self) -> bool:
         """Tell whether the registration at faulthandler is ours."""
@@ -84,20 +83,23 @@ class Sigterm:
 
     def is_handling(self) -> bool:
         """Tell whether faulthandler's handler is the one in force, as far as can be known."""
-        if _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL or not is_caught_in_c():
+        if (
+            _signal.getsignal(_signal.SIGTERM) != _signal.SIG_DFL
+            or not signal_handler.is_caught_in_c()
+        ):
             return False
-        now = handler()
+        now = signal_handler.handler()
         if self.handler is None:
-            return now is None or is_of_interpreter(now)
+            return now is None or signal_handler.is_of_interpreter(now)
         return now == self.handler
 
     def tend(self) -> None:
         """Catch it again if the application has left it to the default anew."""
-        if self.sender is not None and is_free():
+        if self.sender is not None and signal_handler.is_free():
             self.unregister()
             self.catch()
 
-    def let(self) -> None:
+    def release(self) -> None:
         """Leave it to the default, unless the application has taken it meanwhile: that stays so."""
         if self.is_registered() and self.is_handling():
             self.unregister()
@@ -108,21 +110,23 @@ class Sigterm:
         if module is None or not self.is_registered():
             return
         take_back = partial(module.unregister, _signal.SIGTERM)
-        if is_free() or self.is_handling():
+        if signal_handler.is_free() or self.is_handling():
             take_back()
         elif capi.is_there():
             # It makes the default the handler: so theirs is put back in the same breath.
-            theirs = capi.array("P", SIGACTION)()
+            theirs = capi.array("P", signal_handler.SIGACTION)()
             place = capi.where(theirs)
-            sigaction()(_signal.SIGTERM, None, place)
-            atomic.at_once(take_back, partial(sigaction(), _signal.SIGTERM, place, None))
+            signal_handler.sigaction()(_signal.SIGTERM, None, place)
+            atomic.at_once(
+                take_back, partial(signal_handler.sigaction(), _signal.SIGTERM, place, None)
+            )
 
-    def give_back(self) -> None:
+    def uninstall(self) -> None:
         """Undo everything; does nothing the second time."""
         self.unregister()
-        self.drop()
+        self.close()
 
-    def drop(self) -> None:
+    def close(self) -> None:
         """Close the socket."""
         for end in (self.receiver, self.sender):
             if end is not None:
@@ -210,45 +214,6 @@ class Output:
 
     def flush(self) -> None:
         """Do nothing: it is asked for this once, when it is registered."""
-
-
-def sigaction() -> Any:
-    """Return the function of the C library."""
-    return capi.function("sigaction", "i", "iPP")
-
-
-def handler() -> int | None:
-    """Return the address of the signal's handler; None where native calls cannot be made."""
-    if not capi.is_there():
-        return None
-    now = capi.array("P", SIGACTION)()
-    sigaction()(_signal.SIGTERM, None, capi.where(now))
-    address: int | None = now[0]
-    return address
-
-
-def is_of_interpreter(address: int) -> bool:
-    """Tell whether a function is in the file that has the interpreter's."""
-    places = (address, capi.address("PyErr_SetInterrupt"))
-    files = []
-    for line in descriptors.text("/proc/self/maps").splitlines():
-        begin, end = (int(part, 16) for part in line.split()[0].split("-"))
-        files += [line.split(maxsplit=5)[5:] for place in places if begin <= place < end]
-    return len(files) == len(places) and files[0] == files[1]
-
-
-def is_free() -> bool:
-    """Tell whether the signal is left to the default, by Python and by C."""
-    return _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL and not is_caught_in_c()
-
-
-def is_caught_in_c() -> bool:
-    """Tell whether C code handles the signal, of which Python does not know; or may handle it."""
-    try:
-        caught = descriptors.text("/proc/self/status").partition("SigCgt:")[2].split()[0]
-    except OSError:
-        return True  # no descriptor is left to look with
-    return bool(int(caught, 16) >> (_signal.SIGTERM - 1) & 1)
 
 
 def die() -> None:

@@ -16,17 +16,17 @@ LEAVING = 1.0  # seconds that a fork waits for the thread to be gone
 class Thread:
     """Runs `serve` in a thread, which ends for a fork when `leaves` tells it so.
 
-    `start_thread` calls a function in a thread that gets no signals; `original` returns functions
+    `start_thread` calls a function in a thread that gets no signals; `unpatched` returns functions
     as they were before gevent or eventlet replaced them.  `fail` is called with the reason where
     the thread cannot be started again.
     """
 
-    def __init__(self, serve: Any, start_thread: Any, original: Any, fail: Any) -> None:
+    def __init__(self, serve: Any, start_thread: Any, unpatched: Any, fail: Any) -> None:
         self.serve = serve
         self.fail = fail
         self.start_thread = start_thread
-        self.sleep = original("time", "sleep")  # gevent's would run other greenlets in a fork
-        self.new_lock = original("_thread", "allocate_lock")
+        self.sleep = unpatched("time", "sleep")  # gevent's would run other greenlets in a fork
+        self.new_lock = unpatched("_thread", "allocate_lock")
         self.native_id = 0
         self.begin_anew()
 
@@ -49,7 +49,7 @@ class Thread:
         """Tell whether it is there, or is about to be."""
         return not self.native_id or (self.native_id != GONE and is_there(self.native_id))
 
-    def rest(self, send_away: Any) -> None:
+    def end_for_fork(self, send_away: Any) -> None:
         """Have it end, so that the process can fork; called by the thread that forks.
 
         `send_away` tells it.  It is not waited for for long: it may be busy, and then the fork goes
@@ -68,7 +68,7 @@ class Thread:
             self.away = bool(self.forking)
         return self.away
 
-    def resume(self, forking: Any, tool: int | None) -> None:
+    def restart(self, forking: Any, tool: int | None) -> None:
         """Start it again after the fork, in the parent; the arguments are those of `after_fork`.
 
         Not while another thread forks, which waits for its end: the last one does it.  Who forks is
@@ -96,7 +96,7 @@ class Thread:
                 self.native_id = GONE
                 self.fail(error)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Refer no more to who refers to this."""
         self.serve = self.fail = tuple
 

@@ -1,4 +1,4 @@
-"""Bring coverage into the target, and put it aside again.
+"""Import coverage into the target, and stash it for the next session.
 
 The target's own coverage is taken where it is recent enough; otherwise the one that covattach
 brought, by its path and without touching `sys.path`.  After a session coverage's modules leave
@@ -34,8 +34,8 @@ def is_ours(name: str) -> bool:
     return name == "coverage" or name.startswith(("coverage.", "$coverage."))
 
 
-def kept() -> dict[str, ModuleType]:
-    """Return the modules that an earlier session put aside; they are moved, not copied."""
+def unstash() -> dict[str, ModuleType]:
+    """Return the modules that an earlier session has stashed; they are moved, not copied."""
     try:
         keeper: Any = codecs.lookup_error(KEEP)
     except LookupError:
@@ -45,7 +45,7 @@ def kept() -> dict[str, ModuleType]:
     return modules
 
 
-def put_aside() -> None:
+def stash() -> None:
     """Take coverage's modules out of `sys.modules` and keep them for the next session."""
 
     def keeper(error: UnicodeError) -> tuple[str, int]:
@@ -87,27 +87,27 @@ def import_from(folder: str) -> ModuleType:
     try:
         return lazy_import.import_package(folder)
     except BaseException:
-        drop()
+        discard()
         raise
     finally:
         under_way.clear()
 
 
-def drop() -> None:
+def discard() -> None:
     """Take coverage's modules out of `sys.modules`, for good."""
     for name in [name for name in sys.modules if is_ours(name)]:
         del sys.modules[name]
 
 
-def drop_half() -> None:
+def discard_half_import() -> None:
     """Do so in a child that was forked during the import, with which nobody goes on there."""
     if under_way:
-        drop()
+        discard()
         under_way.clear()
 
 
-def bring(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:
-    """Return the coverage package, and whether it is to be put aside at the end.
+def import_coverage(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:
+    """Return the coverage package, and whether it is to be stashed at the end.
 
     `brought` is the folder of the package that covattach has for this interpreter, or None; or
     the folders that it has, by the versions that they are for: "3.11".
@@ -121,7 +121,7 @@ def bring(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:
         for name in NEEDED + FROM_3_12:
             importlib.import_module(name)  # it may be half-imported, or have all imports wait
         return present, False
-    again = kept()
+    again = unstash()
     if again:
         sys.modules.update(again)
         return again["coverage"], True

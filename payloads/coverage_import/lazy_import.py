@@ -2,10 +2,10 @@
 
 The reporters, the data file's SQLite, the parser and the inspection of source text bring in more
 than half of the modules of `import coverage`.  A session that is dumped from outside uses none of
-them.  So coverage's modules are executed with an `__import__` of their own, which puts a `Later` of
-lazy_objects.py in the place of those names.  PEP 302 lets a loader prepare the module's namespace;
-`__builtins__` in it is where the import statement looks.  Nobody else's imports are touched:
-`sys.modules` and the module that the application may import itself are the real ones.
+them.  So coverage's modules are executed with an `__import__` of their own, which puts a
+`LazyObject` of lazy_objects.py in the place of those names.  PEP 302 lets a loader prepare the
+module's namespace; `__builtins__` in it is where the import statement looks.  Nobody else's imports
+are touched: `sys.modules` and the module that the application may import itself are the real ones.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ TRACERS = ("coverage.pytracer", *(("coverage.sysmon",) if sys.version_info < (3,
 
 
 class Names:
-    """A stand-in for a module that `from module import name` takes names from."""
+    """A lazy object for a module that `from module import name` takes names from."""
 
     def __init__(self, module: str) -> None:
         self.__module = module
@@ -103,7 +103,7 @@ def give_when_asked(package: ModuleType) -> None:
     No code of it looks at its own names.
     """
     space = vars(package)
-    waiting = {name: one for name, one in space.items() if isinstance(one, lazy_objects.Later)}
+    waiting = {name: one for name, one in space.items() if isinstance(one, lazy_objects.LazyObject)}
 
     def find(name: str) -> Any:
         if name not in waiting:
@@ -161,7 +161,7 @@ def import_parsers() -> None:
         importlib.import_module(name)
 
 
-class DataLater:
+class LazyCoverageData:
     """Stands for the CoverageData of a live Coverage object until somebody asks for it.
 
     `cov` is the object, whose `_data` this is to be.

@@ -1,4 +1,4 @@
-"""Stand-ins for modules, and for their members, that coverage imports; until they are used."""
+"""Lazy objects for modules that coverage imports, and for their members, until they are used."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.machinery import all_suffixes
 from typing import Any
 
 
-class Later:
+class LazyObject:
     """An object that is found, or made, when it is first used: a module, or a member of one.
 
     It can be called, asked for attributes and given to `isinstance`: all that coverage does with
@@ -45,42 +45,42 @@ def imported(name: str) -> Any:
     return __import__(name, globals(), None, ("__name__",))
 
 
-def found(one: Later) -> Any:
-    """Return the real object of a stand-in."""
+def found(one: LazyObject) -> Any:
+    """Return the real object of a lazy one."""
     return one._find()
 
 
-def module(name: str) -> Later:
-    """Return a stand-in for a module."""
-    return Later(partial(imported, name), KNOWN.get(name, ()))
+def module(name: str) -> LazyObject:
+    """Return a lazy object for a module."""
+    return LazyObject(partial(imported, name), KNOWN.get(name, ()))
 
 
 def member(module_name: str, name: str) -> Any:
-    """Return a stand-in for a member of a module, or that itself where it is known."""
+    """Return a lazy object for a member of a module, or that itself where it is known."""
 
     def find() -> Any:
         return getattr(imported(module_name), name)
 
-    return KNOWN.get(module_name, {}).get(name) or Later(find)
+    return KNOWN.get(module_name, {}).get(name) or LazyObject(find)
 
 
 def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
-    """Make a class; one that has a stand-in for a base is made later, when it is used."""
+    """Make a class; one that has a lazy object for a base is made later, when it is used."""
     make = builtins.__build_class__
-    if not any(isinstance(base, Later) for base in bases):
+    if not any(isinstance(base, LazyObject) for base in bases):
         return make(body, name, *bases, **keywords)
 
     def find() -> Any:
-        real = [found(base) if isinstance(base, Later) else base for base in bases]
+        real = [found(base) if isinstance(base, LazyObject) else base for base in bases]
         return make(body, name, *real, **keywords)
 
-    return Later(lru_cache(None)(find))
+    return LazyObject(lru_cache(None)(find))
 
 
-def pattern(*arguments: Any, **keywords: Any) -> Later:
-    """Return a stand-in for a regular expression, which is compiled when it is used."""
+def pattern(*arguments: Any, **keywords: Any) -> LazyObject:
+    """Return a lazy object for a regular expression, which is compiled when it is used."""
     compiled = imported("re").compile
-    return Later(lru_cache(None)(partial(compiled, *arguments, **keywords)))
+    return LazyObject(lru_cache(None)(partial(compiled, *arguments, **keywords)))
 
 
 def module_name(path: str) -> str | None:
@@ -128,7 +128,7 @@ def paths_of(*scheme: str) -> Any:
 
 # What is asked of a module at once, or in the application's threads, and needs no import.
 KNOWN: dict[str, dict[str, Any]] = {
-    "configparser": {"ConfigParser": Later(lambda: imported("configparser").ConfigParser)},
+    "configparser": {"ConfigParser": LazyObject(lambda: imported("configparser").ConfigParser)},
     "dataclasses": {"dataclass": dataclass},
     "inspect": {
         "__file__": LIBRARY + "/inspect.py",  # from these coverage learns where the library is
@@ -137,7 +137,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "getmodulename": module_name,
     },
     # Of its `Path` it is only asked whether something is one.
-    "pathlib": {"Path": Later(lambda: imported("pathlib").Path)},
+    "pathlib": {"Path": LazyObject(lambda: imported("pathlib").Path)},
     "platform": {
         "__file__": LIBRARY + "/platform.py",
         "python_implementation": lambda: "CPython",

@@ -17,7 +17,7 @@ WORDS = 24  # of a PyThreadState, in which the function's object is looked for: 
 NATIVE = {"trace": "_PyEval_SetTrace", "profile": "_PyEval_SetProfile"}
 
 
-class EveryThread:
+class AllThreads:
     """All threads of this interpreter but the calling one, as far as tracing, or profiling, goes.
 
     Below 3.12 their states are walked over.  A thread that ends takes its state with it, and may

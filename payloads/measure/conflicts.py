@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import CannotAdopt, Refused
 from ..interpreter import frames, tool_ids
-from ..interpreter.all_threads import EveryThread
+from ..interpreter.all_threads import AllThreads
 from .leftovers import is_inert
 
 # The ids of sys.monitoring, the best one first, that ours may take.  Debuggers want 0 and profilers
@@ -56,7 +56,7 @@ def refuse_tracers() -> None:
 def refuse_if_all_are_traced() -> None:
     """Raise Refused where each thread that runs Python has a trace function of somebody's."""
     try:
-        functions = EveryThread().functions()
+        functions = AllThreads().functions()
     except CannotAdopt:
         refuse_traced_frames()
         return
@@ -80,7 +80,7 @@ def refuse_traced_frames() -> None:
             )
 
 
-def refuse_full_house() -> None:
+def refuse_if_no_free_tool_id() -> None:
     """Raise Refused if no tool id of sys.monitoring is free."""
     if tool_ids.free(TOOLS) is None:
         named = tool_ids.holders(tuple(sorted(TOOLS)))

@@ -91,5 +91,5 @@ class Core:
         """Take back all that `start` has done, in every thread."""
         raise NotImplementedError
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop the references that lead back to this object, once no thread is in its functions."""

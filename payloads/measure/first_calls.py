@@ -15,7 +15,7 @@ from .core import Core
 MOST = 20_000  # functions of which the order is kept, in files that are measured or not
 
 
-class Entries:
+class FirstCalls:
     """A log of one window, for the `adoption` of any core; `begin` and `end` switch it."""
 
     def __init__(self, adoption: Core) -> None:

@@ -91,7 +91,7 @@ class Guard:
         while self.again:
             self.collector.should_trace_cache.pop(self.again.pop(), None)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop the references that lead back to this object."""
         del self.collector.should_trace, self.collector.check_include
         self.decide = self.check = self.collector = self.inorout = None

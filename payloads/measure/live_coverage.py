@@ -35,7 +35,7 @@ def construct(package: ModuleType, settings: dict[str, Any], note: Any) -> Any:
 def initialize(cov: Any) -> None:
     """Initialize coverage as its `start` does, so that a collector is there beforehand."""
     cov._init()
-    cov._data = lazy_import.DataLater(cov)
+    cov._data = lazy_import.LazyCoverageData(cov)
     cov._inited_for_start = True
     # A collector notes the stack that made it, for coverage's own tests.  Finding the source
     # of each frame goes through all modules of the application.

@@ -28,7 +28,7 @@ class Measurement:
     """A live Coverage object together with all that must be undone when it stops.
 
     `options` may hold `settings` (names and values for `Coverage.set_option`), `core` (sysmon or
-    ctrace), `brought` (for `coverage_package.bring`, where the target has no coverage), and `here`
+    ctrace), `brought` (for `import_coverage`, where the target has no coverage), and `here`
     where this thread is the only one, and the application's.
     """
 
@@ -40,11 +40,11 @@ class Measurement:
         self.warnings: list[str] = []
         self.adoption: Core | None = None
         self.uses: Any = None
-        self.is_on = True
+        self.is_measuring = True
         self.is_first = bool(options.get("here"))
-        self.package, self.put_aside = coverage_package.bring(options.get("brought"))
+        self.package, self.is_stashed = coverage_package.import_coverage(options.get("brought"))
         frames.know(self.package)
-        self.looking = source_search.Looking()
+        self.search = source_search.SourceSearch()
         try:
             settings = dict(options.get("settings", {}))
             branch = bool(settings.get("run:branch"))
@@ -62,7 +62,7 @@ class Measurement:
             own = {"run:concurrency": core.concurrency(), "run:core": core.name}
             self.cov = live_coverage.construct(self.package, {**settings, **own}, self.note)
         except BaseException:
-            self.leave()
+            self.stash_coverage()
             raise
 
     def note(self, message: str, slug: str | None = None, once: bool = False) -> None:
@@ -78,15 +78,15 @@ class Measurement:
             live_coverage.remove_locks(collector)
             isolation.have_own_stacks(self.cov)
             self.guard: Any = guard.Guard(self.cov, self.note)
-            collector._installation_trace = thread_hook.Hook(collector, self.note)
+            collector._installation_trace = thread_hook.ThreadHook(collector, self.note)
             kind, self.core = core_of(collector)
             with kind.beginning(self.cov):
                 self.cov.start()
         except BaseException:
-            do_all(*(core.undo_failed_start for core in CORES), self.leave)
+            do_all(*(core.undo_failed_start for core in CORES), self.stash_coverage)
             raise
         finally:
-            atexit.unregister(self.cov._atexit)  # what happens at the end, `ending` says
+            atexit.unregister(self.cov._atexit)  # at the end `autosave` saves
         try:
             self.snapshots: Any = Snapshots(collector)
             self.snapshots.make_flush_lossless()
@@ -117,7 +117,7 @@ class Measurement:
 
     def missed(self) -> list[str]:
         """Return the warnings about other tools that have taken our place; looks again."""
-        if self.adoption is None or not self.is_on:
+        if self.adoption is None or not self.is_measuring:
             return []
         self.guard.retry()
         self.adoption.tend()
@@ -134,28 +134,28 @@ class Measurement:
 
         What was measured stays, for snapshots.  Every step is done, whatever the others raise.
         """
-        was_on, self.is_on = self.is_on, False
-        if not was_on:
+        was_measuring, self.is_measuring = self.is_measuring, False
+        if not was_measuring:
             return
         steps = [self.cov.stop]
         if self.adoption is not None:
             steps.insert(0 if self.adoption.stops_first else 1, self.adoption.stop)
-        do_all(self.leave_sys, self.leave_threads_to_others, *steps, self.leave)
+        do_all(self.remove_from_sys, self.uninstall_thread_hook, *steps, self.stash_coverage)
 
-    def leave_sys(self) -> None:
+    def remove_from_sys(self) -> None:
         """Take our name out of `sys`, unless somebody else has it now."""
         if getattr(sys, "covattach", None) is self.cov:
             del sys.covattach  # type: ignore[attr-defined]
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Let go of the measured data, which may be megabytes, once nobody can ask for them.
 
         And of all the rest, unless another thread is in it.  Reference cycles would wait for the
         garbage collector, those of twenty sessions at a time.
         """
         cov, collector = self.cov, self.cov._collector
-        self.snapshots.windows.forget()
-        self.snapshots.batches.forget()
+        self.snapshots.windows.discard()
+        self.snapshots.batches.discard()
         collector.data.clear()
         if not frames.is_alone():
             return
@@ -163,17 +163,17 @@ class Measurement:
         collector.tracers = []
         cov._collector = cov._data = None
         if self.adoption is not None:
-            self.adoption.forget()
-        self.guard.forget()
+            self.adoption.discard()
+        self.guard.discard()
         self.cov = self.snapshots = self.adoption = self.guard = None
 
-    def leave_threads_to_others(self) -> None:
+    def uninstall_thread_hook(self) -> None:
         """Keep coverage's `stop` from removing a trace function that is somebody else's."""
-        self.cov._collector._installation_trace.end()
+        self.cov._collector._installation_trace.uninstall()
         self.cov._collector.threading = None
 
-    def leave(self) -> None:
+    def stash_coverage(self) -> None:
         """Put coverage aside where we brought it in, unless the application has come to use it."""
-        self.looking.end()
-        if self.put_aside and (self.uses is None or not self.uses.has_grown()):
-            coverage_package.put_aside()
+        self.search.uninstall()
+        if self.is_stashed and (self.uses is None or not self.uses.has_grown()):
+            coverage_package.stash()

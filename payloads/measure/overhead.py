@@ -1,4 +1,4 @@
-"""The cost: how much longer the target takes because it is measured, estimated from above.
+"""The overhead: how much longer the target takes because it is measured, estimated from above.
 
 How often the C tracer is called cannot be seen from inside, and a pause without it, to compare,
 would lose lines.  So the estimate has two parts.  Calibrated once, here: how many times as long a
@@ -70,7 +70,7 @@ def on_processors(but: int) -> tuple[float, float]:
     return ran / 1e9, waited / 1e9
 
 
-class Cost:
+class OverheadEstimate:
     """Tells when measuring costs more than `limit`, in per cent of the target's time without it.
 
     To be made before anything is measured; `begin` is called when that has begun.

@@ -53,7 +53,7 @@ def spec_of(name: str, path: Any) -> Any:
     return spec
 
 
-class Looking:
+class SourceSearch:
     """Has coverage look in this way, until `end`."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Looking:
         self.usual = {name: getattr(self.module, name) for name in self.own}
         vars(self.module).update(self.own)
 
-    def end(self) -> None:
+    def uninstall(self) -> None:
         """Put coverage's own functions back, unless others have replaced ours."""
         for name, usual in self.usual.items():
             if getattr(self.module, name) is self.own[name]:

@@ -16,7 +16,7 @@ from .leftovers import is_inert
 STARTING = "_bootstrap_inner"  # in which a thread begins (Lib/threading.py)
 
 
-class Hook:
+class ThreadHook:
     """Takes the place of a collector's `_installation_trace`; inert once `has_ended`.
 
     `note` takes warnings.
@@ -33,7 +33,7 @@ class Hook:
                 sys.settrace(None)
                 collector = self.collector
                 if collector is None:
-                    self.leave()
+                    self.remove_from_threading()
                     return
                 tracer = collector._start_tracer()
                 if tracer:
@@ -51,7 +51,7 @@ class Hook:
         if sys._getframe(1).f_code.co_name != STARTING:
             return True  # somebody else asks
         if self.has_ended:
-            self.leave()
+            self.remove_from_threading()
             return False
         if not atomic.FAILS_AT_TWO or not atomic.audited():
             return True
@@ -86,13 +86,13 @@ class Hook:
             threading._trace_hook = self
         return is_free
 
-    def leave(self) -> None:
+    def remove_from_threading(self) -> None:
         """Be it no longer."""
         if self.is_set():
             threading: Any = sys.modules["threading"]
             threading._trace_hook = None
 
-    def end(self) -> None:
+    def uninstall(self) -> None:
         """Do nothing from now on, whoever puts it back."""
         self.collector = None
-        self.leave()
+        self.remove_from_threading()

@@ -20,7 +20,7 @@ from functools import partial
 from typing import Any
 
 from ..session_files import PAYLOADS
-from .wrapped_builtin import Replaced
+from .wrapped_builtin import WrappedBuiltin
 
 TREE = "COVATTACH_TREE"  # names the folder of the tree in the environment of a new program
 MODULES = ("os", "posix", "_posixsubprocess", "subprocess")  # that have the functions, by any name
@@ -28,7 +28,7 @@ LISTED = 5  # which argument of `fork_exec` is the environment: a list of bytes,
 NONE_IS_OWN = sys.version_info >= (3, 13)  # for `os.posix_spawn` too
 
 
-class Children:
+class ChildPrograms:
     """The changed functions of a process; `tree` is its tree's folder, `save` saves a snapshot."""
 
     def __init__(self, tree: str, save: Any) -> None:
@@ -36,8 +36,8 @@ class Children:
         self.save = save
         self.changed: list[tuple[Any, Any]] = []  # the usual one, and what is in its place
 
-    def follow(self) -> None:
-        """Change the functions, until `let_go`."""
+    def install(self) -> None:
+        """Change the functions, until `uninstall`."""
         import _posixsubprocess
 
         doing = {
@@ -50,11 +50,11 @@ class Children:
         known = [(getattr(os, name, None), do) for name, do in doing.items()]
         for usual, do in (*known, (_posixsubprocess.fork_exec, self.fork_exec)):
             if usual is not None:
-                self.changed.append((usual, Replaced(usual, do)))
+                self.changed.append((usual, WrappedBuiltin(usual, do)))
         for usual, changed in self.changed:
             exchange(usual, changed)
 
-    def let_go(self) -> None:
+    def uninstall(self) -> None:
         """Put the functions back, wherever they have come to be; ours are inert from now on."""
         for usual, changed in self.changed:
             exchange(changed, usual)

@@ -27,7 +27,7 @@ ARRIVING = 1.0  # seconds that a fork waits for our thread to be ready for forks
 PASSING = 0.001  # seconds between two looks for forks that have begun without waiting
 
 
-class Forks:
+class ForkHooks:
     """The fork hooks of a process; `agent` is None between sessions.
 
     `new_lock` and `ident` are those of `_thread`, unpatched.
@@ -121,7 +121,7 @@ class Forks:
         self.await_leaving(own)
         agent = self.under_way[own] = self.agent
         if agent is not None:
-            agent.rest()
+            agent.before_fork()
 
     def wait(self, lock: Any, own: int) -> None:
         """Wait until our thread has arrived."""
@@ -137,7 +137,7 @@ class Forks:
         own = self.ident()
         agent = self.under_way.pop(own, None)
         if agent is not None:
-            agent.resume(sys._getframe().f_back)
+            agent.after_fork_in_parent(sys._getframe().f_back)
         start = self.postponed.pop(own, None)
         if start is not None:
             start()
@@ -150,7 +150,7 @@ class Forks:
         if self.lock is not None:  # it was forked too early: our thread is not there to do this
             self.lock = None
             sys.setswitchinterval(self.interval)
-        if self.agent is not None and not self.agent.goes_on_in_child():
+        if self.agent is not None and not self.agent.after_fork_in_child():
             self.agent = None
 
     def __call__(self, error: UnicodeError) -> tuple[str, int]:

@@ -13,7 +13,7 @@ from typing import Any
 from ..interpreter import descriptors, json_text
 from ..session_files import TREE_REQUEST
 from . import uwsgi
-from .child_programs import Children
+from .child_programs import ChildPrograms
 
 LIBRARIES = ("billiard.process", "multiprocessing.process")  # celery's own, and everybody's
 SERVERS = {
@@ -39,8 +39,8 @@ class Tree:
         self.folder = str(request["tree"])
         self.key = request.get("key")
         self.was_forked = False
-        self.children = Children(self.folder, save)
-        self.children.follow()
+        self.children = ChildPrograms(self.folder, save)
+        self.children.install()
 
     @property
     def role(self) -> str:
@@ -48,7 +48,7 @@ class Tree:
         known = of_a_library() or uwsgi.role() or of_a_server(self.was_forked)
         return known or program(self.was_forked)
 
-    def go_on(self) -> None:
+    def after_fork_in_child(self) -> None:
         """Be a forked child from now on."""
         self.was_forked = True
 
@@ -56,9 +56,9 @@ class Tree:
         """Tell whether the whole tree is not measured any more."""
         return not os.path.isdir(self.folder)
 
-    def leave(self) -> None:
+    def uninstall(self) -> None:
         """Leave children alone from now on."""
-        self.children.let_go()
+        self.children.uninstall()
 
 
 def until(request: dict[str, Any], now: float) -> float:

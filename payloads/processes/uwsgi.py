@@ -28,12 +28,12 @@ HELP = b"call pre and post hooks"
 
 
 class Master:
-    """Has the hooks called from `begin` to `end`; does nothing in any other process."""
+    """Has the hooks called from `install` to `uninstall`; does nothing in any other process."""
 
     def __init__(self) -> None:
         self.place = 0
 
-    def begin(self) -> None:
+    def install(self) -> None:
         """Give the option, if this is a master without it; raises Refused where that cannot be."""
         if self.place or not is_master() or OPTION in sys.modules["uwsgi"].opt:
             return
@@ -53,7 +53,7 @@ class Master:
             ) from None
         self.place = place
 
-    def end(self) -> None:
+    def uninstall(self) -> None:
         """Take the option back; it stays where this process may not do that any more."""
         place, self.place = self.place, 0
         if place:

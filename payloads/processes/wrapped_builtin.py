@@ -10,7 +10,7 @@ from types import BuiltinFunctionType
 from typing import Any
 
 
-class Replaced:
+class WrappedBuiltin:
     """Stands for the builtin function `usual`; who calls it calls `do` with that and the rest.
 
     As a builtin function it does not bind, has no names of its own, and is pickled by its name.
@@ -55,4 +55,4 @@ class Replaced:
 
 
 for attribute in ("__name__", "__qualname__"):
-    setattr(Replaced, attribute, BuiltinFunctionType.__name__)
+    setattr(WrappedBuiltin, attribute, BuiltinFunctionType.__name__)

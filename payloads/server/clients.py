@@ -1,4 +1,4 @@
-"""The lobby: callers who have not asked yet, and those whose answer is still on its way.
+"""Clients that have not asked yet, and those whose reply is still on its way.
 
 The agent has one thread, and a slow caller must not keep it from others: nobody is waited for.  A
 caller's request is collected bit by bit, and only a whole one is looked at.  The rest of a reply is
@@ -30,8 +30,8 @@ PARTS = 64  # to send at once
 ROOM = 1 << 18
 
 
-class Guest:
-    """A caller: the bytes received, the rest of the reply, and the time until they must be gone."""
+class ClientConnection:
+    """A connection: the bytes received, the rest of the reply, and when it has to be over."""
 
     def __init__(self, connection: Socket, rest: list[Any] | None = None) -> None:
         self.connection = connection
@@ -56,8 +56,8 @@ class Guest:
         self.until = time.monotonic() + PATIENCE
 
 
-class Lobby:
-    """Those who wait; `new_poll` is `select.poll`, unpatched.
+class ClientPool:
+    """The open connections; `new_poll` is `select.poll`, unpatched.
 
     `source` is a descriptor of which a copy is kept, to be given up to let a caller in where the
     target has none left.
@@ -67,16 +67,18 @@ class Lobby:
         self.new_poll = new_poll
         self.source = source
         self.spare: Descriptor | None = Descriptor(os.dup(source.checked()))
-        self.guests: dict[int, Guest] = {}
+        self.connections: dict[int, ClientConnection] = {}
 
     def patience(self) -> float | None:
         """Return for how many seconds nobody has to go; None for ever."""
-        if not self.guests:
+        if not self.connections:
             return None
-        return max(min(guest.until for guest in self.guests.values()) - time.monotonic(), 0.0)
+        return max(
+            min(client.until for client in self.connections.values()) - time.monotonic(), 0.0
+        )
 
     def admit(self, listener: Socket) -> int:
-        """Let in who is first at the door, if it is somebody who may come in; return who it is.
+        """Accept the next connection, if its client may ask; return its descriptor, or -1.
 
         Raises OSError where that needs a descriptor and there is none.
         """
@@ -92,38 +94,40 @@ class Lobby:
             connection = accepted(listener)
         connection.checked().setsockopt(_socket.SOL_SOCKET, _socket.SO_SNDBUF, ROOM)
         if not peer_is_allowed(connection):
-            self.leave(connection)
+            self.close_connection(connection)
             return -1
-        while len(self.guests) >= MOST:
-            self.dismiss(min(self.guests, key=lambda one: self.guests[one].until))
-        self.keep(Guest(connection))
+        while len(self.connections) >= MOST:
+            self.close_client(min(self.connections, key=lambda one: self.connections[one].until))
+        self.keep(ClientConnection(connection))
         return connection.number
 
-    def keep(self, guest: Guest) -> None:
-        """Wait for a caller."""
-        before = self.guests.get(guest.connection.number)
-        self.guests[guest.connection.number] = guest
+    def keep(self, client: ClientConnection) -> None:
+        """Wait for a client."""
+        before = self.connections.get(client.connection.number)
+        self.connections[client.connection.number] = client
         if before is not None:
             before.connection.close()  # the application has done that: not what has its number
 
     def awaited(self) -> list[tuple[int, int]]:
         """Return the numbers to wait at, and for which events."""
-        for number in [one for one in self.guests if not self.guests[one].connection.is_ours()]:
-            self.dismiss(number)
+        for number in [
+            one for one in self.connections if not self.connections[one].connection.is_ours()
+        ]:
+            self.close_client(number)
         return [
-            (number, select.POLLOUT if guest.rest else select.POLLIN)
-            for number, guest in self.guests.items()
+            (number, select.POLLOUT if client.rest else select.POLLIN)
+            for number, client in self.connections.items()
         ]
 
-    def let_go(self, number: int) -> Socket:
-        """Wait for a caller no more; return the connection."""
-        return self.guests.pop(number).connection
+    def remove(self, number: int) -> Socket:
+        """Wait for a client no more; return the connection."""
+        return self.connections.pop(number).connection
 
-    def dismiss(self, number: int) -> None:
-        """Send a caller away."""
-        self.leave(self.let_go(number))
+    def close_client(self, number: int) -> None:
+        """Close the connection of a client."""
+        self.close_connection(self.remove(number))
 
-    def leave(self, connection: Socket) -> None:
+    def close_connection(self, connection: Socket) -> None:
         """Close a connection, and have something to spare again."""
         connection.close()
         self.renew()
@@ -139,33 +143,33 @@ class Lobby:
     def asked(self, ready: set[int]) -> tuple[Any, bytes] | None:
         """Attend to those who are ready; return the first who has asked, with the request."""
         now = time.monotonic()
-        for descriptor in [one for one in self.guests if one in ready]:
-            guest = self.guests[descriptor]
+        for descriptor in [one for one in self.connections if one in ready]:
+            client = self.connections[descriptor]
             try:
-                if guest.rest:
-                    guest.push()
-                    if not guest.rest:
-                        self.dismiss(descriptor)
+                if client.rest:
+                    client.push()
+                    if not client.rest:
+                        self.close_client(descriptor)
                     continue
-                guest.pull()
+                client.pull()
             except OSError:
-                self.dismiss(descriptor)
+                self.close_client(descriptor)
                 continue
-            if guest.has_asked:
-                return self.let_go(descriptor), guest.came
-        for descriptor in [one for one, guest in self.guests.items() if guest.until < now]:
-            self.dismiss(descriptor)
+            if client.has_asked:
+                return self.remove(descriptor), client.came
+        for descriptor in [one for one, client in self.connections.items() if client.until < now]:
+            self.close_client(descriptor)
         return None
 
-    def see_off(self, connection: Socket, rest: list[Any]) -> None:
+    def send_rest_and_close(self, connection: Socket, rest: list[Any]) -> None:
         """Send the rest of a reply when it is taken, and close the connection then."""
-        self.keep(Guest(connection, rest))
+        self.keep(ClientConnection(connection, rest))
 
-    def empty(self) -> None:
-        """Send everybody away who does not wait for the rest of a reply; wait for those."""
-        for descriptor in [one for one, guest in self.guests.items() if not guest.rest]:
-            self.dismiss(descriptor)
-        while self.guests:
+    def finish_replies(self) -> None:
+        """Close connections that wait for no reply, and send the rest of the others."""
+        for descriptor in [one for one, client in self.connections.items() if not client.rest]:
+            self.close_client(descriptor)
+        while self.connections:
             poll = self.new_poll()
             for number, events in self.awaited():
                 poll.register(number, events)
@@ -174,8 +178,8 @@ class Lobby:
 
     def close(self) -> None:
         """Close all descriptors."""
-        for descriptor in list(self.guests):
-            self.let_go(descriptor).close()
+        for descriptor in list(self.connections):
+            self.remove(descriptor).close()
         if self.spare is not None:
             self.spare.close()
 

@@ -1,4 +1,4 @@
-"""The door: where the agent waits, for callers, for its time, and to be sent away.
+"""The listening socket, at which the agent waits: for clients, for its time, and to be woken.
 
 The application may close the descriptors that it waits at, see `descriptors`.  `poll` keeps waiting
 at the files that it was given (poll(2)), and returns when the other end of its own pipe is closed.
@@ -17,12 +17,12 @@ from typing import Any
 
 from ..interpreter import descriptors
 from ..interpreter.descriptors import Descriptor, Socket
-from .clients import Lobby
-from .wakeup_pipes import Bell, Watch
+from .clients import ClientPool
+from .wakeup_pipes import WakeupPipe, Watch
 
-SENT_AWAY, TERMINATED, LOST = object(), object(), object()
-# Callers who ask for nothing, such as those who send garbage, are listened to so often at once, and
-# so often a second then; and for what they cost the processor, so many times as long not at all.
+WOKEN, TERMINATED, LOST = object(), object(), object()
+# A client that sends no valid request spends a token.  There are AT_ONCE of them, and A_SECOND more
+# each second; and after each such client nobody is listened to for REST times the CPU that it took.
 # It is not the processor that they cost a busy target most, but that each has the GIL change hands
 # about ten times, which takes it 3.4 ms (measured on 3.14, two virtual cores).
 AT_ONCE = 20
@@ -35,25 +35,25 @@ HURRY = 0.0002  # as launch.py has it
 NAP = 0.02  # seconds, while nothing can be waited at
 
 
-class Door:
-    """The listening socket, who has come in by it, and a way to send away whoever waits."""
+class Listener:
+    """The listening socket, its clients, and a pipe by which the thread that waits is woken."""
 
     def __init__(self, new_poll: Any) -> None:
-        """Have a way to send away; `new_poll` is `select.poll`, unpatched."""
+        """Make the pipe that wakes; `new_poll` is `select.poll`, unpatched."""
         self.new_poll = new_poll
         self.path = ""
-        self.listener: Socket | None = None
+        self.socket: Socket | None = None
         self.receiver: Socket | None = None
         self.watched: dict[int, Watch] = {}
         self.watches = 0
         self.streams: list[Any] = []
-        self.bell = Bell()
-        self.lobby = Lobby(new_poll, self.bell.read_end)
+        self.wakeup = WakeupPipe()
+        self.clients = ClientPool(new_poll, self.wakeup.read_end)
         self.request = b""
-        self.is_earnest = True  # whether what was done last had been asked for
+        self.was_useful = True  # whether what was done last had been asked for
         self.used = 0.0
         self.allowed, self.since = float(AT_ONCE), time.monotonic()
-        self.rests_until = 0.0
+        self.throttled_until = 0.0
         self.interval = 0.0  # the application's, while we hurry
 
     def open(self, path: str) -> None:
@@ -70,13 +70,13 @@ class Door:
         os.chmod(beside, 0o600)
         listener.checked().listen(16)
         os.replace(beside, path)
-        if self.listener is not None:
-            self.listener.close()
-        self.listener, self.path = listener, path
+        if self.socket is not None:
+            self.socket.close()
+        self.socket, self.path = listener, path
 
     def held(self) -> list[Descriptor]:
-        """Return the descriptors that it waits at, but for callers'."""
-        own = [self.bell.read_end, self.bell.write_end, self.listener, self.receiver]
+        """Return the descriptors that it waits at, but for those of clients."""
+        own = [self.wakeup.read_end, self.wakeup.write_end, self.socket, self.receiver]
         watched = [watch.reading for watch in self.watched.values()]
         return [one for one in (*own, *watched) if one is not None]
 
@@ -89,11 +89,11 @@ class Door:
 
         Raises OSError.
         """
-        if not self.bell.is_ours():
-            bell, self.bell = self.bell, Bell()
-            bell.close()
-            self.lobby.source = self.bell.read_end
-        self.lobby.renew()
+        if not self.wakeup.is_ours():
+            pipe, self.wakeup = self.wakeup, WakeupPipe()
+            pipe.close()
+            self.clients.source = self.wakeup.read_end
+        self.clients.renew()
         for token, watch in list(self.watched.items()):
             if not watch.reading.is_ours():
                 del self.watched[token]
@@ -105,14 +105,14 @@ class Door:
         None is returned after `seconds` (None: for ever), and now and then before.
         """
         self.calm()
-        self.rest()
+        self.throttle()
         if not self.is_whole():
             self.new_poll().poll(1000 * NAP)
             return LOST
         ready = self.wait(seconds)
         self.hurry()
         found = self.attend(ready) if self.is_whole() else LOST
-        if found in (SENT_AWAY, LOST, None):
+        if found in (WOKEN, LOST, None):
             self.calm()
         return found
 
@@ -134,68 +134,68 @@ class Door:
 
     def wait(self, seconds: float | None) -> set[int]:
         """Wait for that time at the most; return the numbers of the descriptors that are ready."""
-        resting = max(self.rests_until - time.monotonic(), 0.0)
+        throttled = max(self.throttled_until - time.monotonic(), 0.0)
         poll = self.new_poll()
-        for number, events in self.awaited(is_resting=resting > 0):
+        for number, events in self.awaited(is_throttled=throttled > 0):
             poll.register(number, events)
-        waits = (seconds, LOOK, resting or self.lobby.patience())
+        waits = (seconds, LOOK, throttled or self.clients.patience())
         soonest = min(wait for wait in waits if wait is not None)
         ready = poll.poll(1000 * soonest)
-        self.used, self.is_earnest = time.thread_time(), not ready
+        self.used, self.was_useful = time.thread_time(), not ready
         return {number for number, _ in ready}
 
-    def awaited(self, is_resting: bool) -> list[tuple[int, int]]:
-        """Return the numbers to wait at, and for which events: not for callers while it rests."""
-        found = [(self.bell.read_end.number, select.POLLIN)]
+    def awaited(self, is_throttled: bool) -> list[tuple[int, int]]:
+        """Return the numbers to wait at, and for which events: not for clients while throttled."""
+        found = [(self.wakeup.read_end.number, select.POLLIN)]
         if self.receiver is not None:
             found.append((self.receiver.number, select.POLLIN))
-        if is_resting:
+        if is_throttled:
             return found
-        if self.listener is not None:
-            found.append((self.listener.number, select.POLLIN))
+        if self.socket is not None:
+            found.append((self.socket.number, select.POLLIN))
         # POLLHUP, which is all that there is to be told of a FIFO, is always told.
         found += [(watch.reading.number, 0) for watch in self.watched.values()]
         found += [(one.connection.number, one.events()) for one in self.streams]
-        return found + self.lobby.awaited()
+        return found + self.clients.awaited()
 
     def attend(self, ready: set[int]) -> Any:
         """Attend to the descriptors that are ready; return the same as `next`."""
-        if self.bell.read_end.number in ready:
-            self.bell.silence()
-            self.is_earnest = True
-            return SENT_AWAY
+        if self.wakeup.read_end.number in ready:
+            self.wakeup.clear()
+            self.was_useful = True
+            return WOKEN
         if self.receiver is not None and self.receiver.number in ready:
-            self.is_earnest = True
+            self.was_useful = True
             return TERMINATED
         for token, watch in list(self.watched.items()):
             if watch.reading.number in ready:
-                self.is_earnest = True
-                self.forget(token)()
-        if self.listener is not None and self.listener.number in ready:
+                self.was_useful = True
+                self.unwatch(token)()
+        if self.socket is not None and self.socket.number in ready:
             try:
-                ready.add(self.lobby.admit(self.listener))  # most have asked already
+                ready.add(self.clients.admit(self.socket))  # most have asked already
             except OSError:
-                self.rests_until = time.monotonic() + BREATH  # no descriptor is left
-        asked = self.lobby.asked(ready)
+                self.throttled_until = time.monotonic() + BREATH  # no descriptor is left
+        asked = self.clients.asked(ready)
         if asked is None:
             return None
         connection, self.request = asked
         return connection
 
-    def rest(self) -> None:
-        """Have those who keep us busy for nothing wait, so that the target is not slowed down."""
-        if not self.is_earnest:
+    def throttle(self) -> None:
+        """Make clients that sent no valid request wait, and spare the target."""
+        if not self.was_useful:
             now, used = time.monotonic(), time.thread_time() - self.used
             self.allowed += A_SECOND * (now - self.since) - 1
             self.allowed, self.since = min(self.allowed, AT_ONCE), now
             wait = max(REST * used, -self.allowed / A_SECOND)
-            self.rests_until = max(self.rests_until, now + wait)
-            self.is_earnest = True
+            self.throttled_until = max(self.throttled_until, now + wait)
+            self.was_useful = True
 
     def watch(self, path: str, then: Any, token: int = 0) -> int:
         """Call `then`, in the thread that waits, when nobody has the FIFO at `path` open to write.
 
-        Returns what `forget` takes, -1 where that is so already; raises OSError.  With a `token`,
+        Returns what `unwatch` takes, -1 where that is so already; raises OSError.  With a `token`,
         it goes on that had been watched before, and may have been removed meanwhile.
         """
         try:
@@ -214,7 +214,7 @@ class Door:
         self.watched[token] = watch
         return token
 
-    def forget(self, token: int) -> Any:
+    def unwatch(self, token: int) -> Any:
         """Stop watching a FIFO, and close it; return the function to call at its end."""
         watch = self.watched.pop(token, None)
         if watch is None:
@@ -225,19 +225,19 @@ class Door:
     def close(self, at_once: bool = False) -> None:
         """Close all descriptors; does nothing the second time.
 
-        Replies that are on their way are sent first, and nobody finds the door any more, unless it
-        has to be `at_once`, in a child that was forked: then it is the parent's.
+        Replies that are on their way are sent first, and no client finds the socket any more.  In a
+        child that was forked it has to be `at_once`, and the socket's path is the parent's.
         """
-        if self.listener is not None:
-            self.listener.close()
+        if self.socket is not None:
+            self.socket.close()
         for token in list(self.watched):
-            self.forget(token)
+            self.unwatch(token)
         if not at_once:
             if self.path:
                 with contextlib.suppress(OSError):
                     os.unlink(self.path)
-            self.lobby.empty()
-        self.lobby.close()
-        self.bell.close()
-        self.listener = self.receiver = None
+            self.clients.finish_replies()
+        self.clients.close()
+        self.wakeup.close()
+        self.socket = self.receiver = None
         self.path = ""

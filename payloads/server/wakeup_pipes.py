@@ -9,8 +9,8 @@ from typing import Any
 from ..interpreter import descriptors
 
 
-class Bell:
-    """A pipe by which the thread that waits is sent away."""
+class WakeupPipe:
+    """A pipe that wakes the thread that waits."""
 
     def __init__(self) -> None:
         self.read_end, self.write_end = descriptors.pipe()
@@ -19,12 +19,12 @@ class Bell:
         """Tell whether the application has left both ends alone."""
         return self.read_end.is_ours() and self.write_end.is_ours()
 
-    def ring(self) -> None:
+    def wake(self) -> None:
         """Wake who waits; one that has lost this pipe wakes up by that."""
         with contextlib.suppress(OSError):  # or it is full
             os.write(self.write_end.checked(), b"x")
 
-    def silence(self) -> None:
+    def clear(self) -> None:
         """Take note of it; raises Lost."""
         os.read(self.read_end.checked(), 4096)
 

@@ -43,7 +43,7 @@ class Batches:
     def is_as_it_was(known: tuple[list[Any], list[int], bytes], held: list[Any]) -> bool:
         """Tell whether a batch has nothing new since it was encoded.
 
-        Sets only ever become more until `forget`: if they have as many as the last time, they are
+        Sets only ever become more until `discard`: if they have as many as the last time, they are
         the same, and an application that has come to rest is not gone through again.
         """
         return known[1] == list(map(len, held)) and all(map(is_, known[0], held))
@@ -65,7 +65,7 @@ class Batches:
             return counts, array(NUMBERS, whole).tobytes()
         return counts, marshal.dumps(whole, 2)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Take nothing for known: sets have become less."""
         self.encoded = {}
 

@@ -121,17 +121,17 @@ class Snapshots:
             self.mapped[name] = self.collector.file_mapper(name)
         return self.mapped[name]
 
-    def forget(self, taken: Any) -> None:
+    def discard(self, taken: Any) -> None:
         """Drop the items of `taken`, an earlier copy; leave those that came since."""
         for name, held in taken.items():
             self.collector.data[name].difference_update(held)
-        self.batches.forget()
+        self.batches.discard()
 
     def begin_anew(self) -> dict[str, set[Any]]:
         """Forget everything, and return the sets' content; the current window goes on."""
         taken = self.copy()
-        self.forget(taken)
-        self.windows.forget()
+        self.discard(taken)
+        self.windows.discard()
         return taken
 
     def begin_window(self, name: str) -> dict[str, set[Any]]:
@@ -142,7 +142,7 @@ class Snapshots:
         """
         taken = self.copy()
         self.windows.close(taken)
-        self.forget(taken)
+        self.discard(taken)
         self.windows.begin(name)
         return taken
 
@@ -166,7 +166,7 @@ class Snapshots:
         """
 
         def flush_data() -> bool:
-            if isinstance(self.collector.covdata, lazy_import.DataLater):
+            if isinstance(self.collector.covdata, lazy_import.LazyCoverageData):
                 self.collector.covdata.replace()
             done = [self.flush(window, data) for window, data in self.by_window()]
             return any(done)

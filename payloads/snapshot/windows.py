@@ -55,7 +55,7 @@ class Windows:
         self.closed = {**self.closed, name: self.closed.get(name, {})}
         self.name = name
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Begin anew: no window has ever been but the one that goes on, and that is empty."""
         self.closed = {UNNAMED: {}, self.name: {}}
 

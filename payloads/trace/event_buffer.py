@@ -35,19 +35,19 @@ def depth_of(frame: FrameType | None) -> int:
     return depth
 
 
-class Calls:
+class EventBuffer:
     """The buffer that a hook writes to; `request` is that of the verb `trace`, see `tracing`.
 
     `allowed` is the number of events at which the hook has used up its share of the target's time,
     see `overhead_budget`; each event takes a `tick`.
     """
 
-    def __init__(self, request: dict[str, Any], original: Any) -> None:
+    def __init__(self, request: dict[str, Any], unpatched: Any) -> None:
         self.held: deque[tuple[Any, ...]] = deque()
         self.new_functions: deque[Any] = deque()
         self.new_threads: deque[Any] = deque()
         self.functions = Functions(request, self.new_functions)
-        self.threads = Threads(request.get("thread") or [], self.new_threads, original)
+        self.threads = Threads(request.get("thread") or [], self.new_threads, unpatched)
         self.returns = bool(request.get("returns"))
         self.arguments = bool(request.get("arguments"))
         self.ticks, self.drops, self.faults = count(), count(), count()

@@ -1,4 +1,4 @@
-"""Selection: the functions and threads that a trace shows, and their names.
+"""Filters: the functions and threads that a trace shows, and their names.
 
 It is asked in the application's threads, at each event.  So it does no I/O, and remembers the facts
 about a piece of code by the code's address.
@@ -123,15 +123,15 @@ def code_name(name: str) -> str:
 class Threads:
     """The threads that were met, each with a number of its own; 0 for those not shown.
 
-    `original` returns functions as they were before gevent replaced them.  `patterns` are
+    `unpatched` returns functions as they were before gevent replaced them.  `patterns` are
     shell-style patterns of names or of native ids; `new` takes the facts about each thread that is
     shown: number, name, native id.
     """
 
-    def __init__(self, patterns: list[str], new: deque[Any], original: Any) -> None:
-        self.local = original("_thread", "_local")()
-        self.ident = original("_thread", "get_ident")
-        self.native = original("_thread", "get_native_id")
+    def __init__(self, patterns: list[str], new: deque[Any], unpatched: Any) -> None:
+        self.local = unpatched("_thread", "_local")()
+        self.ident = unpatched("_thread", "get_ident")
+        self.native = unpatched("_thread", "get_native_id")
         self.match = matcher(globs(patterns))
         self.new = new
         self.next = count(1).__next__

@@ -1,4 +1,4 @@
-"""The share: of the events that were seen, those that the user asked for."""
+"""Limits: of the events that were seen, those that the user asked for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .event_kinds import CALL, GAP, RAISE, RETURN
 MOST = 100_000  # frames that are remembered for having been left out
 
 
-class Share:
+class CallLimits:
     """At most `limit` calls in all, and the first `rate` of each second; 0 is no limit."""
 
     def __init__(self, limit: int, rate: float) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 from ..errors import Refused, do_all
 from ..interpreter import frames, tool_ids
-from .event_buffer import Calls, clock
+from .event_buffer import EventBuffer, clock
 from .event_kinds import CALL, RAISE, RESUME, RETURN, YIELD
 
 NAME = "covattach trace"
@@ -25,10 +25,10 @@ LOCAL = ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME")
 OTHER = ("PY_UNWIND", "PY_THROW")  # which cannot be silenced
 
 
-class MonitorHook:
+class MonitoringHook:
     """Events of `sys.monitoring` in all threads; `is_on` while there are any."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: EventBuffer) -> None:
         """Raise Refused where every tool id is taken."""
         self.calls = calls
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
@@ -122,7 +122,7 @@ class MonitorHook:
 
     def see_nothing(self, times: int) -> None:
         """See so many events that are not shown, to have their cost measured."""
-        code = MonitorHook.see.__code__
+        code = MonitoringHook.see.__code__
         for _ in range(times):
             self.on_start(code, 0)
 
@@ -131,7 +131,7 @@ class MonitorHook:
         """Return which part of its time code loses that has no events: none."""
         return 0.0
 
-    def remove(self) -> None:
+    def uninstall(self) -> None:
         """Take everything back, the silences too; does nothing the second time."""
         if self.has_ended:
             return

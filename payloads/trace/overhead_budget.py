@@ -13,7 +13,7 @@ import time
 from typing import Any
 
 from ..interpreter.cpu_time import seconds_of
-from .event_buffer import Calls, counted
+from .event_buffer import EventBuffer, counted
 from .event_kinds import CALL, GAP
 
 LARGEST = 0.02  # seconds of work that the hook may do in one go
@@ -37,13 +37,13 @@ def plain(rounds: int) -> int:
     return total
 
 
-class Budget:
+class OverheadBudget:
     """The seconds that the hook may take: `percent` of the target's time without it.
 
     `costs` are the calibrated ones, and `calls` counts the events, from now on.
     """
 
-    def __init__(self, percent: float, costs: Costs, calls: Calls) -> None:
+    def __init__(self, percent: float, costs: Costs, calls: EventBuffer) -> None:
         self.share = percent / (100 + percent)
         self.is_unlimited = percent >= UNLIMITED
         self.costs, self.calls = costs, calls
@@ -118,7 +118,7 @@ class Costs:
         self.slow = slow
 
 
-def calibrated(hook: Any, trial: Calls) -> Costs:
+def calibrated(hook: Any, trial: EventBuffer) -> Costs:
     """Return the costs of a hook that is not on yet; `trial` is thrown away afterwards."""
     trial.most, trial.threads.local.number = 0, 1  # everything is dropped
     frame = sys._getframe()

@@ -12,17 +12,17 @@ from typing import Any
 
 from ..errors import CannotAdopt, Refused
 from ..interpreter import frames
-from ..interpreter.all_threads import EveryThread
+from ..interpreter.all_threads import AllThreads
 from ..interpreter.cpu_time import seconds_of
 from ..measure.leftovers import is_inert
-from .event_buffer import Calls, clock
+from .event_buffer import EventBuffer, clock
 from .event_kinds import CALL, RAISE, RESUME, RETURN, YIELD
 
 
 class ProfileHook:
     """A profiler in all threads but the calling one; `is_on` while it is meant to be there."""
 
-    def __init__(self, calls: Calls) -> None:
+    def __init__(self, calls: EventBuffer) -> None:
         """Raise Refused where there is a profiler already, or where none can be set."""
         import opcode
         import threading
@@ -38,7 +38,7 @@ class ProfileHook:
         self.delegating = bytes(until_3_10)
         self.beginning = opcode.opmap.get("RESUME", -1)  # from 3.11 on
         try:
-            self.threads = EveryThread("profile")
+            self.threads = AllThreads("profile")
         except CannotAdopt as reason:
             raise Refused(f"running threads cannot be given a profiler: {reason}") from None
         self.refuse_profilers()
@@ -135,7 +135,7 @@ class ProfileHook:
             sys.setprofile(None)
         return max(1 - without / there, 0.0)
 
-    def remove(self) -> None:
+    def uninstall(self) -> None:
         """Take the hook off in every thread, and off new ones; does nothing the second time."""
         if self.has_ended:
             return

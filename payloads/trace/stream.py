@@ -20,14 +20,14 @@ NO_SIGNAL = _socket.MSG_NOSIGNAL  # the application may not ignore SIGPIPE
 
 
 class Stream:
-    """One connection that is only written to, as far as it takes it; the agent waits at `door`."""
+    """One connection that is only written to; the agent waits for it at `listener`."""
 
-    def __init__(self, connection: Socket, door: Any) -> None:
+    def __init__(self, connection: Socket, listener: Any) -> None:
         self.connection = connection
-        self.door = door
+        self.listener = listener
         self.pending = memoryview(b"")
         self.is_gone = False
-        door.streams.append(self)
+        listener.streams.append(self)
 
     def events(self) -> int:
         """Return the events to wake the agent up for: an end, and room to send pending bytes."""
@@ -67,6 +67,6 @@ class Stream:
 
     def close(self) -> None:
         """Close the connection; does nothing the second time."""
-        if self in self.door.streams:
-            self.door.streams.remove(self)
+        if self in self.listener.streams:
+            self.listener.streams.remove(self)
         self.connection.close()

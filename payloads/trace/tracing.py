@@ -15,9 +15,9 @@ from typing import Any
 from ..errors import Refused
 from ..server.protocol import Reply
 from . import overhead_budget
-from .event_buffer import Calls, clock, counted
-from .limits import Share
-from .monitoring_hook import MonitorHook
+from .event_buffer import EventBuffer, clock, counted
+from .limits import CallLimits
+from .monitoring_hook import MonitoringHook
 from .profiler_hook import ProfileHook
 from .stream import Stream
 
@@ -33,14 +33,14 @@ NEVER = float("inf")
 class Tracing:
     """Gives a session the verb `trace`: one at a time, and all of it is done in the agent's thread.
 
-    `door` is where the agent waits; `original` returns functions as they were before gevent or
+    `listener` is where the agent waits; `unpatched` returns functions as they were before gevent or
     eventlet replaced them.  A session in which nothing else is done ends with its trace.
     """
 
-    def __init__(self, session: Any, door: Any, original: Any) -> None:
+    def __init__(self, session: Any, listener: Any, unpatched: Any) -> None:
         self.session = session
-        self.door = door
-        self.original = original
+        self.listener = listener
+        self.unpatched = unpatched
         session.verbs["trace"] = self.begin
         self.calls: Any = None
         self.hook: Any = None
@@ -57,24 +57,24 @@ class Tracing:
         if self.is_on:
             raise Refused("another covattach is tracing this process")
         self.close()  # remains of the one before
-        self.calls = Calls(request, self.original)
+        self.calls = EventBuffer(request, self.unpatched)
         self.calls.threads.leave_out()
         self.hook = self.new_hook()
         try:
-            costs = overhead_budget.calibrated(self.hook, Calls({}, self.original))
+            costs = overhead_budget.calibrated(self.hook, EventBuffer({}, self.unpatched))
             percent = float(request.get("max_overhead") or OVERHEAD)
-            self.budget = overhead_budget.Budget(percent, costs, self.calls)
-            self.share = Share(int(request.get("limit") or 0), float(request.get("rate") or 0))
+            self.budget = overhead_budget.OverheadBudget(percent, costs, self.calls)
+            self.share = CallLimits(int(request.get("limit") or 0), float(request.get("rate") or 0))
             self.next_tick = self.next_rest = self.next_word = now = time.monotonic()
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
             self.why = ""
             self.is_told = False  # why it ends
             self.looked_at = 0
-            atexit.register(self.end)
+            atexit.register(self.stop)
             self.hook.install()
             self.resume()
         except BaseException:
-            self.end()
+            self.stop()
             raise
         if self.session.measurement is None:
             self.session.ends = NEVER
@@ -83,12 +83,12 @@ class Tracing:
     def new_hook(self) -> Any:
         """Return the hook for this interpreter."""
         if sys.version_info >= (3, 12):
-            return MonitorHook(self.calls)
+            return MonitoringHook(self.calls)
         return ProfileHook(self.calls)
 
     def follow(self, connection: Any) -> None:
         """Stream to this connection from now on."""
-        self.stream = Stream(connection, self.door)
+        self.stream = Stream(connection, self.listener)
 
     def patience(self) -> float:
         """Return for how many seconds there is nothing to do."""
@@ -106,13 +106,13 @@ class Tracing:
     def tend(self) -> None:
         """Look after a trace, if there is one; called often, acts when something is due."""
         if self.stream is not None:
-            self.door.is_earnest = True  # that the stream has room is no garbage
-            self.go_on()
+            self.listener.was_useful = True  # that the stream has room is no garbage
+            self.send_and_step()
         if self.has_ended and self.stream is None:
             self.has_ended = False
             self.session.is_over = self.session.is_over or self.session.measurement is None
 
-    def go_on(self) -> None:
+    def send_and_step(self) -> None:
         """Send pending bytes, take a step at each tick, and end the trace or close it."""
         now = time.monotonic()
         self.stream.flush()
@@ -129,7 +129,7 @@ class Tracing:
             self.calls.threads.leave_out()  # after a fork it is another thread
             self.step(now)
         if self.why or self.stream.is_gone:
-            self.end()
+            self.stop()
 
     def step(self, now: float) -> None:
         """Take the events of one tick, keep to the budget, and send those that are asked for."""
@@ -176,14 +176,14 @@ class Tracing:
             "end": self.why,
         }
 
-    def end(self) -> None:
+    def stop(self) -> None:
         """Take the hook off at once; the last message may linger.  Can be called at any time."""
         hook, self.hook = self.hook, None
         if hook is not None:
-            atexit.unregister(self.end)
+            atexit.unregister(self.stop)
             self.has_ended = True
             self.ends = time.monotonic() + LINGER
-            hook.remove()
+            hook.uninstall()
         if self.stream is not None and (self.stream.is_gone or not self.stream.pending):
             self.close()
 

@@ -58,7 +58,7 @@ def test_a_session_that_fails(
     target = launch(interpreter, "idle.py", "event")
     covattach("start", target.pid)
     target.ask("later()")
-    target.ask("setattr(sys.covattach.covattach.door, 'attend', None)")
+    target.ask("setattr(sys.covattach.covattach.listener, 'attend', None)")
     covattach.run("dump", target.pid, "--no-html")
     wait_for(lambda: (target.folders[0] / "fault").exists(), "the fault")
 

@@ -16,7 +16,6 @@ from typing import Any
 from conftest import Interpreter
 from covattach.payloads.module_loader import MODULES
 from covattach.payloads.session_files import BEGIN
-from covattach.payloads.session_files import BEGIN
 from running import PATIENCE, TARGETS, Target, wait_for
 
 from covattach.attach.compile_payloads import FIRST, compiled_by, first, text_of

@@ -15,16 +15,16 @@ Launch = Callable[..., Target]
 AGENT = "sys.covattach.covattach"
 STEPS = (
     "forks.agent",
-    "master.end",
-    "tracing.end",
+    "master.uninstall",
+    "tracing.stop",
     "tracing.close",
-    "sigterm.give_back",
-    "recording.give_back",
-    "door.close",
-    "session.last.disarm",
-    "session.measurement.adoption.green.stop",
-    "session.measurement.adoption.codes.let_go",
-    "session.measurement.forget",
+    "sigterm.uninstall",
+    "recording.stop",
+    "listener.close",
+    "session.autosave.uninstall",
+    "session.measurement.adoption.greenlet_tracers.stop",
+    "session.measurement.adoption.codes.discard",
+    "session.measurement.discard",
 )
 MEASURING = """[
     sys.gettrace(), threading._trace_hook,

@@ -58,7 +58,7 @@ def test_whatever_becomes_of_the_sets(kind: str, seed: int) -> None:
             held[place] = others
         else:
             held[place].clear()
-            batches.forget()
+            batches.discard()
             held[place].update(others)
             held.append(some(kind, dice, 5))
 

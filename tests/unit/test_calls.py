@@ -8,8 +8,8 @@ from array import array
 from typing import Any
 
 import pytest
-from covattach.payloads.trace.event_buffer import CALL, GAP, RAISE, RETURN
-from covattach.payloads.trace.limits import Share
+from covattach.payloads.trace.event_kinds import CALL, GAP, RAISE, RETURN
+from covattach.payloads.trace.limits import CallLimits
 
 from covattach.trace.event_lines import Lines, as_json
 from covattach.trace.messages import BadStream, Decoder, Event, Function, Stream, Thread
@@ -207,7 +207,7 @@ def event(kind: int, frame: int) -> tuple[Any, ...]:
 
 def test_rate_takes_the_first_of_each_second() -> None:
     """Calls above the rate are left out with their ends, and counted."""
-    share = Share(limit=0, rate=2)
+    share = CallLimits(limit=0, rate=2)
     events = [event(CALL, frame) for frame in (1, 2, 3)]
     ends = [event(RETURN, frame) for frame in (3, 2, 1)]
 
@@ -218,7 +218,7 @@ def test_rate_takes_the_first_of_each_second() -> None:
 
 def test_limit_is_exact() -> None:
     """After the last call that was asked for, nothing follows."""
-    share = Share(limit=2, rate=0)
+    share = CallLimits(limit=2, rate=0)
     events = [event(CALL, 1), event(RETURN, 1), event(CALL, 2), event(RETURN, 2)]
 
     assert share.of(events, 1.0) == events[:3]

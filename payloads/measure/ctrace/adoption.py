@@ -10,14 +10,13 @@ stack, outermost first.
 from __future__ import annotations
 
 import sys
-from functools import partial
 from itertools import chain
 from types import FrameType
 from typing import Any, ClassVar
 
 from ...errors import CannotAdopt, NoCoverage, do_all
 from ...interpreter import atomic, frames, greenlets
-from ...interpreter.all_threads import EveryThread
+from ...interpreter.all_threads import AllThreads
 from .. import conflicts
 from ..core import Core
 from ..guard import decide_beforehand
@@ -25,10 +24,10 @@ from ..leftovers import is_inert
 from . import tracers
 from .calibration import seconds_traced
 from .call_watcher import CallWatcher, ask_at_calls
-from .foreign_tracers import Rivals
-from .frame_trace_functions import FrameFunctions
-from .greenlet_flags import TracingFlags, flags_of_greenlets
-from .greenlet_tracers import GreenTracers
+from .foreign_tracers import ForeignTracers
+from .frame_trace_functions import FrameTraceFunctions
+from .greenlet_flags import GreenletFlags, flags_of_greenlets, look_at_all
+from .greenlet_tracers import GreenletTracers
 from .owners import Owners
 from .stacks import Stacks
 
@@ -40,11 +39,7 @@ class CtraceAdoption(Core):
 
     name = "ctrace"
     tracers: ClassVar[dict[str, str]] = {"CTracer": "ctrace", "PyTracer": "pytrace"}
-
-    @classmethod
-    def refuse_conflicts(cls) -> None:
-        """Raise Refused where a debugger, or another trace function, is active."""
-        conflicts.refuse_tracers()
+    refuse_conflicts = staticmethod(conflicts.refuse_tracers)
 
     @classmethod
     def prepare(cls, branch: bool) -> None:
@@ -61,15 +56,15 @@ class CtraceAdoption(Core):
     def __init__(self, collector: Any, guard: Any) -> None:
         super().__init__(collector, guard)
         self.note = guard.note
-        self.threads: EveryThread | None = None
+        self.threads: AllThreads | None = None
         self.has_ended = False
         self.hook: Any = self.on_event  # one object, however many threads and frames have it
         self.stacks: Any = Stacks(collector, self.hook)
-        self.green: Any = GreenTracers(collector, self.stacks.tell_frame)
-        self.flags: TracingFlags | None = None
+        self.greenlet_tracers: Any = GreenletTracers(collector, self.stacks.tell_frame)
+        self.flags: GreenletFlags | None = None
         self.owners: Any = Owners(collector, self.hook)
-        self.functions: Any = FrameFunctions(self.hook, self.owners.is_ours)
-        self.rivals = Rivals()
+        self.functions: Any = FrameTraceFunctions(self.hook, self.owners.is_ours)
+        self.foreign = ForeignTracers()
 
     def start(self, ident: int) -> None:
         """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt.
@@ -82,7 +77,7 @@ class CtraceAdoption(Core):
             return  # coverage has begun in this thread, and there is no other
         # The agent itself is not to be measured; coverage's `start` began with its thread.
         sys.settrace(None)
-        self.threads = EveryThread()
+        self.threads = AllThreads()
         self.flags = flags_of_greenlets(self.note)
         decide_beforehand(self.collector, frames.all_running(ident))
         self.install()
@@ -90,10 +85,6 @@ class CtraceAdoption(Core):
             for frame in frames.suspended():
                 if frame.f_trace is None:
                     frame.f_trace = self.hook
-
-    def look(self, on: bool) -> greenlets.Look:
-        """Return a look at all frames, which turns tracing of suspended greenlets `on` or off."""
-        return greenlets.Look(None if self.flags is None else partial(self.flags.calls, on=on))
 
     def install(self) -> None:
         """Give every thread our trace function, and then every frame that runs, which needs it.
@@ -104,13 +95,13 @@ class CtraceAdoption(Core):
         """
         assert self.threads is not None
         own = frames.own_ident()
-        look = self.look(on=True)
-        self.green.suspended = look.suspended  # is filled before another thread runs
+        look = look_at_all(self.flags, on=True)
+        self.greenlet_tracers.suspended = look.suspended  # is filled before another thread runs
         settled: set[int] = set()
         if self.threads.is_seen:
             had = self.threads.functions()
             settled = {ident for ident, one in had.items() if not is_inert(one)}
-            self.rivals.see(filter(self.owners.is_somebodys, had.values()))
+            self.foreign.see(filter(self.owners.is_somebodys, had.values()))
             free = filter(is_inert, had.values())
             self.threads.give_where_none(self.hook, free, *look.calls)
         else:
@@ -133,20 +124,20 @@ class CtraceAdoption(Core):
         hook = self.collector._installation_trace
         is_taken = not hook.is_set()
         if is_taken and hook.set_where_free():
-            self.rivals.see_trace()
+            self.foreign.see_trace()
         if threads.is_seen:
             found = threads.functions().values()
-            self.rivals.see(filter(self.owners.is_somebodys, (*found, hook.current())))
+            self.foreign.see(filter(self.owners.is_somebodys, (*found, hook.current())))
             is_lost = any(map(is_inert, found))
         else:
-            self.rivals.see(filter(self.owners.is_somebodys, (hook.current(),)))
+            self.foreign.see(filter(self.owners.is_somebodys, (hook.current(),)))
             is_lost = is_taken and hook.is_set() and not self.owners.has_others()
         if is_lost:
             self.install()
 
     def warnings(self) -> list[str]:
         """Return the warnings about tools that have taken threads of ours."""
-        return self.rivals.told()
+        return self.foreign.told()
 
     def on_event(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Start coverage's tracer in this thread of the application, at its next event.
@@ -190,7 +181,7 @@ class CtraceAdoption(Core):
         """Start coverage's tracer in this thread, which is at an event."""
         if frames.is_inside(list(frames.stack(frame))[-1]):
             return  # a thread of ours
-        tracer = self.green.start(greenlets.root())
+        tracer = self.greenlet_tracers.start(greenlets.root())
         if tracer is not None:
             self.stacks.tell(tracer, frame, event, arg)
 
@@ -214,14 +205,19 @@ class CtraceAdoption(Core):
         self.has_ended = True
         self.collector._start_tracer = tuple  # which a thread may be about to call
         frames.wait_for_others()
-        steps = (self.green.stop, self.untrace, self.stacks.lines.clear, self.let_tracers_go)
+        steps = (
+            self.greenlet_tracers.stop,
+            self.untrace,
+            self.stacks.lines.clear,
+            self.discard_tracers,
+        )
         do_all(*(tracer.stop for tracer in self.collector.tracers), *steps)
 
     def untrace(self) -> None:
         """Take our trace functions off threads and frames."""
         if self.flags is not None and self.threads is not None and self.threads.is_profiled():
             self.flags = None  # that profiler needs them
-        look = self.look(on=False)
+        look = look_at_all(self.flags, on=False)
         threads = self.reachable()
         if threads is not None and threads.is_seen:
             threads.take_where([self.hook, *self.collector.tracers], *look.calls)
@@ -233,22 +229,22 @@ class CtraceAdoption(Core):
         for _ in range(PASSES):
             self.functions.take(chain(frames.all_running(), look.of_greenlets()))
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop the references that lead back to this object, once no thread is in its functions."""
-        self.hook = self.green = self.stacks = self.functions = self.owners = None
+        self.hook = self.greenlet_tracers = self.stacks = self.functions = self.owners = None
 
-    def reachable(self) -> EveryThread | None:
+    def reachable(self) -> AllThreads | None:
         """Return the threads; None where each has to take its tracer off at its next event."""
         try:
-            self.threads = self.threads or EveryThread()
+            self.threads = self.threads or AllThreads()
         except CannotAdopt:
             return None
         return self.threads
 
-    def let_tracers_go(self) -> None:
+    def discard_tracers(self) -> None:
         """Empty the tracers, which suspended generators may refer to for long."""
         ours = list(self.collector.tracers)
         if not frames.wait_for_others() or self.owners.has_others():
             tracers.keep(ours)
         else:
-            tracers.let_go(ours, self.hook)
+            tracers.discard(ours, self.hook)

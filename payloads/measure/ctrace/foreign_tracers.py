@@ -12,7 +12,7 @@ CLOCK = "%H:%M:%S"
 UNSEEN = "somebody"  # who came and went between two looks
 
 
-class Rivals:
+class ForeignTracers:
     """Other tools that have had threads of ours, since when and until when, as times of day.
 
     Such threads are not measured meanwhile: `told` says so.

@@ -16,7 +16,7 @@ from typing import Any
 from ...interpreter import atomic
 
 
-class FrameFunctions:
+class FrameTraceFunctions:
     """Gives frames the trace function `hook`, and takes away those that `is_ours` recognizes."""
 
     def __init__(self, hook: Any, is_ours: Callable[[Any], bool]) -> None:

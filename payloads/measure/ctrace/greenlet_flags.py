@@ -59,7 +59,7 @@ def find_flag() -> tuple[int, int]:
     return 8 * (seen[0][0] + 2), seen[1][1]
 
 
-class TracingFlags:
+class GreenletFlags:
     """Sets the flags of greenlets that are suspended."""
 
     def __init__(self) -> None:
@@ -79,7 +79,7 @@ class TracingFlags:
         return [atomic.exhausting(map(setattr, flags, repeat("value"), values))]
 
 
-def flags_of_greenlets(note: Any) -> TracingFlags | None:
+def flags_of_greenlets(note: Any) -> GreenletFlags | None:
     """Return the tracing flags of suspended greenlets, or None where none are known.
 
     `note` takes the reason.
@@ -87,7 +87,12 @@ def flags_of_greenlets(note: Any) -> TracingFlags | None:
     if not SAVED_WITH_STACK or greenlets.kind() is None:
         return None
     try:
-        return TracingFlags()
+        return GreenletFlags()
     except UnknownGreenlet as reason:
         note(f"greenlets that are suspended now are not measured: {reason}")
         return None
+
+
+def look_at_all(flags: GreenletFlags | None, on: bool) -> greenlets.Look:
+    """Return a look at all frames; it turns tracing of suspended greenlets `on` or off."""
+    return greenlets.Look(None if flags is None else partial(flags.calls, on=on))

@@ -36,7 +36,7 @@ class Follower:
         """Have the tracer find the stack of the greenlet that now runs."""
         tracer = self.tracer
         if tracer is None:
-            self.leave()
+            self.uninstall()
         else:
             # A call and a return, in a file that is not measured, leave all else as it was.
             frame = sys._getframe()
@@ -45,7 +45,7 @@ class Follower:
         if self.before is not None:
             self.before(event, switched)
 
-    def leave(self) -> None:
+    def uninstall(self) -> None:
         """Put back the callback that was there before, in this thread."""
         module: Any = sys.modules["greenlet"]
         if module.gettrace() is self:
@@ -107,7 +107,7 @@ def reuse_stacks(tracer: Any) -> None:
         tracer.concur_id_func = usual
 
 
-class GreenTracers:
+class GreenletTracers:
     """The tracers of threads in an application with greenlets, and in others plain tracers.
 
     `tell` tells a tracer of one frame.
@@ -172,4 +172,4 @@ class GreenTracers:
             follower = one()
             if follower is not None:
                 follower.tracer = None
-                follower.leave()
+                follower.uninstall()

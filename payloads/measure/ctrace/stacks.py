@@ -30,7 +30,7 @@ class Stacks:
         if event == "call":
             running.pop(0)  # this one it is about to see
         before = self.lines.get(frame)
-        tracer.should_start_context = None  # they are not entered now, see `entries`
+        tracer.should_start_context = None  # they are not entered now, see call_watcher.py
         for outer in reversed(running):
             self.tell_frame(tracer, outer)
         tracer.should_start_context = self.collector.should_start_context

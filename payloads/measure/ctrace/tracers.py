@@ -70,16 +70,16 @@ def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
     tracer.start()
 
 
-def let_go(some: list[Any], hook: Any) -> None:
+def discard(some: list[Any], hook: Any) -> None:
     """Empty tracers, and take them and `hook` off frames that hold them, which 3.9 looks at."""
     if frames.STALE:
         for frame in frames.holding([*some, hook]):
             frame.f_trace = None
     for tracer in some:
-        empty(tracer)
+        clear(tracer)
 
 
-def empty(tracer: Any) -> None:
+def clear(tracer: Any) -> None:
     """Make a tracer that has stopped refer to nothing of its collector's."""
     for name in OBJECTS + FUNCTIONS:
         if hasattr(tracer, name):

@@ -22,9 +22,9 @@ from ...interpreter.cpu_time import seconds_of
 from .. import conflicts
 from ..core import Core
 from ..guard import Guard
-from . import tool
-from .code_objects import Codes
-from .line_events import Quiet, is_quiet
+from . import monitoring_tool
+from .code_objects import WeakCodeObjects
+from .line_events import LineEventPruner, has_no_line_left
 from .line_watcher import LineWatcher
 
 REPORTS_TIMED = 300
@@ -44,16 +44,10 @@ class SysmonAdoption(Core):
     name = "sysmon"
     tracers: ClassVar[dict[str, str]] = {"SysMonitor": "sysmon"}
     stops_first = True
-    beginning = staticmethod(tool.beginning)
-    undo_failed_start = staticmethod(tool.give_back)
-
-    @classmethod
-    def refuse_conflicts(cls) -> None:
-        """Raise Refused if no tool id is free.
-
-        A debugger, a trace function and other tools work beside it.
-        """
-        conflicts.refuse_full_house()
+    beginning = staticmethod(monitoring_tool.beginning)
+    undo_failed_start = staticmethod(monitoring_tool.release_all)
+    # A debugger, a trace function and other tools work beside it.
+    refuse_conflicts = staticmethod(conflicts.refuse_if_no_free_tool_id)
 
     @classmethod
     def prepare(cls, branch: bool) -> None:
@@ -67,8 +61,8 @@ class SysmonAdoption(Core):
         self.tracer = collector.tracers[0]
         self.tool: int = self.tracer.myid
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
-        self.codes = Codes(self.tracer)
-        self.quiet = Quiet(self.tracer)
+        self.codes = WeakCodeObjects(self.tracer)
+        self.pruner = LineEventPruner(self.tracer)
         self.watcher: LineWatcher | None = None
 
     def adopt(self, code: CodeType, frame: FrameType) -> None:
@@ -89,8 +83,8 @@ class SysmonAdoption(Core):
         info = self.tracer.code_infos.get(id(code))
         is_new = info is not None and info.tracing and not self.local_events(code)
         # No other thread has its turn between the look at `sysmon_on` and the call.
-        if is_new and not is_quiet(info) and self.tracer.sysmon_on:
-            self.monitoring.set_local_events(self.tracer.myid, code, self.quiet.all)
+        if is_new and not has_no_line_left(info) and self.tracer.sysmon_on:
+            self.monitoring.set_local_events(self.tracer.myid, code, self.pruner.all)
 
     def local_events(self, code: CodeType) -> int:
         """Return the events that coverage listens to in `code`."""
@@ -114,9 +108,9 @@ class SysmonAdoption(Core):
         """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt."""
         events = self.monitoring.events
         tool = self.tracer.myid
-        self.report_lines_to(self.quiet.on_line)
+        self.report_lines_to(self.pruner.on_line)
         callbacks = {
-            "INSTRUCTION": self.quiet.on_instruction,
+            "INSTRUCTION": self.pruner.on_instruction,
             "PY_START": self.on_start,
             "PY_RESUME": self.on_resume,
         }
@@ -135,7 +129,7 @@ class SysmonAdoption(Core):
 
     def report_lines_to(self, listener: Any) -> None:
         """Have `listener` called for each line that is reported."""
-        self.quiet.listener = listener
+        self.pruner.listener = listener
         safe = self.guard.guarded(listener, self.monitoring.DISABLE)
         self.monitoring.register_callback(self.tracer.myid, self.monitoring.events.LINE, safe)
 
@@ -152,7 +146,7 @@ class SysmonAdoption(Core):
             if info is not None and id(info.file_data) in emptied:
                 # The next line is not the successor of one that was reported long ago.
                 info.last_line = None
-                self.toggle(code, self.quiet.listen_again(info))
+                self.toggle(code, self.pruner.listen_again(info))
         for frame in underway:
             self.report_again(frame)
 
@@ -170,7 +164,9 @@ class SysmonAdoption(Core):
         interpreter to be silent at this place after we have told it not to be.
         """
         callbacks = {getattr(type(self.tracer), name).__code__ for name in REPORTS}
-        callbacks.update((LineWatcher.on_line.__code__, Quiet.on_line.__code__))  # around those
+        callbacks.update(
+            (LineWatcher.on_line.__code__, LineEventPruner.on_line.__code__)
+        )  # around those
         return [frame for frame in frames.all_running() if frame.f_code in callbacks]
 
     def report_again(self, frame: FrameType) -> None:
@@ -189,13 +185,13 @@ class SysmonAdoption(Core):
 
     def calibrate(self, work: Any, plain: float) -> tuple[float, float]:
         """Return the seconds that a report takes; Python takes as long as ever otherwise."""
-        report, code = self.quiet.on_line, work.__code__
+        report, code = self.pruner.on_line, work.__code__
         seconds = seconds_of(lambda: [report(code, 1) for _ in range(REPORTS_TIMED)])
         return 1.0, INTERPRETER * seconds / REPORTS_TIMED
 
     def watch_calls(self, log: Any) -> None:
         """Have `log` note each function with a line that is reported."""
-        self.watcher = LineWatcher(log, self.quiet.listener)
+        self.watcher = LineWatcher(log, self.pruner.listener)
         self.report_lines_to(self.watcher.on_line)
 
     def unwatch_calls(self) -> None:
@@ -207,14 +203,14 @@ class SysmonAdoption(Core):
     def warnings(self) -> list[str]:
         """Return the warnings: one, if another tool has taken the tool id away."""
         holder = self.monitoring.get_tool(self.tool)
-        if holder == tool.NAME:
+        if holder == monitoring_tool.NAME:
             return []
         taken = f"the tool id {self.tool} of sys.monitoring was taken away, by {holder}"
         return [f"{taken}: nothing is measured since"]
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Drop the references that lead back to this object, once no thread is in its functions."""
-        self.quiet.listener = self.watcher = None
+        self.pruner.listener = self.watcher = None
 
     def stop(self) -> None:
         """Switch off all events and free the tool id; called while coverage still measures.
@@ -225,9 +221,9 @@ class SysmonAdoption(Core):
         with self.tracer.lock:
             # From here on a thread that is just entering a function sets no more events.
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
-        if not was_on or self.monitoring.get_tool(self.tool) != tool.NAME:
+        if not was_on or self.monitoring.get_tool(self.tool) != monitoring_tool.NAME:
             return
-        do_all(self.silence, partial(tool.release, self.tool), self.codes.let_go)
+        do_all(self.silence, partial(monitoring_tool.release, self.tool), self.codes.discard)
 
     def silence(self) -> None:
         """Switch off the events of each code object."""

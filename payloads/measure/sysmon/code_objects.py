@@ -32,7 +32,7 @@ def plain_lines(code: CodeType) -> frozenset[int]:
     return frozenset(inner)
 
 
-class Codes:
+class WeakCodeObjects:
     """Takes the place of the list `code_objects` of a coverage.sysmon.SysMonitor."""
 
     def __init__(self, tracer: Any) -> None:
@@ -49,7 +49,7 @@ class Codes:
         reference.forget = partial(self.infos.pop, id(code), None)
         info.reference = reference  # which lives as long as there is something to forget
         if info.byte_to_line is not None:
-            make_honest(info, plain_lines(code))
+            join_only_certain_arcs(info, plain_lines(code))
 
     def __iter__(self) -> Iterator[CodeType]:
         """Yield the code objects that are alive."""
@@ -58,7 +58,7 @@ class Codes:
             if code is not None:
                 yield code
 
-    def let_go(self) -> None:
+    def discard(self) -> None:
         """Watch over nothing any more: it would all wait for the garbage collector.
 
         Called when no event comes any more.  coverage's callbacks rely on what is known of the
@@ -82,10 +82,10 @@ class Codes:
                 self.infos.pop(id(code), None)
 
 
-HONEST: dict[type, type] = {}
+WITH_CERTAIN_ARCS: dict[type, type] = {}
 
 
-def make_honest(info: Any, plain: frozenset[int]) -> None:
+def join_only_certain_arcs(info: Any, plain: frozenset[int]) -> None:
     """Have coverage join two lines to an arc only where the first of them is in `plain`.
 
     It joins each line that is reported with the one that was reported before in the same code
@@ -96,11 +96,13 @@ def make_honest(info: Any, plain: frozenset[int]) -> None:
     if not hasattr(info, "last_line"):
         return  # coverage before 7.15 joins nothing
     kind = type(info)
-    if kind not in HONEST:
-        HONEST[kind] = type("Honest" + kind.__name__, (kind,), {"last_line": LAST_LINE})
+    if kind not in WITH_CERTAIN_ARCS:
+        WITH_CERTAIN_ARCS[kind] = type(
+            "CertainArcs" + kind.__name__, (kind,), {"last_line": LAST_LINE}
+        )
     known = vars(info).pop("last_line", None)
     info.plain = plain
-    info.__class__ = HONEST[kind]
+    info.__class__ = WITH_CERTAIN_ARCS[kind]
     info.last_line = known
 
 

@@ -65,7 +65,7 @@ def entrance(code: CodeType) -> tuple[int, int]:
     return 2 * entry, 2 * below
 
 
-class Quiet:
+class LineEventPruner:
     """Reports the lines of one coverage.sysmon.SysMonitor, and listens to no more than it needs.
 
     `infos` are coverage's facts about code objects; ours are put there, too.
@@ -130,7 +130,7 @@ class Quiet:
         return int(self.all if lines.missed is None else self.all | self.instruction)
 
 
-def is_quiet(info: Any) -> bool:
+def has_no_line_left(info: Any) -> bool:
     """Tell whether all lines of a code object have been reported, by coverage's facts about it."""
     lines = vars(info).get("lines")
     return lines is not None and not lines.left

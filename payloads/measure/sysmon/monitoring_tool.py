@@ -91,7 +91,7 @@ def release(tool: int) -> None:
     )
 
 
-def give_back() -> None:
+def release_all() -> None:
     """Undo a start of coverage's that has failed half-way: it keeps the tool id."""
     for tool in own_tools():
         release(tool)
