@@ -96,8 +96,7 @@ class Folder:
         """The traceback of an agent that could not even listen, or nothing."""
         told = self.read(session_files.FAULT, LONGEST_FAULT).decode(errors="replace")
         return told or "\n".join(
-            name.removeprefix(session_files.session_files.RAISED)
-            for name in self.names(session_files.session_files.RAISED)
+            name.removeprefix(session_files.RAISED) for name in self.names(session_files.RAISED)
         )
 
     @property
