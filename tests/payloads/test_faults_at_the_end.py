@@ -9,6 +9,7 @@ from conftest import Interpreter
 from inside import Inside, marked
 from running import Target, wait_for
 
+from covattach.errors import PayloadFailed
 from covattach.session import agent_client
 
 Launch = Callable[..., Target]
@@ -54,7 +55,7 @@ def test_a_step_of_the_end_fails(interpreter: Interpreter, launch: Launch) -> No
             spoil(target, step)
             try:
                 agent.ask("stop")
-            except (agent_client.NobodyThere, agent_client.PayloadFailed):
+            except (agent_client.NobodyThere, PayloadFailed):
                 assert step.startswith(("session", "door")), step  # told by the reply, or its lack
 
             # THEN it is not measured any more, and no thread of ours is there
