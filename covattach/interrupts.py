@@ -31,7 +31,7 @@ def take() -> None:
 
 
 @contextlib.contextmanager
-def deaf() -> Iterator[None]:
+def ignoring_ctrl_c() -> Iterator[None]:
     """Do nothing at a Ctrl-C in the body; programs started there are not affected."""
     before = signal.signal(signal.SIGINT, lambda signum, frame: None)
     try:

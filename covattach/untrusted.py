@@ -124,7 +124,7 @@ KINDS: dict[Check, str] = {
 CHECKS = {name: check for check, names in KINDS.items() for name in names.split()}
 
 
-def checked(said: Any) -> dict[str, Any]:
+def validated(said: Any) -> dict[str, Any]:
     """Return those of the facts that are of the right kind; unknown ones are left as they are."""
     if not isinstance(said, dict):
         return {}
@@ -133,7 +133,7 @@ def checked(said: Any) -> dict[str, Any]:
 
 def said(reply: Any) -> dict[str, Any]:
     """Return the facts in a target's reply, checked, without those that only we may write."""
-    return {name: value for name, value in checked(reply).items() if name not in OURS}
+    return {name: value for name, value in validated(reply).items() if name not in OURS}
 
 
 def printable(text: str) -> str:

@@ -41,7 +41,9 @@ class Comparison:
             if held:
                 self.add_file(name, held, lines)
 
-    def add_file(self, name: str, held: frozenset[imported_modules.Load], lines: list[int]) -> None:
+    def add_file(
+        self, name: str, held: frozenset[imported_modules.ImportedModule], lines: list[int]
+    ) -> None:
         """Compare one file; one that cannot be parsed here is left out."""
         try:
             parser = PythonParser(text=Path(name).read_text(encoding="utf-8"), filename=name)

@@ -10,14 +10,14 @@ from covattach.injector.injection import Injection
 from covattach.interrupts import Interrupted
 from covattach.process.process import Process
 from covattach.session import agent_client, agent_errors
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 ASKING = 2.0  # seconds for an agent to say that it is there
 UNDOING = 3.0  # seconds after the deadline, to undo everything
 
 
 def wait_for_agent(
-    process: Process, place: Folder, injection: Injection, deadline: Deadline
+    process: Process, place: SessionFolder, injection: Injection, deadline: Deadline
 ) -> None:
     """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow."""
     while not listens(place, deadline):
@@ -52,7 +52,7 @@ def wait_for_agent(
         time.sleep(0.005)
 
 
-def listens(place: Folder, deadline: Deadline) -> bool:
+def listens(place: SessionFolder, deadline: Deadline) -> bool:
     """Whether the agent is there."""
     try:
         return agent_client.answers(place, deadline.within(ASKING).left) is not None
@@ -60,7 +60,7 @@ def listens(place: Folder, deadline: Deadline) -> bool:
         return False
 
 
-def give_up(process: Process, place: Folder, injection: Injection | None) -> bool:
+def give_up(process: Process, place: SessionFolder, injection: Injection | None) -> bool:
     """Leave the target as it was: nothing armed, nothing measured, no file.
 
     Returns whether that is certain.  If not, the agent ends by itself once it can run: it finds its
@@ -81,7 +81,7 @@ def give_up(process: Process, place: Folder, injection: Injection | None) -> boo
     return is_over
 
 
-def stopped(process: Process, place: Folder, deadline: Deadline) -> bool:
+def stopped(process: Process, place: SessionFolder, deadline: Deadline) -> bool:
     """Have the agent stop; return whether it has, and its thread is gone."""
     try:
         thread = int(agent_client.ask(place, "stop", deadline.at)[0].get("thread", 0))

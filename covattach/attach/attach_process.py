@@ -24,11 +24,11 @@ from covattach.process.process import Process, may_not
 from covattach.process.runtime import check_python, not_measured
 from covattach.process.seccomp import check_seccomp
 from covattach.session import agent_client, coverage_settings, folder_lookup, trusted_record
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.lease import Lease
 from covattach.session.session import Session
 from covattach.session.session_lookup import measuring
-from covattach.untrusted import checked
+from covattach.untrusted import validated
 
 Tell = Callable[[str], None]
 DONE = "measuring"  # told last: a failure after it is not undone any more
@@ -138,7 +138,7 @@ def start_alone(
         place.write_facts(facts)
         if not options.tree:
             trusted_record.note(place, facts)
-        session = Session(process.pid, place, checked(facts), alive=True)
+        session = Session(process.pid, place, validated(facts), alive=True)
         session.facts["transcript"] = injection.transcript
         tell(DONE)
     return session, {**session.facts, "already": False}
@@ -154,7 +154,7 @@ def check_target(process: Process, interpreter: Interpreter, options: Options) -
 @contextlib.contextmanager
 def agent_in(
     process: Process, interpreter: Interpreter, options: Options, wanted: dict[str, Any], tell: Tell
-) -> Iterator[tuple[Folder, dict[str, Any], Injection, float]]:
+) -> Iterator[tuple[SessionFolder, dict[str, Any], Injection, float]]:
     """Have an agent in `process` while the body runs; an exception in it removes the agent.
 
     The caller has had the process checked, by `check_target`.  Yields the session's folder, its
@@ -236,17 +236,17 @@ def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def tree_of(options: Options, place: Folder) -> dict[str, Any]:
+def tree_of(options: Options, place: SessionFolder) -> dict[str, Any]:
     """Return the tree's folder and its key, for the session; nothing if it has no tree."""
     if options.tree is None:
         return {}
-    return {"tree": options.tree or place.inside, "key": options.key}
+    return {"tree": options.tree or place.path_in_target, "key": options.key}
 
 
 def begin(
     process: Process,
     interpreter: Interpreter,
-    place: Folder,
+    place: SessionFolder,
     options: Options,
     wanted: dict[str, Any],
     core: str,

@@ -62,7 +62,7 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
         session, facts = attach_process.start(pid, replace(options, tree=""), told, warn)
     except NoTarget as error:
         raise with_descendant(pid, error) from None
-    if facts["already"] and facts.get("tree") != session.folder.inside:
+    if facts["already"] and facts.get("tree") != session.folder.path_in_target:
         raise NotNow(
             f"Process {pid} is measured already, but alone.",
             f"End that first: `covattach stop {pid}`; then start again with --tree.",
@@ -70,7 +70,7 @@ def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> A
     found = Attached(session, {pid: facts})
     whole = absolute(session.facts.get("settings") or {}, session.cwd)
     key = str(session.facts.get("key", ""))
-    others = replace(options, tree=session.folder.inside, key=key, wanted=whole)
+    others = replace(options, tree=session.folder.path_in_target, key=key, wanted=whole)
     try:
         while left := [one for one in descendants(pid) if is_left(one, found)]:
             if others.until().is_over:  # a server may start others all the time

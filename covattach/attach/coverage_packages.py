@@ -16,7 +16,7 @@ from covattach.files.private_folder import private_folder
 from covattach.files.safe_path import is_private
 from covattach.payloads.measure.core_choice import PURE_PYTHON, best_core
 from covattach.process.process import Process
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 VERSIONS = [(3, minor) for minor in range(9, 16)]
 # The last release for each Python that is older than the newest release supports.
@@ -55,7 +55,9 @@ def find(version: tuple[int, int], core: str) -> Path | None:
     return own() if core in PURE_PYTHON and version not in LAST else None
 
 
-def bring(process: Process, folder: Folder, version: tuple[int, int], core: str) -> str | None:
+def bring(
+    process: Process, folder: SessionFolder, version: tuple[int, int], core: str
+) -> str | None:
     """Return the path, for the target, of a coverage package to use if it has none; or None.
 
     Where the target may not be able to read ours, it gets a copy in the session's folder.
@@ -64,7 +66,9 @@ def bring(process: Process, folder: Folder, version: tuple[int, int], core: str)
     return None if found is None else within_reach(process, folder, found, "coverage")
 
 
-def bring_all(process: Process, folder: Folder, branch: bool, core: str | None) -> dict[str, str]:
+def bring_all(
+    process: Process, folder: SessionFolder, branch: bool, core: str | None
+) -> dict[str, str]:
     """Return such paths for all Pythons that there is a coverage for, by version: "3.11".
 
     `core` is the one that was asked for, or None for the best that each version has.
@@ -78,7 +82,7 @@ def bring_all(process: Process, folder: Folder, branch: bool, core: str | None) 
     return found
 
 
-def within_reach(process: Process, folder: Folder, package: Path, name: str) -> str:
+def within_reach(process: Process, folder: SessionFolder, package: Path, name: str) -> str:
     """Return the path of a package for the target: its own, or that of a copy with that name."""
     if process.root == Path("/") and process.uid == os.geteuid():
         return str(package)

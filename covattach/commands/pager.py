@@ -46,7 +46,7 @@ def page(text: str) -> bool:
     words = shlex.split(os.environ.get("PAGER") or PAGER)
     if os.geteuid() == 0 and not is_roots_own(words, environment["PATH"]):
         return False
-    with interrupts.deaf():  # a Ctrl-C is the pager's
+    with interrupts.ignoring_ctrl_c():  # a Ctrl-C is the pager's
         try:
             popen = subprocess.Popen(
                 words,

@@ -16,7 +16,7 @@ from covattach.commands.target_arguments import Failures, ForTargets, target_opt
 
 if TYPE_CHECKING:
     from covattach.record.open_window import Outcome
-    from covattach.record.recording import Found, Ran
+    from covattach.record.recording import RecordedSession, RecordedWindow
 
 COMMAND = "covattach.command"  # in a context's `meta`: the command behind `--`
 COMMAND_FAILED = 9  # exit code: it was recorded, but the command has failed
@@ -116,7 +116,7 @@ def record(context: click.Context, /, pids: list[int], is_many: bool, **given: A
 
 def recorded(
     verbose: bool, pids: list[int], command: list[str], given: dict[str, Any], failures: Failures
-) -> tuple[list[Ran], Outcome | None]:
+) -> tuple[list[RecordedWindow], Outcome | None]:
     """Record in all processes that allow it; return their windows, and the command's outcome."""
     from covattach.attach import attach_process
     from covattach.record import open_window, recording
@@ -149,7 +149,7 @@ def recorded(
     return rans, outcome
 
 
-def introduce(found: Found, window: str, has_settings: bool) -> None:
+def introduce(found: RecordedSession, window: str, has_settings: bool) -> None:
     """Say in which process, and in which session of it, is recorded."""
     one = found.session
     facts = f"Python {one.facts.get('python')}, core {one.facts.get('core')}"

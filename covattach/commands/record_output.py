@@ -11,11 +11,11 @@ from covattach.untrusted import printable
 
 if TYPE_CHECKING:
     from covattach.record.open_window import Outcome
-    from covattach.record.recording import Ran
+    from covattach.record.recording import RecordedWindow
     from covattach.reports.functions import Function
 
 
-def report(rans: list[Ran], where: Path) -> Path | None:
+def report(rans: list[RecordedWindow], where: Path) -> Path | None:
     """Make the HTML report of just that; return its first page."""
     from covattach.commands.report_files import make
     from covattach.files.private_folder import private_folder
@@ -29,7 +29,7 @@ def report(rans: list[Ran], where: Path) -> Path | None:
 
 
 def tell(
-    rans: list[Ran],
+    rans: list[RecordedWindow],
     outcome: Outcome | None,
     given: dict[str, Any],
     html: Path | None,
@@ -68,7 +68,7 @@ def tell(
         tell_next(one)
 
 
-def tell_next(ran: Ran) -> None:
+def tell_next(ran: RecordedWindow) -> None:
     """Say how to compare a window with the one before, in a session that goes on."""
     earlier = [name for name in ran.session.facts.get("windows") or [] if name]
     if ran.before is not None and ran.session.alive and earlier:
@@ -76,7 +76,7 @@ def tell_next(ran: Ran) -> None:
         say(f"Compare: covattach record {ran.session.pid} --diff {names}")
 
 
-def facts_of(rans: list[Ran], ran: list[Function], has_past: bool) -> dict[str, Any]:
+def facts_of(rans: list[RecordedWindow], ran: list[Function], has_past: bool) -> dict[str, Any]:
     """Return the lines that ran, by functions, as facts for programs."""
     return {
         "pid": rans[0].session.pid if len(rans) == 1 else None,

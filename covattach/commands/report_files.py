@@ -66,12 +66,12 @@ def write(taken: list[Taken], outputs: Outputs, made: Path | None = None) -> dic
 
 def write_within(taken: list[Taken], outputs: Outputs, made: Path | None) -> dict[str, Any]:
     """Write the data file; return the settings with which its reports are to be made."""
-    from covattach.process.source_access import OWN, eyes
+    from covattach.process.source_access import LOCAL, current_files
     from covattach.reports import agreement, datafile, loaded_texts, path_aliases, source_files
     from covattach.session.coverage_settings import without_code
 
     first, snapshots = taken[0].session, [one.snapshot for one in taken]
-    asked = first.settings if eyes() is OWN else without_code(first.settings)
+    asked = first.settings if current_files() is LOCAL else without_code(first.settings)
     names, settings = path_aliases.naming(asked, first.cwd)
     settings = with_windows(settings, snapshots, outputs.contexts)
     times = [one.session.facts.get("since") for one in taken]

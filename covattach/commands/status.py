@@ -85,7 +85,11 @@ def summary(found: list[Session]) -> tuple[dict[int, list[str]], list[Session]]:
 
     And the sessions that these lines sum up: all that have ended, of trees whose first has not.
     """
-    heads = {one.folder.inside: one for one in found if one.folder.inside == one.facts.get("tree")}
+    heads = {
+        one.folder.path_in_target: one
+        for one in found
+        if one.folder.path_in_target == one.facts.get("tree")
+    }
     said: dict[int, list[str]] = {}
     summed_up = []
     for inside, head in heads.items():
@@ -142,7 +146,7 @@ def of_tree(one: Session, found: list[Session]) -> list[str]:
     tree = one.facts.get("tree")
     if not tree:
         return []
-    first = next((other.pid for other in found if other.folder.inside == tree), None)
+    first = next((other.pid for other in found if other.folder.path_in_target == tree), None)
     if first == one.pid:
         return ["measured with all its descendants, as a tree"]
     return [f"a descendant of process {first}, in its tree" if first else "in a tree of processes"]

@@ -19,7 +19,7 @@ from covattach.injector import remote_exec
 from covattach.injector.x86_64 import detour, support
 from covattach.payloads.measure.core_choice import best_core
 from covattach.process import credentials
-from covattach.process.file_view import View
+from covattach.process.file_view import FileView
 from covattach.process.interpreter import Interpreter, find_interpreter
 from covattach.process.memory import open_memory
 from covattach.process.process import Process
@@ -128,7 +128,7 @@ def place(process: Process) -> str:
     """Make a session's folder and remove it; raises NotPossible."""
     made = folder_lookup.create(process)
     made.remove()
-    return f"{made.inside.rpartition('/')[0]}, as the process sees it, can be written to"
+    return f"{made.path_in_target.rpartition('/')[0]}, as the process sees it, can be written to"
 
 
 def descriptors(process: Process) -> str:
@@ -167,7 +167,7 @@ def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
     bases.add(str(Path(process.command.split(" ")[0]).parent.parent))
     places = [f"{base}/{site.format(interpreter.dotted)}" for base in bases for site in SITES]
     places[:0] = environment.get("PYTHONPATH", "").split(":", MOST_PLACES)[:MOST_PLACES]
-    with View(process.root, str(process.cwd), *credentials.of_process(process)) as view:
+    with FileView(process.root, str(process.cwd), *credentials.of_process(process)) as view:
         for one in filter(None, places):
             with contextlib.suppress(OSError):
                 view.stat(f"{one}/coverage/version.py")

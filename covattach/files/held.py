@@ -1,6 +1,6 @@
 """A file or folder, held by a descriptor: its facts cannot become untrue by a rename.
 
-    with Held.open("htmlcov", folder.descriptor) as found:
+    with HeldFile.open("htmlcov", folder.descriptor) as found:
         found.is_folder, found.is_ours, found.others_may_write
 
 Whoever else may change a folder can put a link, a pipe or another folder into the place of anything
@@ -28,10 +28,10 @@ TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 ACCESS_LIST = "system.posix_acl_access"
 
 
-class Held:
+class HeldFile:
     """A file, folder or link that is held; `facts` are those of the moment at which it was opened.
 
-    `Held.open` raises OSError, FileNotFoundError where there is none.
+    `HeldFile.open` raises OSError, FileNotFoundError where there is none.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -39,14 +39,14 @@ class Held:
         self.facts = os.fstat(descriptor)
 
     @classmethod
-    def open(cls, name: str, folder: int | None = None) -> Held:
+    def open(cls, name: str, folder: int | None = None) -> HeldFile:
         """Return the file named `name`, held, in the folder with the descriptor `folder`."""
         try:
             return cls(os.open(name, AS_FOLDER, dir_fd=folder))
         except NotADirectoryError:
             return cls(os.open(name, AS_IT_IS, dir_fd=folder))
 
-    def __enter__(self) -> Held:
+    def __enter__(self) -> HeldFile:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -140,10 +140,10 @@ class Held:
         """Whether nothing is in a folder; raises OSError."""
         return next(self.names(), None) is None
 
-    def look(self, name: str) -> Held | None:
+    def look(self, name: str) -> HeldFile | None:
         """Return the file named `name` in a folder, held, or None; raises OSError."""
         try:
-            return Held.open(name, self.descriptor)
+            return HeldFile.open(name, self.descriptor)
         except FileNotFoundError:
             return None
 

@@ -1,7 +1,7 @@
 """The way to a folder, gone step by step, so that nobody else decides where it leads.
 
-    Way.to("/srv/app/htmlcov")      where it leads, and who besides us could lead it elsewhere
-    is_settled(folder)              nobody else could
+    SafePath.to("/srv/app/htmlcov")      where it leads, and who besides us could lead it elsewhere
+    is_settled(folder)                   nobody else could
 
 A link counts where only root and we can have put it; for a caller who is not root, also where it is
 theirs.  Behind a folder in which others may rename things, root follows no link at all.  Each
@@ -19,28 +19,28 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covattach.errors import BadUsage
-from covattach.files.held import Held
+from covattach.files.held import HeldFile
 from covattach.process.owner import Owner, as_owner
 
 MOST_LINKS = 40  # as in Linux (path_resolution(7))
 REMEDY = "Go there with `cd` and name it from there, or choose a folder that only you can change."
 
 
-class Way:
+class SafePath:
     """How far a way has led: `here` is the folder that is reached, and held.
 
     `is_loose` says that others could have exchanged it, and `missing` are the names behind it that
     are not there.
     """
 
-    def __init__(self, here: Held) -> None:
+    def __init__(self, here: HeldFile) -> None:
         self.here = here
         self.is_loose = here.others_may_exchange
         self.missing: list[str] = []
         self.links = 0
 
     @classmethod
-    def to(cls, folder: Path, make: bool = False) -> Way:
+    def to(cls, folder: Path, make: bool = False) -> SafePath:
         """Go to a folder; with `make`, make missing folders.
 
         Raises OSError, and BadUsage where others could lead us astray.
@@ -48,7 +48,7 @@ class Way:
         here = current()
         if here is not None and folder.is_relative_to(here):
             # Nobody but the caller has chosen the current directory, under any name.
-            way, names = cls(Held.open(".")), folder.relative_to(here).parts
+            way, names = cls(HeldFile.open(".")), folder.relative_to(here).parts
         else:
             way, names = cls.from_root(), folder.parts[1:]  # the first is "/" or "//"
         try:
@@ -59,13 +59,13 @@ class Way:
         return way
 
     @classmethod
-    def from_root(cls) -> Way:
+    def from_root(cls) -> SafePath:
         """Begin at the root, which is ours: who may change it has no need of us."""
-        way = cls(Held.open("/"))
+        way = cls(HeldFile.open("/"))
         way.is_loose = False
         return way
 
-    def __enter__(self) -> Way:
+    def __enter__(self) -> SafePath:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -92,7 +92,7 @@ class Way:
             else:
                 self.enter(below, name, folder, is_new)
 
-    def enter(self, below: Held, name: str, folder: Path, is_new: bool) -> None:
+    def enter(self, below: HeldFile, name: str, folder: Path, is_new: bool) -> None:
         """Go into a folder."""
         if not below.is_folder:
             below.close()
@@ -109,13 +109,13 @@ class Way:
         self.here = below
         self.is_loose = self.is_loose or below.others_may_exchange
 
-    def may_enter(self, below: Held, is_new: bool) -> bool:
+    def may_enter(self, below: HeldFile, is_new: bool) -> bool:
         """Whether a folder that others could exchange is safe to enter, or new, ours and empty."""
         if could_be_theirs(self.here, below):
             return True
         return is_new and below.is_ours and self.here.is_ours and below.is_empty
 
-    def follow(self, link: Held, folder: Path) -> list[str]:
+    def follow(self, link: HeldFile, folder: Path) -> list[str]:
         """Return the names that a link leads to, from here on; begin anew if it is absolute."""
         with link:
             leads = os.readlink("", dir_fd=link.descriptor)
@@ -130,11 +130,11 @@ class Way:
             raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(folder))
         if leads.startswith("/"):
             self.here.close()
-            self.here = Held.open("/")
+            self.here = HeldFile.open("/")
         return [name for name in leads.split("/") if name not in ("", ".")]
 
 
-def could_be_theirs(above: Held, below: Held) -> bool:
+def could_be_theirs(above: HeldFile, below: HeldFile) -> bool:
     """Tell whether those who may exchange `below`, in `above`, could write into it themselves.
 
     That is the question where we are root; others have to know with whom they share a folder.
@@ -150,17 +150,17 @@ def could_be_theirs(above: Held, below: Held) -> bool:
     return is_of_group and not shared.st_mode & stat.S_IWOTH
 
 
-def make_folder(above: Held, name: str, mode: int = 0o777) -> Held:
+def make_folder(above: HeldFile, name: str, mode: int = 0o777) -> HeldFile:
     """Make a folder and hold it; in somebody else's it is theirs, and made with their rights.
 
     Raises OSError.
     """
     with acting_for(above), contextlib.suppress(FileExistsError):
         os.mkdir(name, mode, dir_fd=above.descriptor)
-    return Held.open(name, above.descriptor)
+    return HeldFile.open(name, above.descriptor)
 
 
-def make_shared(above: Held, name: str) -> Held:
+def make_shared(above: HeldFile, name: str) -> HeldFile:
     """Make a folder on the way; in one that a group shares it is shared, too; raises OSError.
 
     Else nobody could go through it again: whoever shares the one may exchange the other.
@@ -175,7 +175,7 @@ def make_shared(above: Held, name: str) -> Held:
 
 
 @contextlib.contextmanager
-def acting_for(folder: Held) -> Iterator[None]:
+def acting_for(folder: HeldFile) -> Iterator[None]:
     """Have the rights of a folder's owner, where we are root and that is somebody else."""
     if os.geteuid() != 0 or folder.is_ours:
         yield
@@ -194,7 +194,7 @@ def current() -> str | None:
 
 def is_settled(folder: Path) -> bool:
     """Tell whether a folder is there, and nobody else can lead its path elsewhere."""
-    way = Way.from_root()
+    way = SafePath.from_root()
     try:
         way.go(folder, list(folder.parts[1:]), make=False)
         return not way.is_loose and not way.missing
@@ -206,7 +206,7 @@ def is_settled(folder: Path) -> bool:
 
 def is_private(folder: Path) -> bool:
     """Tell whether nobody else can change a folder, or could make it if it is not there."""
-    way = Way.from_root()
+    way = SafePath.from_root()
     try:
         way.go(folder, list(folder.parts[1:]), make=False)
         return not way.is_loose and way.here.is_ours_alone

@@ -31,7 +31,7 @@ SPACE = (
 SAFE = re.compile(r"[A-Za-z0-9_./-]{1,56}")
 
 
-def launcher(session: str, main: int = 0) -> bytes:
+def bootstrap_line(session: str, main: int = 0) -> bytes:
     """Return the line for the session in the folder `session` (as the target sees it).
 
     `main` is the identifier of the target's main thread, as `_thread.get_ident` has it, if known.

@@ -14,7 +14,7 @@ from functools import partial
 
 from covattach.errors import NotPossible
 from covattach.injector import gdb, pyrasite, remote_exec
-from covattach.injector.bootstrap_line import launcher
+from covattach.injector.bootstrap_line import bootstrap_line
 from covattach.injector.gdb_signals import handles_timers
 from covattach.injector.injection import Injection
 from covattach.injector.x86_64 import support
@@ -22,7 +22,7 @@ from covattach.process.interpreter import Interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import check_python, subinterpreters
 from covattach.process.thread_activity import asleep
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 Text = Callable[..., bytes]
 METHODS = ("auto", "gdb", "remote-exec", "pyrasite")
@@ -30,14 +30,14 @@ ASLEEP = 0.25  # seconds after which a target none of whose threads runs is take
 
 
 def inject(
-    process: Process, interpreter: Interpreter, folder: Folder, method: str, deadline: float
+    process: Process, interpreter: Interpreter, folder: SessionFolder, method: str, deadline: float
 ) -> Injection:
     """Have the target execute the launch file of `folder`, by the `method` asked for.
 
     `deadline` is a time of `time.monotonic`.  Raises NotPossible, NotNow, NoSafePoint; the
     target is then as it was.
     """
-    text = partial(launcher, folder.inside)
+    text = partial(bootstrap_line, folder.path_in_target)
     check_python(process, interpreter)
     if method == "auto":
         return least_intrusive(process, interpreter, folder, text, deadline)
@@ -52,7 +52,7 @@ def inject(
 
 
 def by_remote_exec(
-    process: Process, interpreter: Interpreter, folder: Folder, text: Text, deadline: float
+    process: Process, interpreter: Interpreter, folder: SessionFolder, text: Text, deadline: float
 ) -> Injection:
     """Inject by PEP 768, which takes a file instead of a text."""
     script = folder.add_file("launch", text())
@@ -60,7 +60,7 @@ def by_remote_exec(
 
 
 def least_intrusive(
-    process: Process, interpreter: Interpreter, folder: Folder, text: Text, deadline: float
+    process: Process, interpreter: Interpreter, folder: SessionFolder, text: Text, deadline: float
 ) -> Injection:
     """Inject without stopping the target where that is possible, else by gdb.
 

@@ -24,7 +24,7 @@ STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 Seen = TypeVar("Seen")
 
 
-class View:
+class FileView:
     """Looks at files by the names that the process has for them; raises OSError as `os` would.
 
     `root` is its root as we see it, `cwd` its working directory as it sees it.
@@ -39,13 +39,13 @@ class View:
         self.cwd = cwd
         self.owners = owners
 
-    def __enter__(self) -> View:
+    def __enter__(self) -> FileView:
         return self
 
     def __exit__(self, *_: object) -> None:
         os.close(self.root)
 
-    def of(self, name: str) -> View:
+    def of(self, name: str) -> FileView:
         """Return the access to a source of that name: the same as to all others."""
         return self
 
@@ -55,7 +55,7 @@ class View:
     @contextlib.contextmanager
     def located(self, name: str, owner: Owner) -> Iterator[tuple[int, str]]:
         """Yield a descriptor (O_PATH) of the file named `name`, and its path without links."""
-        way = Way(self.root)
+        way = PathInRoot(self.root)
         try:
             with as_owner(owner):
                 way.go(os.path.join(self.cwd, name))
@@ -143,7 +143,7 @@ class View:
 
     def resolved(self, name: str, owner: Owner) -> str:
         """Return the path without links, as far as that owner may go."""
-        way = Way(self.root)
+        way = PathInRoot(self.root)
         try:
             with as_owner(owner):
                 way.go(os.path.join(self.cwd, name))
@@ -166,7 +166,7 @@ def check(name: str) -> None:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), name[:LONGEST])
 
 
-class Way:
+class PathInRoot:
     """The way from a root to a file: the folders that have been opened, and the names ahead."""
 
     def __init__(self, root: int) -> None:

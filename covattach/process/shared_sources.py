@@ -1,6 +1,6 @@
 """Sources that several users have named, in one report: each is looked at with the rights of those.
 
-    Shared(first, said)     `said` are pairs: an access to files, and the names given with it
+    SharedSources(first, said)     `said` are pairs: an access to files, and the names given with it
 
 A source that nobody has named is not read, whoever may.  Several may have named one: it is shown on
 the word of any of them that may read it.
@@ -15,8 +15,8 @@ from collections.abc import Iterable
 from covattach.process.source_access import Files
 
 
-class Shared:
-    """Looks at each source with the eyes of who has named it; at folders of sources with `first`'s.
+class SharedSources:
+    """Looks at each source as who has named it may; at folders of sources as `first` may.
 
     `first` are those of whom the settings come from.
     """
@@ -44,7 +44,7 @@ class Shared:
         """Return the first that has named it and may read it; else one that sees nothing."""
         if name not in self.chosen:
             able = (files for files in self.named.get(name, ()) if can_read(files, name))
-            self.chosen[name] = next(able, NOTHING)
+            self.chosen[name] = next(able, NO_FILES)
         return self.chosen[name]
 
     def stat(self, name: str) -> os.stat_result:
@@ -61,16 +61,16 @@ class Shared:
         files: dict[str, None] = {}
         faults: list[OSError] = []
         several = self.named.get(folder) or [self.first]
-        for eyes in several:
+        for access in several:
             try:
-                found = eyes.entries(folder)
+                found = access.entries(folder)
             except OSError as error:
                 faults.append(error)
                 continue
             for held, names in zip((folders, files), found, strict=True):
                 held.update(dict.fromkeys(names))
                 for name in names:
-                    self.add(os.path.join(folder, name), [eyes])
+                    self.add(os.path.join(folder, name), [access])
         if len(faults) == len(several):
             raise faults[0]
         return list(folders), list(files)
@@ -92,12 +92,12 @@ class Shared:
         if name not in self.named:
             return self.first.realpath(name)
         seen = self.of(name)
-        found = (seen if seen is not NOTHING else self.named[name][0]).realpath(name)
+        found = (seen if seen is not NO_FILES else self.named[name][0]).realpath(name)
         self.also(found, name)
         return found
 
 
-class Nothing:
+class NoFiles:
     """An access that finds no files, for sources that nobody may look at."""
 
     def of(self, name: str) -> Files:
@@ -136,7 +136,7 @@ class Nothing:
         return os.path.normpath(name)
 
 
-NOTHING = Nothing()
+NO_FILES = NoFiles()
 
 
 def can_read(files: Files, name: str) -> bool:

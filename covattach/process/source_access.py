@@ -1,11 +1,11 @@
 """The access to a target's sources while reports are made of them.
 
-    looking_with(files)     use `files` instead of our own access, for a while
-    eyes()                  the present access
+    using_files(files)     use `files` instead of our own access, for a while
+    current_files()        the present access
 
 With our own access, names mean what they mean to us.  For a target in a container, or of another
 user, they mean something else, and root could see too much.  Then
-covattach.process.file_view.View is used, also for files that coverage itself opens.
+covattach.process.file_view.FileView is used, also for files that coverage itself opens.
 """
 
 from __future__ import annotations
@@ -54,8 +54,8 @@ class Files(Protocol):
         """Return the path without links."""
 
 
-class Own:
-    """Our own eyes."""
+class LocalFiles:
+    """The access that we have ourselves."""
 
     def of(self, name: str) -> Files:
         """Return the access to a source of that name: the same as to all others."""
@@ -95,32 +95,32 @@ class Own:
         return os.path.realpath(name)
 
 
-OWN = Own()
-current: list[Files] = [OWN]
+LOCAL = LocalFiles()
+IN_USE: list[Files] = [LOCAL]
 
 
-def eyes() -> Files:
+def current_files() -> Files:
     """Return the present access to files."""
-    return current[-1]
+    return IN_USE[-1]
 
 
 @contextlib.contextmanager
-def looking_with(files: Files | None) -> Iterator[None]:
-    """Look through `files`, and have coverage do so; None: with our own eyes, as usual."""
+def using_files(files: Files | None) -> Iterator[None]:
+    """Look through `files`, and have coverage do so; None: with our own access, as usual."""
     with ONE_AT_A_TIME:
         if files is None:
             yield
             return
-        current.append(files)
+        IN_USE.append(files)
         try:
-            with lent_to_coverage(files):
+            with patched_into_coverage(files):
                 yield
         finally:
-            current.pop()
+            IN_USE.pop()
 
 
 @contextlib.contextmanager
-def lent_to_coverage(files: Files) -> Iterator[None]:
+def patched_into_coverage(files: Files) -> Iterator[None]:
     """Have coverage's functions that look at sources look through `files`."""
     import coverage.control
     import coverage.files
@@ -133,7 +133,7 @@ def lent_to_coverage(files: Files) -> Iterator[None]:
         (package.python, "get_python_source", source),
     )
     try:
-        with lent_names(lent):
+        with patched_names(lent):
             package.files.set_relative_directory()  # forgets the names that it knows, too
             yield
     finally:
@@ -146,13 +146,13 @@ def walking() -> Iterator[Walk]:
     import coverage.files
 
     package: Any = coverage
-    walk = Walk(eyes().entries)
-    with lent_names([(package.files.os, "walk", walk)]):  # a copy of `os` that is coverage's own
+    walk = Walk(current_files().entries)
+    with patched_names([(package.files.os, "walk", walk)]):  # a copy of `os` that is coverage's own
         yield walk
 
 
 @contextlib.contextmanager
-def lent_names(lent: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
+def patched_names(lent: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
     """Have other values for names of modules, for a while."""
     before = [(module, name, getattr(module, name)) for module, name, _ in lent]
     for module, name, value in lent:
@@ -173,7 +173,7 @@ def source(name: str) -> str:
     from coverage.phystokens import source_encoding
 
     try:
-        content = eyes().read(name, LARGEST)
+        content = current_files().read(name, LARGEST)
     except (OSError, ValueError) as error:
         raise NoSource(f"No source for code: '{name}'.") from error
     content = content.replace(b"\r\n", b"\n").replace(b"\r", b"\n").replace(b"\f", b" ")

@@ -51,7 +51,7 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
     """
     began = time.monotonic()
     told: list[int] = []
-    with interrupts.deaf():
+    with interrupts.ignoring_ctrl_c():
         # Raised while the command is being started, it would leave one that nobody knows of.
         before = signal.signal(signal.SIGTERM, lambda signum, frame: told.append(signum))
         try:

@@ -37,7 +37,7 @@ ENDED = "The process ended meanwhile: in which order its functions ran is not kn
 
 
 @dataclass
-class Found:
+class RecordedSession:
     """A session to record in; `is_ours` if it was begun for that, and ends with it."""
 
     session: Session
@@ -45,7 +45,7 @@ class Found:
 
 
 @dataclass(frozen=True)
-class Ran:
+class RecordedWindow:
     """The lines that one process ran in a window.
 
     `snapshot` holds these and no others; `entries` are in the order in which functions first
@@ -66,13 +66,13 @@ class Ran:
 class Recording:
     """A window that goes on."""
 
-    found: Found
+    found: RecordedSession
     window: str
     before: Lines | None
     lease: Lease
     began: float = field(default_factory=time.monotonic)  # in seconds
 
-    def end(self) -> Ran:
+    def end(self) -> RecordedWindow:
         """End the window, and the session if it is ours; return the lines that ran in it.
 
         Raises NoSession for a process that has ended and saved nothing, and SnapshotError.
@@ -93,7 +93,7 @@ class Recording:
             warnings.append("So many functions ran that the order of the last ones is not known.")
         if reply.get("off"):
             warnings.append(f"{reply['off']}.")
-        return Ran(
+        return RecordedWindow(
             session=one,
             window=self.window,
             snapshot=only(whole, self.window),
@@ -122,19 +122,19 @@ def with_descendants(pids: list[int]) -> list[int]:
 @contextlib.contextmanager
 def attached(
     pid: int, options: attach_process.Options, tell: Callable[[str], None]
-) -> Iterator[Found]:
+) -> Iterator[RecordedSession]:
     """Yield the session of `pid`: one that there is, or one that ends afterwards.
 
     Raises the errors of `attach.start`.
     """
     running = measuring(Process(pid))
     if running is not None:
-        yield Found(running, is_ours=False)
+        yield RecordedSession(running, is_ours=False)
         return
     lease = Lease()
     try:
         started, facts = attach_process.start(pid, replace(options, lease=lease), tell)
-        found = Found(started, is_ours=not facts["already"])
+        found = RecordedSession(started, is_ours=not facts["already"])
         try:
             yield found
         finally:
@@ -145,7 +145,7 @@ def attached(
 
 
 @contextlib.contextmanager
-def window(found: Found, name: str | None = None) -> Iterator[Recording]:
+def window(found: RecordedSession, name: str | None = None) -> Iterator[Recording]:
     """Begin a window of our own, by the name given or a new one; it ends afterwards at the latest.
 
     Raises BadUsage for a name that is taken, and the errors of `client.ask`.
@@ -182,7 +182,7 @@ def ask(one: Session, **request: Any) -> None:
         raise agent_errors.no_session(one.pid) from None
 
 
-def window_of(one: Session, name: str) -> Ran:
+def window_of(one: Session, name: str) -> RecordedWindow:
     """Return the lines of a window that has ended; raises BadUsage, NoSession."""
     snapshot = one.snapshot().snapshot
     if name not in snapshot.windows:
@@ -191,10 +191,10 @@ def window_of(one: Session, name: str) -> Ran:
             f"There is no window {name!r} of process {one.pid}.",
             f"Choose from those that there are: {known}.",
         )
-    return Ran(one, name, only(snapshot, name))
+    return RecordedWindow(one, name, only(snapshot, name))
 
 
-def parts(rans: list[Ran]) -> list[Part]:
+def parts(rans: list[RecordedWindow]) -> list[Part]:
     """Return the windows as parts for `functions`: times are since the first window began."""
     first = min(ran.began for ran in rans)
     return [

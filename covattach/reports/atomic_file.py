@@ -18,9 +18,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covattach.errors import ReportFailed
-from covattach.files.held import Held
+from covattach.files.held import HeldFile
 from covattach.files.private_folder import private_folder
-from covattach.files.safe_path import Way, current
+from covattach.files.safe_path import SafePath, current
 
 PREFIX = ".covattach-"  # not the data file's name: `coverage combine` would take it in
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -32,7 +32,7 @@ class Destination:
     `remedy` is for a place that cannot be written to.
     """
 
-    def __init__(self, path: Path, way: Way, name: str, remedy: str) -> None:
+    def __init__(self, path: Path, way: SafePath, name: str, remedy: str) -> None:
         self.path = path
         self.way = way
         self.name = name
@@ -49,7 +49,7 @@ class Destination:
         # The current directory itself is held, not looked for by its name.
         folder, name = (path, ".") if str(path) == current() else (path.parent, path.name or ".")
         with failing(path, remedy):
-            return cls(path, Way.to(folder, make), name, remedy)
+            return cls(path, SafePath.to(folder, make), name, remedy)
 
     def __enter__(self) -> Destination:
         return self
@@ -58,11 +58,11 @@ class Destination:
         self.way.close()
 
     @property
-    def folder(self) -> Held:
+    def folder(self) -> HeldFile:
         """The folder."""
         return self.way.here
 
-    def look(self) -> Held | None:
+    def look(self) -> HeldFile | None:
         """Return the file or folder at this place, or None; raises OSError."""
         return None if self.way.missing else self.folder.look(self.name)
 
@@ -87,7 +87,7 @@ def failing(path: Path, remedy: str) -> Iterator[None]:
         raise ReportFailed(f"{path} cannot be written ({reason}).", remedy) from error
 
 
-def put(made: Path, folder: Held, name: str) -> None:
+def put(made: Path, folder: HeldFile, name: str) -> None:
     """Copy a file of ours into a folder, whole or not at all, and through no link.
 
     A plain file of ours that is replaced keeps its mode; a new one has that of the user's umask.
@@ -109,7 +109,7 @@ def put(made: Path, folder: Held, name: str) -> None:
         raise
 
 
-def mode_of(folder: Held, name: str) -> int | None:
+def mode_of(folder: HeldFile, name: str) -> int | None:
     """Return the mode that a file is to keep: not one that somebody else has chosen."""
     found = folder.look(name)
     if found is None:
@@ -119,7 +119,7 @@ def mode_of(folder: Held, name: str) -> int | None:
         return stat.S_IMODE(found.facts.st_mode) & 0o777 if usable else None
 
 
-def remove(folder: Held, name: str) -> None:
+def remove(folder: HeldFile, name: str) -> None:
     """Remove a file from a folder, if it is there; raises OSError for a folder."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder.descriptor)

@@ -3,7 +3,7 @@
     ensure_ours(path)                               refuse to overwrite another's file
     write(snapshots, path, origin, …)               write it, whole or not at all
     origin(path) -> dict                            the origin that `write` noted
-    loads(path) -> Loads                            which files the targets had imported before
+    loads(path) -> ImportedModules                  which files the targets had imported before
     remember(path, copy, outputs), remembered(path) reports made from it, by their digests
 
 `origin` is anything for JSON: {"pid", "command", "since", "version", …}.  The reports compare the
@@ -27,13 +27,13 @@ from types import MappingProxyType
 from typing import Any, cast
 
 from covattach.errors import BadUsage, ReportFailed
-from covattach.files.held import Held
+from covattach.files.held import HeldFile
 from covattach.files.private_folder import private_folder
 from covattach.reports import loaded_texts as known_texts
 from covattach.reports.atomic_file import PREFIX, Destination, failing, put, remove
 from covattach.reports.datafile_copy import Copy, copied
 from covattach.reports.datafile_note import REMEDY, digest, mark
-from covattach.snapshot.imported_modules import Loads, from_note, merged, to_note
+from covattach.snapshot.imported_modules import ImportedModules, from_note, merged, to_note
 from covattach.snapshot.snapshot import Arcs, Lines, Snapshot
 
 # What sqlite takes for a part of a data file, by the ending of its name, and how that begins
@@ -93,7 +93,7 @@ def put_in_place(made: Path, place: Destination) -> None:
     put(made, place.folder, place.name)
 
 
-def begins_with(folder: Held, name: str, beginning: bytes) -> bool:
+def begins_with(folder: HeldFile, name: str, beginning: bytes) -> bool:
     """Tell whether a plain file in the folder begins so; raises OSError."""
     found = folder.look(name)
     with found or contextlib.nullcontext():
@@ -142,7 +142,7 @@ def ensure_ours(path: Path) -> None:
                 ensure_held_is_ours(path, found)
 
 
-def ensure_held_is_ours(path: Path, found: Held) -> None:
+def ensure_held_is_ours(path: Path, found: HeldFile) -> None:
     """Return if the file at `path` is one of ours; raises BadUsage otherwise."""
     if found.is_link:
         raise BadUsage(
@@ -163,7 +163,7 @@ def origin(path: Path) -> dict[str, Any]:
         return copy.part("origin") if copy else {}
 
 
-def loads(path: Path) -> Loads:
+def loads(path: Path) -> ImportedModules:
     """Return the files that had been imported before; nothing for a file that is not ours."""
     with copied(path) as copy:
         return from_note(copy.part("loads") if copy else {})

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from covattach.files.held import Held
+from covattach.files.held import HeldFile
 from covattach.files.private_folder import private_folder
 from covattach.files.safe_path import is_settled
 from covattach.reports.atomic_file import PREFIX, Destination
@@ -76,7 +76,7 @@ def copied(path: Path) -> Iterator[Copy | None]:
         yield copy_of(place, found, stack)
 
 
-def copy_of(place: Destination, found: Held, stack: contextlib.ExitStack) -> Copy | None:
+def copy_of(place: Destination, found: HeldFile, stack: contextlib.ExitStack) -> Copy | None:
     """Return a copy of the data file at a place, or None where it cannot be read."""
     is_exchangeable = place.way.is_loose and found.facts.st_nlink > 1
     is_ours = found.is_believed and not is_exchangeable
@@ -94,7 +94,7 @@ def copy_of(place: Destination, found: Held, stack: contextlib.ExitStack) -> Cop
     return Copy(path, is_ours, anybodys)
 
 
-def copy_to(found: Held, path: Path) -> bool:
+def copy_to(found: HeldFile, path: Path) -> bool:
     """Copy a plain file; return whether it was one, and not too long; raises OSError."""
     if not is_readable(found):
         return False
@@ -106,7 +106,7 @@ def copy_to(found: Held, path: Path) -> bool:
     return True
 
 
-def digest_of(found: Held) -> str:
+def digest_of(found: HeldFile) -> str:
     """Return a digest of a plain file's bytes, "" for anything else or too long; raises OSError."""
     if not is_readable(found):
         return ""
@@ -117,6 +117,6 @@ def digest_of(found: Held) -> str:
     return held.hexdigest()
 
 
-def is_readable(found: Held) -> bool:
+def is_readable(found: HeldFile) -> bool:
     """Tell whether it is a plain file; one that others may have written must not be too long."""
     return found.is_file and (found.is_believed or found.facts.st_size <= LARGEST)

@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import stat
 
-from covattach.process.source_access import Files, eyes
+from covattach.process.source_access import Files, current_files
 
 NOT, MAYBE, SURELY = range(3)
 MOST_LINKS = 40  # as in Linux (path_resolution(7))
@@ -29,7 +29,7 @@ class Exchanges:
 
     def of(self, name: str) -> int:
         """Return whether one of the folders or links that a path leads through was exchanged."""
-        files = eyes().of(name)
+        files = current_files().of(name)
         folder = os.path.dirname(name)
         return max(self.of_folder(files, folder), self.of_one(files, name, folder))
 

@@ -10,13 +10,13 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covattach.reports.import_time.line_status import Known
+from covattach.reports.import_time.line_status import LineStatus
 
 if TYPE_CHECKING:
-    from covattach.reports.reporting_coverage import Recorder
+    from covattach.reports.reporting_coverage import ReportingCoverage
 
 
-def make_file(recorder: Recorder, kind: str, path: Path) -> None:
+def make_file(recorder: ReportingCoverage, kind: str, path: Path) -> None:
     """Have coverage write a single-file report; raises coverage's errors."""
     if kind == "xml":
         recorder.xml_report(outfile=os.fspath(path))
@@ -30,12 +30,12 @@ def make_file(recorder: Recorder, kind: str, path: Path) -> None:
             recorder.report(file=file, output_format=kind)
 
 
-def add_imports(recorder: Recorder, path: Path) -> None:
+def add_imports(recorder: ReportingCoverage, path: Path) -> None:
     """Add to coverage's JSON report the lines that ran at import, and those that may have."""
     report = json.loads(path.read_text(encoding="utf-8"))
     report["meta"]["imports"] = recorder.imports
     for name, facts in report["files"].items():
-        known = recorder.known.get(name, Known())
+        known = recorder.known.get(name, LineStatus())
         facts["import_lines"] = sorted(known.at_import)
         facts["undecided_lines"] = sorted(known.undecided)
         facts["summary"].update(

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from covattach.budget import TooMuch, limited
-from covattach.process.source_access import LARGEST, eyes
+from covattach.process.source_access import LARGEST, current_files
 from covattach.reports import work_limits
 from covattach.reports.import_time import blocks
 from covattach.reports.source_files import inside
@@ -199,10 +199,10 @@ def within(lines: list[int], body: range) -> list[int]:
 def source_of(file: str) -> tuple[list[str], list[Span]] | None:
     """Return the lines of a source and its functions; None if it cannot be read or parsed."""
     try:
-        facts = eyes().stat(file)
+        facts = current_files().stat(file)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
             return None
-        content = eyes().read(file, LARGEST)
+        content = current_files().read(file, LARGEST)
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         text = content.decode(encoding)
         with warnings.catch_warnings():

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from covattach.errors import BadUsage
-from covattach.files.held import Held
+from covattach.files.held import HeldFile
 from covattach.files.safe_path import could_be_theirs, make_folder
 from covattach.reports.atomic_file import Destination, failing, put, remove
 
@@ -57,7 +57,7 @@ class HtmlFolder:
             return
 
     @contextlib.contextmanager
-    def found(self) -> Iterator[Held | None]:
+    def found(self) -> Iterator[HeldFile | None]:
         """Hold the folder, or None if there is none yet; raises BadUsage if it is not ours."""
         try:
             found = self.at.look()
@@ -68,7 +68,7 @@ class HtmlFolder:
                 self.check(found)
             yield found
 
-    def check(self, found: Held) -> None:
+    def check(self, found: HeldFile) -> None:
         """Return if a report may go into the folder `found`; raises BadUsage."""
         if not found.is_folder:
             raise BadUsage(f"{self.path} is not a folder.", REMEDY)
@@ -86,14 +86,14 @@ class HtmlFolder:
                 f"{self.path} is of user {found.facts.st_uid}, in a folder of another's.", REMEDY
             )
 
-    def is_meant(self, found: Held) -> bool:
+    def is_meant(self, found: HeldFile) -> bool:
         """Whether nobody has put it there who could not write into it themselves."""
         if self.at.way.is_loose:
             return could_be_theirs(self.at.folder, found)
         return found.is_ours or not self.at.folder.others_may_write
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[Held]:
+    def opened(self) -> Iterator[HeldFile]:
         """Hold the folder, made if need be; raises BadUsage and OSError."""
         mode = 0o777
         with self.found() as found:
@@ -109,7 +109,7 @@ class HtmlFolder:
                 raise BadUsage(f"{self.path} is being exchanged by somebody.", REMEDY)
             yield new
 
-    def is_meant_or_ours(self, found: Held) -> bool:
+    def is_meant_or_ours(self, found: HeldFile) -> bool:
         """Whether the folder may be used as it is."""
         return self.is_meant(found) or (found.is_ours_alone and has_file(found, MARKER))
 
@@ -156,7 +156,7 @@ def turn(name: str) -> tuple[int, str]:
     return 1 + name.endswith(".html") + name.endswith("index.html"), name
 
 
-def lend_notes(found: Held, made: Path) -> None:
+def lend_notes(found: HeldFile, made: Path) -> None:
     """Copy coverage's notes, if there are some that root or we have written; raises OSError."""
     notes = found.look(NOTES)
     with notes or contextlib.nullcontext():
@@ -165,7 +165,7 @@ def lend_notes(found: Held, made: Path) -> None:
                 shutil.copyfileobj(source, file)
 
 
-def has_file(folder: Held, name: str) -> bool:
+def has_file(folder: HeldFile, name: str) -> bool:
     """Tell whether a plain file of this name is in the folder; raises OSError."""
     found = folder.look(name)
     with found or contextlib.nullcontext():

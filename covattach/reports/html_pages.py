@@ -21,7 +21,7 @@ from coverage.templite import Templite
 
 from covattach.budget import TooMuch, limited
 from covattach.reports import html_templates, work_limits
-from covattach.reports.import_time.line_status import Known
+from covattach.reports.import_time.line_status import LineStatus
 from covattach.reports.results import Row, to_row
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from coverage.plugin import FileReporter
     from coverage.results import Analysis
 
-    from covattach.reports.reporting_coverage import Recorder
+    from covattach.reports.reporting_coverage import ReportingCoverage
 
 # Names of kinds of lines, as coverage has them (coverage/html.py), to classes of a line.  Those
 # that end in 2 are for the further lines of a statement.
@@ -43,7 +43,7 @@ NO_FOLDER = "htmlcov"
 FIELDS = ("at_import", "undecided", "never_seen", "in_functions", "ran_in_functions")
 
 
-def make(recorder: Recorder, folder: Path) -> None:
+def make(recorder: ReportingCoverage, folder: Path) -> None:
     """Write the HTML report into a folder.
 
     Raises templates.OtherTemplate before anything is written, and coverage's errors.
@@ -64,7 +64,7 @@ def make(recorder: Recorder, folder: Path) -> None:
 class MarkingReporter(HtmlReporter):
     """coverage's reporter, with templates that show more."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: ReportingCoverage) -> None:
         """Make the templates; raises templates.OtherTemplate, or anything in a future coverage."""
         super().__init__(recorder)
         self.recorder = recorder
@@ -111,7 +111,7 @@ class MarkingReporter(HtmlReporter):
         known = self.recorder.known
         if isinstance(what, Numbers):
             return to_row("TOTAL", what, known.values())
-        return to_row(what.file, what.nums, [known.get(what.file, Known())])
+        return to_row(what.file, what.nums, [known.get(what.file, LineStatus())])
 
 
 def index_source() -> str:
@@ -124,7 +124,7 @@ def index_source() -> str:
 class MarkingData(HtmlDataGeneration):
     """The data of pages, with more kinds of lines."""
 
-    def __init__(self, recorder: Recorder) -> None:
+    def __init__(self, recorder: ReportingCoverage) -> None:
         super().__init__(recorder)
         self.recorder = recorder
 
@@ -132,7 +132,7 @@ class MarkingData(HtmlDataGeneration):
         """Return the data of a file's page."""
         data = super().data_for_file(fr, analysis)
         name = fr.relative_filename()
-        known = self.recorder.known.get(name, Known())
+        known = self.recorder.known.get(name, LineStatus())
         first_lines: dict[int, int] = getattr(fr, "multiline_map", dict)()
         for line in data.lines:
             if line.category in ("mis", "mis2"):

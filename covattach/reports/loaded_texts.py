@@ -24,12 +24,12 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from covattach.budget import BUDGET
-from covattach.process.source_access import LARGEST, eyes
+from covattach.process.source_access import LARGEST, current_files
 from covattach.reports.folder_exchanges import MAYBE, NOT, SURELY, Exchanges
 from covattach.reports.import_time.blocks import Definition, first_line
 from covattach.reports.import_time.name_bindings import Scope
 from covattach.reports.work_limits import FILE
-from covattach.snapshot.imported_modules import Load, Loads, is_utf8, merged
+from covattach.snapshot.imported_modules import ImportedModule, ImportedModules, is_utf8, merged
 from covattach.snapshot.snapshot import Snapshot
 
 # LIKELY unless the module contradicts it, PERHAPS if the module proves it.
@@ -90,7 +90,7 @@ def together(one: Text, other: Text) -> Text:
 def looked_at(
     name: str,
     since: float | None,
-    loads: Loads,
+    loads: ImportedModules,
     pythons: Pythons,
     is_mapped: bool,
     looks: dict[float, Exchanges],
@@ -100,7 +100,7 @@ def looked_at(
     `looks` are those at exchanged folders that there were, by the times since when.
     """
     try:
-        files = eyes().of(name)
+        files = current_files().of(name)
         facts = files.stat(name)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
             return None
@@ -120,7 +120,7 @@ def state_of(
     facts: os.stat_result,
     content: bytes,
     since: float | None,
-    loads: Loads,
+    loads: ImportedModules,
     pythons: Pythons,
 ) -> str:
     """Return whether a source is the loaded one, as far as times and .pyc files tell."""
@@ -133,7 +133,7 @@ def state_of(
     is_late = newest > noted
     for compiled in compiled_names(name, pythons, loads.prefix):
         try:
-            files = eyes().of(name)
+            files = current_files().of(name)
             header = struct.unpack("<4sI8s", files.read(compiled, 16))
             compiled_at = files.stat(compiled).st_mtime
         except (OSError, ValueError, struct.error):
@@ -189,7 +189,9 @@ def from_note(note: dict[str, Any]) -> dict[str, Text]:
     }
 
 
-def fits(tree: ast.Module, source: str, loads: Iterable[Load], ran: set[int]) -> bool | None:
+def fits(
+    tree: ast.Module, source: str, loads: Iterable[ImportedModule], ran: set[int]
+) -> bool | None:
     """Tell whether a source is one that the modules can have been made of.
 
     `ran` are the lines that ran while measured, as they were told.  True where something proves it:
@@ -225,7 +227,7 @@ def lines_of_tokens(source: str) -> set[int]:
     return found
 
 
-def is_made_of(tree: ast.Module, load: Load) -> bool | None:
+def is_made_of(tree: ast.Module, load: ImportedModule) -> bool | None:
     """Tell whether a module can have been made of a source; None where nothing tells."""
     lines = {int(line) for line in load.lines.split()}
     firsts = {

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from covattach.errors import BadUsage
-from covattach.process.source_access import eyes
+from covattach.process.source_access import current_files
 from covattach.reports.source_files import has_mode, inside
-from covattach.snapshot.imported_modules import Loads
+from covattach.snapshot.imported_modules import ImportedModules
 from covattach.snapshot.snapshot import Snapshot
 
 Names = Callable[[str], str]
@@ -69,7 +69,7 @@ def any_kind(mode: int) -> bool:
 def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
     """Return a snapshot whose files have other names, two of which may now be the same."""
     for name in {*snapshot.files, *snapshot.loads.files}:
-        eyes().also(names(name), name)
+        current_files().also(names(name), name)
     return replace(
         snapshot,
         files=united(snapshot.files, names),
@@ -82,7 +82,7 @@ def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
 def renamed(found: Collection[str], names: Names) -> set[str]:
     """Return the new names of files; each keeps the access to its old name's file."""
     for name in found:
-        eyes().also(names(name), name)
+        current_files().also(names(name), name)
     return {names(name) for name in found}
 
 
@@ -94,7 +94,7 @@ def united(files: Any, names: Names) -> Any:
     return found
 
 
-def loads_with_names(loads: Loads, names: Names) -> Loads:
+def loads_with_names(loads: ImportedModules, names: Names) -> ImportedModules:
     """Return the loaded modules under the new names of their files."""
     found: dict[str, frozenset[Any]] = {}
     for name, held in loads.files.items():

@@ -42,13 +42,13 @@ from covattach.reports.datafile_copy import Copy, copied
 from covattach.reports.datafile_note import counted
 from covattach.reports.html_folder import HtmlFolder
 from covattach.reports.import_time import counting
-from covattach.reports.import_time.line_status import Known
+from covattach.reports.import_time.line_status import LineStatus
 from covattach.reports.results import Report, to_row
 from covattach.snapshot.imported_modules import from_note
 from covattach.untrusted import printable
 
 if TYPE_CHECKING:
-    from covattach.reports.reporting_coverage import Recorder
+    from covattach.reports.reporting_coverage import ReportingCoverage
 
 PLAIN = "The HTML report of coverage {} is another one: it does not mark what ran at import."
 SELDOM = 100_000  # objects to be made between two looks for garbage; Python's own number is 700
@@ -108,16 +108,16 @@ def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
         yield
 
 
-def recorder_of(copy: Copy, settings: dict[str, Any]) -> Recorder:
+def recorder_of(copy: Copy, settings: dict[str, Any]) -> ReportingCoverage:
     """Return coverage's object for the data; raises coverage's errors."""
-    from covattach.reports.reporting_coverage import Recorder
+    from covattach.reports.reporting_coverage import ReportingCoverage
 
     loads, known = from_note(copy.part("loads")), loaded_texts.from_note(copy.part("texts"))
-    return Recorder(copy.path, settings, loads, known)
+    return ReportingCoverage(copy.path, settings, loads, known)
 
 
 def make_all(
-    recorder: Recorder, held: dict[str, Destination | HtmlFolder], digests: dict[Path, str]
+    recorder: ReportingCoverage, held: dict[str, Destination | HtmlFolder], digests: dict[Path, str]
 ) -> None:
     """Make the reports, and note the digests of those that are made."""
     for kind, place in held.items():
@@ -162,7 +162,7 @@ def failing_well(what: str) -> Iterator[None]:
         ) from error
 
 
-def make(recorder: Recorder, kind: str, place: Destination) -> str:
+def make(recorder: ReportingCoverage, kind: str, place: Destination) -> str:
     """Make one report, and return its digest; raises ReportFailed and coverage's errors."""
     from coverage.exceptions import NoDataError
 
@@ -174,7 +174,7 @@ def make(recorder: Recorder, kind: str, place: Destination) -> str:
         return datafile.digest_of_file(made)
 
 
-def make_html(recorder: Recorder, folder: HtmlFolder) -> None:
+def make_html(recorder: ReportingCoverage, folder: HtmlFolder) -> None:
     """Make the HTML report; raises ReportFailed and coverage's errors."""
     from coverage.exceptions import NoDataError
 
@@ -190,7 +190,7 @@ def make_html(recorder: Recorder, folder: HtmlFolder) -> None:
         folder.take(private)
 
 
-def write_pages(recorder: Recorder, folder: Path) -> None:
+def write_pages(recorder: ReportingCoverage, folder: Path) -> None:
     """Write the HTML report, a plain one if need be; raises coverage's errors."""
     from coverage import __version__
 
@@ -205,7 +205,7 @@ def write_pages(recorder: Recorder, folder: Path) -> None:
         recorder.html_report(directory=os.fspath(folder))
 
 
-def make_pages(recorder: Recorder, folder: Path) -> None:
+def make_pages(recorder: ReportingCoverage, folder: Path) -> None:
     """Have coverage write the HTML report, leaving out pages that are up to date by its notes."""
     notes = folder / "status.json"
     if recorder.get_option("html:show_contexts"):
@@ -220,7 +220,7 @@ def make_pages(recorder: Recorder, folder: Path) -> None:
         write_pages(recorder, folder)
 
 
-def survey(recorder: Recorder) -> None:
+def survey(recorder: ReportingCoverage) -> None:
     """Go through all files without making a report; raises coverage's errors."""
     from coverage.exceptions import NoDataError
 
@@ -228,14 +228,14 @@ def survey(recorder: Recorder) -> None:
         recorder.report(file=io.StringIO(), output_format="total")
 
 
-def why_nothing(recorder: Recorder) -> str:
+def why_nothing(recorder: ReportingCoverage) -> str:
     """Return the sentence for a report without files."""
     if not recorder.ran():
         return NOTHING_RAN
     return NOT_IN_CONTEXTS if recorder.get_option("report:contexts") else NOTHING_LEFT
 
 
-def summary(recorder: Recorder, data_file: Path, where: dict[str, Path]) -> Report:
+def summary(recorder: ReportingCoverage, data_file: Path, where: dict[str, Path]) -> Report:
     """Return the figures and the warnings of the reports that were made."""
     from coverage.results import Numbers
 
@@ -248,7 +248,8 @@ def summary(recorder: Recorder, data_file: Path, where: dict[str, Path]) -> Repo
     return Report(
         data_file=data_file,
         rows=[
-            to_row(name, numbers, [recorder.known.get(name, Known())]) for name, numbers in found
+            to_row(name, numbers, [recorder.known.get(name, LineStatus())])
+            for name, numbers in found
         ],
         total=row,
         branch=recorder.get_data().has_arcs(),

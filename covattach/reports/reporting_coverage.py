@@ -22,7 +22,7 @@ from covattach.reports import work_limits
 from covattach.reports.import_time import counting, line_status
 from covattach.reports.loaded_texts import LIKELY, PERHAPS, Text, fits
 from covattach.reports.source_files import examine, listed
-from covattach.snapshot.imported_modules import Loads
+from covattach.snapshot.imported_modules import ImportedModules
 from covattach.untrusted import printable
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ NO_FILE = ".coverage"
 NAMED = 10  # so many files are named in one warning
 
 
-class Recorder(Coverage):
+class ReportingCoverage(Coverage):
     """A Coverage object for reports on the data file `data_file`.
 
     `settings` are names and values for `set_option`.  `loads` are the modules imported before the
@@ -47,12 +47,16 @@ class Recorder(Coverage):
     """
 
     def __init__(
-        self, data_file: Path, settings: dict[str, Any], loads: Loads, texts: dict[str, Text]
+        self,
+        data_file: Path,
+        settings: dict[str, Any],
+        loads: ImportedModules,
+        texts: dict[str, Text],
     ) -> None:
         """Load the data; raises coverage's errors for bad data and bad settings."""
         self.loads = loads
         self.texts = texts
-        self.known: dict[str, line_status.Known] = {}
+        self.known: dict[str, line_status.LineStatus] = {}
         self.for_html = False
         self.imports = counting.MISSING
         self.numbers: dict[str, tuple[str, Numbers]] = {}

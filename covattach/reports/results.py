@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from covattach.reports.import_time.line_status import Known
+from covattach.reports.import_time.line_status import LineStatus
 
 if TYPE_CHECKING:
     from coverage.results import Numbers
@@ -92,7 +92,7 @@ class Report:
         return self.total.percent
 
 
-def to_row(name: str, numbers: Numbers, known: Iterable[Known] = ()) -> Row:
+def to_row(name: str, numbers: Numbers, known: Iterable[LineStatus] = ()) -> Row:
     """Return coverage's numbers with a name; nothing at all is 0 %, where coverage says 100.
 
     `known` are the facts of the lines of the same files.

@@ -17,7 +17,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from covattach.process.source_access import LARGEST, ONE_AT_A_TIME, OWN, Files, eyes, walking
+from covattach.process.source_access import (
+    LARGEST,
+    LOCAL,
+    ONE_AT_A_TIME,
+    Files,
+    current_files,
+    walking,
+)
 from covattach.reports.loaded_texts import CHANGED, Text, digest_of
 
 TOO_DEEP = "Not looked into for files that never ran are folders that are too deep, or too many"
@@ -32,7 +39,7 @@ def inside(cwd: Path) -> Iterator[None]:
     with another access to files than our own: that has its own directory.
     """
     with ONE_AT_A_TIME, contextlib.ExitStack() as stack:
-        if eyes() is OWN:
+        if current_files() is LOCAL:
             with contextlib.suppress(OSError):
                 stack.enter_context(contextlib.chdir(cwd))
         yield
@@ -64,7 +71,7 @@ def never_ran(
         if settings.get("run:relative_files"):
             here = abs_file(os.curdir).rstrip("/") + "/"
             for name in missing:
-                eyes().also(name.removeprefix(here), name)
+                current_files().also(name.removeprefix(here), name)
             missing = {name.removeprefix(here) for name in missing}
     if walk.left_out and warnings is not None:
         warnings.append(f"{TOO_DEEP}: {walk.left_out[0]}, for one.")
@@ -93,8 +100,8 @@ def package_folder(package: str, name: str) -> str:
     while at >= 0:
         folder = name[: at + len(middle)]
         # Without it, it is another folder of that name, or a namespace, which coverage leaves out.
-        if has_mode(folder + "__init__.py", stat.S_ISREG, eyes().of(name)):
-            eyes().also(folder, name)
+        if has_mode(folder + "__init__.py", stat.S_ISREG, current_files().of(name)):
+            current_files().also(folder, name)
             return folder
         at = name.find(middle, at + 1)
     return ""
@@ -103,7 +110,7 @@ def package_folder(package: str, name: str) -> str:
 def has_mode(name: str, is_kind: Callable[[int], bool], files: Files | None = None) -> bool:
     """Tell whether there is something of that kind, such as `stat.S_ISDIR`."""
     try:
-        return is_kind((files or eyes()).stat(name).st_mode)
+        return is_kind((files or current_files()).stat(name).st_mode)
     except (OSError, ValueError):
         return False
 
@@ -141,7 +148,7 @@ def examine(names: Iterable[str], texts: dict[str, Text]) -> Examination:
     found = Examination()
     for name in sorted(names):
         try:
-            facts = eyes().of(name).stat(name)
+            facts = current_files().of(name).stat(name)
         except (OSError, ValueError):
             continue
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
@@ -159,6 +166,6 @@ def has_changed(name: str, text: Text) -> bool:
     if text.state == CHANGED or not text.digest:
         return text.state == CHANGED
     try:
-        return digest_of(eyes().read(name, LARGEST)) != text.digest
+        return digest_of(current_files().read(name, LARGEST)) != text.digest
     except OSError:
         return False

@@ -10,7 +10,7 @@ import contextlib
 from collections.abc import Iterator
 
 from covattach.budget import limited
-from covattach.process.source_access import eyes
+from covattach.process.source_access import current_files
 
 ANALYSIS, PAGE = 8e-6, 12e-6  # seconds for a byte of a source
 TREE = 400  # bytes for a byte of a source: its syntax tree, and coverage's tables
@@ -21,7 +21,7 @@ BASIS = 4.0  # seconds for the parts that every report has
 def size_of(name: str) -> int:
     """Return the size of a source in bytes; 0 if it cannot be looked at."""
     try:
-        return eyes().stat(name).st_size
+        return current_files().stat(name).st_size
     except (OSError, ValueError):
         return 0
 

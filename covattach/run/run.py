@@ -28,7 +28,7 @@ from covattach.process import plain_files
 from covattach.process.process import LONGEST_ENVIRONMENT, Process
 from covattach.run.child_program import Program
 from covattach.session import coverage_settings, folder_lookup
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 if TYPE_CHECKING:
     from covattach.session.tree import Tree
@@ -53,7 +53,7 @@ class Run:
     """A program that is measured, and the folder of its tree."""
 
     program: Program
-    folder: Folder
+    folder: SessionFolder
 
     @functools.cached_property
     def whole(self) -> Tree:
@@ -103,7 +103,7 @@ def start(command: Sequence[str], options: Options) -> Run:
         asked = request(here, folder, options, wanted, core)
         announce({**asked, "key": facts["key"]}, float("inf"))
         environment = inherited.given()
-        environment.update(additions(folder.inside, environment))
+        environment.update(additions(folder.path_in_target, environment))
         program = Program(command, environment, interrupts.ignored)
     except BaseException:
         folder.remove()
@@ -133,12 +133,12 @@ def little_of_coverage() -> Iterator[None]:
 
 
 def first_facts(
-    here: Process, folder: Folder, command: Sequence[str], wanted: dict[str, Any]
+    here: Process, folder: SessionFolder, command: Sequence[str], wanted: dict[str, Any]
 ) -> dict[str, Any]:
     """Return the facts that are in the folder before the program has a PID."""
     now = time.time()
     return {
-        "tree": folder.inside,
+        "tree": folder.path_in_target,
         "method": METHOD,
         "command": " ".join(command),
         "cwd": str(here.cwd),
@@ -152,13 +152,13 @@ def first_facts(
 
 
 def request(
-    here: Process, folder: Folder, options: Options, wanted: dict[str, Any], core: str | None
+    here: Process, folder: SessionFolder, options: Options, wanted: dict[str, Any], core: str | None
 ) -> dict[str, Any]:
     """Return the request that each process begins with."""
     branch = bool(wanted.get("run:branch"))
     return {
         "verb": "start",
-        "tree": folder.inside,
+        "tree": folder.path_in_target,
         "options": {
             "settings": coverage_settings.measuring(wanted),
             "core": core,
@@ -179,12 +179,12 @@ def fetch() -> None:
     import covattach.session.tree  # noqa: F401
 
 
-def carriers(folder: Folder) -> list[int]:
+def carriers(folder: SessionFolder) -> list[int]:
     """Return the processes that were told of this tree, and theirs that were forked; not zombies.
 
     What a process was started with stays in /proc/PID/environ, also once it is taken out.
     """
-    needle = f"{TREE}={folder.inside}".encode() + b"\0"
+    needle = f"{TREE}={folder.path_in_target}".encode() + b"\0"
     found = []
     for entry in os.scandir("/proc"):
         if entry.name.isdecimal():
@@ -194,7 +194,7 @@ def carriers(folder: Folder) -> list[int]:
     return found
 
 
-def newborn(folder: Folder, known: set[int]) -> bool:
+def newborn(folder: SessionFolder, known: set[int]) -> bool:
     """Whether there is a Python that was born just now, and may be about to be measured."""
     for pid in carriers(folder):
         with contextlib.suppress(NoTarget, OSError):

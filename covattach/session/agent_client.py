@@ -20,7 +20,7 @@ from covattach.errors import NotNow, NotPossible
 from covattach.payloads import session_files
 from covattach.payloads.server.protocol import PROTOCOL
 from covattach.session import agent_errors
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.repairs import REPAIRS
 
 LONGEST_HEAD = 1 << 25  # bytes; 100,000 files with long names are 20 MB
@@ -52,7 +52,7 @@ class Unheard(NobodyThere):
 
 
 def ask(
-    folder: Folder, verb: str, deadline: float, **arguments: Any
+    folder: SessionFolder, verb: str, deadline: float, **arguments: Any
 ) -> tuple[dict[str, Any], bytes]:
     """Send a request and return the reply's header and blob.
 
@@ -82,7 +82,7 @@ def ask(
 
 
 def answered(
-    folder: Folder, verb: str, deadline: float, **arguments: Any
+    folder: SessionFolder, verb: str, deadline: float, **arguments: Any
 ) -> tuple[dict[str, Any], bytes]:
     """Send a request once, and return header and blob of the reply; raises NoAnswer."""
     try:
@@ -101,7 +101,7 @@ def answered(
         raise NobodyThere(str(error)) from error  # it ended in the middle of it
 
 
-def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
+def asked(folder: SessionFolder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
     """Send a request; return the connection on which the reply comes.  Raises OSError."""
     connection = connect(folder, deadline - time.monotonic())
     try:
@@ -115,7 +115,7 @@ def asked(folder: Folder, verb: str, deadline: float, **arguments: Any) -> socke
     return connection
 
 
-def connect(folder: Folder, seconds: float = PLACE) -> socket.socket:
+def connect(folder: SessionFolder, seconds: float = PLACE) -> socket.socket:
     """Return a connection to the agent of `folder`; raises OSError, NotPossible.
 
     `seconds` is for how long it waits where more callers than the socket takes are waiting.
@@ -222,7 +222,7 @@ def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any
     return untrusted.said(header), size
 
 
-def answers(folder: Folder, seconds: float = 2.0) -> dict[str, Any] | None:
+def answers(folder: SessionFolder, seconds: float = 2.0) -> dict[str, Any] | None:
     """Return the agent's facts, or None where there is none; raises NoAnswer if it is silent."""
     try:
         return ask(folder, "status", time.monotonic() + seconds)[0]

@@ -18,7 +18,7 @@ from covattach.errors import BadUsage
 from covattach.files.private_folder import private_folder
 from covattach.payloads.measure.core_choice import NAMES
 from covattach.process import credentials
-from covattach.process.file_view import View
+from covattach.process.file_view import FileView
 from covattach.process.process import Process
 from covattach.process.source_access import ONE_AT_A_TIME
 
@@ -149,7 +149,7 @@ def copy_config(process: Process, folder: Path) -> None:
             "Say which file to take with `--rcfile`.",
         )
     names = [name for name, *_ in config_files_to_try(True)] if not named else [named]
-    with View(process.root, str(process.cwd), *credentials.of_process(process)) as view:
+    with FileView(process.root, str(process.cwd), *credentials.of_process(process)) as view:
         for name in names:
             with contextlib.suppress(OSError):
                 content = view.read(os.path.expanduser(name), LONGEST)

@@ -18,7 +18,7 @@ from covattach.errors import CovattachError
 from covattach.payloads import session_files
 from covattach.process import nofollow
 from covattach.process.owner import Owner
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.session import Session
 from covattach.snapshot.saved_file import written
 from covattach.snapshot.snapshot import Snapshot
@@ -57,7 +57,7 @@ def owners(said_by: Any) -> list[Owner]:
     return found or [UNKNOWN]
 
 
-def forget(folder: Folder, gone: list[Session]) -> None:
+def forget(folder: SessionFolder, gone: list[Session]) -> None:
     """Remove the saved snapshots of processes that have ended."""
     for name in folder.names(GATHERED):
         folder.drop(name)
@@ -114,7 +114,7 @@ def union(into: dict[str, set[Any]], files: Any) -> None:
 
 
 @contextlib.contextmanager
-def alone(folder: Folder) -> Iterator[bool]:
+def alone(folder: SessionFolder) -> Iterator[bool]:
     """Be the only one who gathers in this folder (flock(2), which ends with its holder).
 
     Yields whether that is so.  Nobody is waited for: the target's user can hold the lock for ever,

@@ -25,7 +25,7 @@ from covattach.process.owner import Owner, as_owner
 from covattach.process.process import Process
 from covattach.snapshot.saved_file import read_snapshot
 from covattach.snapshot.snapshot import Snapshot
-from covattach.untrusted import checked, parsed
+from covattach.untrusted import parsed, validated
 
 LONGEST_FACTS = 1 << 18
 LONGEST_FAULT = 1 << 16
@@ -36,22 +36,22 @@ BIRTH = 2.0  # seconds that a process of a tree takes at most to open its door
 
 
 @dataclass(frozen=True)
-class Folder:
-    """A session's folder: `path` as we see it, `inside` as the target sees it, and whose it is."""
+class SessionFolder:
+    """A session's folder: its path as we see it, and as the target does, and whose it is."""
 
     path: Path
-    inside: str
+    path_in_target: str
     owner: Owner | None = None
 
     @property
     def root(self) -> Path:
         """The target's root, as we see it."""
-        return Path(str(self.path).removesuffix(self.inside) or "/")
+        return Path(str(self.path).removesuffix(self.path_in_target) or "/")
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
         """Yield a descriptor of the folder, and act as its owner meanwhile; raises OSError."""
-        with opened(self.root, self.inside, self.owner) as folder:
+        with opened(self.root, self.path_in_target, self.owner) as folder:
             yield folder
 
     @property
@@ -103,7 +103,7 @@ class Folder:
     def facts(self) -> dict[str, Any]:
         """The session's facts, checked; the target's user can change or remove them."""
         try:
-            return checked(parsed(self.read(session_files.FACTS, LONGEST_FACTS)))
+            return validated(parsed(self.read(session_files.FACTS, LONGEST_FACTS)))
         except ValueError:
             return {}
 
@@ -116,7 +116,7 @@ class Folder:
         below, _, base = name.rpartition("/")
         with self.opened() as folder, nofollow.opened(folder, below) as into:
             nofollow.write(into, base, content)
-        return f"{self.inside}/{name}"
+        return f"{self.path_in_target}/{name}"
 
     def add_tree(self, source: Path, name: str) -> str:
         """Copy the Python package in `source` into the folder; return its path for the target."""
@@ -129,7 +129,7 @@ class Folder:
                 with nofollow.opened(folder, below) as into:
                     for one, content in contents.items():
                         nofollow.write(into, one, content)
-        return f"{self.inside}/{name}"
+        return f"{self.path_in_target}/{name}"
 
     @property
     def is_closed(self) -> bool:
@@ -211,7 +211,7 @@ class Folder:
 
     def remove(self) -> None:
         """Remove the folder with its content, as far as it can be removed."""
-        base, _, name = self.inside.rpartition("/")
+        base, _, name = self.path_in_target.rpartition("/")
         with contextlib.suppress(OSError, NotPossible):
             self.withdraw()
             with opened(self.root, base, self.owner) as folder:

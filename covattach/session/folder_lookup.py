@@ -22,14 +22,14 @@ from covattach.process.namespaces import processes_elsewhere
 from covattach.process.owner import Owner
 from covattach.process.process import Process
 from covattach.session import trusted_record
-from covattach.session.folder import Folder, opened
+from covattach.session.folder import SessionFolder, opened
 
 BASES = ("/tmp", "/var/tmp", "/dev/shm")  # noqa: S108  a random folder of mode 0700 in it
 PREFIX = "covattach-"
 MOST_OF_ONE = 2000  # folders of one user: a server with so many workers is a large one
 
 
-def create(process: Process, tree: str | None = None) -> Folder:
+def create(process: Process, tree: str | None = None) -> SessionFolder:
     """Make a session folder for `process`, with the payloads in it; raises NotPossible.
 
     `tree` is the folder of the tree that the session is to belong to, as the target sees it.
@@ -38,7 +38,7 @@ def create(process: Process, tree: str | None = None) -> Folder:
     for base in bases:
         name = f"{tree}-{os.urandom(4).hex()}" if tree else PREFIX + os.urandom(6).hex()
         inside = f"{base}/{name.rpartition('/')[2]}"
-        folder = Folder(process.path_of(inside), inside, process.standing.owner)
+        folder = SessionFolder(process.path_of(inside), inside, process.standing.owner)
         try:
             with opened(process.root, base, folder.owner) as above:
                 os.mkdir(inside.rpartition("/")[2], 0o700, dir_fd=above)
@@ -55,7 +55,7 @@ def create(process: Process, tree: str | None = None) -> Folder:
     )
 
 
-def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
+def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[SessionFolder]:
     """Yield the session folders below `root`, each as its owner's, whoever that may be.
 
     At most MOST_OF_ONE of each owner: nobody's folders may hide those of others, or keep us busy
@@ -75,10 +75,10 @@ def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[Folder]:
                     if is_one and seen[found.st_uid] <= MOST_OF_ONE:
                         inside = f"{base}/{name}"
                         owner = Owner(found.st_uid, found.st_gid)
-                        yield Folder(root / inside.lstrip("/"), inside, owner)
+                        yield SessionFolder(root / inside.lstrip("/"), inside, owner)
 
 
-def find(process: Process) -> list[Folder]:
+def find(process: Process) -> list[SessionFolder]:
     """Return the folders of sessions that measure `process`, or have measured it."""
     return Listing().of(process)
 
@@ -87,11 +87,11 @@ class Listing:
     """All session folders with their facts, each looked at once, for many processes."""
 
     def __init__(self) -> None:
-        self.known: dict[tuple[Path, tuple[str, ...]], list[Folder]] = {}
-        self.users: dict[Folder, int | None] = {}
-        self.facts: dict[Folder, dict[str, Any]] = {}
+        self.known: dict[tuple[Path, tuple[str, ...]], list[SessionFolder]] = {}
+        self.users: dict[SessionFolder, int | None] = {}
+        self.facts: dict[SessionFolder, dict[str, Any]] = {}
 
-    def of(self, process: Process) -> list[Folder]:
+    def of(self, process: Process) -> list[SessionFolder]:
         """Return the folders of sessions that measure `process`, or have measured it."""
         place = (process.root, (*BASES, *process.memory_folders))
         if place not in self.known:
@@ -99,7 +99,7 @@ class Listing:
         users = users_of(process)
         return [folder for folder in self.known[place] if self.is_of(folder, process, users)]
 
-    def is_of(self, folder: Folder, process: Process, users: set[int]) -> bool:
+    def is_of(self, folder: SessionFolder, process: Process, users: set[int]) -> bool:
         """Whether a folder is that of a session of `process`, which could be these users."""
         if folder not in self.users:
             self.users[folder] = folder.only_user
@@ -113,7 +113,7 @@ class Listing:
         return bool(same_pid and facts.get("start_time") == process.start_time)
 
 
-def of(pid: int) -> list[Folder]:
+def of(pid: int) -> list[SessionFolder]:
     """Return the folders of sessions of process `pid`; none where there is no such process."""
     try:
         return find(Process(pid))
@@ -121,7 +121,7 @@ def of(pid: int) -> list[Folder]:
         return []
 
 
-def find_ended(pid: int) -> Folder | None:
+def find_ended(pid: int) -> SessionFolder | None:
     """Return the newest folder of a session whose process `pid` has ended, or None.
 
     Only a folder of our own is believed.  Root believes every user's folder, and names that user;
@@ -144,7 +144,7 @@ def find_ended(pid: int) -> Folder | None:
     return max(known or found, key=lambda one: float(one.facts.get("created", 0)), default=None)
 
 
-def everywhere() -> Iterator[Folder]:
+def everywhere() -> Iterator[SessionFolder]:
     """Yield the session folders on this host that we may look into, in containers too."""
     seen = set()
     roots: list[tuple[Path, tuple[str, ...]]] = [(Path("/"), BASES)]
@@ -165,7 +165,7 @@ def new_key() -> str:
     return secrets.token_hex(16)
 
 
-def members(first: Folder, key: object = None) -> list[Folder]:
+def members(first: SessionFolder, key: object = None) -> list[SessionFolder]:
     """Return the folders of the other members of a tree, if this is the folder of its first one.
 
     Anybody can make a folder of such a name.  A member's has the tree's key, by default the one in
@@ -173,19 +173,19 @@ def members(first: Folder, key: object = None) -> list[Folder]:
     by a fork, or out of that folder.
     """
     key = key or first.facts.get("key")
-    base, _, name = first.inside.rpartition("/")
+    base, _, name = first.path_in_target.rpartition("/")
     beside = (
         one for one in folders_in(first.root, (base,)) if one.path.name.startswith(name + "-")
     )
     return [one for one in beside if key and one.facts.get("key") == key and one.is_closed]
 
 
-def left(first: Folder, key: object = None) -> list[Folder]:
+def left(first: SessionFolder, key: object = None) -> list[SessionFolder]:
     """Return the folders of a session, or of a tree with that key, that are there still."""
     return [one for one in [first, *members(first, key)] if os.path.lexists(one.path)]
 
 
-def is_owners(folder: Folder) -> bool:
+def is_owners(folder: SessionFolder) -> bool:
     """Whether a session's folder is closed to others, and its process, if there, its owner's.
 
     Or the folder is root's, whose word is good for everybody's.
@@ -209,7 +209,7 @@ def users_of(process: Process) -> set[int]:
     return set(map(int, process.status["Uid"].split()))
 
 
-def may_be_of(folder: Folder, owner: int | None, process: Process, users: set[int]) -> bool:
+def may_be_of(folder: SessionFolder, owner: int | None, process: Process, users: set[int]) -> bool:
     """Whether a session of `process`, which could be these users, may be in the `owner`'s folder.
 
     Root's may be everybody's: a worker that has become another user has one from before.  Who is
@@ -220,7 +220,7 @@ def may_be_of(folder: Folder, owner: int | None, process: Process, users: set[in
     return owner in users and trusted_record.of(folder).get("pid") == process.pid
 
 
-def is_dead(folder: Folder) -> bool:
+def is_dead(folder: SessionFolder) -> bool:
     """Whether nothing can come of it any more: its process has ended and has saved nothing.
 
     Nor has any process of its tree, if it is the first of one.
@@ -228,7 +228,7 @@ def is_dead(folder: Folder) -> bool:
     return not folder.names("ended-") and all(map(is_over, [folder, *members(folder)]))
 
 
-def is_over(folder: Folder) -> bool:
+def is_over(folder: SessionFolder) -> bool:
     """Whether the process of one folder has ended, and has saved nothing."""
     try:
         process = Process(int(folder.facts["pid"]))

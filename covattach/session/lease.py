@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from covattach.payloads.session_files import LEASE
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 
 class Lease:
@@ -18,7 +18,7 @@ class Lease:
     def __init__(self) -> None:
         self.descriptor = -1
 
-    def hold(self, folder: Folder, name: str = LEASE) -> None:
+    def hold(self, folder: SessionFolder, name: str = LEASE) -> None:
         """Make the FIFO `name`, and hold it; raises OSError.
 
         The name LEASE is that of a whole session, and must be there before the agent is.

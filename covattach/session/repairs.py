@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 PATIENCE = 2.5  # seconds for one agent
 TOTAL = 5.0  # seconds for all, in a while
@@ -24,7 +24,7 @@ class Repairs:
         self.since = 0.0
         self.spent = 0.0
 
-    def is_likely(self, folder: Folder, began: float, deadline: float) -> bool:
+    def is_likely(self, folder: SessionFolder, began: float, deadline: float) -> bool:
         """Wait a little; return whether it is worth it to ask once more.
 
         `began` is when it was first asked, `deadline` when it is too late: `time.monotonic`.

@@ -25,7 +25,7 @@ from covattach.session import (
     trusted_record,
     waiting,
 )
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.snapshot.snapshot import Snapshot, decode
 from covattach.snapshot.witness import Witness
 from covattach.untrusted import said
@@ -33,7 +33,7 @@ from covattach.untrusted import said
 Count = Callable[[int, int], None]
 
 
-def nobody(done: int, total: int) -> None:
+def ignore_count(done: int, total: int) -> None:
     """Be told how many have been asked, and of how many, and do nothing about it."""
 
 
@@ -53,7 +53,7 @@ class Session:
     """
 
     pid: int
-    folder: Folder
+    folder: SessionFolder
     facts: dict[str, Any]
     alive: bool
     first: Session | None = None
@@ -147,7 +147,7 @@ class Session:
         """Return the sessions to be shown; this one has been asked how it is."""
         return [self]
 
-    def snapshots(self, reset: bool = False, count: Count = nobody) -> list[Taken]:
+    def snapshots(self, reset: bool = False, count: Count = ignore_count) -> list[Taken]:
         """Return its snapshot, as a tree returns those of its processes; raises NoSession."""
         return [self.snapshot(reset)]
 
@@ -202,7 +202,7 @@ class Session:
         found = self.folder.snapshot_in(session_files.SNAPSHOT)
         return replace(found, facts=said(found.facts), witness=self.witness())
 
-    def stop(self, count: Count = nobody) -> list[Taken]:
+    def stop(self, count: Count = ignore_count) -> list[Taken]:
         """Stop measuring, remove every trace, and return the last snapshot; raises NoSession."""
         try:
             return [self.end()]
@@ -231,6 +231,6 @@ class Session:
             waiting.wait_for_end(Process(self.pid), int(header.get("thread", 0)))
         return Taken(self, self.told(header, blob))
 
-    def left(self) -> list[Folder]:
+    def left(self) -> list[SessionFolder]:
         """Return the folders that are there still, though they were to be removed."""
         return folder_lookup.left(self.folder)

@@ -13,7 +13,7 @@ from covattach.payloads import session_files
 from covattach.process import procfs_errors
 from covattach.process.process import Process
 from covattach.session import agent_client, agent_errors, folder_lookup
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.session import Session
 
 AT_ONCE = 32  # sessions that are asked side by side
@@ -49,7 +49,7 @@ def find_session(pid: int) -> Session:
     return of_ended(pid, ended)
 
 
-def of_ended(pid: int, folder: Folder) -> Session:
+def of_ended(pid: int, folder: SessionFolder) -> Session:
     """Return the session of a process that has ended, and say whose word it is if not ours."""
     found = Session(pid, folder, folder.facts, alive=False)
     if found.is_word_of is not None:
@@ -61,7 +61,7 @@ def of_ended(pid: int, folder: Folder) -> Session:
     return found
 
 
-def of_failed(pid: int, folder: Folder, fault: str) -> Session:
+def of_failed(pid: int, folder: SessionFolder, fault: str) -> Session:
     """Return a session that has ended by a fault of ours, with its folder's facts."""
     off = f"It is not measured any more, by a fault of covattach's: {last_line(fault)}"
     return Session(pid, folder, {**folder.facts, "off": off}, alive=False)
@@ -89,14 +89,14 @@ class Patience:
     def __init__(self) -> None:
         self.deadlines: dict[int | None, float] = {}
 
-    def left(self, folder: Folder) -> float:
+    def left(self, folder: SessionFolder) -> float:
         """Return for how many seconds this one may be waited for."""
         user = folder.owner.uid if folder.owner else None
         deadline = self.deadlines.setdefault(user, time.monotonic() + OF_ONE_USER)
         return min(SILENT, deadline - time.monotonic())
 
 
-def looked_at(folder: Folder, patience: Patience | None = None) -> Session | None:
+def looked_at(folder: SessionFolder, patience: Patience | None = None) -> Session | None:
     """Return the session in a folder; None if there is none, and then remove a dead folder."""
     pid = folder.facts.get("pid")
     if not isinstance(pid, int) or not folder_lookup.is_owners(folder):

@@ -25,8 +25,8 @@ from covattach.session import (
     tree_member,
     trusted_record,
 )
-from covattach.session.folder import Folder
-from covattach.session.session import Count, Session, Taken, nobody
+from covattach.session.folder import SessionFolder
+from covattach.session.session import Count, Session, Taken, ignore_count
 from covattach.session.session_lookup import looked_at
 from covattach.session.turns import LeftOut, each
 
@@ -39,7 +39,7 @@ Answer = TypeVar("Answer")
 class Tree:
     """A tree that is measured: the folder of its first session, and the PID that it is known by."""
 
-    folder: Folder
+    folder: SessionFolder
     pid: int
 
     @property
@@ -92,7 +92,7 @@ class Tree:
         found = each(lambda one: looked_at(one.folder), self.members())
         return self.some([one for one in found if one is not None])
 
-    def snapshots(self, reset: bool = False, count: Count = nobody) -> list[Taken]:
+    def snapshots(self, reset: bool = False, count: Count = ignore_count) -> list[Taken]:
         """Return the snapshot of each process, also of ended ones.
 
         `count` is told how many have been asked.  Raises NoSession if there is none.
@@ -127,7 +127,7 @@ class Tree:
         found = [facts for facts in each(asked, self.members()) if facts]
         return {**self.some(found, left_out)[0], "left_out": left_out.warnings}
 
-    def stop(self, count: Count = nobody) -> list[Taken]:
+    def stop(self, count: Count = ignore_count) -> list[Taken]:
         """Stop measuring all processes, and return the last snapshot of each.
 
         Parents come before their children: a server that renews its workers all the time would not
@@ -161,7 +161,7 @@ class Tree:
             raise agent_errors.no_session(self.pid)
         return found
 
-    def left(self) -> list[Folder]:
+    def left(self) -> list[SessionFolder]:
         """Return the folders that are there still, though they were to be removed."""
         return folder_lookup.left(self.folder, self.key)
 
@@ -180,7 +180,7 @@ def find_tree(pid: int) -> Tree | None:
         facts = folder.facts
         if (
             facts.get("pid") == pid
-            and facts.get("tree") == folder.inside
+            and facts.get("tree") == folder.path_in_target
             and is_same(facts, folder)
         ):
             return Tree(folder, pid)
@@ -195,7 +195,7 @@ def root_of(pid: int) -> Path:
         return Path("/")
 
 
-def is_same(facts: dict[str, Any], folder: Folder) -> bool:
+def is_same(facts: dict[str, Any], folder: SessionFolder) -> bool:
     """Whether the process that a tree is known by is still that one, or has ended."""
     try:
         process = Process(facts["pid"])

@@ -71,7 +71,7 @@ def stop(member: Session) -> Taken | None:
     One that is stopped ends measuring when it goes on; here its last save counts.  The folder of
     the first is that of the tree, and stays until the end.
     """
-    is_first = member.facts.get("tree") == member.folder.inside
+    is_first = member.facts.get("tree") == member.folder.path_in_target
     try:
         with procfs_errors.made_sense():
             found = member.end().snapshot

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from covattach.process import nofollow
-from covattach.session.folder import Folder
-from covattach.untrusted import checked
+from covattach.session.folder import SessionFolder
+from covattach.untrusted import validated
 
 NAMES = ("pid", "start_time", "settings", "cwd")
 LONGEST = 1 << 20  # bytes
@@ -25,7 +25,7 @@ ATTEMPTS = 3  # to keep something: another covattach may just have removed our p
 OTHERS = 0o022  # modes by which others could write
 
 
-def note(folder: Folder, facts: dict[str, Any]) -> None:
+def note(folder: SessionFolder, facts: dict[str, Any]) -> None:
     """Keep the first facts of the session in that folder, if we have a place of our own."""
     if folder.is_ours_alone:
         return
@@ -38,7 +38,7 @@ def note(folder: Folder, facts: dict[str, Any]) -> None:
             return
 
 
-def of(folder: Folder) -> dict[str, Any]:
+def of(folder: SessionFolder) -> dict[str, Any]:
     """Return the record of the session in that folder; nothing if there is none."""
     found = None if folder.is_ours_alone else inode(folder)
     if found is None:
@@ -50,7 +50,7 @@ def of(folder: Folder) -> dict[str, Any]:
     return {}
 
 
-def forget(folder: Folder) -> None:
+def forget(folder: SessionFolder) -> None:
     """Remove the record of a session that is over, and our place with the last record."""
     with contextlib.suppress(OSError), opened() as place:
         # Another session's folder, elsewhere, may have the same name.
@@ -71,17 +71,17 @@ def clear(place: int) -> None:
 def read(place: int, name: str) -> dict[str, Any]:
     """Return the content of a record; nothing for a damaged one."""
     try:
-        return checked(json.loads(nofollow.read(place, name, LONGEST)))
+        return validated(json.loads(nofollow.read(place, name, LONGEST)))
     except (OSError, ValueError, RecursionError):
         return {}
 
 
-def name_of(folder: Folder) -> str:
+def name_of(folder: SessionFolder) -> str:
     """Return the name of the file: that of the folder, which is random."""
     return f"{folder.path.name}.json"
 
 
-def inode(folder: Folder) -> list[int] | None:
+def inode(folder: SessionFolder) -> list[int] | None:
     """Return numbers that tell a folder from a later one of its name, or None if it is gone."""
     return inode_of(folder.path)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from covattach.errors import CovattachError
 from covattach.process import procfs_errors
-from covattach.session.session import Count, Session, nobody
+from covattach.session.session import Count, Session, ignore_count
 
 AT_ONCE = 32
 Asked = TypeVar("Asked")
@@ -45,7 +45,7 @@ class LeftOut:
 
 
 def each(
-    asked: Callable[[Session], Asked], members: list[Session], count: Count = nobody
+    asked: Callable[[Session], Asked], members: list[Session], count: Count = ignore_count
 ) -> list[Asked]:
     """Return the result of `asked` for each of the sessions, some of them asked side by side."""
     found = []

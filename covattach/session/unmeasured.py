@@ -12,7 +12,7 @@ from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import not_measured
 from covattach.session import folder_lookup
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.measured import Measured
 from covattach.session.session import Session
 from covattach.session.session_lookup import last_line
@@ -23,7 +23,7 @@ WITH_VALUE = "XW"  # options of Python whose value may be the next word
 ENDING = "cm"  # options after which come the program and its own options
 
 
-def warnings(folder: Folder) -> list[str]:
+def warnings(folder: SessionFolder) -> list[str]:
     """Return a sentence for each reason, with the PIDs of those that it holds for."""
     found: dict[str, list[int]] = {}
     for name in folder.names(session_files.FAULT_OF):
@@ -45,7 +45,7 @@ def warnings_of(found: Measured) -> list[str]:
     ]
 
 
-def of_failed(members: list[tuple[int, Folder]]) -> list[str]:
+def of_failed(members: list[tuple[int, SessionFolder]]) -> list[str]:
     """Return a sentence for each process whose measuring has ended by a fault of ours."""
     return [
         f"Measuring process {pid} ended by a fault of covattach's: the report has what it had saved"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from covattach.snapshot.imported_modules import Loads, NotLoads, check
+from covattach.snapshot.imported_modules import ImportedModules, NotLoads, check
 from covattach.snapshot.lines_and_arcs import SHIFTS, SnapshotError
 
 Counts = list[tuple[str, int]]
@@ -110,7 +110,7 @@ def check_time(taken: Any) -> float:
     return float(taken)
 
 
-def check_loads(imported: Any) -> Loads:
+def check_loads(imported: Any) -> ImportedModules:
     """Return the target's imports, checked; raises SnapshotError."""
     try:
         return check(imported)

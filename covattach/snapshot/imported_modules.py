@@ -1,8 +1,8 @@
-"""Loads: the source files that a target had loaded before, and how far each had got.
+"""Imported modules: the sources that a target had loaded before, and how far each had got.
 
-    check(header) -> Loads                     from a snapshot's header (imported_modules.py)
-    Loads.of(name) -> frozenset[Load]          of one file, by any of its names
-    merged(loads, names) -> Loads              of several processes, for the files of those names
+    check(header) -> ImportedModules             from a snapshot's header (imported_modules.py)
+    ImportedModules.of(name) -> frozenset[…]     of one file, by any of its names
+    merged(loads, names) -> ImportedModules      of several processes, for the files of those names
     to_note(loads), from_note(note)            in our note in the data file
 
 What that means for the lines of a file is for covattach.reports.import_time.toplevel to say.
@@ -16,7 +16,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from covattach.process.source_access import Files, eyes
+from covattach.process.source_access import Files, current_files
 from covattach.untrusted import is_name
 
 HIGHEST_LINE = 10_000_000
@@ -30,7 +30,7 @@ class NotLoads(ValueError):
     """The target's description of its imports is malformed."""
 
 
-class Load(NamedTuple):
+class ImportedModule(NamedTuple):
     """One module made from a file.
 
     `main` says whether it is the main program.  `reached` is None for a module that is through,
@@ -50,7 +50,7 @@ class Load(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Loads:
+class ImportedModules:
     """The modules that a target had loaded, by the names of their files, as the target has them.
 
     `since` and `noted`, in seconds since 1970, are the times between which they were loaded;
@@ -58,7 +58,7 @@ class Loads:
     """
 
     since: float | None = None
-    files: dict[str, frozenset[Load]] = field(default_factory=dict)
+    files: dict[str, frozenset[ImportedModule]] = field(default_factory=dict)
     noted: float | None = None
     prefix: str = ""
 
@@ -69,7 +69,7 @@ class Loads:
         folders: dict[tuple[str, Files], str] = {}
         for name in self.files:
             folder, _, base = name.rpartition("/")
-            files = eyes().of(name)
+            files = current_files().of(name)
             if (folder, files) not in folders:
                 folders[folder, files] = files.realpath(folder or "/")
             full = os.path.join(folders[folder, files], base)
@@ -79,20 +79,20 @@ class Loads:
 
     def names_of(self, name: str) -> list[str]:
         """Return the names that the target has for a file, as far as it has loaded it."""
-        return self.given.get(eyes().realpath(name), [])
+        return self.given.get(current_files().realpath(name), [])
 
-    def of(self, name: str) -> frozenset[Load]:
+    def of(self, name: str) -> frozenset[ImportedModule]:
         """Return the modules made from a file; relative names start from our current directory."""
         return frozenset(load for given in self.names_of(name) for load in self.files[given])
 
 
-def check(header: Any) -> Loads:
+def check(header: Any) -> ImportedModules:
     """Return the agent's description of imports, checked; empty if it has none.
 
     Raises NotLoads for anything that an agent would not send.
     """
     if not header:
-        return Loads()
+        return ImportedModules()
     if not isinstance(header, dict) or not isinstance(header.get("modules"), list):
         raise NotLoads("what it says of imports is not understood")
     since, noted = (check_time(header.get(part)) for part in ("since", "noted"))
@@ -104,16 +104,21 @@ def check(header: Any) -> Loads:
     through = check_texts(header.get("through"), None)
     names, lines = (check_texts(header.get(part), len(through)) for part in ("names", "lines"))
     told = [
-        (name, Load(False, None, False, None, None, bound[:MOST_NAMED], check_lines(firsts)))
+        (
+            name,
+            ImportedModule(False, None, False, None, None, bound[:MOST_NAMED], check_lines(firsts)),
+        )
         for name, bound, firsts in zip(through, names, lines, strict=True)
     ]
     optimize = check_optimize(header.get("optimize"))
-    files: dict[str, set[Load]] = {}
+    files: dict[str, set[ImportedModule]] = {}
     for name, load in [*told, *map(check_module, header["modules"])]:
         load = load._replace(python=(python[0], python[1]), optimize=optimize)
         if is_name(name):  # a program can give a module any
             files.setdefault(name, set()).add(load)
-    return Loads(since, {name: frozenset(held) for name, held in files.items()}, noted, prefix)
+    return ImportedModules(
+        since, {name: frozenset(held) for name, held in files.items()}, noted, prefix
+    )
 
 
 def check_time(when: Any) -> float:
@@ -158,7 +163,7 @@ def check_lines(lines: Any) -> str:
     return lines
 
 
-def check_module(entry: Any) -> tuple[str, Load]:
+def check_module(entry: Any) -> tuple[str, ImportedModule]:
     """Return one entry of the list of modules; raises NotLoads."""
     if not isinstance(entry, list | tuple) or len(entry) != 6:
         raise NotLoads("an entry in its list of imports is not one")
@@ -169,16 +174,16 @@ def check_module(entry: Any) -> tuple[str, Load]:
     if type(reached) is not int or not 0 <= reached <= HIGHEST_LINE:
         raise NotLoads("a line in its list of imports is none")
     bound = names[:MOST_NAMED]
-    return name, Load(main, reached, standing, None, None, bound, check_lines(lines))
+    return name, ImportedModule(main, reached, standing, None, None, bound, check_lines(lines))
 
 
-def merged(several: Iterable[Loads], names: Iterable[str]) -> Loads:
+def merged(several: Iterable[ImportedModules], names: Iterable[str]) -> ImportedModules:
     """Return the modules of all these processes, from files with one of these names.
 
     Only the last part of a name is compared: a link may lead to the same file.
     """
     wanted = {os.path.basename(name) for name in names}
-    files: dict[str, set[Load]] = {}
+    files: dict[str, set[ImportedModule]] = {}
     told = list(several)
     for loads in told:
         for name, held in loads.files.items():
@@ -187,28 +192,30 @@ def merged(several: Iterable[Loads], names: Iterable[str]) -> Loads:
     since = min((one.since for one in told if one.since is not None), default=None)
     noted = max((one.noted for one in told if one.noted is not None), default=None)
     prefix = next((one.prefix for one in told if one.prefix), "")
-    return Loads(since, {name: frozenset(held) for name, held in files.items()}, noted, prefix)
+    return ImportedModules(
+        since, {name: frozenset(held) for name, held in files.items()}, noted, prefix
+    )
 
 
-def to_note(loads: Loads) -> dict[str, Any]:
+def to_note(loads: ImportedModules) -> dict[str, Any]:
     """Return the same for JSON."""
     files = {name: sorted(held, key=repr) for name, held in loads.files.items() if is_utf8(name)}
     return {"since": loads.since, "files": files}
 
 
-def from_note(note: dict[str, Any]) -> Loads:
+def from_note(note: dict[str, Any]) -> ImportedModules:
     """Return the loads that `to_note` noted; none if the note is malformed."""
     try:
         files = {
             str(name): frozenset(
-                Load(main, reached, standing, (python[0], python[1]), *known)
+                ImportedModule(main, reached, standing, (python[0], python[1]), *known)
                 for main, reached, standing, python, *known in entries
             )
             for name, entries in note["files"].items()
         }
-        return Loads(note["since"], files)
+        return ImportedModules(note["since"], files)
     except (LookupError, TypeError, ValueError, AttributeError):
-        return Loads()
+        return ImportedModules()
 
 
 def is_utf8(name: str) -> bool:

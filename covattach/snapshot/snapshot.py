@@ -17,7 +17,7 @@ from typing import Any
 
 from covattach.snapshot import header as headers
 from covattach.snapshot.header import Counts
-from covattach.snapshot.imported_modules import Loads
+from covattach.snapshot.imported_modules import ImportedModules
 from covattach.snapshot.lines_and_arcs import (
     HIGHEST_LINE,
     SnapshotError,
@@ -74,7 +74,7 @@ class Snapshot:
     facts: dict[str, Any] = field(default_factory=dict)
     windows: dict[str, Lines | Arcs] = field(default_factory=dict)
     process: str = ""
-    loads: Loads = field(default_factory=Loads)
+    loads: ImportedModules = field(default_factory=ImportedModules)
     witness: object = None
 
     @property

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from covattach.process import credentials
-from covattach.process.file_view import View
+from covattach.process.file_view import FileView
 from covattach.process.owner import Owner
-from covattach.process.shared_sources import NOTHING, Shared
-from covattach.process.source_access import Files, looking_with
+from covattach.process.shared_sources import NO_FILES, SharedSources
+from covattach.process.source_access import Files, using_files
 from covattach.snapshot.snapshot import Snapshot
 
 
@@ -47,9 +47,9 @@ class Witness:
         """Yield the access to its files, which is to none if its root has gone."""
         with contextlib.ExitStack() as stack:
             try:
-                view = stack.enter_context(View(self.root, self.cwd, *self.owners))
+                view = stack.enter_context(FileView(self.root, self.cwd, *self.owners))
             except OSError:
-                yield NOTHING
+                yield NO_FILES
                 return
             yield view
 
@@ -70,8 +70,10 @@ def looking(first: Witness, snapshots: Iterable[Snapshot]) -> Iterator[None]:
     with contextlib.ExitStack() as stack:
         files = {one: stack.enter_context(one.files()) for one in names}
         alone = files[first] if len(files) == 1 else None
-        shared = alone or Shared(files[first], [(files[one], said) for one, said in names.items()])
-        stack.enter_context(looking_with(shared))
+        shared = alone or SharedSources(
+            files[first], [(files[one], said) for one, said in names.items()]
+        )
+        stack.enter_context(using_files(shared))
         yield
 
 

@@ -15,7 +15,7 @@ from covattach.errors import NoSafePoint, NotNow
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.session import agent_client, agent_errors, waiting
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.session_lookup import measuring
 from covattach.trace.messages import Stream
 
@@ -59,7 +59,7 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
 
 
 @contextmanager
-def streamed(process: Process, place: Folder, request: dict[str, Any]) -> Iterator[Trace]:
+def streamed(process: Process, place: SessionFolder, request: dict[str, Any]) -> Iterator[Trace]:
     """Ask the agent in `place` for a trace, which ends with the body."""
     deadline = COMMAND.current().at
     try:

@@ -45,7 +45,7 @@ from covattach.session import (
     ended_workers,
     folder_lookup,
 )
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.tree import Tree
 from covattach.snapshot.snapshot import Snapshot, SnapshotError, decode
 
@@ -354,14 +354,14 @@ def test_a_reply_that_trickles(monkeypatch: pytest.MonkeyPatch) -> None:
             popen.kill()
 
 
-def made(name: str, owner: int = NOBODY, **said: object) -> Folder:
+def made(name: str, owner: int = NOBODY, **said: object) -> SessionFolder:
     """Make a session's folder of another user's."""
     path = TMP / name
     path.mkdir(mode=0o700)
     (path / "session.json").write_text(json.dumps(said))
     for one in (path, path / "session.json"):
         os.chown(one, owner, owner)
-    return Folder(path, str(path), Owner(owner, owner))
+    return SessionFolder(path, str(path), Owner(owner, owner))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from covattach.process import credentials
 from covattach.process.owner import Owner
 from covattach.process.process import Process
 from covattach.session import trusted_record
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 Launch = Callable[..., Target]
 RECORDS = Path("/run/covattach")
@@ -192,7 +192,7 @@ def test_records_are_roots_own(
 ) -> None:
     """A record of root's counts for one folder, and only from where nobody but root can write."""
     liar = users.lying(OTHER)
-    folder = Folder(liar.path, str(liar.path), Owner(OTHER, OTHER))
+    folder = SessionFolder(liar.path, str(liar.path), Owner(OTHER, OTHER))
     place = tmp_path / "records"
     monkeypatch.setattr(trusted_record, "candidates", lambda: iter([place]))
     tmp_path.chmod(0o755)
@@ -208,7 +208,7 @@ def test_records_are_roots_own(
     elif trick == "a folder of its name":
         path = tmp_path / liar.path.name
         path.mkdir()
-        trusted_record.forget(Folder(path, str(path), Owner(OTHER, OTHER)))
+        trusted_record.forget(SessionFolder(path, str(path), Owner(OTHER, OTHER)))
         assert trusted_record.of(folder)["settings"] == {"html:title": "kept"}
         return
     else:

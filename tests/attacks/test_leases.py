@@ -20,7 +20,7 @@ from covattach.attach.attach_process import alone
 from covattach.diagnose import python_processes
 from covattach.errors import CovattachError, NoTarget
 from covattach.process import procfs_errors, thread_activity
-from covattach.process.file_view import View
+from covattach.process.file_view import FileView
 from covattach.process.memory import open_memory
 from covattach.process.owner import Owner
 from covattach.process.process import Process
@@ -54,7 +54,7 @@ def test_a_source(users: Users) -> None:
     source = users.private(OTHER, "source.py")
     with (
         leasing(users, source),
-        View(Path("/"), "/", Owner(OTHER, OTHER)) as view,
+        FileView(Path("/"), "/", Owner(OTHER, OTHER)) as view,
         pytest.raises(BlockingIOError),
     ):
         view.read(str(source), 100)

@@ -16,7 +16,7 @@ from running import Covattach, Target, ticks, wait_for
 
 from covattach.reports import loaded_texts
 from covattach.reports.folder_exchanges import NOT, SURELY, Exchanges
-from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.snapshot.snapshot import Snapshot
 
 COARSE = 5  # the clock that files have their times from (clock_gettime(2), CLOCK_REALTIME_COARSE)
@@ -37,13 +37,13 @@ def test_a_source_exchanged_after_the_attach(
         py_compile.compile(str(path), invalidation_mode=mode)
     began = path.stat().st_mtime - 100
     noted = time.time()
-    load = Load(False, None, False, sys.version_info[:2], 0, "f", "1")
+    load = ImportedModule(False, None, False, sys.version_info[:2], 0, "f", "1")
     snapshot = Snapshot(
         "lines",
         {str(path): {2, 3}},
         {},
         noted,
-        loads=Loads(began, {str(path): frozenset([load])}, noted),
+        loads=ImportedModules(began, {str(path): frozenset([load])}, noted),
     )
 
     # WHEN a new release of it is put in place, and a new worker compiles that
@@ -147,6 +147,6 @@ def test_what_links_lead_to(tmp_path: Path, exchange: Callable[[Path], None], fo
 def test_a_comment_sign_in_a_string() -> None:
     """A line of a string that looks like a comment does not make a source another one."""
     code = 'def f(x):\n    return f"""\n# {x}\n\n"""\n'
-    load = Load(False, None, False, sys.version_info[:2], 0, "f", "1")
+    load = ImportedModule(False, None, False, sys.version_info[:2], 0, "f", "1")
     assert loaded_texts.fits(ast.parse(code), code, [load], {2, 3})
     assert loaded_texts.fits(ast.parse(code), code, [load], {6}) is False

@@ -22,7 +22,7 @@ from users import OTHER, Users, several_users
 
 from covattach.diagnose import target
 from covattach.errors import CovattachError
-from covattach.process.file_view import View
+from covattach.process.file_view import FileView
 from covattach.process.owner import Owner
 from covattach.process.process import Process
 from covattach.session import coverage_settings
@@ -104,7 +104,7 @@ def test_a_deep_folder(covattach: Covattach) -> None:
 @pytest.mark.parametrize("name", ["a/../" * 2000, "x" * 5000, "a\0b", "\ud800"])
 def test_names_that_no_file_has(name: str) -> None:
     """A name that cannot be one of a file is that of none, and is not looked for step by step."""
-    with View(Path("/"), "/", Owner(os.geteuid(), os.getegid())) as view:
+    with FileView(Path("/"), "/", Owner(os.geteuid(), os.getegid())) as view:
         with pytest.raises(OSError, match=r".") as caught:
             view.stat(name)
         assert view.realpath(name)

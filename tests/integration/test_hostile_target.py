@@ -27,7 +27,7 @@ from covattach.injector import remote_exec
 from covattach.process.interpreter import find_interpreter
 from covattach.process.memory import open_memory
 from covattach.process.process import Process
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.untrusted import CHECKS
 
 GOOD = {
@@ -84,7 +84,7 @@ class Liar:
         self.reply = json.dumps({"blob": len(BLOB), **GOOD, **said}).encode() + b"\n" + BLOB
         path = Path("/tmp") / f"covattach-{secrets.token_hex(6)}"  # noqa: S108
         path.mkdir(mode=0o700)
-        folder = Folder(path, str(path))
+        folder = SessionFolder(path, str(path))
         own = {"pid": self.process.pid, "start_time": self.process.start_time}
         folder.write_facts({"cwd": "/", "settings": {}, **facts, **own})
         with socket.socket(socket.AF_UNIX) as listener:

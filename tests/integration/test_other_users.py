@@ -25,7 +25,7 @@ from running import Covattach, Target
 from covattach.process.owner import Owner, as_owner
 from covattach.process.process import Process
 from covattach.session import agent_client
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.folder_lookup import create, find, find_ended
 from covattach.session.session import Session
 from covattach.session.session_lookup import find_session
@@ -60,12 +60,12 @@ def _root() -> None:
 
 
 @pytest.fixture
-def theirs() -> Iterator[Folder]:
+def theirs() -> Iterator[SessionFolder]:
     """Make a session's folder that belongs to nobody, the user."""
     path = TMP / f"covattach-{secrets.token_hex(6)}"
     path.mkdir(mode=0o700)
     os.chown(path, NOBODY, NOBODY)
-    yield Folder(path, str(path), Owner(NOBODY, NOBODY))
+    yield SessionFolder(path, str(path), Owner(NOBODY, NOBODY))
     shutil.rmtree(path, ignore_errors=True)
 
 
@@ -184,7 +184,7 @@ def test_squatters_are_not_believed(
             shutil.rmtree(path)
 
 
-def test_somebody_else_at_our_socket(theirs: Folder) -> None:
+def test_somebody_else_at_our_socket(theirs: SessionFolder) -> None:
     """A client talks to no socket of another user's in a session folder, nor through a link."""
     # GIVEN a socket of root's in a folder of nobody's
     with socket.socket(socket.AF_UNIX) as listener:
@@ -205,7 +205,7 @@ def test_somebody_else_at_our_socket(theirs: Folder) -> None:
 
 
 @pytest.mark.parametrize("name", ["session.json", "fault", "snapshot"])
-def test_links_are_not_read(name: str, theirs: Folder, secret: Path) -> None:
+def test_links_are_not_read(name: str, theirs: SessionFolder, secret: Path) -> None:
     """A link in a session's folder to something that only root can read is not followed."""
     (theirs.path / name).symlink_to(secret)
     assert theirs.facts == {}
@@ -213,7 +213,7 @@ def test_links_are_not_read(name: str, theirs: Folder, secret: Path) -> None:
     assert theirs.read(name, 100) == b""
 
 
-def test_pipes_are_not_waited_for(theirs: Folder) -> None:
+def test_pipes_are_not_waited_for(theirs: SessionFolder) -> None:
     """A pipe that nobody writes to, in the place of a file, does not keep us waiting."""
     for name in ("session.json", "fault", "snapshot"):
         os.mkfifo(theirs.path / name)
@@ -224,7 +224,7 @@ def test_pipes_are_not_waited_for(theirs: Folder) -> None:
         Session(1, theirs, {}, alive=False).saved()
 
 
-def test_links_are_not_written_through(theirs: Folder, secret: Path) -> None:
+def test_links_are_not_written_through(theirs: SessionFolder, secret: Path) -> None:
     """Root's writes into a session folder go through no link of its owner's."""
     # GIVEN links in all the places that root is going to write to
     before = secret.read_text()
@@ -248,7 +248,7 @@ def test_links_are_not_written_through(theirs: Folder, secret: Path) -> None:
     assert os.listdir(secret.parent) == [secret.name]
 
 
-def test_a_folder_that_becomes_a_link(theirs: Folder, tmp_path: Path) -> None:
+def test_a_folder_that_becomes_a_link(theirs: SessionFolder, tmp_path: Path) -> None:
     """The folder itself, put away and replaced by a link, leads root nowhere."""
     tmp_path.chmod(0o777)
     aside = theirs.path.with_name(theirs.path.name + "-aside")
@@ -264,7 +264,7 @@ def test_a_folder_that_becomes_a_link(theirs: Folder, tmp_path: Path) -> None:
         shutil.rmtree(aside)
 
 
-def test_a_race_for_the_folder(theirs: Folder, secret: Path) -> None:
+def test_a_race_for_the_folder(theirs: SessionFolder, secret: Path) -> None:
     """An owner who puts links in the way again and again gets root to write nowhere else."""
     # GIVEN an owner at work
     before = secret.read_text()
@@ -307,7 +307,7 @@ def test_leftovers_are_removed(launch: Launch, covattach: Covattach) -> None:
     covattach("stop", target.pid, "--no-dump")
 
 
-def test_root_says_whose_word_it_is(theirs: Folder) -> None:
+def test_root_says_whose_word_it_is(theirs: SessionFolder) -> None:
     """Of a process that has ended root believes its own first, and else says who says so."""
     with subprocess.Popen([sys.executable, "-c", ""]) as popen:
         popen.wait()
@@ -317,7 +317,7 @@ def test_root_says_whose_word_it_is(theirs: Folder) -> None:
     path = TMP / f"covattach-{secrets.token_hex(6)}"
     path.mkdir(mode=0o700)
     try:
-        ours = Folder(path, str(path))
+        ours = SessionFolder(path, str(path))
         ours.write_facts({"pid": popen.pid, "start_time": 1, "created": 1})
         ended = find_ended(popen.pid)
         assert ended is not None

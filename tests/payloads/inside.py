@@ -19,9 +19,9 @@ from covattach.payloads.session_files import BEGIN
 from running import PATIENCE, TARGETS, Target, wait_for
 
 from covattach.attach.compile_payloads import FIRST, compiled_by, first, text_of
-from covattach.injector.bootstrap_line import launcher
+from covattach.injector.bootstrap_line import bootstrap_line
 from covattach.session import agent_client
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.snapshot.snapshot import Snapshot, decode
 
 PAYLOADS = TARGETS.parent.parent / "payloads"
@@ -61,7 +61,7 @@ class Inside:
     def execute(self) -> None:
         """Have the target execute the line."""
         self.prepare()
-        self.target.tell(f"exec({launcher(str(self.path)).decode()!r})")
+        self.target.tell(f"exec({bootstrap_line(str(self.path)).decode()!r})")
 
     def prepare(self) -> None:
         """Put the files that the launcher needs into the session folder."""
@@ -85,12 +85,14 @@ class Inside:
         fault = self.path / "fault"
         assert not fault.exists(), fault.read_text()
         assert self.target.popen.poll() is None, "the target has died"
-        return bool(agent_client.answers(Folder(self.path, str(self.path)), 5.0))
+        return bool(agent_client.answers(SessionFolder(self.path, str(self.path)), 5.0))
 
     def ask(self, verb: str, **arguments: Any) -> tuple[dict[str, Any], bytes]:
         """Ask the agent, as covattach does."""
         deadline = time.monotonic() + PATIENCE
-        return agent_client.ask(Folder(self.path, str(self.path)), verb, deadline, **arguments)
+        return agent_client.ask(
+            SessionFolder(self.path, str(self.path)), verb, deadline, **arguments
+        )
 
     def start(self, core: str | None = None, **settings: Any) -> dict[str, Any]:
         """Start to measure; return the agent's facts."""

@@ -12,7 +12,7 @@ from inside import Inside
 from running import PATIENCE, Target
 
 from covattach.session import agent_client
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 Launch = Callable[..., Target]
 GREEN = pytest.mark.pythons("3.11", "3.12", "3.14", stress=("3.9", "3.13"))
@@ -52,7 +52,7 @@ def test_while_it_is_traced(interpreter: Interpreter, launch: Launch) -> None:
     # WHEN it is traced until its end, THEN that is the same
     target = launch(interpreter, "at_the_end.py", "plain")
     with Inside(target) as agent:
-        place = Folder(agent.path, str(agent.path))
+        place = SessionFolder(agent.path, str(agent.path))
         connection = agent_client.asked(place, "trace", time.monotonic() + PATIENCE)
         assert last_words(target) == alone
         connection.close()

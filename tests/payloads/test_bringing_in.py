@@ -14,7 +14,7 @@ from inside import PAYLOADS, Inside, compile_for, marked, prepare
 from running import Target, wait_for
 
 from covattach.errors import PayloadFailed
-from covattach.injector.bootstrap_line import launcher
+from covattach.injector.bootstrap_line import bootstrap_line
 
 Launch = Callable[..., Target]
 ONLY_FOR_REPORTS = (
@@ -172,7 +172,7 @@ def test_nothing_is_imported_in_the_application_s_time(
     session.mkdir()
     compile_for(interpreter, session)
     prepare(session)
-    line = launcher("covattach-x").decode()
+    line = bootstrap_line("covattach-x").decode()
     program = f"import sys; before = set(sys.modules); exec({line!r})\n"
     program += "print(sorted(set(sys.modules) - before))"
     done = subprocess.run(

@@ -13,7 +13,7 @@ from inside import Inside, marked
 from running import PATIENCE, Target, wait_for
 
 from covattach.session import agent_client
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 Launch = Callable[..., Target]
 RAN = marked("comings.py", "# first", "# pool", "# new")
@@ -32,7 +32,7 @@ def warnings_of(agent: Inside) -> str:
 
 def traced(agent: Inside) -> socket.socket:
     """Begin a trace; return the connection to read it from."""
-    place = Folder(agent.path, str(agent.path))
+    place = SessionFolder(agent.path, str(agent.path))
     connection = agent_client.asked(place, "trace", time.monotonic() + PATIENCE)
     wait_for(lambda: agent.target.ask("bool(threading._profile_hook)"), "the hook")
     return connection

@@ -9,7 +9,7 @@ from conftest import Interpreter
 from inside import Inside
 from running import Target, wait_for
 
-from covattach.injector.bootstrap_line import launcher
+from covattach.injector.bootstrap_line import bootstrap_line
 
 Launch = Callable[..., Target]
 QUIETLY = ("-W", "ignore")  # of the one fork that our thread comes into
@@ -21,7 +21,7 @@ class Meanwhile(Inside):
     def __enter__(self) -> Meanwhile:
         """Launch the agent, and wait until it listens."""
         self.prepare()
-        assert self.target.ask(f"fork_meanwhile({launcher(str(self.path)).decode()!r})")
+        assert self.target.ask(f"fork_meanwhile({bootstrap_line(str(self.path)).decode()!r})")
         wait_for(self.is_ready, "the agent listens")
         return self
 

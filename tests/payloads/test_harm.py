@@ -13,9 +13,9 @@ from conftest import Interpreter
 from inside import PAYLOADS, Inside, marked, prepare
 from running import Target, wait_for
 
-from covattach.injector.bootstrap_line import launcher
+from covattach.injector.bootstrap_line import bootstrap_line
 from covattach.session import agent_client
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 Launch = Callable[..., Target]
 CORES = pytest.mark.parametrize("core", ["default", "ctrace"])
@@ -135,13 +135,13 @@ def test_a_target_without_threading(interpreter: Interpreter, where: str, launch
     (folder / "payloads").symlink_to(PAYLOADS)
     (folder / "token").touch()
     prepare(folder)
-    line = launcher(str(folder)).decode()
+    line = bootstrap_line(str(folder)).decode()
     target = launch(interpreter, "unthreaded.py", where, line, options=("-S",))
     assert "pth" not in target.log.read_text()
 
     # WHEN it is measured
     os.kill(target.pid, signal.SIGUSR1)
-    session = Folder(folder, str(folder))
+    session = SessionFolder(folder, str(folder))
     wait_for(lambda: agent_client.answers(session), "the agent listens")
     deadline = float("1e9")
     agent_client.ask(session, "start", deadline, options={})

@@ -13,7 +13,7 @@ from conftest import Interpreter
 from inside import Inside
 from running import TARGETS, Target, wait_for
 
-from covattach.snapshot.imported_modules import Load
+from covattach.snapshot.imported_modules import ImportedModule
 
 PYTHONS = ("3.9", "3.11", "3.13", "3.14", "3.15")
 
@@ -41,7 +41,7 @@ def test_files_that_were_imported_before(
         assert main.standing
         assert main.reached in (loop, loop + 1)
         names, lines = "FIRST Thing used unused nowhere LAST", "13 17"
-        imported = Load(False, None, False, interpreter.minor, 0, names, lines)
+        imported = ImportedModule(False, None, False, interpreter.minor, 0, names, lines)
         assert loads.of(before) == {imported}
         assert not loads.of(later)
         assert loads.since is not None

@@ -11,7 +11,7 @@ from inside import Inside, compile_for, marked
 from running import Target, wait_for
 
 from covattach.errors import PayloadFailed
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 Launch = Callable[..., Target]
 
@@ -79,7 +79,7 @@ def test_what_cannot_be_done_without_is_told(
     agent.execute()
 
     # THEN covattach can tell the exception, and nothing is left of us
-    folder = Folder(agent.path, str(agent.path))
+    folder = SessionFolder(agent.path, str(agent.path))
     wait_for(lambda: words in folder.fault, f"it is told: {words}")
     wait_for(lambda: threads(target) == before, "the agent's thread is gone")
     agent.remove()

@@ -12,7 +12,7 @@ from inside import Inside
 from running import PATIENCE, Target, wait_for
 
 from covattach.session import agent_client
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.trace import messages
 
 Launch = Callable[..., Target]
@@ -25,7 +25,7 @@ def test_the_last_words_wait_for_it(interpreter: Interpreter, launch: Launch) ->
     # GIVEN a trace whose client has read nothing, until not even its socket takes any more
     target = launch(interpreter, "calling.py", "hot")
     with Inside(target) as agent:
-        place = Folder(agent.path, str(agent.path))
+        place = SessionFolder(agent.path, str(agent.path))
         deadline = time.monotonic() + PATIENCE
         connection = agent_client.asked(place, "trace", deadline)
         wait_for(lambda: target.ask(HOOKED), "the hook")

@@ -61,6 +61,6 @@ def test_memory_that_cannot_be_written() -> None:
 
 def test_room_for_a_line() -> None:
     """The room is enough for the longest line that is ever put there."""
-    from covattach.injector.bootstrap_line import launcher
+    from covattach.injector.bootstrap_line import bootstrap_line
 
-    assert len(MARK) + len(launcher("/" + "x" * 55, 1 << 47)) < LENGTH
+    assert len(MARK) + len(bootstrap_line("/" + "x" * 55, 1 << 47)) < LENGTH

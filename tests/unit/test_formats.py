@@ -11,7 +11,7 @@ import pytest
 
 from covattach.reports import datafile, render
 from covattach.reports.results import Report
-from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.snapshot.snapshot import Snapshot
 
 CODE = """\
@@ -31,9 +31,9 @@ def made(folder: Path, how: str | None, branch: bool = False) -> Report:
     """Make reports of a module that was imported before the attach, and of which a function ran."""
     source = folder / "unit.py"
     source.write_text(CODE)
-    load = Load(False, None, False, (3, 11), 0, "os f g last", "4 6")
+    load = ImportedModule(False, None, False, (3, 11), 0, "os f g last", "4 6")
     files: Any = {str(source): {(-4, 5), (5, -4)} if branch else RAN}
-    loads = Loads(2e9, {str(source): frozenset({load})}, 2e9)
+    loads = ImportedModules(2e9, {str(source): frozenset({load})}, 2e9)
     snapshot = Snapshot("arcs" if branch else "lines", files, {}, 2e9, loads=loads)
     datafile.write(snapshot, folder / ".coverage", {})
     given = {"imports": how} if how else {}

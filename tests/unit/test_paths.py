@@ -9,20 +9,20 @@ import pytest
 
 from covattach.errors import BadUsage
 from covattach.reports import path_aliases
-from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.snapshot.snapshot import Snapshot
 
 
 def snapshot(name: str, *lines: int) -> Snapshot:
     """Return a snapshot of one file, in a window too, with one module made from it before."""
-    load = Load(main=False, reached=None, standing=False, python=(3, 11))
+    load = ImportedModule(main=False, reached=None, standing=False, python=(3, 11))
     return Snapshot(
         kind="lines",
         files={name: set(lines)},
         file_tracers={name: "plugin"},
         taken=1.0,
         windows={"window": {name: set(lines)}},
-        loads=Loads(1.0, {name: frozenset({load})}),
+        loads=ImportedModules(1.0, {name: frozenset({load})}),
     )
 
 

@@ -28,7 +28,7 @@ from covattach.reports.datafile_note import reading
 from covattach.reports.html_folder import MARKER
 from covattach.reports.render import NOTHING_LEFT, NOTHING_RAN
 from covattach.reports.results import Report
-from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.snapshot.snapshot import Snapshot
 
 CODE = """\
@@ -41,7 +41,7 @@ def choose(flag):
 choose(True)
 """
 ARCS = {(-1, 1), (1, 7), (7, -1), (-1, 2), (2, 3), (3, -1)}
-NONE = Loads()
+NONE = ImportedModules()
 ALL = {"xml", "json", "lcov", "text", "markdown"}
 STOCK = {"xml": "xml", "json": "json", "lcov": "lcov", "text": "report", "markdown": "report"}
 
@@ -65,7 +65,11 @@ class Place:
         return str(path)
 
     def dump(
-        self, files: dict[str, Any], kind: str = "packed", loads: Loads = NONE, **settings: Any
+        self,
+        files: dict[str, Any],
+        kind: str = "packed",
+        loads: ImportedModules = NONE,
+        **settings: Any,
     ) -> None:
         """Write executed lines or arcs to the data file; `loads` are imports from before."""
         names = {name.replace("__", ":"): value for name, value in settings.items()}
@@ -387,10 +391,10 @@ def test_changed_sources_of_which_nothing_ran_are_named(place: Place) -> None:
     }
     names = {name: place.add(name, text) for name, text in texts.items()}
     now = time.time()
-    load = Load(False, None, False, sys.version_info[:2], 0, "choose", "1")
+    load = ImportedModule(False, None, False, sys.version_info[:2], 0, "choose", "1")
     held = {name: frozenset([load]) for name in names.values()}
     held[names["silent.py"]] = frozenset([load._replace(names="", lines="")])
-    loads = Loads(now - 100, held, now + 100)
+    loads = ImportedModules(now - 100, held, now + 100)
 
     # WHEN we report on what ran in another one
     place.dump({names["ran.py"]: {7, 2}}, "lines", loads, run__source=[str(place.target)])

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 from covattach.commands.status import summary
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.session import Session
 
 
 def member(pid: int, inside: str, alive: bool, tree: str = "/tmp/covattach-a") -> Session:  # noqa: S108
     """Return a session of a tree."""
-    place = Folder(Path(inside), inside, None)
+    place = SessionFolder(Path(inside), inside, None)
     return Session(pid, place, {"tree": tree}, alive=alive)
 
 

@@ -12,18 +12,18 @@ from pathlib import Path
 import pytest
 
 from covattach.reports import loaded_texts
-from covattach.snapshot.imported_modules import Load, Loads
+from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.snapshot.snapshot import Snapshot
 
 CODE = "a = 1\ndef f():\n    return a\n"
 HERE = sys.version_info[:2]
-LOAD = Load(False, None, False, HERE, 0, "a f", "2")
+LOAD = ImportedModule(False, None, False, HERE, 0, "a f", "2")
 
 
-def state(path: Path, began: float, noted: float, load: Load | None = LOAD) -> str:
+def state(path: Path, began: float, noted: float, load: ImportedModule | None = LOAD) -> str:
     """Return the state of a source that a process, between these times, has loaded."""
     held = {str(path): frozenset([load])} if load else {"other": frozenset([LOAD])}
-    loads = Loads(began, held, noted)
+    loads = ImportedModules(began, held, noted)
     snapshot = Snapshot("lines", {str(path): {3}}, {}, noted, loads=loads)
     return loaded_texts.look([snapshot], noted if load else began, str)[str(path)].state
 

@@ -12,10 +12,10 @@ import pytest
 from coverage.parser import PythonParser
 
 from covattach.reports.import_time import blocks, name_bindings, toplevel
-from covattach.snapshot.imported_modules import Load
+from covattach.snapshot.imported_modules import ImportedModule
 
-DONE = Load(False, None, False, (3, 11), 0)
-MAIN = Load(True, 0, False, (3, 11), 0)
+DONE = ImportedModule(False, None, False, (3, 11), 0)
+MAIN = ImportedModule(True, 0, False, (3, 11), 0)
 # Modules of the standard library, of all kinds: with conditions, with `try`, with big classes.
 MODULES = """
 abc argparse ast asyncio.base_events asyncio.unix_events base64 bdb bisect calendar cgi code
@@ -169,7 +169,7 @@ def marks(code: str) -> dict[str, set[int]]:
     return found
 
 
-def bound(code: str, load: Load) -> Load:
+def bound(code: str, load: ImportedModule) -> ImportedModule:
     """Return a load after which the names are there that the source surely binds.
 
     So are those of branches that are marked as those that were taken.
@@ -183,7 +183,9 @@ def bound(code: str, load: Load) -> Load:
     return load._replace(names=" ".join(name for one in known for name in found.certain(one)))
 
 
-def judged(code: str, *loads: Load, ran: frozenset[int] = frozenset()) -> dict[str, set[int]]:
+def judged(
+    code: str, *loads: ImportedModule, ran: frozenset[int] = frozenset()
+) -> dict[str, set[int]]:
     """Return the statements of the top level by mark."""
     parser = PythonParser(text=code)
     parser.parse_source()
@@ -239,7 +241,7 @@ end()
 def test_a_module_that_stands_somewhere() -> None:
     """Lines before the reached one have run; those after it have not, but for the same loop."""
     # GIVEN a main program that is in a loop, in the second line of a statement
-    load = Load(True, 9, True, (3, 11))
+    load = ImportedModule(True, 9, True, (3, 11))
     # WHEN it is judged
     found = judged(STANDING, load)
     # THEN it is as marked: ran, open or never
@@ -248,7 +250,7 @@ def test_a_module_that_stands_somewhere() -> None:
 
 def test_a_module_that_has_just_begun() -> None:
     """Of a module that has begun, and nobody knows how far it got, the first line ran."""
-    found = judged("a = 1\nb = 2\n", Load(False, 0, False, (3, 11)))
+    found = judged("a = 1\nb = 2\n", ImportedModule(False, 0, False, (3, 11)))
     assert found == {"+": {1}, "?": {2}, "-": set()}
 
 
@@ -256,14 +258,14 @@ def test_a_main_program_that_has_ended() -> None:
     """Lines behind the last function of an ended program are left open: it may have raised."""
     # GIVEN a program whose frame is gone, and a function of line 2 in its namespace
     code = "a = 1\ndef work():\n    pass\nstart()\nmore()\n"
-    found = judged(code, Load(True, 2, False, (3, 11), 0))
+    found = judged(code, ImportedModule(True, 2, False, (3, 11), 0))
     # THEN the line that follows at once was begun, and the rest may have been
     assert found == {"+": {1, 2, 4}, "?": {5}, "-": set()}
 
 
 def test_names_that_prove_nothing() -> None:
     """A name behind a missing one, or of a submodule, or bound elsewhere too, proves nothing."""
-    begun = Load(False, 0, False, (3, 11), 0)
+    begun = ImportedModule(False, 0, False, (3, 11), 0)
     code = "a = 1\nb = 2\nc = 3\nd = 4\n"
     assert judged(code, begun._replace(names="a b"))["+"] == {1, 2, 3}
     assert judged(code, begun._replace(names="a c d"))["+"] == {1, 2}
@@ -328,7 +330,7 @@ LAST = 1
 
 def test_turns_of_a_loop_are_told_apart() -> None:
     """One turn may have come to its end, and another to a handler: of neither more is claimed."""
-    load = Load(True, 0, False, (3, 11), 0, "number FAILED DONE LAST")
+    load = ImportedModule(True, 0, False, (3, 11), 0, "number FAILED DONE LAST")
     found = judged(TURNS, load)
     assert found["-"] == set()
     assert found["+"] >= {1, 2, 3, 5, 6, 7, 8, 9, 13, 16}
@@ -351,15 +353,15 @@ print("after")
 def test_a_decorator_that_calls_at_once(reached: int) -> None:
     """A function that runs inside its own decorator has not been defined to the end."""
     # GIVEN a function whose decorator runs it for ever / WHEN the program is judged
-    standing = Load(True, reached, True, (3, 11), 0, "run", "1")
+    standing = ImportedModule(True, reached, True, (3, 11), 0, "run", "1")
     found = judged(AT_ONCE, standing, ran=frozenset({6, 7}))
 
     # THEN what is behind it did not run
     assert found == {"+": {1, 4, 5}, "-": {8}, "?": set()}
     # AND if the decorator gave up, or it is not known where the program stands, it is open
     for other in (
-        Load(True, 4, False, (3, 11), 0, "run kept", "1 4"),
-        Load(True, 0, True, (3, 11), 0, "run"),
+        ImportedModule(True, 4, False, (3, 11), 0, "run kept", "1 4"),
+        ImportedModule(True, 0, True, (3, 11), 0, "run"),
     ):
         assert judged(AT_ONCE, other, ran=frozenset({6, 7}))["?"] == {8}
 
@@ -381,8 +383,8 @@ def serve():
 def test_a_function_of_another_copy_of_the_module() -> None:
     """A function that runs, or is in the namespace, may come from a copy of the module."""
     # GIVEN a program that imports itself, and stands in a function of the copy
-    main = Load(True, 5, True, (3, 11), 0, "helper app", "1 8")
-    copy = Load(False, None, False, (3, 11), 0, "helper serve", "1 8")
+    main = ImportedModule(True, 5, True, (3, 11), 0, "helper app", "1 8")
+    copy = ImportedModule(False, None, False, (3, 11), 0, "helper serve", "1 8")
     ran = frozenset({9, 10})
     # WHEN it is judged, with the copy and where this is not told
     for loads in ([main, copy], [main]):
@@ -395,7 +397,7 @@ def test_a_function_of_another_copy_of_the_module() -> None:
 def test_a_function_of_one_of_two_loads() -> None:
     """A function that either of two loads can have defined tells its branch for neither."""
     code = "if condition:\n    def run():\n        return 1\n    after = 1\nLAST = 1\n"
-    half = Load(False, 0, False, (3, 11), 0)
+    half = ImportedModule(False, 0, False, (3, 11), 0)
     found = judged(code, half, half._replace(names="LAST"), ran=frozenset({3}))
     assert found == {"+": {1, 2, 5}, "-": set(), "?": {4}}
     # AND where the other stands before it, it is known whose it is
@@ -406,22 +408,22 @@ def test_a_function_of_one_of_two_loads() -> None:
 def test_a_class_that_is_at_work() -> None:
     """Of a class whose methods run while it is being made, the lines behind it have not run."""
     code = "class A(Base):\n    @run\n    def main(self):\n        work()\n    x = 1\nLAST = 1\n"
-    found = judged(code, Load(True, 1, True, (3, 11), 0), ran=frozenset({4}))
+    found = judged(code, ImportedModule(True, 1, True, (3, 11), 0), ran=frozenset({4}))
     assert found == {"+": {1, 2, 3}, "-": {6}, "?": {5}}
 
 
 def test_a_with_that_is_being_left() -> None:
     """A `with` is left in its first line: its body may have run, the lines behind it have not."""
     code = "with pool():\n    first()\n    x = 1\n    second()\nafter()\n"
-    found = judged(code, Load(True, 1, True, (3, 11), 0))
+    found = judged(code, ImportedModule(True, 1, True, (3, 11), 0))
     assert found == {"+": {1}, "-": {5}, "?": {2, 3, 4}}
-    assert judged(code, Load(True, 1, True, (3, 11), 0, "x"))["+"] == {1, 2, 3, 4}
+    assert judged(code, ImportedModule(True, 1, True, (3, 11), 0, "x"))["+"] == {1, 2, 3, 4}
 
 
 def test_a_loop_that_stands_in_its_first_line() -> None:
     """Of a loop, lines of the turns before are known by their names."""
     code = "for line in lines:\n    x = 1\n    use(x)\nafter()\n"
-    assert judged(code, Load(True, 1, True, (3, 11), 0, "line x"))["+"] == {1, 2, 3}
+    assert judged(code, ImportedModule(True, 1, True, (3, 11), 0, "line x"))["+"] == {1, 2, 3}
 
 
 SETTINGS = """\
@@ -525,7 +527,7 @@ def test_what_is_no_code_is_not_claimed(python: tuple[int, int]) -> None:
     """Lines for which a version of Python makes no code did not run there."""
     code = 'a: int\n"constant"\nb: int = 1\n'
     code += "c = 1\n"
-    claimed = judged(code, bound(code, Load(False, None, False, python, 0)))["+"]
+    claimed = judged(code, bound(code, ImportedModule(False, None, False, python, 0)))["+"]
     assert (1 in claimed) is (python < (3, 14))
     assert {3, 4} <= claimed
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from covattach.session import unmeasured
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 
 
 def test_one_sentence_for_each_reason(tmp_path: Path) -> None:
@@ -16,7 +16,7 @@ def test_one_sentence_for_each_reason(tmp_path: Path) -> None:
     for pid, text in ((21, lacking), (7, lacking), (8, "Unfit: it runs pypy"), (9, "")):
         (tmp_path / f"fault-of-{pid}").write_text(text)
     (tmp_path / "fault-of-nobody").write_text("Unfit: no PID")
-    assert unmeasured.warnings(Folder(tmp_path, "")) == [
+    assert unmeasured.warnings(SessionFolder(tmp_path, "")) == [
         "Process 8 was not measured: it runs pypy.",
         "Process 9 was not measured: the payload failed in it (it could not be told why).",
         "2 processes were not measured (7, 21): there is no coverage for Python 3.10."

@@ -19,7 +19,7 @@ from covattach.diagnose.python_processes import Python
 from covattach.reports import function_listing, summary_table
 from covattach.reports.functions import Function
 from covattach.reports.results import Row
-from covattach.session.folder import Folder
+from covattach.session.folder import SessionFolder
 from covattach.session.session import Session
 
 WIDTH = 30
@@ -29,7 +29,7 @@ NOW: dict[str, Any] = {"python": "3.11.2", "core": "ctrace", "method": "gdb", "p
 def told(alive: bool = True, **facts: Any) -> list[str]:
     """Return the lines of `status` for a session with these facts."""
     known = {**NOW, "since": time.time() - 185, **facts}
-    return status.lines(Session(7, Folder(Path("/"), "/"), known, alive))
+    return status.lines(Session(7, SessionFolder(Path("/"), "/"), known, alive))
 
 
 @pytest.mark.parametrize(
@@ -69,9 +69,9 @@ def test_what_a_session_need_not_have() -> None:
 def test_what_belongs_together() -> None:
     """The lines of a tree's members name its first process, if that is to be seen."""
     facts = {**NOW, "tree": "/first"}
-    first = Session(7, Folder(Path("/"), "/first"), facts, True)
-    other = Session(8, Folder(Path("/"), "/first-2"), facts, True)
-    alone = Session(9, Folder(Path("/"), "/alone"), NOW, True)
+    first = Session(7, SessionFolder(Path("/"), "/first"), facts, True)
+    other = Session(8, SessionFolder(Path("/"), "/first-2"), facts, True)
+    alone = Session(9, SessionFolder(Path("/"), "/alone"), NOW, True)
 
     said = [status.of_tree(one, [first, other, alone]) for one in (first, other, alone)]
 

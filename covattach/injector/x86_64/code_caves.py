@@ -17,7 +17,7 @@ from covattach.process.process import Process
 GAP = 16  # bytes between the used ones and ours
 
 
-def data_rooms(process: Process, interpreter: Interpreter, size: int) -> Iterator[int]:
+def data_caves(process: Process, interpreter: Interpreter, size: int) -> Iterator[int]:
     """Yield addresses of `size` bytes behind the data of the mapped files.
 
     Raises NotPossible for musl, whose allocator gives such memory away.
@@ -27,15 +27,15 @@ def data_rooms(process: Process, interpreter: Interpreter, size: int) -> Iterato
             f"Process {process.pid} uses musl, whose allocator gives such memory away.",
             "Run the program on an interpreter built for glibc to measure it.",
         )
-    return rooms(process, interpreter, size, "w")
+    return caves(process, interpreter, size, "w")
 
 
-def code_rooms(process: Process, interpreter: Interpreter, size: int) -> Iterator[int]:
+def code_caves(process: Process, interpreter: Interpreter, size: int) -> Iterator[int]:
     """Yield addresses of `size` bytes behind the code of the mapped files."""
-    return rooms(process, interpreter, size, "x")
+    return caves(process, interpreter, size, "x")
 
 
-def rooms(process: Process, interpreter: Interpreter, size: int, permission: str) -> Iterator[int]:
+def caves(process: Process, interpreter: Interpreter, size: int, permission: str) -> Iterator[int]:
     """Yield addresses in mappings with that permission, the interpreter's own first."""
     seen = set()
     for mapping in sorted(process.mappings, key=lambda mapping: mapping.path != interpreter.path):

@@ -23,7 +23,7 @@ from itertools import chain
 from pathlib import Path
 
 from covattach.errors import NotNow, NotPossible
-from covattach.injector.x86_64.code_caves import code_rooms, data_rooms
+from covattach.injector.x86_64.code_caves import code_caves, data_caves
 from covattach.injector.x86_64.machine_code import BEHIND, CODE, UNDO
 from covattach.process.interpreter import Interpreter
 from covattach.process.libc import THREADS, thread_functions
@@ -147,10 +147,10 @@ def find(process: Process, interpreter: Interpreter, memory: Memory) -> Detour:
     functions = tuple(known[name] for name in ORDER)
     turns = TURNS if interpreter.version >= (3, 12) else 0
     size = len(CODE) + 8
-    code = first(code_rooms(process, interpreter, size), memory, size, process)
-    block = first(data_rooms(process, interpreter, BLOCK.size), memory, BLOCK.size, process)
-    both = (start + size for start in code_rooms(process, interpreter, size + LENGTH))
-    alone = (start for start in code_rooms(process, interpreter, LENGTH) if start != code)
+    code = first(code_caves(process, interpreter, size), memory, size, process)
+    block = first(data_caves(process, interpreter, BLOCK.size), memory, BLOCK.size, process)
+    both = (start + size for start in code_caves(process, interpreter, size + LENGTH))
+    alone = (start for start in code_caves(process, interpreter, LENGTH) if start != code)
     text = first(chain(both, alone), memory, LENGTH, process)
     return Detour(code, block, text, functions, turns)
 

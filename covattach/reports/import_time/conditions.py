@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 from covattach.reports.import_time.name_bindings import Scope
-from covattach.snapshot.imported_modules import Load
+from covattach.snapshot.imported_modules import ImportedModule
 
 COMPARE: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.Eq: operator.eq,
@@ -42,7 +42,7 @@ class Conditions:
     names may be those of a metaclass.
     """
 
-    def __init__(self, load: Load, scope: Scope | None) -> None:
+    def __init__(self, load: ImportedModule, scope: Scope | None) -> None:
         self.load = load
         self.scope = scope
 

@@ -1,7 +1,7 @@
 """Functions whose bodies ran while measured, and the loads that defined them before.
 
 defined(tree, ran) -> list[Function]
-makers(tree, loads, functions) -> list[tuple[Load, set[int]]]
+makers(tree, loads, functions) -> list[tuple[ImportedModule, set[int]]]
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from covattach.reports.import_time.blocks import (
     header,
     span,
 )
-from covattach.snapshot.imported_modules import Load
+from covattach.snapshot.imported_modules import ImportedModule
 
 
 def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
@@ -35,21 +35,21 @@ def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
     return found
 
 
-def latest(tree: ast.Module, load: Load) -> float:
+def latest(tree: ast.Module, load: ImportedModule) -> float:
     """Return the last line that may have run in a load."""
     stands = load.standing and load.reached
     return has_begun(tree.body, load.reached or 0) if stands else float("inf")
 
 
 def makers(
-    tree: ast.Module, loads: set[Load], earlier: list[Function]
-) -> list[tuple[Load, set[int]]]:
+    tree: ast.Module, loads: set[ImportedModule], earlier: list[Function]
+) -> list[tuple[ImportedModule, set[int]]]:
     """Return the loads, each with the first lines of functions that no other can have defined.
 
     Where a function runs that none of them can have defined, there is one more copy of the module.
     """
     ends = {load: latest(tree, load) for load in loads}
-    found: dict[Load, set[int]] = {load: set() for load in loads}
+    found: dict[ImportedModule, set[int]] = {load: set() for load in loads}
     for start in map(first_line, earlier):
         able = [load for load, end in ends.items() if start <= end]
         if not able:

@@ -1,8 +1,8 @@
 """Code of other modules that runs during the import of one: it may set names of this one.
 
-    Foreign(scope).is_quiet(statement)           whether a statement runs none
-    Foreign(scope).can_set(site, above, below)   whether any runs between two lines, but for a site
-    Foreign(scope).is_kept(site, test)           whether none runs between a binding and an `if`
+    ForeignCode(scope).is_quiet(statement)      whether a statement runs none
+    ForeignCode(scope).can_set(site, …)         whether any runs between two lines, but for a site
+    ForeignCode(scope).is_kept(site, test)      whether none runs between a binding and an `if`
 
 Python's own functions and the standard library do not know the module.  Operators are not looked
 at.
@@ -36,7 +36,7 @@ class Names(Protocol):
         """Return the dotted name that a name was imported as; "" if it may be something else."""
 
 
-class Foreign:
+class ForeignCode:
     """The statements of one module's top level that can run code of other modules.
 
     `busy` are the lines of these.  Of statements that are `clean` nothing of the kind runs in their

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from covattach.reports.import_time import blocks, toplevel
-from covattach.snapshot.imported_modules import Load
+from covattach.snapshot.imported_modules import ImportedModule
 
 if TYPE_CHECKING:
     from coverage.plugin import FileReporter
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Known:
+class LineStatus:
     """Statements that did not run while measured, and counts of those in functions.
 
     Statements `at_import` ran before; `undecided` ones may have.  `in_functions` counts the
@@ -53,9 +53,9 @@ def examine(
     file_reporter: FileReporter,
     analysis: Analysis,
     tree: ast.Module,
-    loads: Iterable[Load],
+    loads: Iterable[ImportedModule],
     changed: bool,
-) -> Known:
+) -> LineStatus:
     """Return the facts of a file's lines.
 
     `loads` are the modules that had been made of it before.  If it has `changed` since, no line
@@ -69,12 +69,12 @@ def examine(
     try:
         found = toplevel.judge(tree, loads, analysis.statements - analysis.missing)
     except RecursionError:  # a chain of a thousand `elif`
-        return Known(set(), analysis.missing - functions, points, ran)
+        return LineStatus(set(), analysis.missing - functions, points, ran)
     if found is None:
-        return Known(set(), set(), points, ran)
+        return LineStatus(set(), set(), points, ran)
     missing = analysis.missing - functions
     if changed:
-        return Known(set(), missing, points, ran)
+        return LineStatus(set(), missing, points, ran)
     at_import = file_reporter.translate_lines(found.ran) & missing
     passed_over = file_reporter.translate_lines(found.passed_over)
-    return Known(at_import, missing - at_import - passed_over, points, ran)
+    return LineStatus(at_import, missing - at_import - passed_over, points, ran)

@@ -14,8 +14,8 @@ import functools
 from collections.abc import Iterator
 
 from covattach.reports.import_time.blocks import Definition, first_line, functions
-from covattach.reports.import_time.foreign_code import Foreign, inside, outside
-from covattach.snapshot.imported_modules import Load
+from covattach.reports.import_time.foreign_code import ForeignCode, inside, outside
+from covattach.snapshot.imported_modules import ImportedModule
 
 # What can bind names that the source does not say.
 DYNAMIC = {"exec", "eval", "globals", "locals", "vars", "setattr", "delattr"}
@@ -67,9 +67,9 @@ class Scope:
                 self.sites.setdefault(name, []).append(statement)
 
     @functools.cached_property
-    def foreign(self) -> Foreign:
+    def foreign(self) -> ForeignCode:
         """The statements that can run code of other modules."""
-        return Foreign(self)
+        return ForeignCode(self)
 
     def is_free(self, name: str) -> bool:
         """Tell whether nothing in this module binds a name, so that it is Python's own."""
@@ -93,7 +93,7 @@ class Scope:
             return one.name if one.asname else name
         return ""
 
-    def proven(self, load: Load) -> set[int]:
+    def proven(self, load: ImportedModule) -> set[int]:
         """Return the first lines of statements that have run to their end, as a namespace proves.
 
         A name behind one that is missing proves nothing: somebody else may have put it there.
@@ -109,11 +109,11 @@ class Scope:
             found |= {first_line(one) for one in certain}  # if the import system has executed it
         return found
 
-    def made(self, load: Load) -> set[int]:
+    def made(self, load: ImportedModule) -> set[int]:
         """Return the first lines of functions that are in a namespace: they have been made."""
         return {int(line) for line in load.lines.split()} & self.starts
 
-    def bound_here(self, load: Load) -> Iterator[ast.stmt]:
+    def bound_here(self, load: ImportedModule) -> Iterator[ast.stmt]:
         """Yield the statements that alone bind a name which is there.
 
         Other modules bind names as well, as `settings.VERBOSE = True` does.  One that is bound in a

@@ -30,10 +30,12 @@ from covattach.reports.import_time.blocks import (
 from covattach.reports.import_time.conditions import Conditions, always_leaves, leaves, may_exit
 from covattach.reports.import_time.defined_functions import defined, latest, makers
 from covattach.reports.import_time.name_bindings import Scope
-from covattach.snapshot.imported_modules import Load
+from covattach.snapshot.imported_modules import ImportedModule
 
 Try = ast.Try | ast.TryStar
-UNKNOWN = Load(None, 0, False, None)  # the target has not told of it, but functions of it run
+UNKNOWN = ImportedModule(
+    None, 0, False, None
+)  # the target has not told of it, but functions of it run
 
 
 @dataclass
@@ -47,7 +49,7 @@ class Judgement:
     passed_over: set[int] = field(default_factory=set)
 
 
-def judge(tree: ast.Module, loads: Iterable[Load], ran: set[int]) -> Judgement | None:
+def judge(tree: ast.Module, loads: Iterable[ImportedModule], ran: set[int]) -> Judgement | None:
     """Return the known lines of a module's top level; None if it was not loaded before.
 
     `ran` are the first lines of the statements that ran while measured.
@@ -70,7 +72,7 @@ class Walk:
     `starts` are the first lines of functions that it is known to have defined.
     """
 
-    def __init__(self, load: Load, starts: set[int], scope: Scope) -> None:
+    def __init__(self, load: ImportedModule, starts: set[int], scope: Scope) -> None:
         self.load = load
         self.scope = scope
         self.conditions = Conditions(load, scope)
