@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from covattach.injector.gdb_driver import OPTIONS, OWN_PROGRAM
+from covattach.injector.gdb_settings import OPTIONS, OWN_PROGRAM
 from covattach.injector.x86_64.support import REGISTERS
 
 Command = Callable[[int, Path], list[str]]  # of a PID and the file to execute

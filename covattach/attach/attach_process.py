@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -12,15 +10,16 @@ from typing import Any
 
 from covattach.attach import compile_payloads, coverage_packages, preconditions, slowdown
 from covattach.attach.agent_ready import give_up, not_undone, wait_for_agent
+from covattach.attach.attach_lock import alone
+from covattach.attach.first_facts import first_facts, tree_facts
 from covattach.deadline import COMMAND, Deadline
 from covattach.errors import NoSafePoint, NotNow
 from covattach.injector.injection import Injection
 from covattach.injector.methods import inject
 from covattach.payloads import session_files
 from covattach.payloads.measure.core_choice import best_core
-from covattach.process import plain_files, procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter
-from covattach.process.process import Process, may_not
+from covattach.process.process import Process
 from covattach.process.runtime import check_python, not_measured
 from covattach.process.seccomp import check_seccomp
 from covattach.session import agent_client, coverage_settings, folder_lookup, trusted_record
@@ -99,17 +98,8 @@ def start_alone(
 ) -> tuple[Session, dict[str, Any]]:
     """Attach to `process`, unless it has a session already; the caller holds its attach lock."""
     running = measuring(process)
-    if running is not None and running.facts.get("off"):
-        raise NotNow(
-            f"{running.facts['off']}.",
-            f"End that session: `covattach stop {process.pid}`; then start again.",
-        )
-    if running is not None and running.is_leased:
-        raise NotNow(
-            f"Process {process.pid} is being recorded, and is measured only until that ends.",
-            "Wait for that `covattach record` to end, or end it.",
-        )
     if running is not None:
+        check_goes_on(running)
         return running, {**running.facts, "already": True}
     if options.tree == "":
         options = replace(options, key=folder_lookup.new_key())
@@ -144,6 +134,20 @@ def start_alone(
     return session, {**session.facts, "already": False}
 
 
+def check_goes_on(running: Session) -> None:
+    """Raise NotNow for a session that is there, but does not measure, or is about to end."""
+    if running.facts.get("off"):
+        raise NotNow(
+            f"{running.facts['off']}.",
+            f"End that session: `covattach stop {running.pid}`; then start again.",
+        )
+    if running.is_leased:
+        raise NotNow(
+            f"Process {running.pid} is being recorded, and is measured only until that ends.",
+            "Wait for that `covattach record` to end, or end it.",
+        )
+
+
 def check_target(process: Process, interpreter: Interpreter, options: Options) -> None:
     """Raise NotPossible, NotNow for a target in which there can be no agent; nothing is done."""
     preconditions.check_rights(process)
@@ -169,7 +173,7 @@ def agent_in(
     injection: Injection | None = None
     began = time.monotonic()
     try:
-        first = {**first_facts(process, wanted), **tree_of(options, place)}
+        first = {**first_facts(process, wanted), **tree_facts(options.tree, options.key, place)}
         place.write_facts(first)
         if options.lease is not None:
             options.lease.hold(place)
@@ -191,56 +195,6 @@ def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpret
     branch = bool(wanted.get("run:branch"))
     asked = coverage_settings.asked_core(wanted, options.core)
     return asked or best_core(branch, interpreter.version)
-
-
-@contextlib.contextmanager
-def alone(process: Process) -> Iterator[None]:
-    """Be the only covattach that attaches to `process` now; raises NotNow where there is another.
-
-    The lock (flock(2)) is on a file of /proc that only those can open who may attach.  It goes with
-    its holder: nobody else can keep us waiting.
-    """
-    try:
-        lock = os.open(process.proc / "environ", plain_files.READING)
-    except PermissionError:
-        raise may_not(process) from None
-    except BlockingIOError:
-        raise procfs_errors.leased(process.proc, "environ") from None
-    except OSError:
-        process.read_start_time()
-        raise
-    try:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise NotNow(
-                f"Process {process.pid} is being attached to by another covattach.",
-                "Wait for it to end.",
-            ) from None
-        with process.watched():
-            yield
-    finally:
-        os.close(lock)
-
-
-def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts that are in the session's folder before there is an agent."""
-    return {
-        "pid": process.pid,
-        "start_time": process.start_time,
-        "command": process.command,
-        "cwd": str(process.cwd),
-        "created": time.time(),
-        "attacher": [os.getpid(), Process(os.getpid()).start_time],
-        "settings": wanted,
-    }
-
-
-def tree_of(options: Options, place: SessionFolder) -> dict[str, Any]:
-    """Return the tree's folder and its key, for the session; nothing if it has no tree."""
-    if options.tree is None:
-        return {}
-    return {"tree": options.tree or place.path_in_target, "key": options.key}
 
 
 def begin(
@@ -265,7 +219,7 @@ def begin(
         chosen = {"core": core, "brought": brought}
     request = {
         "options": {"settings": coverage_settings.measuring(wanted), **chosen},
-        **tree_of(options, place),
+        **tree_facts(options.tree, options.key, place),
         "every": options.every,
         "for": options.for_,
         "max_overhead": options.max_overhead,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import time
 
 from covattach.errors import NotNow
 from covattach.process.identity import check_whole
-from covattach.process.process import Process
+from covattach.process.process import Process, may_not
 
 MOMENT = 1.0  # seconds for a sampling profiler, such as py-spy, to let go of the process
 DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
@@ -67,9 +68,20 @@ def check_descriptors(process: Process) -> None:
 
 def check_folder(process: Process) -> None:
     """Raise NotNow where coverage could not be imported: it asks for the current directory."""
-    if process.is_nowhere():
+    if is_nowhere(process):
         raise NotNow(
             f"The working directory of process {process.pid} has been removed,"
             " and coverage cannot begin without one.",
             "Restart the program in a folder that there is.",
         )
+
+
+def is_nowhere(process: Process) -> bool:
+    """Whether its working directory has been removed; raises NotPossible."""
+    try:
+        return os.stat(process.proc / "cwd").st_nlink == 0
+    except PermissionError:
+        raise may_not(process) from None
+    except OSError:
+        process.read_start_time()
+        raise

@@ -92,34 +92,31 @@ def listed(context: click.Context, param: click.Parameter, value: str | None) ->
     return [part.strip() for part in (value or "").split(",") if part.strip()]
 
 
+MEASURING_OPTIONS = (
+    click.option(
+        "--core",
+        type=click.Choice(NAMES),
+        help="coverage's measuring core.  [default: the fastest that can do it]",
+    ),
+    click.option("--branch/--no-branch", default=None, help="Measure branches, not only lines."),
+    click.option(
+        "--source", callback=listed, metavar="LIST", help="Packages or folders to measure."
+    ),
+    click.option(
+        "--include", callback=listed, metavar="LIST", help="Only files like these patterns."
+    ),
+    click.option("--omit", callback=listed, metavar="LIST", help="No files like these patterns."),
+    click.option(
+        "--rcfile",
+        type=click.Path(exists=True, dir_okay=False),
+        help="coverage's configuration.  [default: the target's own]",
+    ),
+)
+
+
 def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options of `start` and `run` that choose the lines to measure, and the core."""
-    for option in reversed(
-        (
-            click.option(
-                "--core",
-                type=click.Choice(NAMES),
-                help="coverage's measuring core.  [default: the fastest that can do it]",
-            ),
-            click.option(
-                "--branch/--no-branch", default=None, help="Measure branches, not only lines."
-            ),
-            click.option(
-                "--source", callback=listed, metavar="LIST", help="Packages or folders to measure."
-            ),
-            click.option(
-                "--include", callback=listed, metavar="LIST", help="Only files like these patterns."
-            ),
-            click.option(
-                "--omit", callback=listed, metavar="LIST", help="No files like these patterns."
-            ),
-            click.option(
-                "--rcfile",
-                type=click.Path(exists=True, dir_okay=False),
-                help="coverage's configuration.  [default: the target's own]",
-            ),
-        )
-    ):
+    for option in reversed(MEASURING_OPTIONS):
         command = option(command)
     return command
 
@@ -137,49 +134,50 @@ def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+OUTPUT_OPTIONS = (
+    click.option(
+        "--data-file",
+        type=click.Path(dir_okay=False),
+        default=".coverage",
+        show_default=True,
+        help="Write the data here, for every tool that reads coverage's files.",
+    ),
+    click.option(
+        "--html",
+        "html",
+        type=click.Path(file_okay=False),
+        default="htmlcov",
+        show_default=True,
+        metavar="DIR",
+        help="Write the HTML report into this folder.",
+    ),
+    click.option("--no-html", is_flag=True, help="Make no HTML report."),
+    click.option(
+        "--format",
+        "formats",
+        default="html",
+        show_default=True,
+        metavar="LIST",
+        help="Reports to make: html,xml,json,lcov,text,markdown.",
+    ),
+    click.option(
+        "--imports",
+        type=click.Choice(WAYS),
+        default=WAYS[0],
+        show_default=True,
+        help="How XML, JSON, LCOV and text count lines that ran before, at import.",
+    ),
+    click.option(
+        "--contexts",
+        type=Patterns(),
+        metavar="LIST",
+        help="Report only what ran in windows that match these regular expressions.",
+    ),
+)
+
+
 def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options by which `dump` and `stop` say where the data and the reports go."""
-    for option in reversed(
-        (
-            click.option(
-                "--data-file",
-                type=click.Path(dir_okay=False),
-                default=".coverage",
-                show_default=True,
-                help="Write the data here, for every tool that reads coverage's files.",
-            ),
-            click.option(
-                "--html",
-                "html",
-                type=click.Path(file_okay=False),
-                default="htmlcov",
-                show_default=True,
-                metavar="DIR",
-                help="Write the HTML report into this folder.",
-            ),
-            click.option("--no-html", is_flag=True, help="Make no HTML report."),
-            click.option(
-                "--format",
-                "formats",
-                default="html",
-                show_default=True,
-                metavar="LIST",
-                help="Reports to make: html,xml,json,lcov,text,markdown.",
-            ),
-            click.option(
-                "--imports",
-                type=click.Choice(WAYS),
-                default=WAYS[0],
-                show_default=True,
-                help="How XML, JSON, LCOV and text count lines that ran before, at import.",
-            ),
-            click.option(
-                "--contexts",
-                type=Patterns(),
-                metavar="LIST",
-                help="Report only what ran in windows that match these regular expressions.",
-            ),
-        )
-    ):
+    for option in reversed(OUTPUT_OPTIONS):
         command = option(command)
     return command

@@ -11,7 +11,8 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from covattach.attach import attach_process, coverage_packages, preconditions
+from covattach.attach import coverage_packages, preconditions
+from covattach.attach.attach_lock import alone
 from covattach.diagnose import machine
 from covattach.diagnose.finding import Finding, tried
 from covattach.errors import CovattachError, NotPossible
@@ -74,7 +75,7 @@ def state(process: Process) -> str:
 
 def right_to(process: Process) -> str:
     """Open its memory, and act as its user; raises NotPossible."""
-    with attach_process.alone(process), open_memory(process):
+    with alone(process), open_memory(process):
         pass
     with opened(process.root, "", process.owner):
         return "its memory could be opened" + ("" if process.sees_as_we_do else elsewhere(process))

@@ -4,12 +4,6 @@ gdb loads no symbols: it needs none to call a function at an address.  Looking f
 the target stopped for a quarter of a second.  Nor is gdb's machine interface used: it writes one
 byte at a time, with the target stopped.  The process runs in a session of its own: a Ctrl-C meant
 for us does not reach it.  If we are killed, gdb reads the end of its input, detaches, and ends.
-
-gdb also opens no file that the target names, for it does so with our rights, root's perhaps, and a
-pipe in such a place keeps it waiting with the target stopped.  A target names its program by its
-link in /proc, and more in its memory: libraries in the dynamic linker's list, debug files in its
-vDSO.  So gdb is given another program, its own, and an ABI in which there are neither libraries
-nor a vDSO.  Of the target it reads what the kernel says, registers, and the stack's end.
 """
 
 from __future__ import annotations
@@ -26,43 +20,12 @@ from types import TracebackType
 
 from covattach.budget import confine_program
 from covattach.errors import NotPossible
+from covattach.injector.gdb_settings import OPTIONS, SETTINGS, environment
 from covattach.injector.gdb_signals import blocked_signals, wake
 
-OPTIONS = (
-    "set osabi none",
-    "set exec-file-mismatch off",
-    "set auto-solib-add off",
-    "set sysroot /nonexistent",
-    "set debuginfod enabled off",
-    "set libthread-db-search-path /nonexistent",
-    "set auto-load off",
-    "set prompt",
-)
-OWN_PROGRAM = "exec-file /proc/self/exe"  # for gdb that is gdb; else it opens the target's
-SETTINGS = (
-    OWN_PROGRAM,
-    "set confirm off",
-    "set pagination off",
-    "set language c",
-    "set print thread-events off",
-    # What arrives while the target is stopped goes to it. `all` is not all: it leaves SIGINT out,
-    # which gdb takes for its own.
-    "handle all nostop noprint pass",
-    "handle SIGINT nostop noprint pass",
-)
 # What is left out of the transcript: our own marks, and the table of signals.
 NOISE = ("@", "SIG", "EXC", "Signal  ")
 GRACE = 3.0  # seconds for gdb to detach by itself before it is made to
-
-
-def environment() -> dict[str, str]:
-    """Return an environment in which gdb, and the Python in it, obey no file of settings.
-
-    With `sudo`, $HOME may be another user's: a .pth file there is executed by gdb's Python.
-    """
-    kept = ("PATH", "LANG", "LC_ALL", "LC_CTYPE")
-    found = {name: os.environ[name] for name in kept if name in os.environ}
-    return {**found, "HOME": "/", "PYTHONNOUSERSITE": "1", "GDBHISTFILE": os.devnull}
 
 
 class GdbError(Exception):

@@ -119,6 +119,17 @@ def threads(memory: Memory, interpreter: Interpreter, support: Support) -> Itera
         state = memory.word(state + support.thread_next)
 
 
+def needed_support(process: Process, memory: Memory, interpreter: Interpreter) -> Support:
+    """Return the interpreter's support for PEP 768; raises NotPossible where it is off."""
+    try:
+        return read_support(memory, interpreter)
+    except Disabled as reason:
+        raise NotPossible(
+            f"Process {process.pid} cannot be injected into without a debugger: {reason}.",
+            "Use `--method gdb`.",
+        ) from None
+
+
 def inject(
     process: Process,
     interpreter: Interpreter,
@@ -133,13 +144,7 @@ def inject(
     """
     path = script.encode() + b"\0"
     with open_memory(process, to_inject=True) as memory:
-        try:
-            support = read_support(memory, interpreter)
-        except Disabled as reason:
-            raise NotPossible(
-                f"Process {process.pid} cannot be injected into without a debugger: {reason}.",
-                "Use `--method gdb`.",
-            ) from None
+        support = needed_support(process, memory, interpreter)
         before = existing(memory, interpreter, support)
         main = main_thread(memory, interpreter, support)
         if not main:  # a program that embeds Python has none; others only when they end

@@ -33,3 +33,8 @@ def parse_mapping(line: str) -> Mapping:
     start, end = fields[0].split("-")
     path = fields[5].rstrip("\n") if len(fields) > 5 else ""
     return Mapping(int(start, 16), int(end, 16), fields[1], int(fields[2], 16), path)
+
+
+def parse_mappings(text: str) -> list[Mapping]:
+    """Return the lines of /proc/PID/maps as mappings; raises ValueError."""
+    return [parse_mapping(line) for line in text.split("\n") if line]

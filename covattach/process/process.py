@@ -15,7 +15,7 @@ from pathlib import Path
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.process import plain_files, procfs, procfs_errors, ptrace_permission
 from covattach.process.identity import Standing
-from covattach.process.memory_map import Mapping, parse_mapping
+from covattach.process.memory_map import Mapping, parse_mappings
 from covattach.process.owner import Owner
 
 # Bytes.  A command line is cut off there: a program can have one of any length (prctl(2)).  The
@@ -24,8 +24,6 @@ LONGEST_COMMAND = 1 << 14
 LONGEST_ENVIRONMENT = 8 << 20
 LONGEST_MOUNTS = 4 << 20
 LONGEST_MAPS = 32 << 20  # 65,530 mappings, the usual limit, are 7 MB with names of 50 characters
-MOST_FOLDERS = 32
-MOST_VARIABLES = 4000  # to set many takes time by their square (putenv(3))
 
 
 class Process:
@@ -196,14 +194,11 @@ class Process:
     @property
     def memory_folders(self) -> list[str]:
         """The mount points of file systems in memory, in its view: writable if any folder is."""
-        found: list[str] = []
-        with contextlib.suppress(OSError):
+        try:
             text = plain_files.beginning(self.proc / "mountinfo", LONGEST_MOUNTS)
-            for line in text.decode(errors="replace").splitlines():
-                folder = procfs.memory_folder(line)
-                if folder is not None and not folder.startswith(procfs.NO_FILES):
-                    found.append(folder)
-        return found[:MOST_FOLDERS]
+        except OSError:
+            return []
+        return procfs.memory_folders(text.decode(errors="replace"))
 
     def path_of(self, theirs: str) -> Path:
         """Return for us the path that is `theirs` in the process's own view."""
@@ -217,24 +212,11 @@ class Process:
             where = "/" + where.removeprefix(os.readlink(self.proc / "root")).lstrip("/")
         return Path(where)
 
-    def is_nowhere(self) -> bool:
-        """Whether its working directory has been removed; raises NotPossible."""
-        try:
-            return os.stat(self.proc / "cwd").st_nlink == 0
-        except PermissionError:
-            raise may_not(self) from None
-        except OSError:
-            self.read_start_time()
-            raise
-
     @property
     def environment(self) -> dict[str, str]:
         """The environment it was started with."""
         content = plain_files.beginning(self.proc / "environ", LONGEST_ENVIRONMENT)
-        # A process can write over its environment.  Those without a name cannot be set.
-        items = content.split(b"\0", MOST_VARIABLES)[:MOST_VARIABLES]
-        texts = [item.decode(errors="surrogateescape") for item in items]
-        return dict(item.partition("=")[::2] for item in texts if item.find("=") > 0)
+        return procfs.environment(content)
 
     @cached_property
     def mappings(self) -> list[Mapping]:
@@ -248,9 +230,8 @@ class Process:
             if error.errno == errno.EFBIG:
                 raise procfs_errors.too_long(self.proc, "maps") from None
             raise
-        lines = content.decode(errors="surrogateescape").split("\n")
         try:
-            return [parse_mapping(line) for line in lines if line]
+            return parse_mappings(content.decode(errors="surrogateescape"))
         except ValueError as error:
             raise procfs_errors.damaged(self.proc, "maps", error) from None
 

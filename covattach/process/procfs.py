@@ -15,6 +15,8 @@ FIELDS = {
     "Groups": f"({NUMBERS})?",
     "NSpid": f"({NUMBERS})?",
 }
+MOST_FOLDERS = 32
+MOST_VARIABLES = 4000  # to set many takes time by their square (putenv(3))
 NO_FILES = ("/proc", "/sys", "/dev")  # not for files of ours, but for /dev/shm
 
 
@@ -52,3 +54,17 @@ def memory_folder(line: str) -> str | None:
     if not more.startswith("tmpfs ") or len(parts) < 6 or "rw" not in parts[5].split(","):
         return None
     return parts[4].rstrip("/")
+
+
+def memory_folders(text: str) -> list[str]:
+    """Return where writable memory is mounted that files of ours may be in, by mountinfo."""
+    found = [memory_folder(line) for line in text.splitlines()]
+    return [one for one in found if one is not None and not one.startswith(NO_FILES)][:MOST_FOLDERS]
+
+
+def environment(content: bytes) -> dict[str, str]:
+    """Return the variables in /proc/PID/environ, which the process can write over."""
+    items = content.split(b"\0", MOST_VARIABLES)[:MOST_VARIABLES]
+    texts = [item.decode(errors="surrogateescape") for item in items]
+    # Those without a name cannot be set.
+    return dict(item.partition("=")[::2] for item in texts if item.find("=") > 0)

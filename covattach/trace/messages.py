@@ -1,6 +1,5 @@
 """Messages of a trace, checked before they are believed, see payloads/trace/stream.py.
 
-    Stream(connection)          messages from a target, which may be hostile
     Decoder().events(message)   the events in a message; raises BadStream, and nothing else
 
 Memory is bounded: by the length of a message, and by the number of functions, threads and
@@ -9,8 +8,6 @@ calls under way.
 
 from __future__ import annotations
 
-import socket
-import time
 from array import array
 from collections.abc import Iterator, Sized
 from dataclasses import dataclass
@@ -18,9 +15,7 @@ from typing import Any
 
 from covattach.errors import PayloadFailed
 from covattach.payloads.trace.event_kinds import COLUMNS, KINDS
-from covattach.session import agent_client
 
-LONGEST_HEAD = 1 << 22  # bytes: 2048 events with 200 characters of arguments each, escaped
 MOST_EVENTS = 4096
 WORD = 8  # bytes of a number
 LONGEST_BLOB = MOST_EVENTS * COLUMNS * WORD
@@ -80,69 +75,6 @@ class Event:
     depth: int = 0
     text: str | None = None
     seconds: float | None = None
-
-
-class Stream:
-    """The messages behind the reply to `trace`, on its connection."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self.connection = connection
-        self.pending = bytearray()
-
-    def message(self, deadline: float | None = None) -> tuple[dict[str, Any], bytes] | None:
-        """Return header and blob of the next message, or None at the end.
-
-        `deadline` is a time of `time.monotonic`.  Raises BadStream, TimeoutError.
-        """
-        try:
-            end = self.wait_for_line(deadline)
-            if end < 0:
-                return None
-            header, size = agent_client.parsed(bytes(self.pending[:end]), LONGEST_BLOB)
-            del self.pending[:end]
-            while len(self.pending) < size:
-                if not self.more(deadline):
-                    return None
-            blob = bytes(self.pending[:size])
-            del self.pending[:size]
-        except (ValueError, RecursionError) as error:
-            raise BadStream(str(error)) from None
-        return header, blob
-
-    def wait_for_line(self, deadline: float | None) -> int:
-        """Return how long the next line is, with its end, or -1 where none comes any more."""
-        looked = 0
-        while True:
-            end = self.pending.find(b"\n", looked)
-            if end >= 0:
-                return end + 1
-            looked = len(self.pending)
-            if looked > LONGEST_HEAD:
-                raise ValueError("a line is too long")
-            if not self.more(deadline):
-                return -1
-
-    def more(self, deadline: float | None) -> bool:
-        """Receive something; return False at the end of the stream."""
-        wait = None if deadline is None else max(deadline - time.monotonic(), 0.001)
-        self.connection.settimeout(wait)
-        try:
-            part = self.connection.recv(1 << 16)
-        except ConnectionError:
-            return False
-        self.pending += part
-        return bool(part)
-
-    def ask_to_end(self) -> None:
-        """Ask the target to end the trace; messages that it still sends can be read."""
-        try:
-            self.connection.shutdown(socket.SHUT_WR)
-        except OSError:
-            return  # it has ended already
-
-    def close(self) -> None:
-        """Close the connection."""
-        self.connection.close()
 
 
 class Decoder:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from covattach.attach import attach_process, preconditions
+from covattach.attach.attach_lock import alone
 from covattach.attach.attach_process import Options, Tell
 from covattach.deadline import COMMAND
 from covattach.errors import NoSafePoint, NotNow
@@ -17,7 +18,7 @@ from covattach.process.process import Process
 from covattach.session import agent_client, agent_errors, waiting
 from covattach.session.folder import SessionFolder
 from covattach.session.session_lookup import measuring
-from covattach.trace.messages import Stream
+from covattach.trace.event_stream import EventStream
 
 FILES = ("include", "omit")
 
@@ -27,7 +28,7 @@ class Trace:
     """A trace that has begun; `thread` is the agent's in the target."""
 
     process: Process
-    stream: Stream
+    stream: EventStream
     python: str
     thread: int
 
@@ -47,7 +48,7 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
         with streamed(process, running.folder, request) as trace:
             yield trace
         return
-    with attach_process.alone(process):
+    with alone(process):
         interpreter = find_interpreter(process)
         attach_process.check_target(process, interpreter, options)
         entered = attach_process.agent_in(process, interpreter, options, {}, tell)
@@ -63,7 +64,7 @@ def streamed(process: Process, place: SessionFolder, request: dict[str, Any]) ->
     """Ask the agent in `place` for a trace, which ends with the body."""
     deadline = COMMAND.current().at
     try:
-        stream = Stream(agent_client.asked(place, "trace", deadline, **request))
+        stream = EventStream(agent_client.asked(place, "trace", deadline, **request))
         reply = stream.message(deadline)
     except TimeoutError:
         raise NoSafePoint(

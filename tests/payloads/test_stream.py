@@ -14,6 +14,7 @@ from running import PATIENCE, Target, wait_for
 from covattach.session import agent_client
 from covattach.session.folder import SessionFolder
 from covattach.trace import messages
+from covattach.trace.event_stream import EventStream
 
 Launch = Callable[..., Target]
 HOOKED = "bool(sys.monitoring.get_tool(4) if hasattr(sys, 'monitoring') else sys.getprofile())"
@@ -35,7 +36,7 @@ def test_the_last_words_wait_for_it(interpreter: Interpreter, launch: Launch) ->
         # WHEN it asks for the end, and reads only after the hook is gone
         connection.shutdown(socket.SHUT_WR)
         wait_for(lambda: not target.ask(HOOKED), "the end of the hook")
-        stream, decoder = messages.Stream(connection), messages.Decoder()
+        stream, decoder = EventStream(connection), messages.Decoder()
         assert stream.message(deadline) is not None  # the reply
         while (message := stream.message(deadline)) is not None:
             decoder.events(*message)

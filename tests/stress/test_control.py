@@ -16,7 +16,7 @@ import pytest
 from conftest import newest
 from running import Target
 
-from covattach.injector.gdb_driver import OPTIONS
+from covattach.injector.gdb_settings import OPTIONS
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 

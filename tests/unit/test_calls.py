@@ -12,7 +12,8 @@ from covattach.payloads.trace.event_kinds import CALL, GAP, RAISE, RETURN
 from covattach.payloads.trace.limits import CallLimits
 
 from covattach.trace.event_lines import Lines, as_json
-from covattach.trace.messages import BadStream, Decoder, Event, Function, Stream, Thread
+from covattach.trace.event_stream import EventStream
+from covattach.trace.messages import BadStream, Decoder, Event, Function, Thread
 
 STATE = {"dropped": 0, "left_out": 0, "faults": 0, "cost": 1.5, "watched": 1, "seconds": 2.0}
 FUNCTIONS = [[1, "shop", "order", "/shop.py", 26]]
@@ -101,7 +102,7 @@ def test_bad_streams(sent: bytes) -> None:
     """A stream without a message is not read to an end that may never come."""
     ours, theirs = socket.socketpair()
     with ours, theirs:
-        stream = Stream(ours)
+        stream = EventStream(ours)
         stream.pending += sent
         theirs.close()
 
@@ -116,7 +117,7 @@ def test_cut_off() -> None:
         theirs.sendall(json.dumps({"protocol": 1, "blob": 80}).encode() + b"\nxx")
         theirs.close()
 
-        assert Stream(ours).message() is None
+        assert EventStream(ours).message() is None
 
 
 EVIL = Event("call", 1.0, Function("m\x1b[2J", "f\n\u202e", "/f", 1), Thread("t\x07", 1), 2, "\x9b")
