@@ -55,7 +55,9 @@ def create(process: Process, tree: str | None = None) -> SessionFolder:
     )
 
 
-def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[SessionFolder]:
+def folders_in(
+    root: Path, bases: tuple[str, ...] = BASES, prefix: str = PREFIX
+) -> Iterator[SessionFolder]:
     """Yield the session folders below `root`, each as its owner's, whoever that may be.
 
     At most MOST_OF_ONE of each owner: nobody's folders may hide those of others, or keep us busy
@@ -66,7 +68,7 @@ def folders_in(root: Path, bases: tuple[str, ...] = BASES) -> Iterator[SessionFo
         with contextlib.suppress(OSError), opened(root, base, None) as above:
             device = os.fstat(above).st_dev
             for name in nofollow.names(above):
-                if not name.startswith(PREFIX):
+                if not name.startswith(prefix):
                     continue
                 with contextlib.suppress(OSError):
                     found = os.lstat(name, dir_fd=above)
@@ -174,10 +176,8 @@ def members(first: SessionFolder, key: object = None) -> list[SessionFolder]:
     """
     key = key or first.facts.get("key")
     base, _, name = first.path_in_target.rpartition("/")
-    beside = (
-        one for one in folders_in(first.root, (base,)) if one.path.name.startswith(name + "-")
-    )
-    return [one for one in beside if key and one.facts.get("key") == key and one.is_closed]
+    beside = folders_in(first.root, (base,), name + "-") if key else ()
+    return [one for one in beside if one.facts.get("key") == key and one.is_closed]
 
 
 def left(first: SessionFolder, key: object = None) -> list[SessionFolder]:
@@ -225,7 +225,7 @@ def is_dead(folder: SessionFolder) -> bool:
 
     Nor has any process of its tree, if it is the first of one.
     """
-    return not folder.names("ended-") and all(map(is_over, [folder, *members(folder)]))
+    return not folder.names("ended-") and is_over(folder) and all(map(is_over, members(folder)))
 
 
 def is_over(folder: SessionFolder) -> bool:

@@ -399,6 +399,20 @@ def test_names_that_begin_with_each_other(name: str) -> None:
     assert all(map(folder_lookup.is_dead, found))
 
 
+def test_what_a_large_tree_has_left(name: str) -> None:
+    """Before a start each folder of a tree that has ended is looked at once, not once for each."""
+    found = [
+        made(f"{name}{f'-{number}' if number else ''}", pid=1 << 22, start_time=1, key="k")
+        for number in range(folder_lookup.MOST_OF_ONE)
+    ]
+    for one in found:
+        (one.path / "snapshot").touch()
+    with subprocess.Popen(["sleep", "60"], user=NOBODY, group=NOBODY, extra_groups=[]) as popen:
+        folder_lookup.clear(Process(popen.pid))
+        popen.kill()
+    assert all(one.path.exists() for one in found)
+
+
 def test_folders_that_cannot_be_removed(name: str) -> None:
     """`stop` asks each member once, though its folder stays."""
     # GIVEN a tree of another user's with a member that has ended
