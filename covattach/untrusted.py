@@ -141,13 +141,13 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in text)
 
 
-def parsed(text: bytes) -> Any:
-    """Return the value of a JSON text; raises ValueError if it is malformed or too large.
+def parsed(text: bytes, most: int = MOST_PARTS) -> Any:
+    """Return the value of a JSON text; raises ValueError if it is malformed, or of too many parts.
 
     A list in a list takes 3 bytes there and 80 here: so the number of parts is bounded.  So is the
     depth: whoever shows, compares or writes the value goes as deep, and from another depth.
     """
-    if sum(map(text.count, (b",", b"[", b"{"))) > MOST_PARTS:
+    if sum(map(text.count, (b",", b"[", b"{"))) > most:
         raise ValueError("it has too many parts")
     try:
         value = json.loads(text)

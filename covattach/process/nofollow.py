@@ -34,12 +34,16 @@ def opened(folder: int, name: str) -> Iterator[int]:
         os.close(here)
 
 
-def names(folder: int, most: int | None = None) -> list[str]:
-    """Return the names in the folder, or the first `most` found there, sorted."""
+def names(folder: int, most: int | None = None, start: str = "") -> list[str]:
+    """Return the names in the folder, or of the first `most` found there, sorted.
+
+    Only those that begin with `start`.
+    """
     descriptor = os.open(".", LIST, dir_fd=folder)
     try:
         with os.scandir(descriptor) as entries:
-            return sorted(entry.name for entry in itertools.islice(entries, most))
+            found = (entry.name for entry in itertools.islice(entries, most))
+            return sorted(name for name in found if name.startswith(start))
     finally:
         os.close(descriptor)
 

@@ -28,6 +28,7 @@ from covattach.snapshot.snapshot import Snapshot
 from covattach.untrusted import parsed, validated
 
 LONGEST_FACTS = 1 << 18
+MOST_FACTS = 2000  # parts of them: settings are a few hundred; such folders may be thousands
 LONGEST_FAULT = 1 << 16
 MOST_NAMES = 1000  # of one kind in a folder
 LEFT_OUT = ("__pycache__",)
@@ -103,7 +104,7 @@ class SessionFolder:
     def facts(self) -> dict[str, Any]:
         """The session's facts, checked; the target's user can change or remove them."""
         try:
-            return validated(parsed(self.read(session_files.FACTS, LONGEST_FACTS)))
+            return validated(parsed(self.read(session_files.FACTS, LONGEST_FACTS), MOST_FACTS))
         except ValueError:
             return {}
 

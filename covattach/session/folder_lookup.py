@@ -18,7 +18,6 @@ from typing import Any
 from covattach.errors import CovattachError, NoTarget, NotNow, NotPossible
 from covattach.payloads import session_files
 from covattach.process import nofollow
-from covattach.process.namespaces import processes_elsewhere
 from covattach.process.owner import Owner
 from covattach.process.process import Process
 from covattach.session import trusted_record
@@ -60,6 +59,8 @@ def folders_in(
 ) -> Iterator[SessionFolder]:
     """Yield the session folders below `root`, each as its owner's, whoever that may be.
 
+    Their names begin with `prefix`.
+
     At most MOST_OF_ONE of each owner: nobody's folders may hide those of others, or keep us busy
     for ever.  File systems mounted below are left out: their maker chooses who owns the files.
     """
@@ -67,9 +68,7 @@ def folders_in(
     for base in bases:
         with contextlib.suppress(OSError), opened(root, base, None) as above:
             device = os.fstat(above).st_dev
-            for name in nofollow.names(above):
-                if not name.startswith(prefix):
-                    continue
+            for name in nofollow.names(above, start=prefix):
                 with contextlib.suppress(OSError):
                     found = os.lstat(name, dir_fd=above)
                     seen[found.st_uid] += 1
@@ -146,22 +145,6 @@ def find_ended(pid: int) -> SessionFolder | None:
     return max(known or found, key=lambda one: float(one.facts.get("created", 0)), default=None)
 
 
-def everywhere() -> Iterator[SessionFolder]:
-    """Yield the session folders on this host that we may look into, in containers too."""
-    seen = set()
-    roots: list[tuple[Path, tuple[str, ...]]] = [(Path("/"), BASES)]
-    for process in processes_elsewhere():
-        with contextlib.suppress(CovattachError, OSError):
-            roots.append((process.root, (*BASES, *process.memory_folders)))
-    for root, bases in roots:
-        for folder in folders_in(root, bases):
-            with contextlib.suppress(OSError):  # it has just been removed
-                found = folder.path.lstat()
-                if (found.st_dev, found.st_ino) not in seen:  # one that several can see
-                    seen.add((found.st_dev, found.st_ino))
-                    yield folder
-
-
 def new_key() -> str:
     """Return the key of a new tree."""
     return secrets.token_hex(16)
@@ -175,8 +158,10 @@ def members(first: SessionFolder, key: object = None) -> list[SessionFolder]:
     by a fork, or out of that folder.
     """
     key = key or first.facts.get("key")
+    if not key:
+        return []
     base, _, name = first.path_in_target.rpartition("/")
-    beside = folders_in(first.root, (base,), name + "-") if key else ()
+    beside = folders_in(first.root, (base,), f"{name}-")
     return [one for one in beside if one.facts.get("key") == key and one.is_closed]
 
 
@@ -225,7 +210,7 @@ def is_dead(folder: SessionFolder) -> bool:
 
     Nor has any process of its tree, if it is the first of one.
     """
-    return not folder.names("ended-") and is_over(folder) and all(map(is_over, members(folder)))
+    return is_over(folder) and not folder.names("ended-") and all(map(is_over, members(folder)))
 
 
 def is_over(folder: SessionFolder) -> bool:

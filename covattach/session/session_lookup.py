@@ -12,7 +12,7 @@ from covattach.errors import CovattachError, NotNow
 from covattach.payloads import session_files
 from covattach.process import procfs_errors
 from covattach.process.process import Process
-from covattach.session import agent_client, agent_errors, folder_lookup
+from covattach.session import agent_client, agent_errors, folder_lookup, folders_everywhere
 from covattach.session.folder import SessionFolder
 from covattach.session.session import Session
 
@@ -79,7 +79,9 @@ def everywhere() -> list[Session]:
     """
     patience = Patience()
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda folder: looked_at(folder, patience), folder_lookup.everywhere())
+        found = pool.map(
+            lambda folder: looked_at(folder, patience), folders_everywhere.everywhere()
+        )
         return [one for one in found if one is not None]
 
 
@@ -97,7 +99,10 @@ class Patience:
 
 
 def looked_at(folder: SessionFolder, patience: Patience | None = None) -> Session | None:
-    """Return the session in a folder; None if there is none, and then remove a dead folder."""
+    """Return the session in a folder; None if there is none, and then remove a dead folder.
+
+    But not once the `patience` with its user is used up: there may be any number in it.
+    """
     pid = folder.facts.get("pid")
     if not isinstance(pid, int) or not folder_lookup.is_owners(folder):
         return None
@@ -109,7 +114,7 @@ def looked_at(folder: SessionFolder, patience: Patience | None = None) -> Sessio
         facts = {"silent": True}
     except CovattachError as error:
         facts = {"off": error.message}
-    if facts is None and folder_lookup.is_dead(folder):
+    if facts is None and seconds > 0 and folder_lookup.is_dead(folder):
         folder.remove()
     elif facts is None and folder.has(session_files.SNAPSHOT) and folder.fault:
         return of_failed(pid, folder, folder.fault)
