@@ -6,7 +6,9 @@ A command's own work, such as making reports, is not waiting: whoever waits agai
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 USUAL = 30.0  # seconds, unless --timeout says otherwise
@@ -49,11 +51,46 @@ class OfCommand:
     def __init__(self) -> None:
         self.seconds = USUAL
         self.deadline: Deadline | None = None
+        # What the processes of each user have used of its time, and our own work in one turn.
+        self.used: dict[int, float] = {}
+        self.worked = 0.0
 
     def begin(self, seconds: float) -> None:
         """Begin a command that has so many seconds."""
         self.seconds = seconds
         self.deadline = Deadline.after(seconds)
+        self.used = {}
+
+    @contextlib.contextmanager
+    def turn_of(self, user: int) -> Iterator[None]:
+        """Wait for a process of that user's: for all of one user's as long as for one alone.
+
+        A user whose processes do not answer uses up no time of the others'.
+        """
+        if self.deadline is None:
+            yield
+            return
+        whole, began = self.deadline, time.monotonic()
+        left = max(whole.seconds - self.used.get(user, 0.0), 0.0)
+        self.deadline, self.worked = Deadline(began + left, whole.seconds), 0.0
+        try:
+            yield
+        finally:
+            waited = time.monotonic() - began - self.worked
+            self.used[user] = self.used.get(user, 0.0) + waited
+            self.deadline = whole
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[None]:
+        """Work in the body, and wait for nobody: that does not count."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            took = time.monotonic() - began
+            self.worked += took
+            if self.deadline is not None:
+                self.deadline = Deadline(self.deadline.at + took, self.deadline.seconds)
 
     def end(self) -> None:
         """Have whoever waits from now on do so for the usual time, each by itself."""

@@ -70,7 +70,7 @@ def dump(
     taken: list[Taken] = []
     warnings: list[str] = []
     for pid in pids:
-        with failures.kept():
+        with failures.kept(pid):
             found = find(pid)
             warnings += unmeasured.warnings_of(found)
             with asking(verbose) as count:

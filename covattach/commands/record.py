@@ -129,7 +129,7 @@ def recorded(
     with contextlib.ExitStack() as stack:
         with progress(verbose) as tell_progress:
             for pid in pids:
-                with failures.kept():
+                with failures.kept(pid):
                     found = stack.enter_context(recording.attached(pid, options, tell_progress))
                     window = recording.window(found, given["window"])
                     going.append(stack.enter_context(window))

@@ -49,11 +49,12 @@ def stop(
     taken: list[Taken] = []
     warnings: list[str] = []
     for pid in pids:
-        with failures.kept(), asking(verbose) as count:
+        with failures.kept(pid), asking(verbose) as count:
             found = find(pid)
             if not no_dump:
-                write_first(found.snapshots(count=count), outputs)
-                COMMAND.renew()  # that took as long as it took
+                taken_first = found.snapshots(count=count)
+                with COMMAND.at_work():
+                    write_first(taken_first, outputs)
             warnings += unmeasured.warnings_of(found)
             taken += stop_measuring(found, count)
             stopped.append(pid)

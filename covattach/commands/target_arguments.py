@@ -19,11 +19,13 @@ from typing import Any
 import click
 
 from covattach.commands.output import ROWS, cut, print_json, say, show
+from covattach.deadline import COMMAND
 from covattach.errors import CovattachError, NoSession
 from covattach.process import procfs_errors
 
 Command = Callable[..., Any]
 EXPLAINED = 70  # columns for a command line, the explanation of a PID
+NOBODY = -1  # the user of a process that has ended
 NAMED = "+"  # stands for a PID that --name makes superfluous
 
 
@@ -128,7 +130,9 @@ def each_target(measured: bool) -> Callable[[Command], Command]:
         def called(*given: Any, pids: list[int], is_many: bool, **options: Any) -> Any:
             if not is_many:
                 return command(*given, pid=pids[0], **options)
-            return in_turn([functools.partial(command, *given, pid=pid, **options) for pid in pids])
+            return in_turn(
+                {pid: functools.partial(command, *given, pid=pid, **options) for pid in pids}
+            )
 
         return called
 
@@ -142,10 +146,10 @@ class Failures:
         self.errors: list[CovattachError] = []
 
     @contextlib.contextmanager
-    def kept(self) -> Iterator[None]:
-        """Keep an error until all have had their turn."""
+    def kept(self, pid: int = 0) -> Iterator[None]:
+        """Keep an error until all have had their turn; that of process `pid`, if it is given."""
         try:
-            with procfs_errors.made_sense():
+            with turn_of(pid), procfs_errors.made_sense():
                 yield
         except CovattachError as error:
             self.errors.append(error)
@@ -158,15 +162,28 @@ class Failures:
             raise self.errors[0]
 
 
-def in_turn(calls: list[Callable[[], Any]]) -> None:
-    """Make the calls, for whose facts `print_json` makes one list; raises the first error."""
+def turn_of(pid: int) -> contextlib.AbstractContextManager[None]:
+    """Return a turn of the user of process `pid`, by its real user; of nobody if it has ended."""
+    from covattach.diagnose.allowances import user_of
+
+    try:
+        return COMMAND.turn_of(user_of(pid)) if pid else contextlib.nullcontext()
+    except OSError:
+        return COMMAND.turn_of(NOBODY)
+
+
+def in_turn(calls: dict[int, Callable[[], Any]]) -> None:
+    """Make the calls, one for each PID; raises the first error.
+
+    Of their facts `print_json` makes one list.
+    """
     failures = Failures()
     rows: list[Any] = []
     meta = click.get_current_context().meta
     meta[ROWS] = rows
-    for call in calls:
+    for pid, call in calls.items():
         before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-        with failures.kept():
+        with failures.kept(pid):
             call()
         for number, handler in before.items():
             signal.signal(number, handler)

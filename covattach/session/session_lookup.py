@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
+from covattach.deadline import COMMAND
 from covattach.errors import CovattachError, NotNow
 from covattach.payloads import session_files
 from covattach.process import procfs_errors
@@ -133,7 +134,8 @@ def measuring(process: Process) -> Session | None:
         if folder.is_only_a_tree():
             continue
         try:
-            facts = agent_client.answers(folder, SUSPENDED if process.is_stopped else FIRST)
+            seconds = SUSPENDED if process.is_stopped else FIRST
+            facts = agent_client.answers(folder, COMMAND.current().within(seconds).left)
         except agent_client.NoAnswer:
             raise agent_errors.silent(process) from None
         if facts is not None and facts.get("measuring"):
