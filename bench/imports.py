@@ -14,7 +14,7 @@ from bench import places
 
 sys.path.insert(0, str(places.ROOT / "tests"))
 
-import blue
+from support import blue
 
 LOCK = Path(__file__).with_suffix(".lock")
 PACKAGES = """

@@ -2,55 +2,18 @@
 
 from __future__ import annotations
 
-import functools
-import json
-import subprocess
-import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-pytest.register_assert_rewrite("running")
-pytest_plugins = ["resumable"]
+pytest.register_assert_rewrite("support")
+pytest_plugins = ["support.resumable"]
 
-from running import TARGETS, Covattach, Target  # noqa: E402
-
-ROOT = Path(__file__).parent.parent
-
-
-@dataclass(frozen=True)
-class Interpreter:
-    """One CPython that targets run on.
-
-    `site` is the folder for its PYTHONPATH, and `root` the foreign root that it belongs to.
-    """
-
-    id: str
-    version: str
-    python: str
-    site: str
-    root: str | None = None
-
-    @property
-    def minor(self) -> tuple[int, int]:
-        """The version without its last part."""
-        major, minor = self.version.split(".")[:2]
-        return int(major), int(minor)
-
-
-@functools.cache
-def interpreters() -> list[Interpreter]:
-    """Return all that `make interpreters` has provided."""
-    tool = ROOT / "tools" / "interpreters.py"
-    listed = subprocess.run(
-        [sys.executable, tool, "list", "--json"], capture_output=True, text=True, check=True
-    )
-    found = json.loads(listed.stdout)
-    names = ("id", "version", "python", "site", "root")
-    return [Interpreter(*(one[name] for name in names)) for one in found]
+from support.command import Covattach  # noqa: E402
+from support.interpreters import Interpreter, interpreters, newest  # noqa: E402
+from support.targets import TARGETS, Launch, Target  # noqa: E402
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -75,12 +38,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("interpreter", chosen, ids=lambda one: one.id)
 
 
-def newest(minor: str) -> Interpreter:
-    """Return the last interpreter of a minor version: Debian's own, where there is one."""
-    wanted = tuple(int(part) for part in minor.split("."))
-    return [one for one in interpreters() if one.minor == wanted][-1]
-
-
 @pytest.fixture
 def covattach(tmp_path: Path) -> Covattach:
     """Return the command line, in a folder of its own."""
@@ -90,7 +47,7 @@ def covattach(tmp_path: Path) -> Covattach:
 
 
 @pytest.fixture
-def launch(tmp_path: Path) -> Iterator[Callable[..., Target]]:
+def launch(tmp_path: Path) -> Iterator[Launch]:
     """Start targets; each is ended at the end, and must not have come to harm.
 
     `script` is a file in tests/targets; with `bare`, the first argument of the interpreter.

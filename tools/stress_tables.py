@@ -16,9 +16,9 @@ ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "hazards.md"
 sys.path.insert(0, str(ROOT / "tests"))
 
-from faults import KINDS  # noqa: E402
-from hazard_list import HAZARDS  # noqa: E402
-from resumable import LEDGER, Ledger  # noqa: E402
+from support.faults import KINDS  # noqa: E402
+from support.hazard_list import HAZARDS  # noqa: E402
+from support.resumable import LEDGER, Ledger  # noqa: E402
 
 Entry = dict[str, Any]
 

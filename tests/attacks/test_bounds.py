@@ -24,8 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import TARGETS, TRACEBACK, Covattach, wait_for
-from users import PYTHON
+from support.command import TRACEBACK, Covattach
+from support.targets import TARGETS
+from support.users import PYTHON
+from support.waiting import wait_for
 
 from covattach import budget, untrusted
 from covattach.budget import BUDGET, TooMuch, limited

@@ -13,15 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, open_to_all, wait_for
-from users import OTHER, PYTHON
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch, open_to_all
+from support.users import OTHER, PYTHON
+from support.waiting import wait_for
 
 from covattach.injector.gdb_driver import Gdb
 from covattach.injector.x86_64.support import REGISTERS
 from covattach.process.process import Process
 
-Launch = Callable[..., Target]
 NAMING = (TARGETS / "naming.py").read_text()
 LONG = 30.0  # seconds in which an attach must have come to its end, on a loaded machine
 IN_OPEN = 0x20

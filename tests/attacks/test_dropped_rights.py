@@ -10,14 +10,16 @@ import os
 import pwd
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter, newest
-from running import TARGETS, Covattach, Target, wait_for
-from users import OTHER, PYTHON, SECRET, THIRD, Users, several_users, shown
+from support.command import Covattach
+from support.interpreters import Interpreter, newest
+from support.targets import TARGETS, Launch, Target
+from support.users import OTHER, PYTHON, SECRET, THIRD, Users, several_users, shown
+from support.waiting import wait_for
 
 from covattach.commands import pager
 from covattach.process import credentials
@@ -26,7 +28,6 @@ from covattach.process.process import Process
 from covattach.session import trusted_record
 from covattach.session.folder import SessionFolder
 
-Launch = Callable[..., Target]
 RECORDS = Path("/run/covattach")
 
 
@@ -289,7 +290,7 @@ def test_no_pager_of_theirs_is_executed(
 
 @pytest.mark.pythons("3.11")
 def test_gdb_is_roots_own(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach, tmp_path: Path
+    interpreter: Interpreter, launch: Launch, covattach: Covattach, tmp_path: Path
 ) -> None:
     """The Python in root's gdb executes no file in the HOME of another user."""
     told = tmp_path / "told"

@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from running import TARGETS, Covattach
-from users import OTHER, PYTHON, THIRD, Users, several_users
+from support.command import Covattach
+from support.targets import TARGETS
+from support.users import OTHER, PYTHON, THIRD, Users, several_users
 
 from covattach.attach.attach_process import alone
 from covattach.diagnose import python_processes

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from users import OTHER, TMP
+from support.users import OTHER, TMP
 
 from covattach.process.owner import Owner, as_owner
 from covattach.session import folder, folder_lookup, folders_everywhere, session_lookup

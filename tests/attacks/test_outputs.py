@@ -16,13 +16,14 @@ import stat
 import struct
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, open_to_all
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch, open_to_all
 
 from covattach.attach import coverage_packages
 from covattach.errors import CovattachError, NotPossible
@@ -169,7 +170,7 @@ def plant(kind: str, path: Path, leads: Path) -> None:
 @pytest.mark.pythons("3.14")
 def test_the_case(
     interpreter: Interpreter,
-    launch: Callable[..., Target],
+    launch: Launch,
     covattach: Covattach,
     theirs: Path,
     precious: Path,

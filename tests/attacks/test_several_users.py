@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import Covattach
-from users import OTHER, SECRET, THIRD, Users, lines_of, several_users, shown
+from support.command import Covattach
+from support.users import OTHER, SECRET, THIRD, Users, lines_of, several_users, shown
 
 ALL = "html,xml,json,lcov,text,markdown"
 GROUP = 1000  # a group is the user's number and this

@@ -12,8 +12,8 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from running import Covattach
-from users import OTHER, PYTHON, THIRD, TMP, Users, several_users
+from support.command import Covattach
+from support.users import OTHER, PYTHON, THIRD, TMP, Users, several_users
 
 from covattach.deadline import OfCommand
 from covattach.process.owner import Owner, as_owner

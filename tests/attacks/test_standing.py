@@ -8,19 +8,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
-from conftest import Interpreter, interpreters, newest
 from covattach.payloads.server.protocol import PROTOCOL
-from running import TARGETS, Covattach, Target, wait_for
-from users import OTHER, PYTHON, Users, several_users
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters, newest
+from support.targets import TARGETS, Launch, Target
+from support.users import OTHER, PYTHON, Users, several_users
+from support.waiting import wait_for
 
 from covattach.errors import NotNow
 from covattach.process.memory import open_memory
 from covattach.process.process import Process
 
-Launch = Callable[..., Target]
 ROOTS = "import time\nwhile True: time.sleep(0.005)"
 # Its process executes a program by which it is root, as sudo is, when there is a session's folder
 # of its user's; its child puts its own lines into the folder.

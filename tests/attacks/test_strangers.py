@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter, newest
-from running import TARGETS, Covattach, Target
-from users import OTHER, PYTHON, SECRET, THIRD, Users, lines_of, several_users, shown
+from support.command import Covattach
+from support.interpreters import Interpreter, newest
+from support.targets import TARGETS, Launch, Target
+from support.users import OTHER, PYTHON, SECRET, THIRD, Users, lines_of, several_users, shown
 
 from covattach.process.process import Process
 from covattach.session.folder_lookup import folders_in, new_key
@@ -28,7 +29,7 @@ def users() -> Iterator[Users]:
 
 
 @pytest.fixture
-def tree(launch: Callable[..., Target], covattach: Covattach) -> Target:
+def tree(launch: Launch, covattach: Covattach) -> Target:
     """Start a process of root's, and measure it as a tree."""
     target = launch(newest("3.14"), "idle.py", "sleep")
     covattach("start", target.pid, "--tree")

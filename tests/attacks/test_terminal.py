@@ -26,11 +26,13 @@ from pathlib import Path
 import click
 import pytest
 from click.testing import CliRunner
-from conftest import Interpreter
 from covattach.payloads.server.protocol import PROTOCOL
 from rich.table import Table
 from rich.text import Text
-from running import PATIENCE, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
+from support.waiting import PATIENCE, wait_for
 
 from covattach import terminal
 from covattach.cli import Commands, cli
@@ -295,9 +297,7 @@ sys.stdin.read()
 
 
 @pytest.mark.pythons("3.11", stress=("3.14",))
-def test_words_of_a_process(
-    interpreter: Interpreter, launch: Callable[..., Target], tmp_path: Path
-) -> None:
+def test_words_of_a_process(interpreter: Interpreter, launch: Launch, tmp_path: Path) -> None:
     """Command lines, names of threads and functions: on a terminal, they are text as well."""
     script = tmp_path / "names.py"
     script.write_text(NAMES)

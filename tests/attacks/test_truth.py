@@ -11,8 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target, ticks, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
+from support.waiting import ticks, wait_for
 
 from covattach.reports import loaded_texts
 from covattach.reports.folder_exchanges import NOT, SURELY, Exchanges
@@ -83,7 +85,7 @@ def test_a_folder_exchanged_before_the_attach(
     interpreter: Interpreter,
     exchange: Callable[[Path], None],
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """Files of another release, older than the process, are not taken for those that it runs."""

@@ -17,8 +17,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from running import TARGETS, TRACEBACK, Covattach
-from users import OTHER, Users, several_users
+from support.command import TRACEBACK, Covattach
+from support.targets import TARGETS
+from support.users import OTHER, Users, several_users
 
 from covattach.diagnose import target
 from covattach.errors import CovattachError

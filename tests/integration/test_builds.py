@@ -3,23 +3,23 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
-import hosts
 import pytest
-from conftest import interpreters, newest
-from running import Covattach, Target
+from support import hosts
+from support.command import Covattach
+from support.interpreters import interpreters, newest
+from support.targets import Launch, Target
 
 from covattach.process.interpreter import find_interpreter
 from covattach.process.memory import open_memory
 from covattach.process.process import Process
 
-Start = Callable[..., Target]
+Start = Launch
 
 
 @pytest.fixture
-def start(launch: Callable[..., Target], tmp_path: Path) -> Start:
+def start(launch: Launch, tmp_path: Path) -> Start:
     """Return a function that builds embedding.c with the static library, and starts it."""
 
     def build_and_start(minor: str, how: str, *options: str) -> Target:
@@ -77,7 +77,7 @@ def test_debug_build(start: Start, covattach: Covattach) -> None:
 
 
 @pytest.mark.parametrize("minor", ["3.13", "3.14"])
-def test_free_threaded(minor: str, launch: Callable[..., Target], covattach: Covattach) -> None:
+def test_free_threaded(minor: str, launch: Launch, covattach: Covattach) -> None:
     """A build that says of itself that it has no GIL is refused by name."""
     # GIVEN a target that says so, in the table that debuggers read
     target = launch(newest(minor), "idle.py", "sleep")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, Interpreter
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import ROOT, Interpreter
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 from covattach.injector.x86_64.support import REGISTERS
 
@@ -35,7 +36,7 @@ def inject(target: Target, payload: str, configuration: Path) -> None:
 
 @pytest.mark.pythons("3.11")
 def test_pyrasite(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, covattach: Covattach, launch: Launch, tmp_path: Path
 ) -> None:
     """The payloads start, dump and stop by themselves, with the same agent, and leave no trace."""
     # GIVEN an idle target on an interpreter with symbols, which pyrasite needs
@@ -100,7 +101,7 @@ for name in ("start", "dump", "stop"):
 
 def with_symbols() -> Path:
     """Return an interpreter that was not stripped: pyrasite's gdb needs to know its functions."""
-    from conftest import interpreters
+    from support.interpreters import interpreters
 
     found = [one.python for one in interpreters() if one.minor == (3, 11)]
     return Path(

@@ -10,13 +10,14 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
 from fcntl import ioctl
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target, descendants, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch, descendants
+from support.waiting import wait_for
 
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "TERM": "xterm"}
@@ -89,7 +90,7 @@ def zsh(line: str, begun: str) -> str:
 @pytest.mark.pythons("3.11")
 @pytest.mark.timeout(300)  # nine times covattach, which looks at all processes of the host
 def test_pids_with_their_command_lines(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A shell completes `dump` with measured processes, and `trace` with all of them."""
     # GIVEN a target that is measured and one that is not

@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import coverage
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Contained, Covattach
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.marks import executed_lines, marked
+from support.targets import Contained
 
 IDLE = "/run/idle.py"
 Contain = Callable[..., Contained]
@@ -35,19 +36,6 @@ def contain(tmp_path: Path) -> Iterator[Contain]:
     yield start
     for target in targets:
         target.close()
-
-
-def marked(script: str, mark: str) -> set[int]:
-    """Return the numbers of the lines of a target that end in a mark."""
-    lines = (TARGETS / script).read_text().splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith(mark)}
-
-
-def lines_of(data_file: Path) -> dict[str, set[int]]:
-    """Return the executed lines in a data file, by the target's file names."""
-    data = coverage.CoverageData(str(data_file))
-    data.read()
-    return {name: set(data.lines(name) or ()) for name in data.measured_files()}
 
 
 @pytest.mark.pythons("3.13", "3.14")
@@ -75,7 +63,7 @@ def test_from_the_host(
     dumped = covattach("dump", target.pid, "--json").facts
 
     # THEN that is in the dump, by the names that files have inside
-    found = lines_of(covattach.folder / ".coverage")
+    found = executed_lines(covattach.folder / ".coverage")
     assert found[IDLE] >= marked("idle.py", "# later")
     assert dumped["lines_at_import"] > 0
 
@@ -124,7 +112,7 @@ def test_a_link_inside_leads_to_no_file_of_ours(
     done = covattach("dump", target.pid, "--data-file", tmp_path / "data", "--json")
 
     # THEN the report has nothing of ours
-    files: Any = lines_of(tmp_path / "data")
+    files: Any = executed_lines(tmp_path / "data")
     assert str(secret) in files or "/tmp/link.py" in files  # noqa: S108
     pages = [path.read_text() for path in (covattach.folder / "htmlcov").glob("*.html")]
     assert pages
@@ -171,6 +159,6 @@ def test_the_c_tracer_is_brought_along(
     covattach("dump", target.pid, "--no-html")
 
     # THEN the lines it executes are in the data, and nothing is left
-    assert lines_of(covattach.folder / ".coverage")[IDLE] >= marked("idle.py", "# later")
+    assert executed_lines(covattach.folder / ".coverage")[IDLE] >= marked("idle.py", "# later")
     covattach("stop", target.pid, "--no-dump")
     target.assert_untouched(before)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 PROGRAM = (TARGETS / "daemon.py").read_text().splitlines()
 DAEMON = {number for number, line in enumerate(PROGRAM, 1) if line.endswith("# daemon")}
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import hosts
 import pytest
-from conftest import Interpreter, interpreters
-from kills import gdb_of
-from running import Covattach, Target, wait_for
+from support import hosts
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.kills import gdb_of
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 SECONDS = 80.0  # generous, for a time-out of 20 s: it was 180 s
 NO_HOLD = "gdb did not get hold of process"
 LEFT = "ends by itself as soon as Python can run there"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from running import Covattach, wait_for
+from support.command import Covattach
+from support.waiting import wait_for
 
 MARK = "COVATTACH_TESTS"
 FOLDER = "covattach-demo"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Interpreter, interpreters
-from running import Covattach, Target, wait_for
-
-Launch = Callable[..., Target]
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.targets import Launch
+from support.waiting import wait_for
 
 
 def rows(covattach: Covattach, code: int, *arguments: object, **how: Any) -> dict[str, Any]:

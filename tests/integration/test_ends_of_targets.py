@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch
+from support.waiting import wait_for
 
 from covattach.snapshot.saved_file import read_snapshot
 
@@ -19,7 +20,7 @@ ENDING = TARGETS / "ending.py"
 SIGTERM = -signal.SIGTERM
 
 
-def lines_of(data_file: Path) -> set[int]:
+def executed_lines(data_file: Path) -> set[int]:
     """Return the lines of the target that a data file says were executed."""
     data = coverage.CoverageData(str(data_file))
     data.read()
@@ -43,7 +44,7 @@ def test_report_of_a_target_that_has_ended(
     how: str,
     status: int,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
 ) -> None:
     """`dump` has the last lines before the end, and the exit status is the target's own."""
     # GIVEN a target that is measured
@@ -58,14 +59,14 @@ def test_report_of_a_target_that_has_ended(
     facts = covattach("dump", target.pid, "--json").facts
     assert facts["pid"] == target.pid
     assert Path(facts["html"]).is_file()
-    assert lines_of(covattach.folder / ".coverage") >= last_lines(how)
+    assert executed_lines(covattach.folder / ".coverage") >= last_lines(how)
     covattach("dump", target.pid, "--no-html")
 
     # AND `stop` makes the last report, and removes the session
     assert target.folders
     assert how == "default" or not (target.folders[0] / "payloads").exists()
     covattach("stop", target.pid, "--no-html")
-    assert lines_of(covattach.folder / ".coverage") >= last_lines(how)
+    assert executed_lines(covattach.folder / ".coverage") >= last_lines(how)
     assert not target.folders
     covattach.fails(3, "dump", target.pid)
 
@@ -73,7 +74,7 @@ def test_report_of_a_target_that_has_ended(
 @pytest.mark.pythons("3.11", "3.14")
 @pytest.mark.parametrize("way", ["event", "join", "select", "sleep-long", "busy"])
 def test_sigterm_for_a_target_whose_main_thread_waits(
-    interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, way: str, covattach: Covattach, launch: Launch
 ) -> None:
     """SIGTERM ends a target during a session and after it, however its main thread waits."""
     # GIVEN a target that is measured
@@ -98,7 +99,7 @@ def test_sigterm_for_a_target_whose_main_thread_waits(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_sigterm_that_the_target_ignores(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A target that ignores SIGTERM goes on ignoring it, measured or not."""
     # GIVEN a target that ignores it
@@ -117,7 +118,7 @@ def test_sigterm_that_the_target_ignores(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_autosave_of_a_target_that_was_killed(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """The report of a killed target has its last autosave."""
     # GIVEN a target that saves by itself, and was killed
@@ -143,7 +144,7 @@ def test_autosave_of_a_target_that_was_killed(
 def test_the_last_save_of_a_target_that_was_killed_is_whole_and_recent(
     interpreter: Interpreter,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """Killed at any moment, it leaves a whole save with all that ran until two intervals ago."""
@@ -189,7 +190,7 @@ def since(folder: Path) -> float:
 
 @pytest.mark.pythons("3.11")
 def test_one_that_nobody_has_collected(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A measured zombie can be dumped and stopped; `mark`, `record` and `start` refuse it."""
     # GIVEN a target that has ended, for which its parent has not waited
@@ -203,6 +204,6 @@ def test_one_that_nobody_has_collected(
     covattach.fails(5, "record", target.pid, "--for", "1s")
     covattach.fails(5, "start", target.pid)
     covattach("dump", target.pid, "--no-html")
-    assert lines_of(covattach.folder / ".coverage") >= last_lines("normal")
+    assert executed_lines(covattach.folder / ".coverage") >= last_lines("normal")
     covattach("stop", target.pid, "--no-html")
     assert target.wait() == 0

@@ -8,13 +8,15 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter, interpreters
-from running import TARGETS, Covattach, Target, open_to_all, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.targets import TARGETS, Launch, open_to_all
+from support.waiting import wait_for
 
 from covattach.errors import NoTarget
 from covattach.process.memory import open_memory
@@ -57,7 +59,7 @@ def test_shell(shell: subprocess.Popen[bytes], covattach: Covattach) -> None:
     assert shell.wait(20) == 5
 
 
-def test_thread_is_no_process(covattach: Covattach, launch: Callable[..., Target]) -> None:
+def test_thread_is_no_process(covattach: Covattach, launch: Launch) -> None:
     """A thread's number, under which /proc has an entry too, is not taken for a process."""
     # GIVEN a target with a second thread
     target = launch(interpreters()[-1], "idle.py", "sleep")
@@ -81,9 +83,7 @@ def test_zombie(covattach: Covattach) -> None:
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_stopped_target(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_stopped_target(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """A stopped target is refused; it stays stopped, and is well when it goes on."""
     # GIVEN a target that was stopped
     target = launch(interpreter, "idle.py", "sleep")
@@ -105,7 +105,7 @@ def test_stopped_target(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_stopped_while_it_is_measured(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """Commands fail for a measured target that is suspended, and spoil nothing of its session."""
     # GIVEN a measured target that was stopped
@@ -131,9 +131,7 @@ def test_stopped_while_it_is_measured(
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_traced_target(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_traced_target(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """A target that another debugger has attached to is refused, and stays that one's."""
     # GIVEN a target that gdb is attached to, and lets run
     target = launch(interpreter, "idle.py", "sleep")
@@ -160,9 +158,7 @@ def test_traced_target(
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.13")
-def test_no_gdb(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_no_gdb(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """Where gdb is needed and is not on PATH, that is said."""
     # GIVEN a target that only gdb can get into, and a PATH without gdb
     target = launch(interpreter, "idle.py", "sleep")
@@ -201,9 +197,7 @@ def readable_covattach() -> Iterator[tuple[Path, str]]:
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_target_of_another_user(
-    interpreter: Interpreter, launch: Callable[..., Target], tmp_path: Path
-) -> None:
+def test_target_of_another_user(interpreter: Interpreter, launch: Launch, tmp_path: Path) -> None:
     """Without rights a target of somebody else's is refused, and the remedy says who may."""
     assert os.geteuid() == 0, "only root can be two users"
     # GIVEN a target of ours
@@ -230,7 +224,7 @@ def test_target_of_another_user(
         target.assert_untouched(before)
 
 
-def test_root_without_the_right(launch: Callable[..., Target], covattach: Covattach) -> None:
+def test_root_without_the_right(launch: Launch, covattach: Covattach) -> None:
     """Root in a container without SYS_PTRACE is told to add that, and not to become root."""
     assert os.geteuid() == 0, "only root can be without it"
     target = launch(interpreters()[-1], "idle.py", "sleep")
@@ -242,7 +236,7 @@ def test_root_without_the_right(launch: Callable[..., Target], covattach: Covatt
     target.assert_untouched(before)
 
 
-def test_another_process_has_the_number(launch: Callable[..., Target]) -> None:
+def test_another_process_has_the_number(launch: Launch) -> None:
     """Nothing is written into a process that has got the PID of one that has ended."""
     # GIVEN a process that was started earlier than the one with its PID now
     target = launch(interpreters()[-1], "idle.py", "sleep")
@@ -254,9 +248,7 @@ def test_another_process_has_the_number(launch: Callable[..., Target]) -> None:
         raise AssertionError("it was opened")
 
 
-def test_root_measures_a_target_of_another_user(
-    launch: Callable[..., Target], covattach: Covattach
-) -> None:
+def test_root_measures_a_target_of_another_user(launch: Launch, covattach: Covattach) -> None:
     """Root can measure anybody's target; the session belongs to the target's user."""
     assert os.geteuid() == 0, "only root can be two users"
     with readable_covattach() as (folder, python):
@@ -289,7 +281,7 @@ def test_root_measures_a_target_of_another_user(
 def test_payload_that_raises(
     interpreter: Interpreter,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """An exception of a payload is shown with its traceback in the target, and undone."""
@@ -319,7 +311,7 @@ def test_payload_that_raises(
 def test_plugin_that_raises(
     interpreter: Interpreter,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """A plugin that the caller has asked for and that raises is shown, and undone."""
@@ -337,7 +329,7 @@ def test_plugin_that_raises(
     target.assert_untouched(before)
 
 
-def test_no_session(covattach: Covattach, launch: Callable[..., Target]) -> None:
+def test_no_session(covattach: Covattach, launch: Launch) -> None:
     """A command for a target that is not measured fails with exit code 8."""
     # GIVEN a target that is not measured, WHEN asked, THEN the remedy is to start
     target = launch(interpreters()[-1], "idle.py", "sleep")
@@ -370,7 +362,7 @@ def test_usage(arguments: tuple[str, ...], covattach: Covattach) -> None:
     assert "Traceback" not in done.err
 
 
-def test_format_that_there_is_not(covattach: Covattach, launch: Callable[..., Target]) -> None:
+def test_format_that_there_is_not(covattach: Covattach, launch: Launch) -> None:
     """An unknown report is exit code 2, and `stop` has then not stopped anything."""
     # GIVEN a measured target
     target = launch(interpreters()[-1], "idle.py", "sleep")
@@ -382,9 +374,7 @@ def test_format_that_there_is_not(covattach: Covattach, launch: Callable[..., Ta
 
 
 @pytest.mark.parametrize("how", ["data", "database", "html"])
-def test_files_that_are_not_ours(
-    how: str, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_files_that_are_not_ours(how: str, covattach: Covattach, launch: Launch) -> None:
     """An existing file that is not ours is refused and stays as it was; an option is the remedy."""
     # GIVEN a measured target, and something in the way
     target = launch(interpreters()[-1], "idle.py", "sleep")

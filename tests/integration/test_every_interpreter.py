@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import coverage
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch, Target
 
 MIXTURE = TARGETS / "mixture.py"
 START = {
@@ -32,13 +33,7 @@ DUMP = {
 }
 
 
-def marked(path: Path, *marks: str) -> set[int]:
-    """Return the numbers of the lines that end in one of the marks."""
-    lines = path.read_text().splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith(marks)}
-
-
-def lines_of(data_file: Path, source: Path) -> set[int]:
+def executed_of(data_file: Path, source: Path) -> set[int]:
     """Return the lines of a source that a data file says were executed."""
     data = coverage.CoverageData(str(data_file))
     data.read()
@@ -50,14 +45,14 @@ def dump_until(expected: set[int], covattach: Covattach, target: Target) -> set[
     found: set[int] = set()
     for _ in range(10):
         covattach("dump", target.pid, "--no-html")
-        found = lines_of(covattach.folder / ".coverage", MIXTURE)
+        found = executed_of(covattach.folder / ".coverage", MIXTURE)
         if found >= expected:
             break
     return found
 
 
 def test_lines_are_exactly_those_that_execute_after_the_attach(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """Threads, frames, coroutines and generators that ran before are measured, and no more."""
     # GIVEN a target in which all kinds of code run already
@@ -97,11 +92,11 @@ def test_lines_are_exactly_those_that_execute_after_the_attach(
     facts = covattach("dump", target.pid, "--json").facts
 
     # THEN its lines are there, with those of before
-    assert lines_of(data_file, MIXTURE) == running | marked(MIXTURE, "# once")
+    assert executed_of(data_file, MIXTURE) == running | marked(MIXTURE, "# once")
     assert {name: type(facts[name]) for name in DUMP} == DUMP
     assert Path(facts["html"]).is_file()
     stopped = covattach("stop", target.pid, "--json").facts
-    assert lines_of(data_file, MIXTURE) == running | marked(MIXTURE, "# once")
+    assert executed_of(data_file, MIXTURE) == running | marked(MIXTURE, "# once")
     assert {name: type(stopped[name]) for name in DUMP} == DUMP
 
     # AND nothing is left in the target
@@ -109,9 +104,7 @@ def test_lines_are_exactly_those_that_execute_after_the_attach(
     assert covattach.fails(8, "dump", target.pid)
 
 
-def test_again_and_again(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_again_and_again(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """A second session measures as the first did, with branches, and leaves as little."""
     # GIVEN a target that was measured before
     target = launch(interpreter, "mixture.py")

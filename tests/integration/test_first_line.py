@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
+from support.waiting import wait_for
 
 ATTACHES = 3
 
 
 @pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))
-def test_small_stacks(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
-) -> None:
+def test_small_stacks(interpreter: Interpreter, launch: Launch, covattach: Covattach) -> None:
     """Our threads have stacks of their own size; `threading.stack_size()` is as before."""
     size = 32768 if interpreter.minor < (3, 14) else 1 << 16
     target = launch(interpreter, "stacks.py", size)
@@ -26,9 +24,7 @@ def test_small_stacks(
 
 
 @pytest.mark.pythons("3.9", stress=("3.11", "3.13", "3.14"))
-def test_alternate_stack(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
-) -> None:
+def test_alternate_stack(interpreter: Interpreter, launch: Launch, covattach: Covattach) -> None:
     """A main thread that waits in a signal handler, on a stack of 8 KB, is no obstacle."""
     target = launch(interpreter, "stacks.py", "alternate")
     wait_for(lambda: target.ask("threading.active_count()") == 2, "the handler")
@@ -41,7 +37,7 @@ def test_alternate_stack(
 
 @pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.13"))
 def test_handler_that_raises(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+    interpreter: Interpreter, launch: Launch, covattach: Covattach
 ) -> None:
     """Each exception of a signal handler of the application's arrives in the application."""
     target = launch(interpreter, "limited.py")
@@ -56,7 +52,7 @@ def test_handler_that_raises(
 
 @pytest.mark.pythons("3.14")
 def test_signals_that_are_rare(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+    interpreter: Interpreter, launch: Launch, covattach: Covattach
 ) -> None:
     """A program that handles SIGTERM, as servers do, is attached to without being stopped."""
     target = launch(interpreter, "ending.py", "handler")

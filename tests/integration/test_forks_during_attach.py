@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target
-
-Launch = Callable[..., Target]
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
 
 
 @pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))

@@ -6,18 +6,19 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter, interpreters
-from running import TARGETS, Covattach, Target, differences, wait_for
-from states import Figures, cycle
+from support.command import Covattach
+from support.cycles import Figures, cycle
+from support.interpreters import Interpreter, interpreters
+from support.targets import TARGETS, Launch, differences
+from support.waiting import wait_for
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 @pytest.mark.parametrize("state", ["forking", "flocked", "thousand", "vast"])
-def test_rare_state(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+def test_rare_state(interpreter: Interpreter, state: str, launch: Launch) -> None:
     """A target is measured within the time-out, and lives on."""
     # GIVEN a target in that state
     target = launch(interpreter, "states.py", state)
@@ -40,9 +41,7 @@ def test_rare_state(interpreter: Interpreter, state: str, launch: Callable[..., 
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_odd_name(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_odd_name(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """A target whose threads have names that are no text in any encoding is like any other."""
     # GIVEN a target with such names
     target = launch(interpreter, "idle.py", "event")
@@ -61,7 +60,7 @@ def test_odd_name(
 
 @pytest.mark.pythons("3.14", stress=("3.9", "3.12", "3.13", "3.15"))
 @pytest.mark.parametrize("state", ["beside_native", "beside_subinterpreter"])
-def test_others_run(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+def test_others_run(interpreter: Interpreter, state: str, launch: Launch) -> None:
     """That threads run which are not the main interpreter's does not keep us from getting in."""
     target = launch(interpreter, "states.py", state)
     figures = Figures()
@@ -71,7 +70,7 @@ def test_others_run(interpreter: Interpreter, state: str, launch: Callable[..., 
 
 @pytest.mark.parametrize("minor", [(3, 9), (3, 11), (3, 13)])
 def test_upgraded_on_disk(
-    minor: tuple[int, int], covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+    minor: tuple[int, int], covattach: Covattach, launch: Launch, tmp_path: Path
 ) -> None:
     """A target whose interpreter was deleted, as by an upgrade, is measured all the same."""
     # GIVEN a target that runs on a copy of libpython, which is deleted then
@@ -98,9 +97,7 @@ def test_upgraded_on_disk(
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
-def test_at_exit(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_at_exit(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """An attach to a target that is about to end is done or refused; its exit status is its own."""
     # GIVEN a target that runs its functions for the exit
     target = launch(interpreter, TARGETS / "leaving.py", bare=True)
@@ -125,7 +122,7 @@ def test_at_exit(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_sampled_by_a_profiler(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A target that a sampling profiler stops again and again is attached to in between."""
     # GIVEN a target that is stopped and let go, a hundred times a second

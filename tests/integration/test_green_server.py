@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import coverage
 import pytest
-from conftest import newest
-from running import TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import newest
+from support.targets import TARGETS, Launch
+from support.waiting import wait_for
 
 SERVER = TARGETS / "green_server.py"
 WAITING = 5
@@ -20,14 +21,14 @@ CORES = [("3.9", True), ("3.11", False), ("3.11", True), ("3.13", False), ("3.13
 CORES += [("3.14", False), ("3.14", True)]
 
 
-def marked(*marks: str) -> set[int]:
+def server_lines(*marks: str) -> set[int]:
     """Return the numbers of the lines whose comment has one of these words."""
     lines = SERVER.read_text().splitlines()
     words = {n: line.partition("  # ")[2].split() for n, line in enumerate(lines, 1)}
     return {number for number, found in words.items() if set(found) & set(marks)}
 
 
-def lines_of(data_file: Path, *contexts: str) -> set[int]:
+def executed_in(data_file: Path, *contexts: str) -> set[int]:
     """Return the server's lines in a data file, in these windows only.
 
     An arc begins where a request was waiting: that line did not run again.
@@ -59,7 +60,7 @@ def test_requests_in_flight(
     minor: str,
     branch: bool,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
 ) -> None:
     """Requests that wait at the attach are measured when they go on; so are connections' next."""
     # GIVEN a server in which requests wait, each in a greenlet of its own
@@ -80,14 +81,14 @@ def test_requests_in_flight(
     for connection in others:
         assert receive(connection) <= WAITING
     covattach("dump", target.pid, "--no-html")
-    resumed = lines_of(covattach.folder / ".coverage")
+    resumed = executed_in(covattach.folder / ".coverage")
 
     # THEN each line that they still executed is there
     opening = {"opened.set()", "return len(waiting)", "answer = opens()"}
     lines = SERVER.read_text().splitlines()
     opening_lines = {n for n, line in enumerate(lines, 1) if line.strip() in opening}
-    asked = {n for n in marked("both") if "tea" not in lines[n - 1]}
-    assert resumed == marked("resumed") | opening_lines | asked
+    asked = {n for n in server_lines("both") if "tea" not in lines[n - 1]}
+    assert resumed == server_lines("resumed") | opening_lines | asked
 
     # WHEN two of their connections are used again, each in a window of its own
     covattach("mark", target.pid, "tea")
@@ -100,8 +101,8 @@ def test_requests_in_flight(
 
     # THEN each has its own lines, and both have those that they share
     data_file = covattach.folder / ".coverage"
-    assert lines_of(data_file, "tea") == marked("both", "tea")
-    assert lines_of(data_file, "milk") == marked("both", "milk")
+    assert executed_in(data_file, "tea") == server_lines("both", "tea")
+    assert executed_in(data_file, "milk") == server_lines("both", "milk")
 
     # AND the server answers on
     send(first, "/milk")

@@ -14,8 +14,11 @@ from typing import Any
 
 import coverage
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, differences, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch, differences
+from support.waiting import wait_for
 
 WEB = TARGETS / "web"
 SHOP = WEB / "shop.py"
@@ -82,7 +85,7 @@ def get(port: int, path: str) -> Any:
 
 
 @pytest.fixture
-def serve(launch: Callable[..., Target]) -> Callable[..., tuple[int, int, int]]:
+def serve(launch: Launch) -> Callable[..., tuple[int, int, int]]:
     """Start gunicorn; return the PIDs of its two workers, and the port."""
 
     def start(interpreter: Interpreter) -> tuple[int, int, int]:
@@ -110,12 +113,6 @@ def traces(pid: int) -> dict[str, Any]:
             continue
     kinds.pop("", None)  # connections come and go
     return {"descriptors": dict(kinds), **{name: fields[name].strip() for name in names}}
-
-
-def marked(path: Path) -> set[int]:
-    """Return the numbers of the lines that the requests execute."""
-    lines = path.read_text().splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith("# on")}
 
 
 def number_of(text: str) -> int:
@@ -174,7 +171,7 @@ def test_handlers_under_load(
     assert load.failures == []
 
     # AND the report shows exactly the lines that the handlers have executed
-    assert html["run"] | html["par"] == marked(SHOP)
+    assert html["run"] | html["par"] == marked(SHOP, "# on")
     assert number_of("count = 0") in html["mis"]
     assert number_of("answer = 4") in html["mis"]
     assert number_of("ORDERS.pop") in html["mis"]
@@ -200,7 +197,7 @@ def test_handlers_under_load(
 def test_server_without_coverage(
     interpreter: Interpreter,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """A server whose environment has no coverage is measured, and has none afterwards."""
@@ -230,4 +227,4 @@ def test_server_without_coverage(
 
         assert wait_for(lambda: found_by(worker) is False, "find_spec in the worker")
     assert load.failures == []
-    assert during["run"] == marked(SHOP)
+    assert during["run"] == marked(SHOP, "# on")

@@ -11,16 +11,17 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from conftest import Interpreter
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from running import TRACEBACK, Covattach, Target
+from support.command import TRACEBACK, Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 from covattach.cli import cli
 from covattach.injector import remote_exec
@@ -163,7 +164,7 @@ def test_the_truth(liar: Liar, tmp_path: Path) -> None:
 
 @pytest.mark.pythons("3.14")
 def test_an_interpreter_that_describes_itself_wrongly(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+    interpreter: Interpreter, launch: Launch, covattach: Covattach
 ) -> None:
     """Offsets that lead nowhere, or far away, are an error of ours and no traceback."""
     chance = random.Random(1)  # noqa: S311  the same nonsense every time

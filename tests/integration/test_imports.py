@@ -8,12 +8,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, ticks, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch
+from support.waiting import ticks, wait_for
 
 
 def lines_of_kind(page: Path, kind: str) -> set[int]:
@@ -22,15 +24,9 @@ def lines_of_kind(page: Path, kind: str) -> set[int]:
     return {int(number) for category, number in found if category == kind}
 
 
-def marked(source: Path) -> set[int]:
-    """Return the lines of a source that say that they ran before the attach."""
-    lines = source.read_text().splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith("# before")}
-
-
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14", "3.15")
 def test_import_time_is_told_apart(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, covattach: Covattach, launch: Launch, tmp_path: Path
 ) -> None:
     """The page, the table and the facts say which lines ran at import; the data file does not."""
     # GIVEN a target that has imported one module, and imports another while measured
@@ -47,7 +43,7 @@ def test_import_time_is_told_apart(
     # THEN exactly the lines that ran before are marked, in each file
     for name in ("imports", "imports_before"):
         (page,) = pages.glob(f"*{name}_py.html")
-        assert lines_of_kind(page, "imp") == marked(tmp_path / f"{name}.py")
+        assert lines_of_kind(page, "imp") == marked(tmp_path / f"{name}.py", "# before")
     (page,) = pages.glob("*imports_later_py.html")
     assert lines_of_kind(page, "imp") == set()
 
@@ -55,7 +51,9 @@ def test_import_time_is_told_apart(
     facts = done.facts
     kinds = ("lines", "lines_at_import", "lines_undecided", "lines_never_seen")
     assert sum(facts[name] for name in kinds) == facts["statements"]
-    at_import = len(marked(tmp_path / "imports.py")) + len(marked(tmp_path / "imports_before.py"))
+    at_import = len(marked(tmp_path / "imports.py", "# before")) + len(
+        marked(tmp_path / "imports_before.py", "# before")
+    )
     assert facts["lines_at_import"] == at_import
     assert facts["percent_of_functions"] == pytest.approx(100 * 5 / 8)
     said = " ".join(done.err.split())  # the table breaks its lines
@@ -84,7 +82,7 @@ def test_import_time_is_told_apart(
 
 @pytest.mark.pythons("3.11")
 def test_a_source_that_has_changed(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, covattach: Covattach, launch: Launch, tmp_path: Path
 ) -> None:
     """A source that is replaced after it was loaded, before the attach, is named."""
     # GIVEN a target, of which a source is replaced before the attach by one with an older date
@@ -107,7 +105,7 @@ def test_a_source_that_has_changed(
     warning = done.line("Warning: Changed")
     assert str(source) in warning
     assert str(tmp_path / "imports.py") not in warning
-    assert done.facts["lines_at_import"] == len(marked(tmp_path / "imports.py"))
+    assert done.facts["lines_at_import"] == len(marked(tmp_path / "imports.py", "# before"))
     covattach("stop", target.pid, "--no-dump")
 
 
@@ -116,7 +114,7 @@ def test_a_source_that_has_changed(
 def test_a_source_that_was_written_before_it_was_imported(
     interpreter: Interpreter,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
     writes: str,
 ) -> None:
@@ -160,7 +158,7 @@ shop =
 
 @pytest.mark.pythons("3.11")
 def test_sources_in_a_fresh_checkout(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, covattach: Covattach, launch: Launch, tmp_path: Path
 ) -> None:
     """With [paths] each file is there once, its text says that it is the same, and imports show."""
     # GIVEN a target whose files are to be found in a checkout that is newer than it
@@ -186,7 +184,7 @@ def test_sources_in_a_fresh_checkout(
     names = {name.rpartition("/")[2]: facts for name, facts in report["files"].items()}
     assert len(report["files"]) == 3
     assert all("checkout" in name for name in report["files"])
-    at_import = marked(TARGETS / "imports_before.py")
+    at_import = marked(TARGETS / "imports_before.py", "# before")
     assert set(names["cart.py"]["import_lines"]) == at_import
     assert set(names["cart.py"]["executed_lines"]) == {14, *at_import}
     assert "1 file of which nothing ran" in " ".join(done.err.split())

@@ -8,8 +8,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 STAGES: dict[str, Callable[[Target], bool]] = {
     "folder": lambda target: bool(target.folders),
@@ -40,7 +42,7 @@ def test_interrupted(
     stage: str,
     number: int,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
 ) -> None:
     """Ctrl-C and SIGTERM undo a begun attach: no trace is left, and a new start works."""
     # GIVEN a target
@@ -73,9 +75,7 @@ def test_interrupted(
 
 @pytest.mark.pythons("3.11", "3.14")
 @pytest.mark.parametrize("stage", STAGES)
-def test_killed(
-    interpreter: Interpreter, stage: str, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_killed(interpreter: Interpreter, stage: str, covattach: Covattach, launch: Launch) -> None:
     """SIGKILL leaves a target that runs, untraced, and that the next session cleans."""
     # GIVEN a target
     target = launch(interpreter, "mixture.py")
@@ -102,7 +102,7 @@ def test_killed(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_two_at_once(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, covattach: Covattach, launch: Launch, tmp_path: Path
 ) -> None:
     """Several starts, dumps and stops at the same time are as good as one after the other."""
     # GIVEN a target

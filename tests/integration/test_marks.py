@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import newest
-from running import Covattach, Target, wait_for
-from test_gunicorn import GUNICORN, SHOP, get, marked, number_of
+from support.command import Covattach
+from support.interpreters import newest
+from support.marks import marked
+from support.targets import Launch
+from support.waiting import wait_for
+from test_gunicorn import GUNICORN, SHOP, get, number_of
 
 CORES = [
     ("3.9", "ctrace"),
@@ -43,7 +45,7 @@ def test_two_requests(
     core: str,
     branch: bool,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
 ) -> None:
     """Each window has the lines of its own request; lines that both run are in both."""
     if branch and minor in ("3.12", "3.13"):
@@ -68,8 +70,8 @@ def test_two_requests(
     data_file = covattach.folder / ".coverage"
     priced, ordered = lines_in(data_file, "pricing"), lines_in(data_file, "ordering")
     start, end = number_of("def order(item)"), number_of("def price(item)")
-    assert ordered == {line for line in marked(SHOP) if start < line < end}
-    assert priced == {line for line in marked(SHOP) if line > end}
+    assert ordered == {line for line in marked(SHOP, "# on") if start < line < end}
+    assert priced == {line for line in marked(SHOP, "# on") if line > end}
     assert number_of("ORDERS.pop") in lines_in(data_file, "")
 
     # AND lines of Flask that every request runs are in both

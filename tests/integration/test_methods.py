@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import coverage
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, differences
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch, Target, differences
 
 IDLE = TARGETS / "idle.py"
 WAYS = ("event", "join", "sleep", "sleep-long", "select", "read", "busy")
@@ -32,7 +31,7 @@ def measures(covattach: Covattach, target: Target) -> bool:
 @pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 @pytest.mark.parametrize("way", WAYS)
 def test_main_thread_is_blocked_or_busy(
-    interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, way: str, covattach: Covattach, launch: Launch
 ) -> None:
     """A target is measured, unnoticed by its main thread, whether that is blocked or busy."""
     # GIVEN a target whose main thread waits for something, and is about to end
@@ -56,9 +55,7 @@ def test_main_thread_is_blocked_or_busy(
 
 
 @pytest.mark.pythons("3.14", "3.15")
-def test_gdb_on_request(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_gdb_on_request(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """`--method gdb` works where remote-exec would be taken."""
     # GIVEN targets with a main thread that runs, and one that is blocked
     for way in ("busy", "event"):
@@ -78,7 +75,7 @@ def test_gdb_on_request(
 
 @pytest.mark.pythons("3.14", "3.15")
 def test_remote_exec_is_taken_where_it_can(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A target that runs is not stopped from 3.14 on, and needs no gdb."""
     # GIVEN a target that runs, and no gdb
@@ -95,7 +92,7 @@ def test_remote_exec_is_taken_where_it_can(
 
 @pytest.mark.pythons("3.9", "3.11", "3.13")
 def test_remote_exec_is_refused_where_it_cannot(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """Below 3.14 `--method remote-exec` is refused, with gdb as the remedy."""
     # GIVEN a target without PEP 768
@@ -110,7 +107,7 @@ def test_remote_exec_is_refused_where_it_cannot(
 
 @pytest.mark.pythons("3.14", "3.15")
 def test_remote_debugging_is_switched_off(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """Where PEP 768 is switched off, gdb is taken, and remote-exec refused."""
     # GIVEN a target that has switched it off

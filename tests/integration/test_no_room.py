@@ -6,16 +6,17 @@ import contextlib
 import ctypes
 import os
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter, interpreters
-from running import TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.targets import TARGETS, Launch, Target
+from support.waiting import wait_for
 
 IDLE = str(TARGETS / "idle.py")
-Launch = Callable[..., Target]
 libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 from covattach.session.session_lookup import find_session
 
@@ -42,7 +42,7 @@ def test_dumps_without_pause(
     interpreter: Interpreter,
     branch: bool,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """Each of many dumps has all that was executed before it was asked for."""
@@ -79,7 +79,7 @@ def test_dumps_without_pause(
 def test_dumps_that_begin_anew(
     interpreter: Interpreter,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """Dumps with `--reset` have together all that was executed, and a later one nothing twice."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shutil
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
 
 WRAPPER = """\
 #!/bin/sh
@@ -58,7 +58,7 @@ def test_one_attach(
     interpreter: Interpreter,
     state: str,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """Start, three dumps and stop attach gdb to the target once."""
@@ -81,9 +81,7 @@ def test_one_attach(
 
 
 @pytest.mark.pythons("3.14", "3.15")
-def test_no_stop_at_all(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_no_stop_at_all(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """By PEP 768 nobody ever traces the target, and no thread of it is ever stopped."""
     # GIVEN a target that runs, and somebody who looks
     target = launch(interpreter, "states.py", "allocating")

@@ -19,8 +19,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter, interpreters
-from running import Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.targets import Launch, Target
 
 from covattach.process.owner import Owner, as_owner
 from covattach.process.process import Process
@@ -33,7 +34,6 @@ from covattach.snapshot.snapshot import SnapshotError
 
 OTHER, NOBODY = 54321, 65534
 TMP = Path("/tmp")  # noqa: S108  where sessions are
-Launch = Callable[..., Target]
 # Puts links in the way for ever: in a folder, to a file and to that one's folder.
 LINKS = """
 import os, sys

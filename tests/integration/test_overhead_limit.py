@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import coverage
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch
+from support.waiting import wait_for
 
 BUSY = TARGETS / "busy.py"
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 def test_a_hot_loop_is_left_alone(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A hot loop under the C tracer is not measured for long; dump, status and stop say why."""
     # GIVEN a hot loop that is measured by the C tracer
@@ -58,7 +58,7 @@ def test_a_hot_loop_is_left_alone(
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 def test_a_target_that_waits_is_measured_on(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A target that mostly waits is hardly slowed down, and measured on."""
     # GIVEN a target that waits, measured by the C tracer with a limit

@@ -8,17 +8,17 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter, interpreters
-from running import TARGETS, Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.targets import TARGETS, Launch
 from test_errors import readable_covattach
 
 USER, OTHER = 54321, 54322
 SYSTEM = [one for one in interpreters() if one.python.startswith("/usr/bin/")]
-Launch = Callable[..., Target]
 
 
 def as_user(uid: int, *more: str) -> list[str]:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import hosts
 import pytest
-from conftest import Interpreter, interpreters
-from running import Covattach, Target
+from support import hosts
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.targets import Launch, Target
 
 from covattach.errors import NotNow
 from covattach.injector import gdb
@@ -21,7 +22,7 @@ Start = Callable[[str, str], Target]
 
 
 @pytest.fixture
-def start(launch: Callable[..., Target], tmp_path: Path) -> Start:
+def start(launch: Launch, tmp_path: Path) -> Start:
     """Return a function that builds loading.c, and starts it with a version's library."""
 
     def build_and_start(minor: str, how: str) -> Target:
@@ -65,7 +66,7 @@ def test_no_python(minor: str, how: str, start: Start, covattach: Covattach) -> 
     target.line("answer")
 
 
-def test_ends_meanwhile(launch: Callable[..., Target], covattach: Covattach) -> None:
+def test_ends_meanwhile(launch: Launch, covattach: Covattach) -> None:
     """A target that dies during the attach is a sentence, whenever that is."""
     interpreter = next(one for one in interpreters() if one.id == "3.11-debian")
     for turn in range(6):
@@ -87,7 +88,7 @@ def test_ends_meanwhile(launch: Callable[..., Target], covattach: Covattach) -> 
 
 @pytest.mark.pythons("3.12", "3.13", stress=("3.14",))
 def test_main_thread_in_a_subinterpreter(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+    interpreter: Interpreter, launch: Launch, covattach: Covattach
 ) -> None:
     """The line runs in the main interpreter; that the other is not measured is said."""
     # GIVEN a main thread that works in a subinterpreter

@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import ast
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter
-from programs import OF_PROCESSES
-from running import Covattach, Target
+from support.command import Covattach
+from support.coverage_programs import OF_PROCESSES
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 GATE = 'print("ready", flush=True); input()'
 SETTINGS = "[run]\nparallel = true\nconcurrency = multiprocessing\nsigterm = true\n"
-Launch = Callable[..., Target]
 EACH = [("pool", "fork"), ("pool", "spawn"), ("fork", ""), ("terminated", "")]
 
 
-def lines_of(data_file: Path, program: Path) -> set[int]:
+def executed_of(data_file: Path, program: Path) -> set[int]:
     """Return the lines of a program in a data file, without the gate and a wait."""
     data = coverage.CoverageData(str(data_file))
     data.read()
@@ -44,7 +43,7 @@ def by_stock_coverage(interpreter: Interpreter, program: Path, method: str) -> s
             check=True,
             capture_output=True,
         )
-    return lines_of(folder / ".coverage", program)
+    return executed_of(folder / ".coverage", program)
 
 
 def from_the_gate(program: Path, is_forked: bool) -> set[int]:
@@ -91,4 +90,4 @@ def test_the_same_lines(
 
     # THEN all is there
     covattach("stop", target.pid, "--no-html")
-    assert lines_of(covattach.folder / ".coverage", program) == expected
+    assert executed_of(covattach.folder / ".coverage", program) == expected

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import newest
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import newest
+from support.targets import Launch
+from support.waiting import wait_for
 
 
 def row(covattach: Covattach, pid: int) -> Any:
@@ -21,7 +22,7 @@ def row(covattach: Covattach, pid: int) -> Any:
     return found[0] if found else None
 
 
-def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> None:
+def test_what_is_listed(covattach: Covattach, launch: Launch) -> None:
     """`ps` lists Pythons of each version, with their states, and nothing else."""
     # GIVEN targets of all versions, and something that is no Python
     targets = {
@@ -63,7 +64,7 @@ def test_what_is_listed(covattach: Covattach, launch: Callable[..., Target]) -> 
     covattach("stop", targets["3.14"].pid, "--no-dump")
 
 
-def test_without_rights(launch: Callable[..., Target]) -> None:
+def test_without_rights(launch: Launch) -> None:
     """Who may not look is told who may; a name is all that is known of the process."""
     target = launch(newest("3.11"), "idle.py", "event")
     if os.geteuid():
@@ -80,7 +81,7 @@ def test_without_rights(launch: Callable[..., Target]) -> None:
     assert "You may not attach to process" in done.stdout
 
 
-def test_hundreds_are_looked_at_in_no_time(launch: Callable[..., Target]) -> None:
+def test_hundreds_are_looked_at_in_no_time(launch: Launch) -> None:
     """The interpreter's file is read once for all processes that run it."""
     target = launch(newest("3.11"), "idle.py", "event")
     code = (
@@ -97,7 +98,7 @@ def test_hundreds_are_looked_at_in_no_time(launch: Callable[..., Target]) -> Non
     assert int(done.stdout) <= 2
 
 
-def test_names_do_not_match_who_asks(covattach: Covattach, launch: Callable[..., Target]) -> None:
+def test_names_do_not_match_who_asks(covattach: Covattach, launch: Launch) -> None:
     """`--name` matches neither a covattach nor the process that started it."""
     # GIVEN a target, and a Python that starts covattach, with its name in the command line
     name = f"theirs-{os.getpid()}"

@@ -16,8 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, descendants, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch, Target, descendants
+from support.waiting import wait_for
 from test_gunicorn import GUNICORN, SHOP, get
 
 PAGES = TARGETS / "web" / "pages.py"
@@ -70,14 +72,14 @@ def lines(facts: Any, file: Path) -> set[int]:
     return {line for part in ran for line in part}
 
 
-def marked(mark: str) -> set[int]:
+def lines_with(mark: str) -> set[int]:
     """Return the lines of the Django project that bear a mark."""
     text = PAGES.read_text().splitlines()
     return {number for number, line in enumerate(text, 1) if mark in line}
 
 
 @pytest.fixture
-def serve(launch: Callable[..., Target]) -> Callable[[Interpreter], tuple[int, int]]:
+def serve(launch: Launch) -> Callable[[Interpreter], tuple[int, int]]:
     """Start gunicorn with the Django project; return the worker's PID, and the port."""
 
     def start(interpreter: Interpreter) -> tuple[int, int]:
@@ -90,7 +92,7 @@ def serve(launch: Callable[..., Target]) -> Callable[[Interpreter], tuple[int, i
 
 
 @pytest.fixture
-def target(interpreter: Interpreter, launch: Callable[..., Target]) -> Target:
+def target(interpreter: Interpreter, launch: Launch) -> Target:
     """Return a target of which one function runs all the time."""
     return launch(interpreter, "ordered.py")
 
@@ -143,8 +145,8 @@ def test_a_view_of_django(
         found = functions(facts, PAGES)
         shown = [name for name in found if name in ("prices", "add_up", "stock", "count_left")]
         assert shown == ["prices", "add_up"]
-        assert lines(facts, PAGES) >= marked("# prices")
-        assert not lines(facts, PAGES) & (marked("# stock") - marked("# prices"))
+        assert lines(facts, PAGES) >= lines_with("# prices")
+        assert not lines(facts, PAGES) & (lines_with("# stock") - lines_with("# prices"))
         assert facts["status"] == 0
         assert facts["new"] is None
         assert set(found) <= {"prices", "add_up", "answer", "health", "is_well"}
@@ -319,9 +321,7 @@ def test_sigkill(target: Target, covattach: Covattach) -> None:
 
 
 @pytest.mark.pythons("3.11")
-def test_several_by_name(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_several_by_name(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """`--name` means all processes whose command line matches; facts are lists, reports are one."""
     # GIVEN two processes that are called alike, and one that is not
     name = f"ours-{os.getpid()}"
@@ -356,9 +356,7 @@ def test_several_by_name(
 
 
 @pytest.mark.pythons("3.11")
-def test_a_whole_server(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_a_whole_server(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """`record --tree` records the master and its workers, whichever of them answers."""
     # GIVEN a master with two workers, one of which is measured already
     server = launch(interpreter, GUNICORN[0], *GUNICORN[1:], bare=True)

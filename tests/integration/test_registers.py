@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from running import Target
-from states import Figures, cycle
+from support.cycles import Figures, cycle
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.13")
 @pytest.mark.parametrize("state", ["spinning", "asleep"])
-def test_kept(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+def test_kept(interpreter: Interpreter, state: str, launch: Launch) -> None:
     """Attaches change no register, where the line is armed and where it is run at once."""
     # GIVEN a target whose main thread looks at its registers all the time, and ends if one differs
     target = launch(interpreter, "states.py", state)

@@ -6,8 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS
 
 
 @pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))

@@ -14,8 +14,11 @@ from typing import Any
 
 import coverage
 import pytest
-from conftest import Interpreter, newest
-from running import TARGETS, Covattach, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter, newest
+from support.marks import marked
+from support.targets import TARGETS
+from support.waiting import wait_for
 
 FAMILY = TARGETS / "family.py"
 PYTHONS = pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
@@ -27,12 +30,6 @@ def lines(data_file: Path) -> dict[str, set[int]]:
     data = coverage.CoverageData(str(data_file))
     data.read()
     return {Path(name).name: set(data.lines(name) or ()) for name in data.measured_files()}
-
-
-def marked(path: Path) -> set[int]:
-    """Return the numbers of the lines that are to be executed."""
-    found = enumerate(path.read_text().splitlines(), 1)
-    return {number for number, line in found if line.endswith("# ran")}
 
 
 def folders(pid: int) -> list[Path]:
@@ -116,7 +113,7 @@ def test_every_process_is_measured_from_its_first_line(
     assert said == "replaced\n"
     found = json.loads("{" + facts)
     assert (found["exit_code"], found["still_measured"]) == (7, [])
-    assert lines(covattach.folder / ".coverage")["family.py"] - {1} == marked(FAMILY)
+    assert lines(covattach.folder / ".coverage")["family.py"] - {1} == marked(FAMILY, "# ran")
     assert (covattach.folder / "htmlcov/index.html").exists()
     assert not folders(found["pid"])
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter, interpreters, newest
-from filters import MOUNT, SOCKET, allowed
-from running import TARGETS, Covattach, Target
+from support.command import Covattach
+from support.filters import MOUNT, SOCKET, allowed
+from support.interpreters import Interpreter, interpreters, newest
+from support.targets import TARGETS, Launch
 
 LESS = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
 
@@ -16,7 +16,7 @@ LESS = ("setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin", "--")
 @pytest.mark.pythons("3.11", "3.14")
 @pytest.mark.parametrize("action", ["kill", "trap"])
 def test_filter_that_kills(
-    interpreter: Interpreter, action: str, launch: Callable[..., Target], covattach: Covattach
+    interpreter: Interpreter, action: str, launch: Launch, covattach: Covattach
 ) -> None:
     """A filter that may kill is refused with the reason, and the target is untouched."""
     target = launch(interpreter, "filtered.py", action, "deny", SOCKET)
@@ -32,7 +32,7 @@ def test_filter_that_kills(
 
 @pytest.mark.pythons("3.11", stress=("3.14",))
 def test_filter_that_answers_with_an_error(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+    interpreter: Interpreter, launch: Launch, covattach: Covattach
 ) -> None:
     """One like Docker's or systemd's, for calls that a session does not make, is in no way."""
     target = launch(interpreter, "filtered.py", "error", "deny", MOUNT)
@@ -52,7 +52,7 @@ def test_filter_that_answers_with_an_error(
 
 @pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))
 def test_filter_that_allows_what_is_needed(
-    interpreter: Interpreter, launch: Callable[..., Target], covattach: Covattach
+    interpreter: Interpreter, launch: Launch, covattach: Covattach
 ) -> None:
     """One that kills at all but the calls that are listed does not kill: the list is complete."""
     # GIVEN a target that is killed by anything else
@@ -68,7 +68,7 @@ def test_filter_that_allows_what_is_needed(
     assert target.ask("1") == 1
 
 
-def test_filter_that_cannot_be_read(launch: Callable[..., Target], covattach: Covattach) -> None:
+def test_filter_that_cannot_be_read(launch: Launch, covattach: Covattach) -> None:
     """A filter that cannot be read is refused, unless it is trusted or covattach's own."""
     interpreter = newest("3.11")
     target = launch(interpreter, "filtered.py", "error", "deny", MOUNT)

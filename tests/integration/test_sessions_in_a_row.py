@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from running import Target
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
 
 from covattach.attach import attach_process
 
-Launch = Callable[..., Target]
 EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 KILOBYTES = 20  # a session may leave so much
 PIECES = 50  # of memory, of 512 bytes at the most

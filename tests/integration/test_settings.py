@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
 
 ONE = "def run(flag):\n    if flag:\n        return 1\n    return 2\n"
 PYPROJECT = """\
@@ -39,7 +39,7 @@ while True:
 
 
 @pytest.fixture
-def begin(launch: Callable[..., Target], tmp_path: Path) -> Callable[..., Target]:
+def begin(launch: Launch, tmp_path: Path) -> Launch:
     """Start a target of some modules whose working directory has a configuration in it."""
 
     def start(interpreter: Interpreter, name: str, text: str) -> Target:
@@ -73,7 +73,7 @@ def measured(covattach: Covattach) -> set[str]:
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
 def test_pyproject_of_the_target(
-    interpreter: Interpreter, covattach: Covattach, begin: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, begin: Launch
 ) -> None:
     """`branch` and `omit` are honoured; plugins and output paths are not."""
     # GIVEN a target with a pyproject.toml in its working directory
@@ -93,7 +93,7 @@ def test_pyproject_of_the_target(
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
 def test_coveragerc_of_the_target(
-    interpreter: Interpreter, covattach: Covattach, begin: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, begin: Launch
 ) -> None:
     """`source` starts from the target's directory; its files that never ran are in the report."""
     # GIVEN a target with a .coveragerc in its working directory
@@ -117,7 +117,7 @@ def test_coveragerc_of_the_target(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_options_win(
-    interpreter: Interpreter, covattach: Covattach, begin: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, covattach: Covattach, begin: Launch, tmp_path: Path
 ) -> None:
     """An rcfile replaces the target's configuration, and options win over both."""
     # GIVEN a target with a configuration
@@ -148,9 +148,7 @@ def test_options_win(
 
 @pytest.mark.pythons("3.9", "3.11", "3.12", "3.14")
 @pytest.mark.parametrize("core", ["ctrace", "sysmon"])
-def test_core(
-    interpreter: Interpreter, core: str, covattach: Covattach, begin: Callable[..., Target]
-) -> None:
+def test_core(interpreter: Interpreter, core: str, covattach: Covattach, begin: Launch) -> None:
     """`--core` chooses the core, with a warning where this Python lacks it."""
     # GIVEN a target
     target = begin(interpreter, "nothing", "")
@@ -173,7 +171,7 @@ def test_core(
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
 def test_report_made_in_the_target(
-    interpreter: Interpreter, covattach: Covattach, begin: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, begin: Launch
 ) -> None:
     """`--in-target` has coverage make its HTML report there, and nothing is lost by it."""
     # GIVEN a measured target
@@ -196,7 +194,7 @@ def test_report_made_in_the_target(
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 def test_target_without_coverage(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, covattach: Covattach, launch: Launch, tmp_path: Path
 ) -> None:
     """A target without coverage gets covattach's own where it fits, or a refusal with a remedy."""
     # GIVEN a target without coverage, and an empty cache

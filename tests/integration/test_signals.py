@@ -7,11 +7,12 @@ import select
 import signal
 import threading
 from collections import Counter
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from running import PATIENCE, Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
+from support.waiting import PATIENCE
 
 SENT = (signal.SIGINT, signal.SIGUSR1, signal.SIGWINCH, signal.SIGRTMIN)
 
@@ -52,7 +53,7 @@ class Pinger(threading.Thread):
 @pytest.mark.pythons("3.11")
 @pytest.mark.parametrize("state", ["busy", "idle"])
 def test_none_is_lost(
-    interpreter: Interpreter, state: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, state: str, covattach: Covattach, launch: Launch
 ) -> None:
     """Each signal reaches the target's handler, also those that arrive while it is stopped."""
     # GIVEN a target that is sent signals all the time

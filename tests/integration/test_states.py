@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from running import Target
-from states import BLOCKED, BUSY, Figures, cycle
+from support.cycles import BLOCKED, BUSY, Figures, cycle
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 CHANGING = ("crowded", "importing", "churning")  # threads and descriptors come and go there
 EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
@@ -15,7 +13,7 @@ EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 
 @pytest.mark.pythons("3.9", "3.11", "3.14", stress=("3.10", "3.12", "3.13", "3.15"))
 @pytest.mark.parametrize("state", BUSY + BLOCKED)
-def test_in_any_state(interpreter: Interpreter, state: str, launch: Callable[..., Target]) -> None:
+def test_in_any_state(interpreter: Interpreter, state: str, launch: Launch) -> None:
     """A target is measured, and lives on, in every delicate or blocked state."""
     # GIVEN a target that is busy in a delicate place, or blocked in a system call
     target = launch(interpreter, "states.py", state)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 CLOSED = ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-")
 
@@ -30,7 +30,7 @@ def by_shell(covattach: Covattach, words: str, streams: str) -> tuple[int, str]:
 @pytest.mark.pythons("3.11")
 @pytest.mark.parametrize("streams", [*CLOSED, "2>/dev/full"])
 def test_no_streams(
-    interpreter: Interpreter, streams: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, streams: str, covattach: Covattach, launch: Launch
 ) -> None:
     """Whoever closes a stream gets the same work done, and no file of ours takes its place."""
     # GIVEN a target
@@ -61,7 +61,7 @@ def test_coverage_of_us(
     interpreter: Interpreter,
     variable: str,
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
 ) -> None:
     """A coverage that the environment starts in every Python does not measure us."""

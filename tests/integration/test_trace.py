@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Done, Target, wait_for
+from support.command import Covattach, Done
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 Trace = Callable[..., "Running"]
 ALL = ("--max-overhead", "1000")  # nothing is left out to spare the target
 LOTS = 7

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter
-from running import TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch, Target
+from support.waiting import wait_for
 
 FOLDER = TARGETS / "family"
 FAMILY, WORK, PROGRAM = (FOLDER / name for name in ("family.py", "work.py", "program.py"))
@@ -26,7 +27,7 @@ WAYS = (
 )
 
 
-def marked(path: Path, name: str) -> set[int]:
+def lines_for(path: Path, name: str) -> set[int]:
     """Return the numbers of the lines that have this name in their mark."""
     lines = path.read_text().splitlines()
     marks = {number: line.partition("#: ")[2].split() for number, line in enumerate(lines, 1)}
@@ -60,16 +61,14 @@ def lines_by_pid(data_file: Path, program: Path) -> dict[int, set[int]]:
 
 
 @pytest.mark.pythons("3.9", "3.13")
-def test_lines_of_children(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_lines_of_children(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """The lines of children are there exactly, however they came to be; then nothing is left."""
     check_children(launch(interpreter, "family/family.py"), covattach)
 
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_branches_of_children(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """The same holds in branch mode."""
     check_children(launch(interpreter, "family/family.py"), covattach, "--branch")
@@ -79,7 +78,7 @@ def test_branches_of_children(
 @pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 @pytest.mark.parametrize("options", ["", "--branch", "--core=ctrace", "--core=ctrace --branch"])
 def test_children_on_all_versions(
-    interpreter: Interpreter, options: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, options: str, covattach: Covattach, launch: Launch
 ) -> None:
     """The same holds on every version, with both cores."""
     check_children(launch(interpreter, "family/family.py"), covattach, *options.split())
@@ -109,7 +108,7 @@ def check_children(target: Target, covattach: Covattach, *options: str) -> None:
         for pid in pids:
             check(way, found[pid])
     asides = {*lines_of("functions")}
-    assert found[target.pid][FAMILY.name] - asides == marked(FAMILY, "parent")
+    assert found[target.pid][FAMILY.name] - asides == lines_for(FAMILY, "parent")
 
     # AND after `stop` nothing is left, also in a child that lives on
     covattach("stop", target.pid, "--no-html")
@@ -143,10 +142,10 @@ def check(way: str, here: dict[str, set[int]]) -> None:
     if name in (*FORKS, "stay"):
         # The line on which the child was born may be the child's too.
         asides = {born_on(name), *lines_of("functions")}
-        assert here[FAMILY.name] - asides == marked(FAMILY, name), way
+        assert here[FAMILY.name] - asides == lines_for(FAMILY, name), way
     if name in PROGRAMS:
-        assert here[PROGRAM.name] == marked(PROGRAM, "program"), way
+        assert here[PROGRAM.name] == lines_for(PROGRAM, "program"), way
     if name in ("pool", "executor"):
-        assert here[WORK.name] >= marked(WORK, "work"), way
+        assert here[WORK.name] >= lines_for(WORK, "work"), way
     if '"fork"' in way:
-        assert here[WORK.name] == marked(WORK, "work"), way
+        assert here[WORK.name] == lines_for(WORK, "work"), way

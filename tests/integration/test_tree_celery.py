@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import PATIENCE, TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch
+from support.waiting import PATIENCE, wait_for
 from test_tree import lines_by_pid
-from test_uwsgi import marked
 
 PROGRAM = TARGETS / "tasks.py"
 POOL = ("--pool=prefork", "--concurrency=2", "--max-tasks-per-child=5")
@@ -30,9 +32,7 @@ def redis(tmp_path: Path) -> Iterator[Path]:
 
 
 @pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.13"))
-def test_pool(
-    interpreter: Interpreter, redis: Path, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_pool(interpreter: Interpreter, redis: Path, covattach: Covattach, launch: Launch) -> None:
     """The lines of tasks are in the report, also from children that are born later."""
     # GIVEN a worker with two children, which have done something
     environment = {"REDIS": str(redis), "PYTHONPATH": f"{interpreter.site}:{TARGETS}"}
@@ -51,7 +51,7 @@ def test_pool(
     found = lines_by_pid(covattach.folder / ".coverage", PROGRAM)
     assert len(set(pids) - first) >= 4
     for pid in pids:
-        assert found[pid] == marked(PROGRAM)
+        assert found[pid] == marked(PROGRAM, "# on")
 
     # AND after `stop` nothing is left, and tasks are done
     covattach("stop", worker.pid, "--no-html")

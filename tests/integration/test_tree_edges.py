@@ -6,12 +6,13 @@ import json
 import os
 import re
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import PATIENCE, TARGETS, Covattach, Target, descendants, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch, Target, descendants
+from support.waiting import PATIENCE, wait_for
 from test_tree import lines_by_pid
 
 PROGRAM = TARGETS / "siblings.py"
@@ -45,7 +46,7 @@ def folders_of(facts: dict[str, str]) -> list[Path]:
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_start_with_a_stopped_member(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """One that is stopped is told of, and left alone; the others are measured."""
     target = launch(interpreter, "siblings.py", 2)
@@ -64,7 +65,7 @@ def test_start_with_a_stopped_member(
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_dump_and_stop_with_a_stopped_member(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A suspended member's last save is reported, and it stops measuring when it goes on."""
     # GIVEN a tree of which one has saved something, and is stopped
@@ -128,9 +129,7 @@ def test_shell_that_has_started_python(
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_interrupted_start(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_interrupted_start(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """Ctrl-C while some have been attached to, and others have not, leaves all as they were."""
     # GIVEN a start that is in the middle of it
     target = launch(interpreter, "siblings.py", 12)
@@ -168,7 +167,7 @@ def says(place: Path, pids: list[int]) -> bool:
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_workers_that_become_another_user(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """Workers that become another user are measured, also after their end, and nothing is left."""
     assert os.geteuid() == 0, "only root can become another user"
@@ -198,7 +197,7 @@ def test_workers_that_become_another_user(
 
 @pytest.mark.pythons("3.11")
 def test_births_during_start(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """Children that are born while their parent is being attached to are measured as well."""
     check_births(launch(interpreter, "siblings.py", 0), covattach)
@@ -208,7 +207,7 @@ def test_births_during_start(
 @pytest.mark.timeout(300)
 @pytest.mark.pythons("3.9", "3.13", "3.14")
 def test_births_on_other_versions(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """The same holds on the other versions."""
     check_births(launch(interpreter, "siblings.py", 0), covattach)
@@ -236,7 +235,7 @@ def check_births(target: Target, covattach: Covattach) -> None:
 
 @pytest.mark.pythons("3.11")
 def test_births_without_an_end(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """`start` comes to its end, and names those for which no time was left."""
     target = launch(interpreter, "spawning.py")
@@ -249,9 +248,7 @@ def test_births_without_an_end(
 @pytest.mark.stress
 @pytest.mark.timeout(300)
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
-def test_many(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_many(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """Of 64 processes all are measured and reported, and it is told how far that is."""
     target = launch(interpreter, "siblings.py", 63)
     pids = descendants(target.pid)

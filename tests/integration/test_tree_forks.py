@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
 
 from covattach.session.tree import find_tree
 from covattach.snapshot.snapshot import Snapshot
@@ -53,9 +54,7 @@ def snapshots_while(target: Target, expression: str, reset: bool = False) -> Ite
 
 
 @pytest.mark.pythons("3.12", "3.13", "3.14", "3.15")
-def test_no_warning(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_no_warning(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """A program that forks, and takes warnings for errors, gets none while it is measured."""
     # GIVEN a program whose warnings are errors
     target = launch(interpreter, "forking.py", 40, options=("-W", "error"))
@@ -74,9 +73,7 @@ def test_no_warning(
 
 
 @pytest.mark.pythons("3.11", "3.14")
-def test_nothing_is_lost(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_nothing_is_lost(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """The last dump has the lines of all children that were born, and ended, during dumps."""
     check_nothing_is_lost(launch(interpreter, "forking.py", 100, options=QUIETLY), covattach, 100)
 
@@ -85,7 +82,7 @@ def test_nothing_is_lost(
 @pytest.mark.timeout(600)
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 def test_nothing_is_lost_of_a_thousand(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """The same holds for a thousand children, with both ways of being born."""
     target = launch(interpreter, "forking.py", 1000, options=QUIETLY)
@@ -114,7 +111,7 @@ def check_nothing_is_lost(target: Target, covattach: Covattach, count: int) -> N
 
 @pytest.mark.pythons("3.11", "3.14")
 def test_reset_loses_nothing(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """A dump that resets has the lines it forgets, also those of children that end meanwhile."""
     check_reset(launch(interpreter, "forking.py", 100, options=QUIETLY), covattach, 100)
@@ -124,7 +121,7 @@ def test_reset_loses_nothing(
 @pytest.mark.timeout(600)
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 def test_reset_loses_nothing_of_a_thousand(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """The same holds for a thousand children."""
     check_reset(launch(interpreter, "forking.py", 1000, options=QUIETLY), covattach, 1000)

@@ -11,9 +11,12 @@ from pathlib import Path
 
 import coverage
 import pytest
-from conftest import Interpreter, newest
-from running import Covattach, Target, descendants, wait_for
-from test_gunicorn import SHOP, WEB, Load, get, marked
+from support.command import Covattach
+from support.interpreters import Interpreter, newest
+from support.marks import marked
+from support.targets import Launch, descendants
+from support.waiting import wait_for
+from test_gunicorn import SHOP, WEB, Load, get
 
 UVICORN = "uvicorn_worker.UvicornWorker"
 ROLES = {
@@ -27,9 +30,7 @@ ROLES = {
 class Server:
     """A master with four workers, of which each is replaced after some requests."""
 
-    def __init__(
-        self, launch: Callable[..., Target], interpreter: Interpreter, worker: str, renewed: int
-    ) -> None:
+    def __init__(self, launch: Launch, interpreter: Interpreter, worker: str, renewed: int) -> None:
         words = ("gunicorn.app.wsgiapp", "--config", WEB / "tree.conf.py")
         environment = {"WORKER": worker, "RENEWED": str(renewed)}
         self.master = launch(interpreter, "-m", *words, bare=True, env=environment)
@@ -88,7 +89,7 @@ def of_functions(lines: set[int]) -> set[int]:
     ],
 )
 def test_workers_that_come_and_go(
-    minor: str, worker: str, covattach: Covattach, launch: Callable[..., Target]
+    minor: str, worker: str, covattach: Covattach, launch: Launch
 ) -> None:
     """All that requests run is in one report, no request fails, and the server goes on."""
     server = Server(launch, newest(minor), worker, renewed=50)
@@ -101,7 +102,7 @@ def test_workers_that_come_and_go(
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 @pytest.mark.parametrize("worker", ROLES)
 def test_workers_for_a_minute(
-    interpreter: Interpreter, worker: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, worker: str, covattach: Covattach, launch: Launch
 ) -> None:
     """The same holds for a minute of load; beside it a server that is left alone."""
     # GIVEN how many requests fail without us
@@ -159,7 +160,9 @@ def check(
 
     # THEN the data have the lines of the requests, with each worker's role
     for found in (first, second):
-        assert of_functions({line for lines in found.values() for line in lines}) == marked(SHOP)
+        assert of_functions({line for lines in found.values() for line in lines}) == marked(
+            SHOP, "# on"
+        )
         assert any(context.startswith(ROLES[worker]) for context in found)
     assert len(second) > 2
 

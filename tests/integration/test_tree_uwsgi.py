@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch, Target
+from support.waiting import wait_for
 from test_tree import lines_by_pid
-from test_uwsgi import PROGRAM, get, marked
+from test_uwsgi import PROGRAM, get
 
 OPTIONS = ("--enable-threads", "--master", "--processes", "2", "--disable-logging")
 RENEWED = ("--max-requests", "10", "--min-worker-lifetime", "0")
@@ -18,7 +20,7 @@ RENEWED = ("--max-requests", "10", "--min-worker-lifetime", "0")
 
 @pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
 def test_workers_that_are_renewed(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:
     """The lines of workers are in the report, also of those born later; then nothing is left."""
     # GIVEN a master with two workers
@@ -41,7 +43,7 @@ def test_workers_that_are_renewed(
     covattach("stop", server.pid, "--no-html")
     found = lines_by_pid(covattach.folder / ".coverage", PROGRAM)
     for one in answered:
-        assert found[one["pid"]] == marked()
+        assert found[one["pid"]] == marked(PROGRAM, "# on")
         assert one["told"] == ([] if one["pid"] in first else ["forked"])
 
     # AND nothing is left, not even the notice to new workers
@@ -61,9 +63,7 @@ def at_rest(server: Target) -> dict[str, Any]:
 
 
 @pytest.mark.pythons("3.14")
-def test_subinterpreters(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_subinterpreters(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """A master that could not tell its workers is left alone; a worker can be measured."""
     server = launch(interpreter, "uwsgi.py", *OPTIONS, "--mount", f"/other={PROGRAM}")
     port = int(server.said[-1].split()[1])

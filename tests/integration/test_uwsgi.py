@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import urllib.request
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import coverage
 import pytest
-from conftest import Interpreter
-from running import PATIENCE, TARGETS, Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch, Target
+from support.waiting import PATIENCE, wait_for
 
 PROGRAM = TARGETS / "uwsgi.py"
 KINDS = {
@@ -24,7 +25,7 @@ KINDS = {
 @pytest.mark.pythons("3.9", "3.13", "3.14")
 @pytest.mark.parametrize("kind", KINDS)
 def test_idle_server(
-    interpreter: Interpreter, kind: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, kind: str, covattach: Covattach, launch: Launch
 ) -> None:
     """The lines of a request are measured, whichever thread the server waits in."""
     # GIVEN a server that has answered, and waits
@@ -41,7 +42,7 @@ def test_idle_server(
     covattach("dump", server.pid, "--no-html")
     data = coverage.CoverageData(str(covattach.folder / ".coverage"))
     data.read()
-    assert set(data.lines(str(PROGRAM)) or ()) == marked()
+    assert set(data.lines(str(PROGRAM)) or ()) == marked(PROGRAM, "# on")
 
     # AND afterwards nothing is left, and it answers
     covattach("stop", server.pid, "--no-dump")
@@ -60,9 +61,3 @@ def get(port: int) -> Any:
     """Return the answer to a request."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=PATIENCE) as answer:
         return json.load(answer)
-
-
-def marked(program: Path = PROGRAM) -> set[int]:
-    """Return the numbers of the lines that a request executes."""
-    lines = program.read_text().splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith("# on")}

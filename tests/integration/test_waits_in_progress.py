@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
@@ -23,7 +23,7 @@ LATE = 10.0  # seconds that a machine with much to do may add
 @pytest.mark.pythons("3.9", "3.11", "3.14", stress=("3.13", "3.15"))
 @pytest.mark.parametrize("way", WAYS)
 def test_ends_when_and_as_it_would(
-    interpreter: Interpreter, way: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, way: str, covattach: Covattach, launch: Launch
 ) -> None:
     """The result is the same, no error is seen, and the wait is not cut short nor begun anew."""
     # GIVEN two targets that wait in the same way

@@ -8,17 +8,17 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter, interpreters
-from running import TARGETS, Covattach, Target, open_to_all
+from support.command import Covattach
+from support.interpreters import Interpreter, interpreters
+from support.targets import TARGETS, Launch, Target, open_to_all
 
 NOBODY = 65534
 SYSTEM = [one for one in interpreters() if one.python.startswith("/usr/bin/")]
-Launch = Callable[..., Target]
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def secret(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def nobodys(launch: Launch, home: Path) -> Callable[..., Target]:
+def nobodys(launch: Launch, home: Path) -> Launch:
     """Start a target of nobody's, the user, in their folder."""
 
     def start(**environment: str) -> Target:
@@ -65,7 +65,7 @@ def execute(target: Target, name: Path) -> None:
 
 
 def test_sources_that_only_root_can_read(
-    nobodys: Callable[..., Target], home: Path, secret: Path, covattach: Covattach
+    nobodys: Launch, home: Path, secret: Path, covattach: Covattach
 ) -> None:
     """Files that only root can read are not in the report, under any name a target gives them."""
     # GIVEN a measured target that claims to have run a file of root's, and a link to it
@@ -91,7 +91,7 @@ def test_sources_that_only_root_can_read(
 
 
 def test_folders_that_only_root_can_list(
-    nobodys: Callable[..., Target], home: Path, secret: Path, covattach: Covattach
+    nobodys: Launch, home: Path, secret: Path, covattach: Covattach
 ) -> None:
     """A folder of root's, named by the target's configuration, has none of its files listed."""
     # GIVEN a target whose configuration has a folder of root's as a source
@@ -111,7 +111,7 @@ def test_folders_that_only_root_can_list(
 
 @pytest.mark.parametrize("how", ["link", "variable"])
 def test_configuration_that_only_root_can_read(
-    how: str, nobodys: Callable[..., Target], home: Path, secret: Path, covattach: Covattach
+    how: str, nobodys: Launch, home: Path, secret: Path, covattach: Covattach
 ) -> None:
     """A configuration that is a link to a file of root's, or names one, is none."""
     # GIVEN such a target
@@ -130,7 +130,7 @@ def test_configuration_that_only_root_can_read(
 
 
 def test_the_environment_of_root_is_not_told(
-    nobodys: Callable[..., Target], home: Path, covattach: Covattach
+    nobodys: Launch, home: Path, covattach: Covattach
 ) -> None:
     """Variables in the target's configuration are those of the target."""
     # GIVEN a configuration that asks for variables
@@ -149,7 +149,7 @@ def test_the_environment_of_root_is_not_told(
 
 
 def test_what_the_session_says_is_not_obeyed(
-    nobodys: Callable[..., Target], home: Path, tmp_path: Path, covattach: Covattach
+    nobodys: Launch, home: Path, tmp_path: Path, covattach: Covattach
 ) -> None:
     """Of settings in the session's folder none that names code or outputs is followed."""
     # GIVEN a session whose settings its user has changed
@@ -178,9 +178,7 @@ def test_what_the_session_says_is_not_obeyed(
     covattach("stop", target.pid, "--no-dump")
 
 
-def test_reports_are_not_made_inside(
-    nobodys: Callable[..., Target], covattach: Covattach, tmp_path: Path
-) -> None:
+def test_reports_are_not_made_inside(nobodys: Launch, covattach: Covattach, tmp_path: Path) -> None:
     """`--in-target` is refused: root would write into a folder that somebody else has made."""
     target = nobodys()
     covattach("start", target.pid)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import TARGETS, Target, wait_for
-
-Launch = Callable[..., Target]
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch, Target
+from support.waiting import wait_for
 
 
 @pytest.mark.parametrize("core", ["default", "ctrace"])

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import PATIENCE, Target
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
+from support.waiting import PATIENCE
 
 from covattach.session import agent_client
 from covattach.session.folder import SessionFolder
 
-Launch = Callable[..., Target]
 GREEN = pytest.mark.pythons("3.11", "3.12", "3.14", stress=("3.9", "3.13"))
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import Target
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
 
-Launch = Callable[..., Target]
 EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 MEGABYTES = 1 << 20
 SOME = 2_000  # after so many, all that has to be there anyway is there

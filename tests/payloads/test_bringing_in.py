@@ -5,18 +5,18 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from inside import PAYLOADS, Inside, compile_for, marked, prepare
-from running import Target, wait_for
+from support.inside import PAYLOADS, Inside, compile_for, prepare
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch
+from support.waiting import wait_for
 
 from covattach.errors import PayloadFailed
 from covattach.injector.bootstrap_line import bootstrap_line
 
-Launch = Callable[..., Target]
 ONLY_FOR_REPORTS = (
     "sqlite3",
     "decimal",

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 CYCLES = 5
 
 

@@ -5,16 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
 from covattach.payloads.interpreter import descriptors
-from inside import Inside, marked
-from running import Target, wait_for
-
-Launch = Callable[..., Target]
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 
 def is_measured_on(agent: Inside) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import TARGETS, Target, differences, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch, Target, differences
+from support.waiting import wait_for
 
 from covattach.errors import NotNow
 
-Launch = Callable[..., Target]
 EACH = pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 SYSMON = pytest.mark.pythons("3.12", "3.13", "3.14", "3.15")
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import PATIENCE, Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch, Target
+from support.waiting import PATIENCE, wait_for
 
 from covattach.session import agent_client
 from covattach.session.folder import SessionFolder
 
-Launch = Callable[..., Target]
 RAN = marked("comings.py", "# first", "# pool", "# new")
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch
+from support.waiting import wait_for
 
 from covattach.errors import PayloadFailed
 
-Launch = Callable[..., Target]
 CORES = pytest.mark.parametrize("core", ["default", "ctrace"])
 # What a session works with and nothing may refer to afterwards; classes may stay.
 WORKED_WITH = """[

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 from covattach.errors import PayloadFailed
 from covattach.session import agent_client
 
-Launch = Callable[..., Target]
 AGENT = "sys.covattach.covattach"
 STEPS = (
     "forks.agent",

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import Target
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch
 
-Launch = Callable[..., Target]
 RAN = marked("comings.py", "# first", "# pool", "# new")
 NEW_FILE = "exec(compile('for n in range(3): n + 1', '/new/file{}.py', 'exec'), {{}})"
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import TARGETS, Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch, Target
+from support.waiting import wait_for
 from test_adoption import lines_by_name
 
-Launch = Callable[..., Target]
 SCRIPT = "greenlets.py"
 KINDS = ("greenlet", "bare", "gevent", "eventlet")
 EACH = pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14")

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import signal
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from inside import PAYLOADS, Inside, marked, prepare
-from running import Target, wait_for
+from support.inside import PAYLOADS, Inside, prepare
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch
+from support.waiting import wait_for
 
 from covattach.injector.bootstrap_line import bootstrap_line
 from covattach.session import agent_client
 from covattach.session.folder import SessionFolder
 
-Launch = Callable[..., Target]
 CORES = pytest.mark.parametrize("core", ["default", "ctrace"])
 
 

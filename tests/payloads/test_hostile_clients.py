@@ -14,11 +14,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 ASK = json.dumps({"verb": "dump", "protocol": 1}).encode() + b"\n"
 
 

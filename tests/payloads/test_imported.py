@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import subprocess
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import TARGETS, Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Launch
+from support.waiting import wait_for
 
 from covattach.snapshot.imported_modules import ImportedModule
 
@@ -19,9 +19,7 @@ PYTHONS = ("3.9", "3.11", "3.13", "3.14", "3.15")
 
 
 @pytest.mark.pythons(*PYTHONS)
-def test_files_that_were_imported_before(
-    interpreter: Interpreter, launch: Callable[..., Target]
-) -> None:
+def test_files_that_were_imported_before(interpreter: Interpreter, launch: Launch) -> None:
     """The main program is at its line, its imports are finished, and no other file is named."""
     # GIVEN a target in a loop of its top level
     began = time.time()
@@ -102,7 +100,7 @@ def late():
 @pytest.mark.pythons(*PYTHONS)
 @pytest.mark.parametrize("how", ["raises", "ends"])
 def test_a_main_program_that_has_ended(
-    interpreter: Interpreter, how: str, launch: Callable[..., Target], tmp_path: Path
+    interpreter: Interpreter, how: str, launch: Launch, tmp_path: Path
 ) -> None:
     """Of a main program that has ended, by an exception or not, the last function is known."""
     # GIVEN a program that has ended, and whose threads live on

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Interpreter
 from coverage.parser import PythonParser
-from inside import Inside, marked
-from running import TARGETS, Target
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch, Target
 
-Launch = Callable[..., Target]
 SCRIPT = "kinds.py"
 KINDS = ("in_threads", "one_function", "generators", "coroutines", "executed", "pool")
 EACH = pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")

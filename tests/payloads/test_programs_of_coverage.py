@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from programs import CONCURRENT
-from running import Target
-
-Launch = Callable[..., Target]
+from support.coverage_programs import CONCURRENT
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
 
 
 def written(name: str, folder: Path) -> Path:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import TARGETS, Target
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch
 
-Launch = Callable[..., Target]
 SCRIPT = str(TARGETS / "quiet.py")
 RUN = marked("quiet.py", "# whole", "# one line", "# generator", "# half", "# defines")
 OTHER_HALF = marked("quiet.py", "# other half")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 SIGNALS = 1500
 
 

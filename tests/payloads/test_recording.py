@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import TARGETS, Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch
+from support.waiting import wait_for
 
 from covattach.errors import NotNow, PayloadFailed
 
-Launch = Callable[..., Target]
 SCRIPT = str(TARGETS / "ordered.py")
 CORES = [
     pytest.param(core, branch, id=f"{core}-{'branches' if branch else 'lines'}")

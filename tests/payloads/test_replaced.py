@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from inside import Inside, compile_for, marked
-from running import Target, wait_for
+from support.inside import Inside, compile_for
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 from covattach.errors import PayloadFailed
 from covattach.session.folder import SessionFolder
-
-Launch = Callable[..., Target]
 
 
 def threads(target: Target) -> object:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import Launch
+from support.waiting import wait_for
 
 from covattach.errors import NotNow, PayloadFailed
-
-Launch = Callable[..., Target]
 
 
 def converse(agent: Inside, request: bytes) -> dict[str, object]:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 FORK = "[os.waitpid(one, 0)[1] if one else os._exit(0) for one in [os.fork()]]"
 PAUSE = "[__import__('signal').pause() for _ in iter(int, 1)]"
 C_FORK = f"[one or {PAUSE} for one in [__import__('ctypes').CDLL(None).fork()]][0]"

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter
-from inside import Inside
-from running import PATIENCE, Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.targets import Launch
+from support.waiting import PATIENCE, wait_for
 
 from covattach.session import agent_client
 from covattach.session.folder import SessionFolder
 from covattach.trace import messages
 from covattach.trace.event_stream import EventStream
 
-Launch = Callable[..., Target]
 HOOKED = "bool(sys.monitoring.get_tool(4) if hasattr(sys, 'monitoring') else sys.getprofile())"
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from inside import Inside, marked
-from running import TARGETS, Target, wait_for
+from support.inside import Inside
+from support.interpreters import Interpreter
+from support.marks import marked
+from support.targets import TARGETS, Launch
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 FUNCTIONS, THREADS = 30_000, 4
 SHARE = FUNCTIONS // THREADS
 CORES = [

@@ -9,12 +9,11 @@ from __future__ import annotations
 import contextlib
 import re
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import newest
-from running import Target
+from support.interpreters import newest
+from support.targets import Launch, Target
 
 from covattach.injector.gdb_settings import OPTIONS
 from covattach.process.interpreter import find_interpreter
@@ -28,7 +27,7 @@ MOMENT = 0.3  # seconds
 
 @pytest.mark.parametrize("minor", ["3.11", "3.13"])
 @pytest.mark.parametrize("state", ["copying", "spinning"])
-def test_a_call_by_gdb_is_seen(minor: str, state: str, launch: Callable[..., Target]) -> None:
+def test_a_call_by_gdb_is_seen(minor: str, state: str, launch: Launch) -> None:
     """A plain call of a function that does nothing corrupts the target, which says so."""
     if not errs_here():
         pytest.skip("this gdb, on this processor, puts all registers back: nothing to see")

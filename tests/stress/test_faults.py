@@ -12,10 +12,12 @@ import time
 from collections.abc import Callable
 
 import pytest
-from conftest import Interpreter, newest
-from faults import KINDS, Kind
-from kills import undisturbed
-from running import TRACEBACK, Covattach, Done, Target, wait_for
+from support.command import TRACEBACK, Covattach, Done
+from support.faults import KINDS, Kind
+from support.interpreters import Interpreter, newest
+from support.kills import undisturbed
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 from covattach.attach import attach_process
 from covattach.errors import CovattachError
@@ -39,7 +41,7 @@ def test_fault(
     kind: Kind,
     minor: tuple[int, int],
     covattach: Covattach,
-    launch: Callable[..., Target],
+    launch: Launch,
     record_property: Callable[[str, object], None],
 ) -> None:
     """A fault at any instant of an attach harms no target, and the message is true."""
@@ -62,7 +64,7 @@ def test_fault(
         record_property("refused", refused)
 
 
-def started(launch: Callable[..., Target], interpreter: Interpreter) -> Target:
+def started(launch: Launch, interpreter: Interpreter) -> Target:
     """Start a target with file systems of its own."""
     return launch(interpreter, "faulty.py", "private")
 

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from hazard_list import HAZARDS
-from hazards import Hazard
-from running import Target
-from states import Figures
+from support.cycles import Figures
+from support.hazard_list import HAZARDS
+from support.hazards import Hazard
+from support.interpreters import Interpreter
+from support.targets import Launch
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(1800)]
 CASES = [
@@ -27,7 +27,7 @@ CASES = [
 def test_hazard(
     hazard: Hazard,
     python: Interpreter,
-    launch: Callable[..., Target],
+    launch: Launch,
     tmp_path: Path,
     record_property: Callable[[str, object], None],
 ) -> None:

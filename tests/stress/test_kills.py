@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable
 from functools import partial
 
 import pytest
-from conftest import Interpreter, newest
-from kills import SIGNALS, Tally, assert_good_as_new, instants, is_dead, kill, undisturbed
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter, newest
+from support.kills import SIGNALS, Tally, assert_good_as_new, instants, is_dead, kill, undisturbed
+from support.targets import Launch
+from support.waiting import wait_for
 
 from covattach.errors import NotNow
 from covattach.injector import gdb as by_gdb
@@ -38,7 +39,7 @@ AIMED = 25  # with the places, states and versions: 200 kills
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize(("minor", "method"), WAYS)
 def test_random_instants(
-    minor: str, method: str, state: str, covattach: Covattach, launch: Callable[..., Target]
+    minor: str, method: str, state: str, covattach: Covattach, launch: Launch
 ) -> None:
     """SIGINT, SIGTERM and SIGKILL at random instants: no death, and the next attach works."""
     # GIVEN a target, and how long an attach to it takes
@@ -87,7 +88,7 @@ class Mortal(Gdb):
 @pytest.mark.parametrize("minor", ["3.9", "3.13"])
 @pytest.mark.parametrize("state", ["allocating", "reading"])
 @pytest.mark.parametrize("place", ["before", "after"])
-def test_aimed(minor: str, state: str, place: str, launch: Callable[..., Target]) -> None:
+def test_aimed(minor: str, state: str, place: str, launch: Launch) -> None:
     """SIGKILL of gdb right where a call would be in progress: the thread finds home by itself."""
     # GIVEN a target
     target = launch(newest(minor), "states.py", state)
@@ -131,7 +132,7 @@ def is_home(way: detour.Detour, memory: Memory) -> bool:
 @pytest.mark.pythons("3.9", "3.11", "3.13")
 @pytest.mark.parametrize("state", ["allocating", "reading"])
 def test_while_traced(
-    interpreter: Interpreter, state: str, covattach: Covattach, launch: Callable[..., Target]
+    interpreter: Interpreter, state: str, covattach: Covattach, launch: Launch
 ) -> None:
     """SIGKILL of gdb while it attaches, stops or lets go: no death, and nobody stays stopped."""
     target = launch(interpreter, "states.py", state)

@@ -7,12 +7,13 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable
 
 import pytest
-from conftest import newest
-from kills import SEED, is_dead
-from running import Covattach, Target, descendants, wait_for
+from support.command import Covattach
+from support.interpreters import newest
+from support.kills import SEED, is_dead
+from support.targets import Launch, Target, descendants
+from support.waiting import wait_for
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(3600)]
 INSTANTS = 50
@@ -36,9 +37,7 @@ def soon_as_fast(target: Target, usual: float, deadline: float) -> float:
 
 @pytest.mark.parametrize("minor", ["3.9", "3.11", "3.13", "3.14"])
 @pytest.mark.parametrize("has_session", [False, True], ids=["alone", "in-a-session"])
-def test_full_speed(
-    minor: str, has_session: bool, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_full_speed(minor: str, has_session: bool, covattach: Covattach, launch: Launch) -> None:
     """No death; no thread, tracer or slow code of ours 2 s later; a session goes on as it was."""
     # GIVEN a busy target, and how long a recording of it takes
     target = launch(newest(minor), "busy.py", "hot")

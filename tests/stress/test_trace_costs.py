@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import Interpreter
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(300)]
 SECONDS = 3.0  # of the target's CPU time that are looked at
@@ -31,9 +32,7 @@ def rate(target: Target) -> float:
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
-def test_throughput(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_throughput(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """With no filter, and nobody who reads, it falls by less than 20 %, and all is counted."""
     target = launch(interpreter, "calling.py", "hot")
     covattach("trace", target.pid, "--limit", 1)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
-from conftest import Interpreter
-from kills import SEED
-from running import Covattach, Target, wait_for
+from support.command import Covattach
+from support.interpreters import Interpreter
+from support.kills import SEED
+from support.targets import Launch, Target
+from support.waiting import wait_for
 
 pytestmark = [pytest.mark.stress, pytest.mark.timeout(3600)]
 KILLS = 50
@@ -19,9 +20,7 @@ SAME = ("trace", "tools", "switch interval")  # what makes a target slower
 
 
 @pytest.mark.pythons("3.9", "3.11", "3.14")
-def test_random_instants(
-    interpreter: Interpreter, covattach: Covattach, launch: Callable[..., Target]
-) -> None:
+def test_random_instants(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """Of 50 kills, from the start of the program to a second into the trace, none is felt."""
     # GIVEN a target that does nothing but call, and how long it takes to begin with a trace
     target = launch(interpreter, "calling.py", "hot")

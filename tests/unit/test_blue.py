@@ -5,10 +5,10 @@ from __future__ import annotations
 import textwrap
 from pathlib import Path
 
-import blue
 import pytest
-from blue_modules import PRELUDE, SOURCES
-from conftest import Interpreter
+from support import blue
+from support.blue_modules import PRELUDE, SOURCES
+from support.interpreters import Interpreter
 
 BROUGHT = {"victim", "unborn", "exec_ed", "kept"}  # by the prelude, or by nobody
 

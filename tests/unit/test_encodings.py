@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support.interpreters import ROOT
 
 SOURCES = [path for part in ("covattach", "payloads") for path in (ROOT / part).rglob("*.py")]
 

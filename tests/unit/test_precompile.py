@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import newest
 from covattach.payloads.module_loader import DIGEST
-from running import Target
+from support.interpreters import newest
+from support.targets import Target
 
 from covattach.attach import compile_payloads
 from covattach.process.process import Process

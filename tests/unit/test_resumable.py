@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from resumable import Ledger
+from support.resumable import Ledger
 
 pytest_plugins = ["pytester"]
 
@@ -28,7 +28,9 @@ def test_bad():
 def parts(pytester: pytest.Pytester) -> pytest.Pytester:
     """Return a project with one stress test that passes, and one that fails."""
     ours = str(Path(__file__).parent.parent)
-    pytester.makeconftest(f'import sys; sys.path.append({ours!r}); pytest_plugins = ["resumable"]')
+    pytester.makeconftest(
+        f'import sys; sys.path.append({ours!r}); pytest_plugins = ["support.resumable"]'
+    )
     pytester.makeini("[pytest]\nmarkers = stress")
     pytester.makepyfile(TESTS.format(good=False))
     return pytester

@@ -7,9 +7,9 @@ import sys
 import sysconfig
 import textwrap
 
-import blue
 import pytest
 from coverage.parser import PythonParser
+from support import blue
 
 from covattach.reports.import_time import blocks, name_bindings, toplevel
 from covattach.snapshot.imported_modules import ImportedModule

@@ -9,15 +9,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import filters
-import hosts
-from conftest import Interpreter, interpreters
-from running import TARGETS, Target, wait_for
-from states import Figures, attach_and_leave, call_later
-
 from covattach.errors import CovattachError
+from support import filters, hosts
+from support.cycles import Figures, attach_and_leave, call_later
+from support.interpreters import Interpreter, interpreters
+from support.targets import TARGETS, Launch, Target
+from support.waiting import wait_for
 
-Launch = Callable[..., Target]
 Act = Callable[[Target], None]
 Where = Callable[[Interpreter], bool]
 ATTACHES = 200  # at least so many for each hazard, over all interpreters that it can be had on

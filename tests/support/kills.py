@@ -9,7 +9,9 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from running import Covattach, Target, descendants, wait_for
+from support.command import Covattach
+from support.targets import Target, descendants
+from support.waiting import wait_for
 
 SEED = 20261
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)

@@ -19,7 +19,7 @@ NEWNS, NEWUSER, NEWPID, NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
 RDONLY, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 8, 32, 4096, 16384, 1 << 18
 PIVOT_ROOT, DETACH = 155, 2  # a system call that the C library has no function for (x86-64)
 FIRST, HOW_MANY = 100_000, 65536  # the users that are lent to it
-TARGETS = Path(__file__).parent / "targets"
+TARGETS = Path(__file__).parent.parent / "targets"
 libc = ctypes.CDLL(None, use_errno=True)
 
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from kills import gdb_of
-from running import Target, wait_for
+
+from support.kills import gdb_of
+from support.targets import Target
+from support.waiting import wait_for
 
 ROUNDS = 47  # for each kind and version: 2,021 attaches
 Undo = Callable[[], None]

@@ -7,8 +7,8 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
-from conftest import Interpreter
-from running import TARGETS
+from support.interpreters import Interpreter
+from support.targets import TARGETS
 
 ASK = """\
 import json, sys, sysconfig

@@ -1,7 +1,6 @@
-"""Runs targets, which are always ended, and covattach itself, for integration tests.
+"""Runs targets, which are always ended.
 
-Each wait is for a condition and has a deadline.  All output is printed, so that pytest shows it
-with a failure.
+All output is printed, so that pytest shows it with a failure.
 """
 
 from __future__ import annotations
@@ -17,108 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-TARGETS = Path(__file__).parent / "targets"
-TRACEBACK = "Traceback (most recent call last)"
-PATIENCE = 90.0  # seconds for anything to happen: more than a loaded machine needs
-Found = TypeVar("Found")
+from support.waiting import PATIENCE
 
-
-def ticks() -> float:
-    """Return the time since the boot in ticks, in which the kernel tells when a process began."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
-
-
-def wait_for(condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
-    """Return the result of `condition` as soon as it is true; fail at the deadline."""
-    deadline = time.monotonic() + seconds
-    while True:
-        found = condition()
-        if found:
-            return found
-        assert time.monotonic() < deadline, f"waited {seconds} s in vain: {what}"
-        select.select([], [], [], 0.001)  # let others run
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished run of covattach."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def facts(self) -> Any:
-        """The object that `--json` printed."""
-        return json.loads(self.out)
-
-    def line(self, start: str) -> str:
-        """Return the only line of standard error that begins so."""
-        found = [line for line in self.err.splitlines() if line.startswith(start)]
-        assert len(found) == 1, f"{len(found)} lines begin with {start!r}"
-        return found[0]
-
-
-class Covattach:
-    """Runs the command line in a folder of its own, as a user would."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.program: list[str] = [sys.executable, "-m", "covattach", "-v"]
-
-    def begin(self, *arguments: object, **how: Any) -> subprocess.Popen[str]:
-        """Start it and return the process; `env` holds variables to add, None to remove."""
-        how.setdefault("cwd", self.folder)
-        # A machine that others use as well may be slow; tests of deadlines give their own.
-        environment = {"COVATTACH_TIMEOUT": "80s", **os.environ}
-        for name, value in how.pop("env", {}).items():
-            environment.pop(name, None)
-            if value is not None:
-                environment[name] = value
-        return subprocess.Popen(
-            [*self.program, *map(str, arguments)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment,
-            **how,
-        )
-
-    def end(self, popen: subprocess.Popen[str], seconds: float = 200) -> Done:
-        """Wait for the command's end; print and return its output."""
-        try:
-            out, err = popen.communicate(timeout=seconds)
-        except subprocess.TimeoutExpired:
-            popen.send_signal(signal.SIGINT)
-            out, err = popen.communicate(timeout=PATIENCE)
-            err += f"\n(interrupted after {seconds} s)"
-        words = " ".join(map(str, popen.args[len(self.program) :]))  # type: ignore[arg-type, index]
-        print(f"$ covattach {words}\n{err}{out}(exit code {popen.returncode})\n")
-        return Done(popen.returncode, out, err)
-
-    def run(self, *arguments: object, **how: Any) -> Done:
-        """Run it to its end."""
-        return self.end(self.begin(*arguments, **how))
-
-    def __call__(self, *arguments: object, **how: Any) -> Done:
-        """Run it to its end, which must be a good one."""
-        done = self.run(*arguments, **how)
-        assert done.code == 0, done.err
-        return done
-
-    def fails(self, code: int, *arguments: object, **how: Any) -> str:
-        """Run it; it must fail with this code, one sentence and one remedy; return those."""
-        done = self.run(*arguments, **how)
-        assert done.code == code, done.err
-        assert TRACEBACK not in done.err, "a traceback is shown"
-        assert not done.out, "an error prints no facts"
-        error, remedy = done.line("Error: "), done.line("Remedy: ")
-        return f"{error}\n{remedy}"
+TARGETS = Path(__file__).parent.parent / "targets"
 
 
 class Target:
@@ -294,7 +197,7 @@ class Target:
 
 
 class Contained(Target):
-    """A target in a container of its own (tests/contained.py), which is ended with it.
+    """A target in a container of its own (tests/programs/contained.py), which is ended with it.
 
     `root` is the container's root as we see it; `uid` is that of the target as it sees itself.
     """
@@ -302,7 +205,14 @@ class Contained(Target):
     def __init__(
         self, root: str, places: str, uid: int, program: Sequence[str], folder: Path
     ) -> None:
-        runtime = [sys.executable, TARGETS.parent / "contained.py", root, places, uid, "--"]
+        runtime = [
+            sys.executable,
+            TARGETS.parent / "programs" / "contained.py",
+            root,
+            places,
+            uid,
+            "--",
+        ]
         super().__init__([*runtime, *program], folder)
         self.line("ready")
         (self.pid,) = descendants(self.popen.pid)
@@ -355,3 +265,6 @@ def open_to_all() -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix="tests-", dir="/tmp") as name:
         os.chmod(name, 0o755)  # noqa: S103
         yield Path(name)
+
+
+Launch = Callable[..., Target]  # as the fixture `launch`

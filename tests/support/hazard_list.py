@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import filters
-from hazards import (
+from support import filters
+from support.cycles import BLOCKED, BUSY, call_later
+from support.hazards import (
     Allowing,
     Embedding,
     Hazard,
@@ -19,7 +20,6 @@ from hazards import (
     shared,
     static,
 )
-from states import BLOCKED, BUSY, call_later
 
 LEFT = "ends by itself as soon as Python can run there"
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from conftest import ROOT, interpreters
+from support.interpreters import ROOT, interpreters
 
 SIZES = {"QLIMIT": 1000, "NPROCS": 3, "UPTO": 30}
 

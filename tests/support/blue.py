@@ -17,7 +17,7 @@ from coverage.parser import PythonParser
 from covattach.reports.import_time import blocks, toplevel
 from covattach.snapshot import imported_modules
 
-RECORDER = Path(__file__).parent / "imports_under_coverage.py"
+RECORDER = Path(__file__).parent.parent / "programs" / "imports_under_coverage.py"
 
 
 @dataclass

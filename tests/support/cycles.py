@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from running import TARGETS, Target
-
 from covattach.attach import attach_process
+from support.targets import TARGETS, Target
 
 PROGRAM = TARGETS / "states.py"
 BUSY = ("allocating", "collecting", "importing", "copying", "crowded", "churning")

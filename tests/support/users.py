@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from running import TARGETS, open_to_all
+from support.targets import TARGETS, open_to_all
 
 OTHER, THIRD = 54321, 54322  # whom nobody is
 PYTHON = "/usr/bin/python3"  # which everybody can run

@@ -13,16 +13,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conftest import Interpreter
 from covattach.payloads.module_loader import MODULES
 from covattach.payloads.session_files import BEGIN
-from running import PATIENCE, TARGETS, Target, wait_for
 
 from covattach.attach.compile_payloads import FIRST, compiled_by, first, text_of
 from covattach.injector.bootstrap_line import bootstrap_line
 from covattach.session import agent_client
 from covattach.session.folder import SessionFolder
 from covattach.snapshot.snapshot import Snapshot, decode
+from support.interpreters import Interpreter
+from support.targets import TARGETS, Target
+from support.waiting import PATIENCE, wait_for
 
 PAYLOADS = TARGETS.parent.parent / "payloads"
 
@@ -118,9 +119,3 @@ class Inside:
         while not found >= expected and time.monotonic() < deadline:
             found = self.points(script)
         return found
-
-
-def marked(script: str, *marks: str) -> set[int]:
-    """Return the numbers of the lines of a target that end in one of the marks."""
-    lines = (TARGETS / script).read_text().splitlines()
-    return {number for number, line in enumerate(lines, 1) if line.endswith(marks)}
