@@ -22,10 +22,10 @@ from pathlib import Path
 from bench.attach_table import machine
 from bench.pages import write
 from bench.places import Interpreter, interpreter
-from bench.ticking import BEGAN, BIN, BINS, LONGEST, SIZE
+from bench.subjects.ticking import BEGAN, BIN, BINS, LONGEST, SIZE
 from covattach.attach import attach_process
 
-PROGRAM = Path(__file__).with_name("ticking.py")
+PROGRAM = Path(__file__).parent / "subjects" / "ticking.py"
 MINORS = ("3.9", "3.11", "3.13", "3.14")
 SETTLING = 1.5  # seconds in which the target's code is specialised
 WATCHED = 2.0  # seconds of the control, and of an attach with what follows it

@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import large
 from bench.attach_table import machine
 from bench.bringing_in import cpu_of
 from bench.pages import write
 from bench.places import ROOT, interpreter, piped
+from bench.subjects import large
 from covattach.attach import attach_process
 from covattach.session.session import Session
 

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-PROGRAM = ("-m", "bench.short")
+PROGRAM = ("-m", "bench.subjects.short")
 
 
 def variants(python: str) -> dict[str, list[list[str]]]:

@@ -13,10 +13,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.metered import HARM, LONGEST, MOVED
 from bench.places import Interpreter, pandas_site
+from bench.subjects.metered import HARM, LONGEST, MOVED
 
-PROGRAM = Path(__file__).with_name("metered.py")
+PROGRAM = Path(__file__).parent / "subjects" / "metered.py"
 START_UP = 60.0  # seconds for a target to move: pandas takes its time
 SIGN_OF_LIFE = 2.0  # seconds in which a target that is well has moved
 AFTERWARDS = 0.2  # seconds that are watched after an attach, too

@@ -23,7 +23,7 @@ from bench.attach_table import machine
 from bench.pages import write
 from bench.places import ROOT, interpreter, piped
 
-PROGRAM = Path(__file__).with_name("crowd.py")
+PROGRAM = Path(__file__).parent / "subjects" / "crowd.py"
 HEAD = (
     "| Python | attached in | CPU, both sides | CPU of others | ratio | dump of the tree"
     " | of one process | ratio | dump with HTML | of one process | ratio |\n"

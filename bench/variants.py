@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.places import Interpreter
 
 FOLDER = Path(sysconfig.get_path("purelib")) / "pyperformance" / "data-files" / "benchmarks"
-PROGRAM = Path(__file__).with_name("looping.py")
+PROGRAM = Path(__file__).parent / "subjects" / "looping.py"
 BENCHMARKS = ("richards", "deltablue", "raytrace", "nqueens", "generators", "flask")
 FRAMEWORK = ("flask", "werkzeug", "jinja2", "click", "itsdangerous", "markupsafe")
 

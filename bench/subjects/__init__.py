@@ -1,0 +1,1 @@
+"""The programs that benches measure, each run as a process of its own."""
