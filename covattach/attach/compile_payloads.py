@@ -29,18 +29,31 @@ LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 MAGIC = 4  # bytes of the number that tells versions of byte code apart
 # Executed before MODULES.
 FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
-PATIENCE = 5.0  # seconds; it takes 0.1
+PATIENCE = 5.0  # seconds; it takes 0.5
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
 # the version, which payloads/bootstrap.py compares, and the code: that of FIRST,
 # each with its size before it (from a file, `marshal` would read it byte by byte), and the others',
-# with a digest before it, which takes longer to make in the target.
+# with a digest before it, which takes longer to make in the target.  Annotations are left out: they
+# are up to a fifth of the code, and the target would have to make objects of them.
 COMPILER = """\
-import hashlib, marshal, sys, _frozen_importlib_external as bootstrap
+import ast, hashlib, marshal, sys, _frozen_importlib_external as bootstrap
+class WithoutAnnotations(ast.NodeTransformer):
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.generic_visit(node)
+    def visit_AnnAssign(self, node):
+        if node.value is None:
+            return ast.copy_location(ast.Pass(), node)
+        return ast.copy_location(ast.Assign([node.target], self.visit(node.value)), node)
 sources = marshal.load(sys.stdin.buffer)
-code = {
-    name: compile(source, "<covattach " + name + ">", "exec", dont_inherit=True, optimize=2)
-    for name, source in sources.items()
-}
+code = {}
+for name, source in sources.items():
+    tree = ast.fix_missing_locations(WithoutAnnotations().visit(ast.parse(source)))
+    named = "<covattach " + name + ">"
+    code[name] = compile(tree, named, "exec", dont_inherit=True, optimize=2)
 sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER)
 for name in ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader"):
     first = marshal.dumps(code.pop(name))
@@ -141,7 +154,7 @@ def kept(program: Path, sources: dict[str, str]) -> Path | None:
     None where others could have put it there.
     """
     found = program.stat()
-    key = repr((str(program), found.st_mtime_ns, found.st_size, sorted(sources.items())))
+    key = repr((str(program), found.st_mtime_ns, found.st_size, COMPILER, sorted(sources.items())))
     folder = cache.place("payloads")
     return folder and folder / hashlib.sha256(key.encode()).hexdigest()[:32]
 

@@ -9,6 +9,7 @@ import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from covattach.payloads.module_loader import DIGEST
@@ -26,6 +27,7 @@ SOURCES = {
     "module_loader": "",
     "one": "value = 1\n",
     "two": "def two(): return 'text'\n",
+    "three": "held: int\nvalue: int = 3\ndef three(a: int) -> int:\n    c: int = a\n    return c\n",
 }
 
 
@@ -51,6 +53,22 @@ def test_code_of_this_version() -> None:
     exec(code["one"], space)
     assert space["value"] == 1
     assert code["two"].co_filename == "<covattach two>"
+
+
+def test_annotations_are_left_out() -> None:
+    """The target gets no annotations, and all else as it is written, on the same lines."""
+    found = compile_payloads.compiled_by(Path(sys.executable), SOURCES)
+    assert found is not None
+    content = io.BytesIO(found[4:])
+    for _ in range(5):
+        content.read(int.from_bytes(content.read(4), "little"))
+    code = marshal.loads(content.read()[DIGEST:])["three"]  # noqa: S302
+    space: dict[str, Any] = {}
+    exec(code, space)
+    assert (space["value"], space["three"](4)) == (3, 4)
+    assert space["three"].__annotations__ == {}
+    assert "__annotations__" not in space
+    assert space["three"].__code__.co_firstlineno == 3
 
 
 @pytest.mark.parametrize("text", ["#!/bin/sh\nexit 3\n", "#!/bin/sh\nkill -9 $$\n"])
