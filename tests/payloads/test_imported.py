@@ -38,7 +38,7 @@ def test_files_that_were_imported_before(interpreter: Interpreter, launch: Launc
         assert main.main
         assert main.standing
         assert main.reached in (loop, loop + 1)
-        names, lines = "FIRST Thing used unused nowhere LAST", "13 17"
+        names, lines = "FIRST Thing used unused nowhere LAST", "13 17 9"
         imported = ImportedModule(False, None, False, interpreter.minor, 0, names, lines)
         assert loads.of(before) == {imported}
         assert not loads.of(later)

@@ -25,7 +25,7 @@ from hypothesis import strategies as st
 
 from covattach import untrusted
 from covattach.errors import CovattachError
-from covattach.process import process, procfs, thread_activity
+from covattach.process import memory_map, process, procfs, thread_activity
 from covattach.process.elf import ElfFile, NotElf
 from covattach.process.interpreter import FUNCTIONS
 from covattach.reports import functions
@@ -159,7 +159,7 @@ def read_texts(number: int) -> None:
     readers: list[tuple[str, Callable[[str], object]]] = [
         (STATUS, procfs.parse_status),
         (STAT, procfs.parse_start_time),
-        *((line, process.parse_mapping) for line in MAPS.splitlines()[:4]),
+        *((line, memory_map.parse_mapping) for line in MAPS.splitlines()[:4]),
         *((line, procfs.memory_folder) for line in INFO.splitlines()[:4]),
     ]
     for _ in range(number):
