@@ -97,9 +97,11 @@ def threads(process: Process) -> list[int]:
 def asleep(process: Process, interpreter: Interpreter, known: Collection[int]) -> bool:
     """Whether none of Python's threads, those `known`, runs or is about to, and one thread waits.
 
-    What the C code of others does is no sign that Python will run.
+    What the C code of others does is no sign that Python will run.  Where C code has forked, as
+    uWSGI's master does, Python still has the parent's thread ids: then all threads count.
     """
-    found = [activity(process, interpreter, tid) for tid in threads(process) if tid in known]
+    tids = threads(process)
+    found = [activity(process, interpreter, one) for one in [t for t in tids if t in known] or tids]
     return any(one.idle for one in found) and all(one.waits for one in found)
 
 
