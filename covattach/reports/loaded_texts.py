@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 from covattach.budget import BUDGET
 from covattach.process.source_access import LARGEST, current_files
 from covattach.reports.folder_exchanges import MAYBE, NOT, SURELY, Exchanges
-from covattach.reports.import_time.blocks import Definition, first_line
+from covattach.reports.import_time.blocks import Definition, first_line, runs_once
 from covattach.reports.import_time.name_bindings import Scope
 from covattach.reports.work_limits import FILE
 from covattach.snapshot.imported_modules import ImportedModule, ImportedModules, is_utf8, merged
@@ -129,7 +129,7 @@ def state_of(
     newest = max(facts.st_mtime, facts.st_ctime)
     if oldest is None or newest <= oldest:
         return SAME
-    noted = float("inf") if loads.noted is None else loads.noted
+    noted = loads.noted_of(name)
     is_late = newest > noted
     for compiled in compiled_names(name, pythons, loads.prefix):
         try:
@@ -142,7 +142,9 @@ def state_of(
         if held and is_late and compiled_at > noted:
             continue  # by somebody else: the target had loaded it before
         if is_of(header, facts, content):
-            return PERHAPS if is_newer and held else SAME
+            if is_newer:
+                return PERHAPS if held else LIKELY  # somebody else may have compiled it anew
+            return SAME
         if is_newer:
             return CHANGED  # since it was compiled
     return CHANGED if held and is_late else PERHAPS
@@ -200,7 +202,7 @@ def fits(
     """
     if not are_code(ran, source):
         return False
-    top = [first_line(one) for one in tree.body if isinstance(one, SIMPLE)]
+    top = [first_line(one) for one in tree.body if isinstance(one, SIMPLE) and runs_once(one)]
     begun = [line for line in top if line in ran]
     if begun and any(line < begun[-1] and line not in ran for line in top if line > begun[0]):
         return False
@@ -212,7 +214,7 @@ def fits(
 
 def are_code(lines: set[int], source: str) -> bool:
     """Tell whether all these lines are there, and none is blank or a comment; 0 is no line."""
-    text = source.splitlines()
+    text = source.split("\n")  # Python knows no other ends of lines, such as form feeds
     found = {0, *(n for n, line in enumerate(text, 1) if line.strip() and line.lstrip()[0] != "#")}
     return lines <= found or lines <= found | lines_of_tokens(source)
 

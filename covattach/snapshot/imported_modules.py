@@ -61,6 +61,7 @@ class ImportedModules:
     files: dict[str, frozenset[ImportedModule]] = field(default_factory=dict)
     noted: float | None = None
     prefix: str = ""
+    first_noted: dict[str, float] = field(default_factory=dict)
 
     @functools.cached_property
     def given(self) -> dict[str, list[str]]:
@@ -80,6 +81,11 @@ class ImportedModules:
     def names_of(self, name: str) -> list[str]:
         """Return the names that the target has for a file, as far as it has loaded it."""
         return self.given.get(current_files().realpath(name), [])
+
+    def noted_of(self, name: str) -> float:
+        """Return by when a file had been loaded by the first process that has told of it."""
+        told = [self.first_noted[one] for one in self.names_of(name) if one in self.first_noted]
+        return min(told, default=float("inf") if self.noted is None else self.noted)
 
     def of(self, name: str) -> frozenset[ImportedModule]:
         """Return the modules made from a file; relative names start from our current directory."""
@@ -184,16 +190,19 @@ def merged(several: Iterable[ImportedModules], names: Iterable[str]) -> Imported
     """
     wanted = {os.path.basename(name) for name in names}
     files: dict[str, set[ImportedModule]] = {}
+    first: dict[str, float] = {}
     told = list(several)
     for loads in told:
         for name, held in loads.files.items():
             if os.path.basename(name) in wanted:
                 files.setdefault(name, set()).update(held)
+                if loads.noted is not None:
+                    first[name] = min(loads.noted, first.get(name, loads.noted))
     since = min((one.since for one in told if one.since is not None), default=None)
     noted = max((one.noted for one in told if one.noted is not None), default=None)
     prefix = next((one.prefix for one in told if one.prefix), "")
     return ImportedModules(
-        since, {name: frozenset(held) for name, held in files.items()}, noted, prefix
+        since, {name: frozenset(held) for name, held in files.items()}, noted, prefix, first
     )
 
 

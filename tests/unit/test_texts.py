@@ -83,6 +83,47 @@ def test_what_fits_lines() -> None:
     assert not loaded_texts.fits(ast.parse(other), other, [], {1, 3})
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "def f{}(): return 1",
+        "f{} = lambda: 1",
+        "@g(lambda: 1)\ndef f{}():\n    pass",
+        "def f{}(a: int):\n    pass",
+    ],
+)
+def test_lines_that_run_again(line: str) -> None:
+    """A line with a function in it runs without those between when that is called."""
+    code = "\n".join(map(line.format, "abc"))
+    height = line.count("\n") + 1
+    assert loaded_texts.fits(ast.parse(code), code, [], {1, 2 * height + 1}) is not False
+
+
+def test_a_release_between_two_workers(tmp_path: Path) -> None:
+    """A source has changed for a worker that had loaded it before, though not for a later one."""
+    path = tmp_path / "a.py"
+    path.write_text(CODE.replace("return", "return not"))
+    py_compile.compile(str(path))
+    now = time.time() + 1
+
+    def told(noted: float) -> Snapshot:
+        loads = ImportedModules(now - 100, {str(path): frozenset([LOAD])}, noted)
+        return Snapshot("lines", {str(path): {3}}, {}, noted, loads=loads)
+
+    def states(*snapshots: Snapshot) -> str:
+        return loaded_texts.look(snapshots, now - 100, str)[str(path)].state
+
+    assert states(told(now - 50), told(now)) == loaded_texts.CHANGED
+    assert states(told(now)) == loaded_texts.PERHAPS
+
+
+def test_a_form_feed_ends_no_line() -> None:
+    """Lines are told from comments as Python counts them."""
+    code = "\f\nb = 1\n# a\n"
+    assert loaded_texts.fits(ast.parse(code), code, [], {3}) is False
+    assert loaded_texts.fits(ast.parse(code), code, [], {2})
+
+
 def test_two_releases(tmp_path: Path) -> None:
     """Two different texts that are one file in reports have changed."""
     for name, code in (("one.py", CODE), ("two.py", CODE + "b = 1\n"), ("three.py", CODE)):

@@ -85,3 +85,22 @@ def stood_in(block: list[ast.stmt], line: int) -> range:
             is_whole = isinstance(statement, Definition) or not list(blocks(statement))
             return span([statement]) if is_whole else range(0)
     return range(0)
+
+
+def runs_once(statement: ast.stmt) -> bool:
+    """Tell whether the first line of a statement is of no function, whose call would run it again.
+
+    Annotations are functions, too, from 3.14 on.
+    """
+    later: list[ast.AST | None] = []
+    for node in ast.walk(statement):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            later += [*node.body, node.returns]
+        elif isinstance(node, ast.Lambda):
+            later.append(node.body)
+        elif isinstance(node, ast.GeneratorExp):
+            later.append(node.elt)
+        elif isinstance(node, ast.arg | ast.AnnAssign):
+            later.append(node.annotation)
+    first = first_line(statement)
+    return not any(getattr(one, "lineno", None) in (first, statement.lineno) for one in later)
