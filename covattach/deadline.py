@@ -99,7 +99,7 @@ class OfCommand:
     def renew(self) -> None:
         """Begin anew, after work of our own, or after the user had us wait."""
         if self.deadline is not None:
-            self.deadline = self.deadline.renewed()
+            self.deadline, self.used = self.deadline.renewed(), {}
 
     def current(self) -> Deadline:
         """Return the command's deadline; where there is no command, one of its own."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from covattach import deadline
 from covattach.commands.mark import WindowName
 from covattach.commands.options import Duration, json_option, listed, trust_option
 from covattach.commands.output import progress, say
@@ -143,8 +144,9 @@ def recorded(
             say(f"{command[0]} {outcome.words} after {outcome.seconds:.2f} s.")
         else:
             outcome = open_window.wait(given["for_"], say)
+        deadline.COMMAND.renew()  # the recording itself does not count
         for one in going:
-            with failures.kept():
+            with failures.kept(one.found.session.pid):
                 rans.append(one.end())
     return rans, outcome
 

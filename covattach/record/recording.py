@@ -18,7 +18,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from covattach.attach import attach_process
-from covattach.deadline import COMMAND
 from covattach.errors import BadUsage, CovattachError
 from covattach.payloads.session_files import LEASE
 from covattach.process.descendants import descendants
@@ -79,7 +78,6 @@ class Recording:
         """
         one = self.found.session
         reply, warnings = {}, []
-        COMMAND.renew()  # the recording itself does not count
         try:
             reply = agent_client.ask(one.folder, "recorded", waiting.patience(one.pid))[0]
         except agent_client.NoAnswer:

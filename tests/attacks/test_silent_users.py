@@ -80,3 +80,6 @@ def test_turns() -> None:
     with command.turn_of(THIRD), command.at_work():
         assert command.current().left > 90
     assert command.used[THIRD] < 1
+    command.renew()
+    with command.turn_of(OTHER):
+        assert command.current().left > 90
