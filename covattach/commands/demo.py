@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from covattach.commands.output import console, say
-from covattach.commands.report_files import make
 
 if TYPE_CHECKING:
     from covattach.reports.destinations import Outputs
@@ -47,6 +46,7 @@ def demo(html: str) -> None:
 def show(pid: int, port: int, outputs: Outputs) -> None:
     """Attach, dump and stop as a user would, and print each command as a user would type it."""
     from covattach.attach import attach_process
+    from covattach.commands.report_files import make
     from covattach.reports import summary_table
 
     say(f"$ python shop.py &                  # a threaded web server: process {pid}")

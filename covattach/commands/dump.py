@@ -11,7 +11,6 @@ import click
 
 from covattach.commands.options import json_option, output_options, waiting_option
 from covattach.commands.output import asking, console, print_json, say
-from covattach.commands.report_files import make
 from covattach.commands.target_arguments import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
@@ -102,6 +101,7 @@ def report(
     The first session of those in `taken` is that whose settings and folder count.  `warnings` are
     to be told too, and `more` are facts for JSON.
     """
+    from covattach.commands.report_files import make
     from covattach.reports import summary_table
 
     made, html = make(taken, outputs, in_target)

@@ -12,7 +12,6 @@ from covattach import deadline
 from covattach.commands.mark import WindowName
 from covattach.commands.options import Duration, json_option, listed, trust_option
 from covattach.commands.output import progress, say
-from covattach.commands.record_output import compare, report, tell
 from covattach.commands.target_arguments import Failures, ForTargets, target_options
 
 if TYPE_CHECKING:
@@ -91,6 +90,7 @@ def record(context: click.Context, /, pids: list[int], is_many: bool, **given: A
     COMMAND is run as it is, with its own input and output; if it fails, the exit code is 9.  What
     is shown is all that ran meanwhile, in any thread: other requests, too.
     """
+    from covattach.commands.record_output import compare, report, tell
     from covattach.record import open_window, recording
     from covattach.reports import destinations
 

@@ -9,7 +9,6 @@ import click
 from covattach.commands.dump import report
 from covattach.commands.options import json_option, output_options, waiting_option
 from covattach.commands.output import asking, print_json, say
-from covattach.commands.report_files import write_first
 from covattach.commands.target_arguments import Failures, ForTargets, target_options
 from covattach.deadline import COMMAND
 
@@ -37,6 +36,7 @@ def stop(
     verbose: bool, /, pids: list[int], is_many: bool, as_json: bool, no_dump: bool, **given: Any
 ) -> None:
     """Write a last report of process PID, stop measuring, and leave no trace in it."""
+    from covattach.commands.report_files import write_first
     from covattach.reports.destinations import Outputs
     from covattach.session import unmeasured
     from covattach.session.measured import find

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from covattach.commands.options import Duration, timeout_option, trust_option
 from covattach.commands.output import progress
 from covattach.commands.target_arguments import ForTargets, target_options
-from covattach.commands.trace_output import TraceOutput
 from covattach.errors import BadUsage
-
-if TYPE_CHECKING:
-    pass
 
 EPILOG = """
 \b
@@ -88,6 +84,7 @@ def trace(
     and counted; the target never waits.  It is one process: --name must match no other.
     """
     from covattach.attach.attach_process import Options
+    from covattach.commands.trace_output import TraceOutput
     from covattach.trace import tracing
 
     if len(pids) > 1:
