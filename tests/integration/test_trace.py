@@ -159,11 +159,12 @@ def test_a_fault_of_ours(hot: Target, covattach: Covattach) -> None:
     """A trace that misses events, because our code fails in the target, does not end well."""
     # GIVEN a trace beside a session
     covattach("start", hot.pid)
-    running = Running(covattach, hot, "--for", "30s")
+    running = Running(covattach, hot, *ALL, "--for", "90s")
 
     # WHEN our code fails in the application's threads
-    hot.ask("setattr(sys.covattach.covattach.tracing.calls.threads, 'number', None)")
-    hot.ask("__import__('time').sleep(0.2)")
+    calls = "sys.covattach.covattach.tracing.calls"
+    hot.ask(f"setattr({calls}.threads, 'number', None)")
+    wait_for(lambda: hot.ask(f"repr({calls}.faults)") != "count(0)", "a fault")
     running.popen.send_signal(signal.SIGINT)
     done = covattach.end(running.popen)
 
