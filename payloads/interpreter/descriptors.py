@@ -27,6 +27,7 @@ APART = 64  # how many of these are left to us and to whoever does the same
 PART = 1 << 16  # bytes to read at once
 PARTS = 64  # to write at once
 TRIES = 3  # to read or write a file whose descriptor the application closes meanwhile
+FORMAT, SOCKET = 0o170000, 0o140000  # of a file's mode (inode(7))
 Identity = tuple[int, int]
 
 
@@ -122,7 +123,10 @@ class Socket(Descriptor):
     connection: Any = None
 
     def __init__(self, connection: Any, least: int = STANDARD) -> None:
-        super().__init__(connection.detach(), least)
+        number = connection.detach()
+        if os.fstat(number).st_mode & FORMAT != SOCKET:
+            raise Lost
+        super().__init__(number, least)
         self.connection = _socket.socket(fileno=self.number)
         self.connection.setblocking(False)
 
@@ -144,11 +148,11 @@ def pipe() -> tuple[Descriptor, Descriptor]:
     """Return the end to read from and the end to write to; neither waits.  Raises OSError."""
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     try:
-        first = Descriptor(reading, far())
+        first = Descriptor(reading, far(), identity(writing))  # one file has both ends
     except OSError:
         os.close(writing)
         raise
-    return first, Descriptor(writing, far(), first.identity)  # one file has both ends
+    return first, Descriptor(writing, far(), first.identity)
 
 
 def opened(path: str, flags: int = os.O_RDONLY, least: int = STANDARD) -> Descriptor:

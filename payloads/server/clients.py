@@ -66,7 +66,7 @@ class ClientPool:
     def __init__(self, new_poll: Any, source: Descriptor) -> None:
         self.new_poll = new_poll
         self.source = source
-        self.spare: Descriptor | None = Descriptor(os.dup(source.checked()))
+        self.spare: Descriptor | None = copy_of(source)
         self.connections: dict[int, ClientConnection] = {}
 
     def patience(self) -> float | None:
@@ -136,7 +136,7 @@ class ClientPool:
         """Have something to spare, unless it is there."""
         if self.spare is None or not self.spare.is_ours():
             try:
-                self.spare = Descriptor(os.dup(self.source.checked()))
+                self.spare = copy_of(self.source)
             except OSError:
                 return  # the target has taken it; it may come back
 
@@ -182,6 +182,11 @@ class ClientPool:
             self.remove(descriptor).close()
         if self.spare is not None:
             self.spare.close()
+
+
+def copy_of(source: Descriptor) -> Descriptor:
+    """Return another descriptor of the same file; raises OSError."""
+    return Descriptor(os.dup(source.checked()), file=source.identity)
 
 
 def accepted(listener: Socket) -> Socket:
