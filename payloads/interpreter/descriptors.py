@@ -27,7 +27,7 @@ APART = 64  # how many of these are left to us and to whoever does the same
 PART = 1 << 16  # bytes to read at once
 PARTS = 64  # to write at once
 TRIES = 3  # to read or write a file whose descriptor the application closes meanwhile
-FORMAT, SOCKET = 0o170000, 0o140000  # of a file's mode (inode(7))
+FORMAT, PIPE, SOCKET = 0o170000, 0o010000, 0o140000  # of a file's mode (inode(7))
 Identity = tuple[int, int]
 
 
@@ -43,9 +43,14 @@ def far() -> int:
     return max(min(os.sysconf("SC_OPEN_MAX"), USUAL) - APART, STANDARD)
 
 
-def identity(number: int) -> Identity:
-    """Return an open file's device and inode, which tell it from all others; raises OSError."""
-    found = os.fstat(number)
+def identity(file: int | str, kind: int = 0) -> Identity:
+    """Return the device and inode of an open file, or of a path: they tell it from all others.
+
+    Raises OSError, and Lost where it is not of that `kind`, if one is given.
+    """
+    found = os.stat(file)
+    if kind and found.st_mode & FORMAT != kind:
+        raise Lost
     return found.st_dev, found.st_ino
 
 
@@ -70,9 +75,10 @@ def moved(number: int, least: int, own: Identity) -> int:
 
 
 def close_if(number: int, own: Identity) -> None:
-    """Close a descriptor if that is its file; raises OSError where it is closed already."""
-    if identity(number) == own:
-        os.close(number)
+    """Close a descriptor if that is its file; it may be closed already."""
+    with contextlib.suppress(OSError):
+        if identity(number) == own:
+            os.close(number)
 
 
 class Descriptor:
@@ -124,9 +130,7 @@ class Socket(Descriptor):
 
     def __init__(self, connection: Any, least: int = STANDARD) -> None:
         number = connection.detach()
-        if os.fstat(number).st_mode & FORMAT != SOCKET:
-            raise Lost
-        super().__init__(number, least)
+        super().__init__(number, least, identity(number, SOCKET))
         self.connection = _socket.socket(fileno=self.number)
         self.connection.setblocking(False)
 
@@ -147,22 +151,23 @@ class Socket(Descriptor):
 def pipe() -> tuple[Descriptor, Descriptor]:
     """Return the end to read from and the end to write to; neither waits.  Raises OSError."""
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    both = identity(writing, PIPE)  # one file has both ends
     try:
-        first = Descriptor(reading, far(), identity(writing))  # one file has both ends
+        first = Descriptor(reading, far(), both)
     except OSError:
-        os.close(writing)
+        close_if(writing, both)
         raise
-    return first, Descriptor(writing, far(), first.identity)
+    return first, Descriptor(writing, far(), both)
 
 
 def opened(path: str, flags: int = os.O_RDONLY, least: int = STANDARD) -> Descriptor:
     """Open a file; a new one is only its user's.  Raises OSError."""
     number = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
-        found = os.stat(path)
+        file: Identity | None = identity(path)
     except OSError:  # renamed, or removed: by the number alone
-        return Descriptor(number, least)
-    return Descriptor(number, least, (found.st_dev, found.st_ino))
+        file = None
+    return Descriptor(number, least, file)
 
 
 def read(path: str, most: int = 1 << 40) -> bytes:
