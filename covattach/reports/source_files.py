@@ -26,6 +26,7 @@ from covattach.process.source_access import (
     walking,
 )
 from covattach.reports.loaded_texts import CHANGED, Text, digest_of
+from covattach.snapshot.imported_modules import is_utf8
 
 TOO_DEEP = "Not looked into for files that never ran are folders that are too deep, or too many"
 
@@ -120,15 +121,6 @@ def listed(value: Any) -> list[str]:
     if not value:
         return []
     return [value] if isinstance(value, str) else [str(one) for one in value]
-
-
-def is_utf8(name: str) -> bool:
-    """Tell whether a data file can hold this name."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 @dataclass
