@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import os
 import re
 from typing import TYPE_CHECKING, Any
@@ -72,11 +73,12 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
         say("Nothing is being measured on this host.")
         return
     screen = console()
-    first, summed_up = summary(found)
+    said, summed_up = summary(found)
+    hidden = {id(one) for one in summed_up}
     for one in found:
-        if one not in summed_up:
+        if id(one) not in hidden:
             screen.print(title(one, screen.width))
-            for line in [*lines(one), *of_tree(one, found), *first.get(one.pid, ())]:
+            for line in [*lines(one), *of_tree(one, found), *said.get(one.pid, ())]:
                 say(INDENT + line)
 
 
@@ -85,24 +87,23 @@ def summary(found: list[Session]) -> tuple[dict[int, list[str]], list[Session]]:
 
     And the sessions that these lines sum up: all that have ended, of trees whose first has not.
     """
-    heads = {
-        one.folder.path_in_target: one
-        for one in found
-        if one.folder.path_in_target == one.facts.get("tree")
-    }
-    said: dict[int, list[str]] = {}
+    by_folder = {one.folder.path_in_target: one for one in found}
+    ended = collections.Counter[int]()
     summed_up = []
-    for inside, head in heads.items():
-        ended = [
-            one
-            for one in found
-            if one.facts.get("tree") == inside and not one.alive and one is not head
-        ]
-        if ended:
-            many = "1 has" if len(ended) == 1 else f"{len(ended):,} have"
-            said[head.pid] = [f"{many} ended; what these saved is in the next dump"]
-            summed_up += ended
-    return said, summed_up
+    for one in found:
+        tree = one.facts.get("tree")
+        first = by_folder.get(str(tree))
+        if one.alive or first is None or first is one or first.facts.get("tree") != tree:
+            continue
+        ended[first.pid] += 1
+        summed_up.append(one)
+    return {pid: [ended_line(count)] for pid, count in ended.items()}, summed_up
+
+
+def ended_line(count: int) -> str:
+    """Return the line on so many ended workers of a tree."""
+    many = "1 has" if count == 1 else f"{count:,} have"
+    return f"{many} ended; what these saved is in the next dump"
 
 
 def user(one: Session) -> int:
