@@ -6,10 +6,10 @@ Only measuring less helps.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from covattach.payloads.measure.core_choice import SLOW_ALWAYS
+from covattach.payloads.measure.core_choice import SLOW_ALWAYS, best_core
 
 # How many times as long CPU-bound Python code takes under the C tracer: the geometric means, "while
 # measured", of docs/bench-overhead.md, for lines and for branches.  A test compares them.
@@ -21,10 +21,9 @@ CTRACE: dict[tuple[int, int], dict[str, float]] = {
     (3, 13): {"branches": 4.8},
 }
 SPARING = {
-    "source": "`--source DIR` (only that code)",
-    "limit": "`--max-overhead 20` (above 20 %, measuring ends by itself)",
+    "source": "with `--source DIR` (only that code)",
+    "limit": "with `--max-overhead 20` (above 20 %, measuring ends by itself)",
 }
-SYSMON_FOR_LINES = (3, 12)  # and later: lines alone have coverage's core sysmon
 
 
 def limits(settings: Mapping[str, Any], max_overhead: float | None) -> set[str]:
@@ -52,13 +51,8 @@ def forecast(
         f" ({what}, coverage's core ctrace, Python {python})."
     )
     ways = [way for name, way in SPARING.items() if name not in taken]
-    if branch and version >= SYSMON_FOR_LINES:
+    if branch and best_core(False, version) not in SLOW_ALWAYS:
         ways.insert(0, "without `--branch` (lines alone are hardly felt)")
     if not ways:
         return said
-    return f"{said}\nTo slow it less, stop it, and start again {listed(ways)}."
-
-
-def listed(ways: Sequence[str]) -> str:
-    """Return ways to begin as words: "with A or with B"."""
-    return " or ".join(way if way.startswith("without") else f"with {way}" for way in ways)
+    return f"{said}\nTo slow it less, stop it, and start again {' or '.join(ways)}."
