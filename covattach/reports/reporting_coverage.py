@@ -11,6 +11,7 @@ import ast
 import os
 import re
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,9 +21,10 @@ from coverage.exceptions import NoSource, NotPython
 from covattach.budget import BUDGET, TooMuch, limited
 from covattach.reports import work_limits
 from covattach.reports.import_time import counting, line_status
-from covattach.reports.loaded_texts import LIKELY, PERHAPS, Text, fits
+from covattach.reports.loaded_texts import LIKELY, PERHAPS, Text
 from covattach.reports.source_files import examine, listed
-from covattach.snapshot.imported_modules import ImportedModules
+from covattach.reports.text_fit import fits
+from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.untrusted import printable
 
 if TYPE_CHECKING:
@@ -132,20 +134,26 @@ class ReportingCoverage(Coverage):
         analysis = super()._analyze(morf, file_reporter)
         if file_reporter and tree:
             loads = self.loads.of(str(morf))
-            is_it = self.is_loaded_text(str(morf), file_reporter, tree)
+            is_it = self.is_loaded_text(str(morf), file_reporter, tree, loads)
             self.known[name] = line_status.examine(file_reporter, analysis, tree, loads, not is_it)
         self.numbers[str(morf)] = name, analysis.numbers
         if self.for_html or name not in self.known:
             return analysis
         return counting.counted(analysis, self.known[name].at_import, self.imports)
 
-    def is_loaded_text(self, name: str, file_reporter: FileReporter, tree: ast.Module) -> bool:
-        """Tell whether a source is that which was loaded; note one that surely is not."""
+    def is_loaded_text(
+        self,
+        name: str,
+        file_reporter: FileReporter,
+        tree: ast.Module,
+        loads: Iterable[ImportedModule],
+    ) -> bool:
+        """Tell whether a source is the text of these loads; note one that surely is not."""
         text = self.texts.get(name)
         if name in self.changed or text is None or text.state not in (LIKELY, PERHAPS):
             return name not in self.changed
         ran = set(self.get_data().lines(name) or ())
-        is_it = fits(tree, file_reporter.source(), self.loads.of(name), ran)
+        is_it = fits(tree, file_reporter.source(), loads, ran)
         if is_it is False or (is_it is None and text.state == PERHAPS and ran):
             self.changed.add(name)
         # Of one in which nothing ran, and whose module tells nothing, nothing is said.

@@ -82,9 +82,9 @@ class ImportedModules:
         """Return the names that the target has for a file, as far as it has loaded it."""
         return self.given.get(current_files().realpath(name), [])
 
-    def noted_of(self, name: str) -> float:
-        """Return by when a file had been loaded by the first process that has told of it."""
-        told = [self.first_noted[one] for one in self.names_of(name) if one in self.first_noted]
+    def noted_of(self, names: list[str]) -> float:
+        """Return by when the first to tell of a file had loaded it; `names` are its `names_of`."""
+        told = [self.first_noted[one] for one in names if one in self.first_noted]
         return min(told, default=float("inf") if self.noted is None else self.noted)
 
     def of(self, name: str) -> frozenset[ImportedModule]:

@@ -16,7 +16,7 @@ from support.interpreters import Interpreter
 from support.targets import Launch
 from support.waiting import ticks, wait_for
 
-from covattach.reports import loaded_texts
+from covattach.reports import loaded_texts, text_fit
 from covattach.reports.folder_exchanges import NOT, SURELY, Exchanges
 from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.snapshot.snapshot import Snapshot
@@ -150,5 +150,5 @@ def test_a_comment_sign_in_a_string() -> None:
     """A line of a string that looks like a comment does not make a source another one."""
     code = 'def f(x):\n    return f"""\n# {x}\n\n"""\n'
     load = ImportedModule(False, None, False, sys.version_info[:2], 0, "f", "1")
-    assert loaded_texts.fits(ast.parse(code), code, [load], {2, 3})
-    assert loaded_texts.fits(ast.parse(code), code, [load], {6}) is False
+    assert text_fit.fits(ast.parse(code), code, [load], {2, 3})
+    assert text_fit.fits(ast.parse(code), code, [load], {6}) is False

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from covattach.reports import loaded_texts
+from covattach.reports import loaded_texts, text_fit
 from covattach.snapshot.imported_modules import ImportedModule, ImportedModules
 from covattach.snapshot.snapshot import Snapshot
 
@@ -72,15 +72,15 @@ def test_compiled_files(tmp_path: Path, mode: py_compile.PycInvalidationMode) ->
 def test_what_fits(code: str, names: str, lines: str, ran: set[int], does_fit: bool) -> None:
     """A source fits a module whose functions begin where it has some, and that has its names."""
     load = LOAD._replace(names=names, lines=lines)
-    assert bool(loaded_texts.fits(ast.parse(code), code, [load], ran)) is does_fit
+    assert bool(text_fit.fits(ast.parse(code), code, [load], ran)) is does_fit
 
 
 def test_what_fits_lines() -> None:
     """The lines that ran have to fit a source that was imported while measured."""
-    assert loaded_texts.fits(ast.parse(CODE), CODE, [], {1, 2, 3})
-    assert not loaded_texts.fits(ast.parse(CODE), CODE, [], {3})
+    assert text_fit.fits(ast.parse(CODE), CODE, [], {1, 2, 3})
+    assert not text_fit.fits(ast.parse(CODE), CODE, [], {3})
     other = "a = 1\nb = 1\nc = 1\n"
-    assert not loaded_texts.fits(ast.parse(other), other, [], {1, 3})
+    assert not text_fit.fits(ast.parse(other), other, [], {1, 3})
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_lines_that_run_again(line: str) -> None:
     """A line with a function in it runs without those between when that is called."""
     code = "\n".join(map(line.format, "abc"))
     height = line.count("\n") + 1
-    assert loaded_texts.fits(ast.parse(code), code, [], {1, 2 * height + 1}) is not False
+    assert text_fit.fits(ast.parse(code), code, [], {1, 2 * height + 1}) is not False
 
 
 def test_a_release_between_two_workers(tmp_path: Path) -> None:
@@ -120,8 +120,8 @@ def test_a_release_between_two_workers(tmp_path: Path) -> None:
 def test_a_form_feed_ends_no_line() -> None:
     """Lines are told from comments as Python counts them."""
     code = "\f\nb = 1\n# a\n"
-    assert loaded_texts.fits(ast.parse(code), code, [], {3}) is False
-    assert loaded_texts.fits(ast.parse(code), code, [], {2})
+    assert text_fit.fits(ast.parse(code), code, [], {3}) is False
+    assert text_fit.fits(ast.parse(code), code, [], {2})
 
 
 def test_two_releases(tmp_path: Path) -> None:
