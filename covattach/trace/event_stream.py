@@ -32,12 +32,12 @@ class EventStream:
             if end < 0:
                 return None
             header, size = agent_client.parsed(bytes(self.pending[:end]), LONGEST_BLOB)
-            del self.pending[:end]
-            while len(self.pending) < size:
+            # Nothing is taken before all is there: a deadline may pass in the middle.
+            while len(self.pending) < end + size:
                 if not self.more(deadline):
                     return None
-            blob = bytes(self.pending[:size])
-            del self.pending[:size]
+            blob = bytes(self.pending[end : end + size])
+            del self.pending[: end + size]
         except (ValueError, RecursionError) as error:
             raise BadStream(str(error)) from None
         return header, blob

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from array import array
 from typing import Any
 
@@ -118,6 +119,20 @@ def test_cut_off() -> None:
         theirs.close()
 
         assert EventStream(ours).message() is None
+
+
+def test_a_deadline_within_a_message() -> None:
+    """What has come of a message when the wait for it ends is not lost."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        stream = EventStream(ours)
+        theirs.sendall(json.dumps({"protocol": 1, "blob": 4}).encode() + b"\nxx")
+        with pytest.raises(TimeoutError):
+            stream.message(time.monotonic() + 0.01)
+        theirs.sendall(b"yy" + json.dumps({"protocol": 1, "blob": 0}).encode() + b"\n")
+
+        assert stream.message() == ({"protocol": 1}, b"xxyy")
+        assert stream.message() == ({"protocol": 1}, b"")
 
 
 EVIL = Event("call", 1.0, Function("m\x1b[2J", "f\n\u202e", "/f", 1), Thread("t\x07", 1), 2, "\x9b")
