@@ -603,6 +603,9 @@ def test_many_processes_of_one_user(monkeypatch: pytest.MonkeyPatch) -> None:
 
         # AND others are looked at as always
         monkeypatch.undo()
-        other = stack.enter_context(subprocess.Popen([sys.executable, "-c", "input()"], stdin=-1))
+        command = [sys.executable, "-c", "print(flush=True); input()"]
+        other = stack.enter_context(subprocess.Popen(command, stdin=-1, stdout=subprocess.PIPE))
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"\n"
         assert wait_for(lambda: looking.at(other.pid), "it is Python").can_attach
         other.kill()
