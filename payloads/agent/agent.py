@@ -17,7 +17,7 @@ from ..server import listener, protocol
 from ..trace.tracing import Tracing
 from . import error_reply
 from .at_fork import AtFork
-from .descriptor_repair import DescriptorRepair
+from .descriptor_repair import SETTLING, DescriptorRepair
 from .dump_verbs import DumpVerbs
 from .record_verbs import RecordVerbs
 from .session import NEVER, Session
@@ -63,7 +63,7 @@ class Agent:
         self.at_fork: Any = AtFork(self)
         self.shutdown: Any = Shutdown(self)
         self.master = uwsgi.Master()
-        self.opens = NEVER
+        self.born = self.opens = NEVER
         self.keeps_folder = False
         self.thread = Thread(self.serve, start_thread, unpatched, self.stop)
 
@@ -119,8 +119,7 @@ class Agent:
     def on_time(self) -> None:
         """Do the work that is due: open, end with the tree or the folder, or tend the session."""
         if time.monotonic() >= self.opens:
-            self.opens = NEVER
-            self.open()
+            self.open_in_child()
         elif self.session.tree is not None and self.session.tree.is_over():
             self.session.is_over = True  # it has been stopped while we could not be asked
         elif self.is_idle() and self.folder.is_made and not self.folder.exists():
@@ -148,6 +147,14 @@ class Agent:
         self.die_if_told()
         self.sigterm.release()
         self.thread.end_for_fork(self.listener.wakeup.wake)
+
+    def open_in_child(self) -> None:
+        """Listen, unless the child is just becoming a daemon."""
+        if self.repair.has_settled(self.born):
+            self.opens = NEVER
+            self.open()
+        else:
+            self.opens = time.monotonic() + SETTLING
 
     def open(self) -> None:
         """Listen; where the tree has been stopped meanwhile, end instead."""

@@ -15,8 +15,7 @@ from ..errors import do_all
 from ..processes import uwsgi
 from ..server import listener
 from . import error_reply
-
-SETTLING = 0.05  # seconds after which a child that has not become another program stays itself
+from .descriptor_repair import SETTLING
 
 
 class AtFork:
@@ -102,5 +101,6 @@ class AtFork:
         if agent.sigterm.receiver is not None or agent.sigterm.install():
             agent.listener.receiver = agent.sigterm.receiver
         agent.recording.listener = agent.tracing.listener = agent.listener
-        agent.opens = time.monotonic() + SETTLING
+        agent.born = time.monotonic()
+        agent.opens = agent.born + SETTLING
         agent.thread.start()

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..interpreter import descriptors
 
-SETTLING = 0.05  # seconds after which a daemon has opened its own
+SETTLING = 0.05  # seconds after which a child has its program, and a daemon its streams
 STANDARD = 1.0  # seconds that it is waited for longer, where 0, 1 or 2 is not there any more
 
 
@@ -32,7 +32,11 @@ class DescriptorRepair:
 
     def is_due(self) -> bool:
         """Tell whether the application has had time to open its own."""
-        waited = time.monotonic() - self.since
+        return self.has_settled(self.since)
+
+    def has_settled(self, since: float) -> bool:
+        """Tell whether a process that may have become a daemon at that time has its streams."""
+        waited = time.monotonic() - since
         return waited >= SETTLING and (waited >= STANDARD or present() >= self.streams)
 
     def make(self) -> None:

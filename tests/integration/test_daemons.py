@@ -36,13 +36,14 @@ def test_a_daemon_of_a_tree(interpreter: Interpreter, covattach: Covattach, laun
 
     # WHEN it makes a daemon in the usual way
     (folder / "go").touch()
-    wait_for((folder / "pid").exists, "a daemon with its own streams")
-    daemon = int((folder / "pid").read_text())
+    wait_for((folder / "pid").exists, "a daemon")
+    daemon, _, streams = (folder / "pid").read_text().partition(" ")
     try:
-        # THEN its lines are in the dump
+        # THEN its streams are its own, and its lines are in the dump
+        assert streams == "[0, 1, 2]"
         covattach("dump", target.pid, "--no-html", "--format", "json")
         assert lines(covattach.folder / "coverage.json") >= DAEMON
-        assert str(daemon) in covattach("status", target.pid).err
+        assert daemon in covattach("status", target.pid).err
         covattach("stop", target.pid, "--no-dump")
     finally:
         (folder / "pid").unlink()

@@ -15,7 +15,7 @@ def work():
 
 
 def become_a_daemon():
-    """Return in the daemon only, True if its streams have the numbers that they are to have."""
+    """Return in the daemon only: the numbers that its streams have, which are to be 0, 1 and 2."""
     if os.fork():
         return None
     os.setsid()
@@ -23,20 +23,20 @@ def become_a_daemon():
         os._exit(0)
     os.chdir("/")
     os.closerange(0, 4096)
-    return [os.open("/dev/null", os.O_RDWR) for _ in range(3)] == [0, 1, 2]
+    return [os.open("/dev/null", os.O_RDWR) for _ in range(3)]
 
 
 folder = os.getcwd()
 os.write(1, b"ready\n")
 while not os.path.exists(folder + "/go"):
     time.sleep(0.01)
-is_whole = become_a_daemon()
-if is_whole is None:
+streams = become_a_daemon()
+if streams is None:
     sys.stdin.read()
-elif is_whole:
+else:
     work()
     with open(folder + "/new", "w") as file:
-        file.write(str(os.getpid()))
+        file.write(f"{os.getpid()} {streams}")
     os.rename(folder + "/new", folder + "/pid")
     while os.path.exists(folder + "/pid"):
         work()
