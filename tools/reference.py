@@ -24,6 +24,10 @@ HEAD = """\
 Made by `make docs` from the commands themselves; `covattach COMMAND --help` says the same.
 Facts go to standard output, and only with `--json` ([the fields](json.md)); words go to standard
 error. What can go wrong, and the exit codes, are in [messages.md](messages.md).
+
+`REGEX` is a regular expression, found anywhere in a text; `GLOB` a pattern as the shell has it.
+`LIST`, `REGEXES` and `GLOBS` are separated by commas; lists of files, packages and functions can
+also be given by the option several times.
 """
 
 

@@ -25,7 +25,7 @@ Examples:
   covattach dump 4711
   covattach dump 4711 --html /tmp/report --format html,xml
   covattach dump 4711 --reset          begin anew afterwards
-  covattach dump 4711 --contexts login report only what ran in the window "login"
+  covattach dump 4711 --windows login  report only what ran in the window "login"
   covattach dump --name gunicorn       one report of all measured processes like that
 """
 

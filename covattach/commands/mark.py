@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from covattach.commands.options import json_option, waiting_option
+from covattach.commands.options import as_pattern, json_option, waiting_option
 from covattach.commands.output import print_json, say
 from covattach.commands.target_arguments import ForTargets, each_target
 
@@ -15,7 +15,7 @@ Examples:
   covattach mark 4711 checkout         … and from now on in "checkout"
   covattach mark 4711 --end            … and from now on in none
   covattach mark --name gunicorn login in every measured process with that in its command line
-  covattach dump 4711 --contexts login,checkout
+  covattach dump 4711 --windows login,checkout
 """
 LONGEST = 100  # characters of a name
 
@@ -38,21 +38,21 @@ class WindowName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 @click.command(cls=ForTargets, epilog=EPILOG)
 @each_target(measured=True)
-@click.argument("name", type=WindowName(), required=False)
+@click.argument("name", type=WindowName(), required=False, metavar="[WINDOW]")
 @click.option("--end", is_flag=True, help="End the window without beginning another.")
 @waiting_option
 @json_option
 def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
-    """Begin the window NAME in process PID, and end the one before.
+    """Begin a window of process PID, and end the one before.
 
     What runs belongs to the window in which it ran; what runs in several belongs to each.
-    Reports show the windows as coverage's contexts.  A name that is used again continues its
-    window.  What ran before the first mark is in none.
+    Reports show the windows as coverage's contexts.  A WINDOW that there is already goes on.
+    What ran before the first mark is in none.
     """
     from covattach.session.measured import find
 
     if end is (name is not None):
-        raise click.UsageError("Give the NAME of the window that begins, or --end.")
+        raise click.UsageError("Give the name of the WINDOW that begins, or --end.")
     facts = find(pid).mark(name or "")
     for warning in facts.get("left_out", ()):
         say(f"Warning: {warning}")
@@ -61,7 +61,7 @@ def mark(pid: int, name: str | None, end: bool, as_json: bool) -> None:
         say(f"The window {previous!r} of process {pid} has ended.")
     if name:
         say(f"What process {pid} runs from now on is in the window {name!r}.")
-        say(f"Next: covattach dump {pid} --contexts NAME")
+        say(f"Next: covattach dump {pid} --windows {as_pattern(name)}")
     if as_json:
         print_json(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -37,7 +38,7 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A comma-separated list of regular expressions, as coverage's own `--contexts` has it."""
+    """A comma-separated list of regular expressions, as coverage has it for contexts."""
 
     name = "list"
 
@@ -52,6 +53,11 @@ class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
             except re.error as error:
                 self.fail(f"{pattern!r} is no regular expression: {error}", param, context)
         return patterns
+
+
+def as_pattern(window: str) -> str:
+    """Return the name of a window as `--windows` takes it, for a shell."""
+    return shlex.quote(re.sub(r"[^\w -]", ".", window))
 
 
 def begun(context: click.Context, param: click.Parameter, value: float) -> float:
@@ -87,9 +93,28 @@ trust_option = click.option(
 )
 
 
-def listed(context: click.Context, param: click.Parameter, value: str | None) -> list[str]:
-    """Return a comma-separated option as a list, as coverage's own options are given."""
-    return [part.strip() for part in (value or "").split(",") if part.strip()]
+def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
+    """Return an option that can be given several times, with commas too, as one list."""
+    return [part.strip() for one in value for part in one.split(",") if part.strip()]
+
+
+def list_option(name: str, metavar: str, what: str) -> Callable[[Callable[..., Any]], Any]:
+    """Return an option whose values are separated by commas, as coverage has them, or repeated."""
+    return click.option(name, multiple=True, callback=listed, metavar=metavar, help=what)
+
+
+SCOPE_OPTIONS = (
+    list_option("--source", "LIST", "Packages or folders to measure."),
+    list_option("--include", "GLOBS", "Only files like these."),
+    list_option("--omit", "GLOBS", "No files like these."),
+)
+
+
+def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that choose the files to measure."""
+    for option in reversed(SCOPE_OPTIONS):
+        command = option(command)
+    return command
 
 
 MEASURING_OPTIONS = (
@@ -99,13 +124,7 @@ MEASURING_OPTIONS = (
         help="coverage's measuring core.  [default: the fastest that can do it]",
     ),
     click.option("--branch/--no-branch", default=None, help="Measure branches, not only lines."),
-    click.option(
-        "--source", callback=listed, metavar="LIST", help="Packages or folders to measure."
-    ),
-    click.option(
-        "--include", callback=listed, metavar="LIST", help="Only files like these patterns."
-    ),
-    click.option("--omit", callback=listed, metavar="LIST", help="No files like these patterns."),
+    *SCOPE_OPTIONS,
     click.option(
         "--rcfile",
         type=click.Path(exists=True, dir_okay=False),
@@ -168,10 +187,12 @@ OUTPUT_OPTIONS = (
         help="How XML, JSON, LCOV and text count lines that ran before, at import.",
     ),
     click.option(
+        "--windows",
         "--contexts",
+        "contexts",
         type=Patterns(),
-        metavar="LIST",
-        help="Report only what ran in windows that match these regular expressions.",
+        metavar="REGEXES",
+        help="Report only what ran in windows, coverage's contexts, with names like these.",
     ),
 )
 

@@ -10,7 +10,7 @@ import click
 
 from covattach import deadline
 from covattach.commands.mark import WindowName
-from covattach.commands.options import Duration, json_option, listed, trust_option
+from covattach.commands.options import Duration, json_option, scope_options, trust_option
 from covattach.commands.output import progress, say
 from covattach.commands.target_arguments import Failures, ForTargets, target_options
 
@@ -70,9 +70,7 @@ class WithCommand(ForTargets):
     metavar="DIR",
     help="Make an HTML report of what ran, too.",
 )
-@click.option("--source", callback=listed, metavar="LIST", help="Packages or folders to measure.")
-@click.option("--include", callback=listed, metavar="LIST", help="Only files like these patterns.")
-@click.option("--omit", callback=listed, metavar="LIST", help="No files like these patterns.")
+@scope_options
 @click.option(
     "--timeout",
     type=Duration(),

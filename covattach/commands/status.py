@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import collections
 import os
-import re
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from covattach.commands.options import json_option, waiting_option
+from covattach.commands.options import as_pattern, json_option, waiting_option
 from covattach.commands.output import console, cut, print_json, say
 from covattach.commands.target_arguments import ForTargets, target_options
 
@@ -133,9 +132,8 @@ def lines(one: Session) -> list[str]:
         said.append(f"that is the word of user {one.is_word_of}, whose session it is")
     if one.alive and facts.get("window"):
         window = str(facts["window"])
-        name = window if re.fullmatch(r"[\w-]+", window) else "NAME"  # it is a list of patterns
         kept = f"what runs now is also kept apart, as the window {window!r}"
-        said.append(f"{kept}: covattach dump {one.pid} --contexts {name}")
+        said.append(f"{kept}: covattach dump {one.pid} --windows {as_pattern(window)}")
     if one.alive and facts.get("max_overhead"):
         slower = f"slowed down by an estimated {facts.get('overhead') or 0:.0f} %"
         said.append(f"{slower}; at more than {facts['max_overhead']:g} % it is taken off")

@@ -1,4 +1,4 @@
-"""The processes that a command is for: a PID, or `--name PATTERN` for all that match.
+"""The processes that a command is for: a PID, or `--name REGEX` for all that match.
 
     @click.command(cls=ForTargets)      together with one of
     @target_options(measured=True)      the command gets `pids`, a list
@@ -108,9 +108,8 @@ def target_options(measured: bool, required: bool = True) -> Callable[[Command],
             "--name",
             "pattern",
             type=Pattern(),
-            metavar="PATTERN",
-            help="Instead of a PID: all Python processes whose command line matches this regular"
-            " expression.",
+            metavar="REGEX",
+            help="Instead of a PID: all Python processes with a command line like this.",
         )
         return argument(option(called))
 

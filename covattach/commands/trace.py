@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from covattach.commands.options import Duration, timeout_option, trust_option
+from covattach.commands.options import Duration, list_option, timeout_option, trust_option
 from covattach.commands.output import progress
 from covattach.commands.target_arguments import ForTargets, target_options
 from covattach.errors import BadUsage
@@ -23,35 +23,20 @@ Examples:
 """
 
 
-def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
-    """Return an option that can be given several times, with commas too, as one list."""
-    return [part.strip() for one in value for part in one.split(",") if part.strip()]
-
-
 @click.command(cls=ForTargets, epilog=EPILOG)
 @target_options(measured=False)
-@click.option(
-    "--include",
-    multiple=True,
-    callback=listed,
-    metavar="LIST",
-    help="Only functions in files like these patterns, as coverage has them.",
-)
-@click.option(
-    "--omit",
-    multiple=True,
-    callback=listed,
-    metavar="LIST",
-    help="No functions in files like these patterns.",
-)
-@click.option(
+@list_option("--include", "GLOBS", "Only functions in files like these.")
+@list_option("--omit", "GLOBS", "No functions in files like these.")
+@list_option(
     "--function",
+    "GLOBS",
+    "Only functions with names like these: price, Cart.* or shop.orders.price.",
+)
+@click.option(
+    "--thread",
     multiple=True,
     metavar="GLOB",
-    help="Only functions whose name is like this: price, Cart.* or shop.orders.price.",
-)
-@click.option(
-    "--thread", multiple=True, metavar="GLOB", help="Only threads with such a name, or this id."
+    help="Only threads with such a name, or this id.",
 )
 @click.option("--args", "arguments", is_flag=True, help="Show the arguments, shortly.")
 @click.option("--returns", is_flag=True, help="Show how calls end, and how long they took.")

@@ -210,7 +210,7 @@ class ReportingCoverage(Coverage):
                 self.changed & set(self.numbers)
             ),
             "Not in the HTML report, because their names are too long": sorted(self.unpaged),
-            "Windows that there are not, though --contexts asks for them": self.unmatched(),
+            "Windows that there are not, though --windows asks for them": self.unmatched(),
         }
         return self.warned + [enumerated(what, names) for what, names in found.items() if names]
 

@@ -60,8 +60,7 @@ def test_what_a_session_need_not_have() -> None:
     """A window and a limit are told of where there are any."""
     assert told(method="", window="login", overhead=3.4, max_overhead=20.0)[1:] == [
         "Python 3.11.2, core ctrace, measured since its start",
-        "what runs now is also kept apart, as the window 'login':"
-        " covattach dump 7 --contexts login",
+        "what runs now is also kept apart, as the window 'login': covattach dump 7 --windows login",
         "slowed down by an estimated 3 %; at more than 20 % it is taken off",
     ]
 
