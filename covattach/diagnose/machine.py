@@ -11,8 +11,8 @@ from pathlib import Path
 from covattach.attach import coverage_packages
 from covattach.diagnose.finding import Finding, tried
 from covattach.errors import NotPossible
+from covattach.injector.architecture import support
 from covattach.injector.gdb_driver import Gdb, GdbError, GdbTimeout
-from covattach.injector.x86_64.support import REGISTERS
 from covattach.process import ptrace_permission
 
 PATIENCE = 15.0  # seconds for gdb to attach to a process of ours
@@ -47,7 +47,7 @@ def right_to_debug() -> str:
 
 def debugger() -> str:
     """Attach gdb to a process of ours; raises NotPossible where that fails."""
-    with Gdb(REGISTERS) as gdb:
+    with Gdb(support.REGISTERS) as gdb:
         deadline = time.monotonic() + PATIENCE
         try:
             gdb.prepare(deadline)

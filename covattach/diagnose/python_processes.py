@@ -15,7 +15,7 @@ from covattach.budget import TooMuch
 from covattach.diagnose.allowances import Allowances
 from covattach.errors import CovattachError, NoTarget, NotPossible
 from covattach.injector import remote_exec
-from covattach.injector.x86_64 import support
+from covattach.injector.architecture import support
 from covattach.process import plain_files, procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter, interpreter_file, runs_pypy
 from covattach.process.process import LONGEST_COMMAND, Process

@@ -17,7 +17,7 @@ from covattach.diagnose import machine
 from covattach.diagnose.finding import Finding, tried
 from covattach.errors import CovattachError, NotPossible
 from covattach.injector import remote_exec
-from covattach.injector.x86_64 import detour, support
+from covattach.injector.architecture import detour, support
 from covattach.payloads.measure.core_choice import best_core
 from covattach.process import credentials
 from covattach.process.file_view import FileView

@@ -19,10 +19,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from covattach.errors import CovattachError, NoSafePoint, NoTarget, NotNow, NotPossible
+from covattach.injector.architecture import Detour, detour, support
 from covattach.injector.gdb_driver import Gdb, GdbError, GdbTimeout
 from covattach.injector.injection import Injection
-from covattach.injector.x86_64 import detour, support
-from covattach.injector.x86_64.detour import Detour
 from covattach.process.interpreter import Interpreter
 from covattach.process.memory import ended, open_memory
 from covattach.process.process import Process, may_not

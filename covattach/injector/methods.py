@@ -14,10 +14,10 @@ from functools import partial
 
 from covattach.errors import NotPossible
 from covattach.injector import gdb, pyrasite, remote_exec
+from covattach.injector.architecture import support
 from covattach.injector.bootstrap_line import bootstrap_line
 from covattach.injector.gdb_signals import handles_timers
 from covattach.injector.injection import Injection
-from covattach.injector.x86_64 import support
 from covattach.process.interpreter import Interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import check_python, subinterpreters

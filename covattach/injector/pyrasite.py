@@ -16,8 +16,8 @@ from pathlib import Path
 
 from covattach.errors import NoSafePoint, NotPossible
 from covattach.files.private_folder import private_folder
+from covattach.injector.architecture import support
 from covattach.injector.injection import Injection
-from covattach.injector.x86_64.support import REGISTERS
 from covattach.process.identity import is_somebody_elses
 from covattach.process.interpreter import Interpreter
 from covattach.process.process import Process
@@ -75,7 +75,7 @@ def environment(configuration: Path) -> dict[str, str]:
     """
     (configuration / "gdb").mkdir()
     (configuration / "gdb" / "gdbinit").write_text(
-        f"set tdesc filename {REGISTERS}\n", encoding="utf-8"
+        f"set tdesc filename {support.REGISTERS}\n", encoding="utf-8"
     )
     return {**os.environ, "XDG_CONFIG_HOME": str(configuration)}
 

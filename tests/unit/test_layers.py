@@ -111,6 +111,17 @@ def test_no_circle(imports: Imports) -> None:
     assert circles(imports) == []
 
 
+def test_one_module_chooses_the_architecture(imports: Imports) -> None:
+    """Another processor's package can move in without a change elsewhere."""
+    package = "injector.x86_64"
+    users = {
+        module
+        for module, others in imports.items()
+        if any(part_of(other) == package for other in others) and part_of(module) != package
+    }
+    assert users == {"injector.architecture"}
+
+
 @pytest.mark.parametrize(
     ("module", "line", "wrong"),
     [
