@@ -35,7 +35,9 @@ Examples:
 @output_options
 @click.option("--reset", is_flag=True, help="Begin anew: the next dump has what ran after this.")
 @click.option(
+    "--html-in-target",
     "--in-target",
+    "in_target",
     is_flag=True,
     help="Let the target make the HTML report itself: slow, and it feels it.",
 )
@@ -62,7 +64,7 @@ def dump(
     from covattach.session.measured import find
 
     if in_target and is_many:
-        raise click.UsageError("--in-target is for one PID.")
+        raise click.UsageError("--html-in-target is for one PID.")
     outputs = Outputs.chosen(**given)
     outputs.ensure_ours()
     failures = Failures()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from covattach.deadline import COMMAND
 from covattach.payloads.measure.core_choice import NAMES
 
 WAYS = ("missing", "executed", "excluded")  # as reports/import_time/counting.py has them
+UNLIMITED = 1000.0  # per cent; as payloads/trace/overhead_budget.py has it
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 json_option = click.option(
@@ -35,6 +37,23 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if not found or float(found[1]) == 0:
             self.fail(f"{value!r} is not a time such as 30s, 10m or 2h", param, context)
         return float(found[1]) * UNITS[found[2]]
+
+
+class Limit(click.FloatRange):
+    """A number above 0 of per cent, or `off` for one so high that it is never reached."""
+
+    name = "percent"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """Return the per cent; fails with a usage error for anything else."""
+        if value == "off":
+            return UNLIMITED
+        found = float(super().convert(value, param, context))
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number of per cent, nor `off`", param, context)
+        return found
 
 
 class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]

@@ -134,7 +134,7 @@ def make_html_in_target(found: Session, directory: Path) -> Path:
     if not (found.folder.is_ours_alone and found.witness().is_us):
         raise BadUsage(
             f"Process {found.pid} is another user's, or in a container: it cannot write here.",
-            "Leave --in-target out: the report is the same.",
+            "Leave --html-in-target out: the report is the same.",
         )
     deadline = waiting.patience(found.pid)
     with HtmlFolder(directory, make=True) as folder, private_folder("report-") as private:

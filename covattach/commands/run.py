@@ -39,7 +39,7 @@ Examples:
     type=Duration(),
     default="30s",
     show_default=True,
-    help="Autosave so often, for processes that are killed.",
+    help="Autosave interval, for processes that are killed.",
 )
 @output_options
 @json_option

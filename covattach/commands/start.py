@@ -64,7 +64,7 @@ FIELDS = (
     is_flag=True,
     help="Measure all descendants too, also those that are born later.",
 )
-@click.option("--every", type=Duration(), help="Autosave so often, for `dump` after a crash.")
+@click.option("--every", type=Duration(), help="Autosave interval, for `dump` after a crash.")
 @click.option("--for", "for_", type=Duration(), help="Stop by itself after this time.")
 @click.option(
     "--max-overhead",

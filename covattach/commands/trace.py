@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from covattach.commands.options import Duration, list_option, timeout_option, trust_option
+from covattach.commands.options import Duration, Limit, list_option, timeout_option, trust_option
 from covattach.commands.output import progress
 from covattach.commands.target_arguments import ForTargets, target_options
 from covattach.errors import BadUsage
@@ -47,11 +47,11 @@ Examples:
 @click.option("--for", "for_", type=Duration(), help="End by itself after this time.")
 @click.option(
     "--max-overhead",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Limit(min=0, min_open=True),
     default=10.0,
     show_default=True,
     metavar="PERCENT",
-    help="Rather leave calls out than slow the target down by more; 1000 leaves none out.",
+    help="Rather leave calls out than slow the target down by more; `off` leaves none out.",
 )
 @timeout_option
 @trust_option

@@ -184,5 +184,5 @@ def test_reports_are_not_made_inside(nobodys: Launch, covattach: Covattach, tmp_
     covattach("start", target.pid)
     target.ask("later()")
     said = covattach.fails(2, "dump", target.pid, "--in-target", "--html", tmp_path / "html")
-    assert "--in-target" in said
+    assert "--html-in-target" in said
     covattach("stop", target.pid, "--no-dump")
