@@ -1,1 +1,1 @@
-"""Sessions and trees: their folders, their agents, and where they are found."""
+"""Sessions and trees: their folders, requests to their agents, and their lookup by PID."""

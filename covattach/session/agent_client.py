@@ -1,6 +1,6 @@
-"""Asking the agent: one request and one reply over the session's socket.
+"""Client of the agent's socket: sends one request, and receives one reply.
 
-The other side is payloads/server/protocol.py.
+The server's side is payloads/server/protocol.py.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ from covattach.session.repairs import REPAIRS
 
 LONGEST_HEAD = 1 << 25  # bytes; 100,000 files with long names are 20 MB
 LONGEST_BLOB = 80 << 20  # bytes; ten million executed lines are 50 MB, or 80 as words
-SLOWEST = 1 << 20  # bytes in a second, of a reply that has begun
-PAUSE = 8  # seconds that it may take longer
-PART = 1 << 18
-PLACE = 2.0  # seconds
-CREDENTIALS = struct.Struct("iII")  # PID, user, group
-# After so many that have not answered in time, the others of a command have only so many seconds.
+SLOWEST = 1 << 20  # bytes a second: the slowest that a reply may come once it has begun
+PAUSE = 8  # seconds that such a reply may take beyond that
+PART = 1 << 18  # bytes received at a time
+PLACE = 2.0  # seconds to wait, at most, while the socket's queue of connections is full
+CREDENTIALS = struct.Struct("iII")  # the kernel's struct ucred: PID, user, group
+# Once MOST_SILENT agents have timed out in a command, each further one has IMPATIENT seconds only.
 MOST_SILENT, IMPATIENT = 32, 1.0
-# The facts that replies to each verb must have, of those that untrusted.py knows.
+# The facts that a reply to each verb must have; untrusted.py drops those of the wrong type.
 FACTS = ("python", "core", "coverage", "branch", "warnings")
 NEEDED = collections.defaultdict(
     tuple, start=FACTS, status=FACTS, mark=("previous", "windows", "mark_ms")
@@ -40,25 +40,27 @@ NEEDED = collections.defaultdict(
 
 
 class NoAnswer(Exception):
-    """The agent has not answered in time."""
+    """The agent has not answered in time, or its queue of connections is full."""
 
 
 class NobodyThere(NoAnswer):
-    """Nobody listens at the socket, or no longer, or it is not there."""
+    """The agent has gone: no socket, no connection, or a reply that is cut off or malformed."""
 
 
 class Unheard(NobodyThere):
-    """Nobody listens, or has listened to the end, at a socket that is there."""
+    """The connection to an existing socket failed, and it is safe to send the request again."""
 
 
 def ask(
     folder: SessionFolder, verb: str, deadline: float, **arguments: Any
 ) -> tuple[dict[str, Any], bytes]:
-    """Send a request and return the reply's header and blob.
+    """Send a request to the agent of `folder`; return the header of its reply, and its binary part.
 
-    Its fields `said_by` and `sender` are the kernel's: the sender's user and group, and the PID, or
-    0 if that is not known here.  `deadline` is a time of `time.monotonic`.  Raises NoAnswer, and
-    the error that the agent reports: PayloadFailed, NotPossible, NotNow.
+    `verb` names the request, and `arguments` are its further fields.  `deadline` is a time of
+    `time.monotonic`.  In the header, `said_by` and `sender` come from the kernel: the sender's
+    users with their groups, and its PID, or 0 if that is not known here.  Raises NoAnswer, NotNow
+    for a reply that lacks facts, and the error that the agent reports: PayloadFailed, NotPossible,
+    NotNow.
     """
     if BUDGET.silent >= MOST_SILENT:
         deadline = min(deadline, time.monotonic() + IMPATIENT)
@@ -84,7 +86,7 @@ def ask(
 def answered(
     folder: SessionFolder, verb: str, deadline: float, **arguments: Any
 ) -> tuple[dict[str, Any], bytes]:
-    """Send a request once, and return header and blob of the reply; raises NoAnswer."""
+    """Send a request once, without a retry; return the reply's header and blob. Raises NoAnswer."""
     try:
         with asked(folder, verb, deadline, **arguments) as connection:
             return receive(connection, deadline)
@@ -102,7 +104,7 @@ def answered(
 
 
 def asked(folder: SessionFolder, verb: str, deadline: float, **arguments: Any) -> socket.socket:
-    """Send a request; return the connection on which the reply comes.  Raises OSError."""
+    """Send a request, and return the connection for its reply. Raises OSError, NotPossible."""
     connection = connect(folder, deadline - time.monotonic())
     try:
         request = {"verb": verb, "protocol": PROTOCOL, **arguments}
@@ -118,8 +120,9 @@ def asked(folder: SessionFolder, verb: str, deadline: float, **arguments: Any) -
 def connect(folder: SessionFolder, seconds: float = PLACE) -> socket.socket:
     """Return a connection to the agent of `folder`; raises OSError, NotPossible.
 
-    `seconds` is for how long it waits where more callers than the socket takes are waiting.
-    Nobody but the folder's owner is believed: they must own the socket, and listen at it.
+    While the socket's queue of connections is full, this waits for `seconds`, but at most PLACE.
+    Both the socket and the process that listens at it must belong to the folder's owner, or
+    PermissionError is raised.
     """
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     whole, part = divmod(max(min(seconds, PLACE), 0.01), 1)
@@ -150,7 +153,10 @@ def connect(folder: SessionFolder, seconds: float = PLACE) -> socket.socket:
 
 
 def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any], bytes]:
-    """Return header and blob of a reply; raises OSError, or ValueError for a malformed one."""
+    """Receive a whole reply; return its header and blob. Raises OSError, ValueError if malformed.
+
+    `deadline` is a time of `time.monotonic`.
+    """
     head, rest, incoming = bytearray(), b"", Incoming(connection, deadline)
     while not rest:
         line, newline, rest = incoming.part().partition(b"\n")
@@ -169,12 +175,12 @@ def receive(connection: socket.socket, deadline: float) -> tuple[dict[str, Any],
 
 
 class Incoming:
-    """The parts of a reply, received until `deadline`, a time of `time.monotonic`.
+    """Reads one reply from `connection`, part by part, until `deadline` (of `time.monotonic`).
 
-    The target may have other things to do before it replies.  From then on, a reply comes as fast
-    as we take it, or is cut off: one byte a second is no reply.  `senders` are the PID, the real
-    user and the group of each sender, as the kernel tells them (unix(7)).  Another process may have
-    opened the socket, such as a server that was root then.
+    The target may have other things to do before it replies.  Once a reply has begun, it must come
+    at SLOWEST bytes a second, or it is cut off.  `senders` are the PID, real user and group of each
+    sender, as the kernel gives them (unix(7)).  They can differ from the socket's owner: a server
+    may have opened it while it was root.
     """
 
     def __init__(self, connection: socket.socket, deadline: float) -> None:
@@ -184,7 +190,7 @@ class Incoming:
         self.senders: set[tuple[int, int, int]] = set()
 
     def part(self) -> bytes:
-        """Return the next part; raises OSError, or ValueError if its sender is unknown."""
+        """Return the reply's next bytes; raises OSError, and ValueError for an unknown sender."""
         now, deadline = time.monotonic(), self.deadline
         if self.begun is not None:
             deadline = min(deadline, self.begun + PAUSE + self.received / SLOWEST)
@@ -202,16 +208,20 @@ class Incoming:
         return part
 
     def sent_by(self) -> dict[str, Any]:
-        """Return who has sent it, as facts: users with groups, and the PID, or 0."""
+        """Return the senders as facts: `said_by`, pairs of user and group, and `sender`, a PID.
+
+        `sender` is 0 if there are several, or if it is in a PID namespace that we cannot see.
+        """
         pids = {pid for pid, _, _ in self.senders}
         users = sorted({(uid, gid) for _, uid, gid in self.senders})
         return {"said_by": users, "sender": pids.pop() if len(pids) == 1 else 0}
 
 
 def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any], int]:
-    """Return a header, without facts that cannot be, and how many bytes follow it.
+    """Parse a reply's first line; return its valid facts, and how many bytes follow the line.
 
-    Raises ValueError for a malformed one.
+    Facts of the wrong type, and those that only covattach may set, are left out.  Raises ValueError
+    for a malformed line, or if more than `longest_blob` bytes are to follow.
     """
     header = untrusted.parsed(line)
     if not isinstance(header, dict) or header.get("protocol") != PROTOCOL:
@@ -223,7 +233,10 @@ def parsed(line: bytes, longest_blob: int = LONGEST_BLOB) -> tuple[dict[str, Any
 
 
 def answers(folder: SessionFolder, seconds: float = 2.0) -> dict[str, Any] | None:
-    """Return the agent's facts, or None where there is none; raises NoAnswer if it is silent."""
+    """Return the agent's facts, by its verb `status`, or None if there is no agent.
+
+    Raises NoAnswer if it does not reply within `seconds`, and the errors of `ask`.
+    """
     try:
         return ask(folder, "status", time.monotonic() + seconds)[0]
     except NobodyThere:

@@ -1,4 +1,4 @@
-"""Errors that tell the user of an agent: it is not there, is silent, or has failed."""
+"""Errors for the user about an agent: none is there, it does not reply, or it reports a failure."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def silent(process: Process) -> NotNow:
 
 
 def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:
-    """Return the error that the agent's reply tells of."""
+    """Return the error for the failure that an agent's reply reports in its `header`."""
     kind, message = header["error"], str(header.get("message", ""))
     python = str(header.get("python", "X.Y"))
     if kind == NO_COVERAGE:
@@ -44,7 +44,7 @@ def reported(header: dict[str, Any]) -> PayloadFailed | NotPossible | NotNow:
 
 
 def payload_failed(traceback: str) -> PayloadFailed:
-    """Return the error for a payload that has failed, with its traceback."""
+    """Return the error for a payload that failed in the target; the user is shown `traceback`."""
     return PayloadFailed(
         "The payload failed in the target, and was undone.",
         "The traceback shows why; please report it if it is ours.",

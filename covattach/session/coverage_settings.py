@@ -1,8 +1,9 @@
-"""Settings of a measurement: the target's own configuration, overridden by the command line.
+"""Settings of a measurement and its reports: the target's configuration, and the command line's.
 
-Of the target's configuration, only settings are taken that run no code and name no output.
-Plugins are code that would be imported, and output paths are for the caller to say.  They need
-`--rcfile`, with which the caller vouches for the file.
+The command line overrides the configuration.  Of the target's own configuration, only settings are
+taken that run no code and name no output files.  Plugins are code that would be imported: they
+count only in a file that the caller vouches for, by `--rcfile`.  Output paths are always the
+caller's.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
 
 LONGEST = 1 << 18  # bytes of a configuration file; a longer one is cut off, and so no TOML
 LONGEST_PATH = 4095  # bytes: PATH_MAX of Linux, without the end
-LONGEST_WORDS = 500  # characters of coverage's message about it
-HONEST = 1.0  # seconds of CPU to read one
+LONGEST_WORDS = 500  # characters of coverage's error message that are shown
+HONEST = 1.0  # seconds of CPU that reading an honest configuration takes at most
 
 MEASURING = (
     "run:branch",
@@ -66,15 +67,16 @@ REPORTING = (
     "report:sort",
     "xml:package_depth",
 )
-NOT_TAKEN = ("run:dynamic_context",)  # windows are the contexts; sysmon has no others
+NOT_TAKEN = ("run:dynamic_context",)  # contexts are our windows; sysmon has no dynamic ones
 NEEDS_RCFILE = ("run:disable_warnings", "run:plugins", "html:extra_css")
 
 
 def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings by the names of `Coverage.set_option`, those that are not the default.
+    """Return the settings that differ from coverage's defaults, named as in `Coverage.set_option`.
 
-    `given` are the command line's, and win.  Raises BadUsage for a file that cannot be read, with
-    coverage's own words.
+    `rcfile` is the file given by `--rcfile`; None stands for the target's own configuration.
+    `given` are the command line's settings, which win unless they are None or empty.  Raises
+    BadUsage for a file that cannot be read, with coverage's message.
     """
     from coverage.config import CoverageConfig
 
@@ -100,9 +102,9 @@ def read(process: Process, rcfile: str | None, given: dict[str, Any]) -> dict[st
 
 
 def read_config(path: str | bool, instead: str = "") -> CoverageConfig:
-    """Return the configuration in a file; True: where coverage looks for one.
+    """Return the configuration in the file `path`; True looks for one in the folders coverage does.
 
-    `instead` is a folder not to be named in an error.  Raises BadUsage.
+    Paths in an error message are shown without the folder `instead`.  Raises BadUsage.
     """
     from coverage.config import read_coverage_config
     from coverage.exceptions import CoverageException
@@ -119,9 +121,9 @@ def read_config(path: str | bool, instead: str = "") -> CoverageConfig:
 
 
 def config_of_target(process: Process) -> CoverageConfig:
-    """Return the target's own configuration, as its user sees it; raises BadUsage.
+    """Return the target's own configuration, read with its user's rights; raises BadUsage.
 
-    What it says of the environment is the target's too: ours is not for it to know.
+    Environment variables that the configuration refers to are the target's, not ours.
     """
     with private_folder("settings-") as folder, environment_of(process):
         copy_config(process, folder)
@@ -134,9 +136,10 @@ def config_of_target(process: Process) -> CoverageConfig:
 
 
 def copy_config(process: Process, folder: Path) -> None:
-    """Copy the files in which coverage would look for the target's configuration.
+    """Copy to `folder` the files in which coverage would look for the target's configuration.
 
-    The one that COVERAGE_RCFILE names comes into the place of all of them.
+    If COVERAGE_RCFILE is set in the environment, only the file that it names is copied, and it is
+    set to the copy's name.  Raises BadUsage if it is longer than a path can be.
     """
     from coverage.config import config_files_to_try
 
@@ -160,7 +163,10 @@ def copy_config(process: Process, folder: Path) -> None:
 
 @contextlib.contextmanager
 def environment_of(process: Process) -> Iterator[None]:
-    """Have the target's environment instead of ours, without the variables that would act on us."""
+    """Replace our environment by the target's in the body, and restore ours afterwards.
+
+    Variables that would change what coverage does here, such as COVERAGE_FILE, are left out.
+    """
     before = dict(os.environ)
     theirs = process.environment
     for name in ("COVERAGE_CORE", "COVERAGE_FILE", "COVERAGE_FORCE_CONFIG"):
@@ -175,13 +181,13 @@ def environment_of(process: Process) -> Iterator[None]:
 
 
 def measuring(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings that the agent needs; those for reports are for us."""
+    """Return the settings that the agent needs, without those that are only for reports."""
     ours = ("html:", "json:", "lcov:", "xml:", "report:", "paths", *NOT_TAKEN)
     return {name: value for name, value in settings.items() if not name.startswith(ours)}
 
 
 def asked_core(settings: dict[str, Any], given: str | None = None) -> str | None:
-    """Return the core that the command line or else the configuration names, or None."""
+    """Return the core named by `given`, the value of `--core`, or else by the settings, or None."""
     core = given or settings.get("run:core")
     return str(core) if core in NAMES else None
 
@@ -197,10 +203,10 @@ def warnings(settings: dict[str, Any]) -> list[str]:
 
 
 def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
-    """Return the settings that a report needs: all but the core, which is the target's matter.
+    """Return the settings that a report needs: all but the core.
 
-    Those that are not `trusted` come from a folder of somebody else's, who must not choose code
-    that we run, or files that we write.  Only settings are taken that the target's own
+    If they are not `trusted`, they come from a folder of another user, who must not choose code
+    that we run, or files that we write.  Then only those are returned that the target's own
     configuration could have.
     """
     own = {*MEASURING, *REPORTING}
@@ -212,14 +218,14 @@ def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
 
 
 def without_code(settings: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings without plugins: those look at sources with all the rights that we have.
+    """Return the settings without plugins and their options, for reports on others' snapshots.
 
-    For reports on somebody else's snapshots.
+    A plugin is code that would look at source files with all the rights that we have.
     """
     known = {*MEASURING, *REPORTING, *NEEDS_RCFILE} - {"run:plugins"}
     return {name: value for name, value in settings.items() if name in known}
 
 
 def absolute(path: str | Path) -> Path:
-    """Return a path of the caller's as an absolute one."""
+    """Return `path` as an absolute one; a relative one starts from our working directory."""
     return Path(os.path.abspath(path))

@@ -1,7 +1,7 @@
-"""Snapshots of the ended processes of a tree, gathered so that their number does not grow.
+"""Snapshots of a tree's ended processes, merged by role so that their number does not grow.
 
-A server that renews its workers leaves a snapshot of each.  A dump puts those of one role
-together, in the tree's folder.  From then on, it is unknown which of these processes ran a line.
+A server that replaces its workers leaves a snapshot of each.  A dump merges those of one role into
+one file in the tree's folder.  From then on, it is unknown which of these processes ran a line.
 """
 
 from __future__ import annotations
@@ -24,15 +24,16 @@ from covattach.snapshot.saved_file import written
 from covattach.snapshot.snapshot import Snapshot
 from covattach.snapshot.witness import Witness
 
-FEW = 16  # that are left as they are, each under its own name
-GATHERED = "ended-"
-UNKNOWN = Owner(65534, 65534)  # nobody, the user
+FEW = 16  # ended processes: up to so many are not merged, and each keeps its own name
+GATHERED = "ended-"  # how the names of files with merged snapshots begin
+UNKNOWN = Owner(65534, 65534)  # the user "nobody"
 
 
 def read(first: Session) -> list[Snapshot]:
-    """Return the gathered snapshots in a tree's folder; damaged ones are left out.
+    """Return the merged snapshots in a tree's folder; damaged ones are left out.
 
-    Their witnesses are the users named in them, and the folder's owner.
+    `first` is the tree's first session.  The witnesses of each snapshot are the users named in its
+    file, and those of `first`.
     """
     found = []
     for name in first.folder.names(GATHERED):
@@ -42,14 +43,14 @@ def read(first: Session) -> list[Snapshot]:
 
 
 def gathered(first: Session, name: str) -> Snapshot:
-    """Return the snapshot in one of these files; raises OSError, SnapshotError."""
+    """Return the merged snapshot in a file of the tree's folder; raises OSError, SnapshotError."""
     taken = first.folder.snapshot_in(name)
     said_by = taken.facts.get("said_by")
     return replace(taken, witness=first.witness().with_others(owners(said_by)))
 
 
 def owners(said_by: Any) -> list[Owner]:
-    """Return the users that a file names; nobody, the user, where it does not."""
+    """Return the users in `said_by`, pairs of user and group; the user "nobody" if malformed."""
     try:
         found = [Owner(int(uid), int(gid)) for uid, gid in said_by]
     except (TypeError, ValueError):
@@ -58,7 +59,7 @@ def owners(said_by: Any) -> list[Owner]:
 
 
 def forget(folder: SessionFolder, gone: list[Session]) -> None:
-    """Remove the saved snapshots of processes that have ended."""
+    """Remove the snapshots of the ended sessions `gone`, and the merged ones in a tree's folder."""
     for name in folder.names(GATHERED):
         folder.drop(name)
     for one in gone:
@@ -69,7 +70,11 @@ def forget(folder: SessionFolder, gone: list[Session]) -> None:
 
 
 def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
-    """Merge the snapshots of many ended processes by their roles, and remove their folders."""
+    """Merge the snapshots of ended processes by role, if there are many, and remove their folders.
+
+    `first` is the tree's first session, whose folder gets the merged snapshots, and stays.  Nothing
+    is done for up to FEW processes, or while another command is merging them.
+    """
     folder = first.folder
     gone = [(one, taken) for one, taken in gone if one.folder != folder]
     if len(gone) <= FEW:
@@ -82,7 +87,7 @@ def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:
 
 
 def add(first: Session, role: str, taken: Snapshot) -> None:
-    """Add a snapshot to the gathered one of its role and of the same users, its witnesses."""
+    """Merge the snapshot `taken` into that of its role and witnesses, in the tree's folder."""
     users = taken.witness.owners if isinstance(taken.witness, Witness) else (UNKNOWN,)
     said_by = [[one.uid, one.gid] for one in users]
     name = f"{role} {taken.branch} {said_by}"
@@ -108,17 +113,17 @@ def united(one: Snapshot, other: Snapshot) -> Snapshot:
 
 
 def union(into: dict[str, set[Any]], files: Any) -> None:
-    """Add the lines of each file."""
+    """Add the lines in `files` to those in `into`; both map names of files to sets of lines."""
     for name, held in files.items():
         into.setdefault(name, set()).update(held)
 
 
 @contextlib.contextmanager
 def alone(folder: SessionFolder) -> Iterator[bool]:
-    """Be the only one who gathers in this folder (flock(2), which ends with its holder).
+    """Try to lock a tree's folder, so that nobody else merges snapshots in the body (flock(2)).
 
-    Yields whether that is so.  Nobody is waited for: the target's user can hold the lock for ever,
-    and snapshots that are not gathered now are there the next time.
+    Yields whether it is locked.  Non-blocking: the target's user can hold the lock for ever, and
+    snapshots that are not merged now are still there the next time.
     """
     with folder.opened() as held:
         descriptor = os.open(".", nofollow.LIST, dir_fd=held)

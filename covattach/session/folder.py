@@ -1,10 +1,10 @@
-"""The folder of a session: the payloads, the agent's socket, the last snapshot.
+"""The session folder: it holds the payloads, the agent's socket and the last snapshot.
 
-It lies in a temporary directory of the *target*, belongs to the target's user, and nobody else
-can look into it.  Its name is random.
+It lies in a temporary directory of the *target*, under a random name, and belongs to the target's
+user.  Nobody else can look into it.
 
-That user can do with it what they like at any moment, and we may be root.  So whatever is done in
-it is done with that user's rights, and by steps that follow no link.
+That user can change anything in it at any moment, and we may be root.  So all work in the folder is
+done with that user's rights, and by steps that follow no symbolic link.
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from covattach.snapshot.saved_file import read_snapshot
 from covattach.snapshot.snapshot import Snapshot
 from covattach.untrusted import parsed, validated
 
-LONGEST_FACTS = 1 << 18
-MOST_FACTS = 2000  # parts of them: settings are a few hundred; such folders may be thousands
-LONGEST_FAULT = 1 << 16
-MOST_NAMES = 1000  # of one kind in a folder
+LONGEST_FACTS = 1 << 18  # bytes
+MOST_FACTS = 2000  # JSON values: settings are a few hundred; there may be thousands of folders
+LONGEST_FAULT = 1 << 16  # bytes of a traceback
+MOST_NAMES = 1000  # files of one kind in a folder
 LEFT_OUT = ("__pycache__",)
 # How the name of a FIFO begins that tells what the first line has raised (bootstrap_line.py).
-BIRTH = 2.0  # seconds that a process of a tree takes at most to open its door
+BIRTH = 2.0  # seconds within which the agent of a new process in a tree listens
 
 
 @dataclass(frozen=True)
 class SessionFolder:
-    """A session's folder: its path as we see it, and as the target does, and whose it is."""
+    """A session folder: its path for us, its path in the target's view, and its owner."""
 
     path: Path
     path_in_target: str
@@ -46,33 +46,36 @@ class SessionFolder:
 
     @property
     def root(self) -> Path:
-        """The target's root, as we see it."""
+        """The target's root directory, as a path for us."""
         return Path(str(self.path).removesuffix(self.path_in_target) or "/")
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[int]:
-        """Yield a descriptor of the folder, and act as its owner meanwhile; raises OSError."""
+        """Yield a descriptor of the folder; the body runs with its owner's rights.
+
+        Raises OSError, also for a symbolic link in the path, and NotPossible.
+        """
         with opened(self.root, self.path_in_target, self.owner) as folder:
             yield folder
 
     @property
     def is_ours_alone(self) -> bool:
-        """Whether its owner is ourselves, on our own root: who could change it need not."""
+        """Whether we own the folder, and it is not in a container: no other user can change it."""
         mine = self.owner is None or self.owner.uid == os.geteuid()
         return mine and self.root == Path("/")
 
     @property
     def socket(self) -> Path:
-        """Where the agent listens."""
+        """The path of the agent's socket."""
         return Path(self.path, session_files.SOCKET)
 
     @property
     def snapshot(self) -> Path:
-        """The last snapshot that the agent saved by itself."""
+        """The path of the last snapshot that the agent saved by itself."""
         return Path(self.path, session_files.SNAPSHOT)
 
     def read(self, name: str, most: int) -> bytes:
-        """Return the beginning of a file in it; nothing where there is none that can be read."""
+        """Return the first `most` bytes of the file `name`; b"" where it cannot be read."""
         try:
             with self.opened() as folder:
                 return nofollow.read(folder, name, most)
@@ -80,12 +83,12 @@ class SessionFolder:
             return b""
 
     def snapshot_in(self, name: str) -> Snapshot:
-        """Return the snapshot that is saved in a file of it; raises OSError, SnapshotError."""
+        """Return the snapshot saved in the file `name`; raises OSError, SnapshotError."""
         with self.opened() as folder:
             return read_snapshot(Path(f"/proc/self/fd/{folder}/{name}"))
 
     def has(self, name: str) -> bool:
-        """Whether there is such a file in it; not where we may not look."""
+        """Whether the folder has a file `name`; False also where we may not look."""
         try:
             with self.opened() as folder:
                 return nofollow.exists(folder, name)
@@ -94,7 +97,10 @@ class SessionFolder:
 
     @property
     def fault(self) -> str:
-        """The traceback of an agent that could not even listen, or nothing."""
+        """The traceback of an agent that failed, or "".
+
+        Where it could not even start, it is the exception that the injected line raised.
+        """
         told = self.read(session_files.FAULT, LONGEST_FAULT).decode(errors="replace")
         return told or "\n".join(
             name.removeprefix(session_files.RAISED) for name in self.names(session_files.RAISED)
@@ -102,18 +108,21 @@ class SessionFolder:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The session's facts, checked; the target's user can change or remove them."""
+        """The session's facts, from the file session.json; {} if that is missing or malformed.
+
+        They are checked, because the target's user can change that file.
+        """
         try:
             return validated(parsed(self.read(session_files.FACTS, LONGEST_FACTS), MOST_FACTS))
         except ValueError:
             return {}
 
     def write_facts(self, facts: dict[str, Any]) -> None:
-        """Write the session's facts, whole or not at all."""
+        """Write the session's facts into the file session.json, atomically."""
         self.add_file(session_files.FACTS, json.dumps(facts).encode())
 
     def add_file(self, name: str, content: bytes) -> str:
-        """Write a file into the folder; return its path for the target."""
+        """Write a file below the folder, atomically; return its path in the target's view."""
         below, _, base = name.rpartition("/")
         with self.opened() as folder, nofollow.opened(folder, below) as into:
             nofollow.write(into, base, content)
@@ -134,16 +143,16 @@ class SessionFolder:
 
     @property
     def is_closed(self) -> bool:
-        """Whether nobody but its owner can look into it."""
+        """Whether nobody but the folder's owner can look into it."""
         return self.belongs_to(self.owner.uid if self.owner else os.geteuid())
 
     def belongs_to(self, uid: int) -> bool:
-        """Whether it is that user's alone; a folder that has just been removed is nobody's."""
+        """Whether it is owned by the user ID `uid`, and closed to others; False once removed."""
         return self.only_user == uid
 
     @property
     def only_user(self) -> int | None:
-        """The user that it belongs to, if nobody else may look into it."""
+        """The user ID of the folder's owner, or None if others may look into it."""
         try:
             with self.opened() as folder:
                 found = os.fstat(folder)
@@ -152,15 +161,15 @@ class SessionFolder:
         return None if found.st_mode & 0o077 else found.st_uid
 
     def is_claimed(self) -> bool:
-        """Whether the launch file has been executed: the first to do so takes the token."""
+        """Whether the launch file has been executed: the first to execute it removes the token."""
         return not self.has(session_files.TOKEN)
 
     def is_only_a_tree(self) -> bool:
-        """Whether it was made for a tree, by `covattach run`, and no process has it for its own."""
+        """Whether `covattach run` made the folder for a tree: it is no process's own session."""
         return bool(self.facts.get("method") == "run")
 
     def has_living_process(self) -> bool:
-        """Whether the process that it says that it belongs to goes on."""
+        """Whether the process that the folder's facts name is still alive."""
         facts = self.facts
         try:
             process = Process(facts["pid"])
@@ -169,7 +178,7 @@ class SessionFolder:
             return False
 
     def is_being_made(self) -> bool:
-        """Whether whoever made the folder is still at work on the session's beginning."""
+        """Whether its maker is still attaching, or a new process of a tree is still starting."""
         facts = self.facts
         if facts.get("tree") and time.time() - float(facts.get("created") or 0) < BIRTH:
             return True
@@ -182,9 +191,9 @@ class SessionFolder:
             return False
 
     def withdraw(self) -> bool:
-        """Remove the token: code that is armed, but has not run yet, then does nothing.
+        """Remove the token: code that was injected, but has not run yet, then does nothing.
 
-        Return whether it was there; if not, the launch file has been executed.
+        Return whether the token was there; if not, the launch file has been executed.
         """
         try:
             with self.opened() as folder:
@@ -194,9 +203,9 @@ class SessionFolder:
         return True
 
     def names(self, start: str) -> list[str]:
-        """Return the names in the folder that begin with `start`; none where we may not look.
+        """Return the names of files that begin with `start`; [] where we may not look.
 
-        At most MOST_NAMES: the owner can put any number there.
+        At most MOST_NAMES: the folder's owner can make any number of files.
         """
         try:
             with self.opened() as folder:
@@ -206,12 +215,12 @@ class SessionFolder:
             return []
 
     def drop(self, name: str) -> None:
-        """Remove a file from it, if it is there."""
+        """Remove the file `name`, if it is there and can be removed."""
         with contextlib.suppress(OSError, NotPossible), self.opened() as folder:
             os.unlink(name, dir_fd=folder)
 
     def remove(self) -> None:
-        """Remove the folder with its content, as far as it can be removed."""
+        """Remove the token, and then the folder with its content, as far as that is possible."""
         base, _, name = self.path_in_target.rpartition("/")
         with contextlib.suppress(OSError, NotPossible):
             self.withdraw()
@@ -221,9 +230,10 @@ class SessionFolder:
 
 @contextlib.contextmanager
 def opened(root: Path, inside: str, owner: Owner | None) -> Iterator[int]:
-    """Yield a descriptor of the folder `inside` below `root`, and act as `owner` meanwhile.
+    """Yield a descriptor of the folder `inside` below `root`; the body runs with `owner`'s rights.
 
-    Raises OSError, also where a link is in the way, and NotPossible where we may not act so.
+    Without an owner, the rights stay ours.  Raises OSError, also for a symbolic link in the path,
+    and NotPossible where we may not take on these rights.
     """
     descriptor = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

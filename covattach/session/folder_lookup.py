@@ -1,6 +1,6 @@
-"""Session folders: making one, and finding them again by the facts in them.
+"""Session folders: making one, and finding those of a process by the facts in them.
 
-They are believed only if they belong to the user of the process.
+A folder is believed only if it belongs to a user of the process, or to root.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ MOST_OF_ONE = 2000  # folders of one user: a server with so many workers is a la
 def create(process: Process, tree: str | None = None) -> SessionFolder:
     """Make a session folder for `process`, with the payloads in it; raises NotPossible.
 
-    `tree` is the folder of the tree that the session is to belong to, as the target sees it.
+    For a session that joins a tree, `tree` is the path of the tree's folder, as the target sees it.
+    The new folder then lies beside it, and its name begins with the name of the tree's folder.
     """
     bases = (tree.rpartition("/")[0],) if tree else (*BASES, *process.memory_folders)
     for base in bases:
@@ -57,12 +58,11 @@ def create(process: Process, tree: str | None = None) -> SessionFolder:
 def folders_in(
     root: Path, bases: tuple[str, ...] = BASES, prefix: str = PREFIX
 ) -> Iterator[SessionFolder]:
-    """Yield the session folders below `root`, each as its owner's, whoever that may be.
+    """Yield the session folders of all users in the directories `bases` below `root`.
 
-    Their names begin with `prefix`.
-
-    At most MOST_OF_ONE of each owner: nobody's folders may hide those of others, or keep us busy
-    for ever.  File systems mounted below are left out: their maker chooses who owns the files.
+    Their names begin with `prefix`.  At most MOST_OF_ONE of each owner: no user's folders may hide
+    those of others, or keep us busy for ever.  Mount points are left out: whoever mounts a file
+    system chooses who owns its files.
     """
     seen: collections.Counter[int] = collections.Counter()
     for base in bases:
@@ -85,7 +85,7 @@ def find(process: Process) -> list[SessionFolder]:
 
 
 class Listing:
-    """All session folders with their facts, each looked at once, for many processes."""
+    """A cache of session folders and their facts: each is read once, to look up many processes."""
 
     def __init__(self) -> None:
         self.known: dict[tuple[Path, tuple[str, ...]], list[SessionFolder]] = {}
@@ -101,7 +101,10 @@ class Listing:
         return [folder for folder in self.known[place] if self.is_of(folder, process, users)]
 
     def is_of(self, folder: SessionFolder, process: Process, users: set[int]) -> bool:
-        """Whether a folder is that of a session of `process`, which could be these users."""
+        """Whether `folder` is that of a session of `process`.
+
+        `users` are the user IDs that the process has, or can take on.
+        """
         if folder not in self.users:
             self.users[folder] = folder.only_user
         if not may_be_of(folder, self.users[folder], process, users):
@@ -125,9 +128,8 @@ def of(pid: int) -> list[SessionFolder]:
 def find_ended(pid: int) -> SessionFolder | None:
     """Return the newest folder of a session whose process `pid` has ended, or None.
 
-    Only a folder of our own is believed.  Root believes every user's folder, and names that user;
-    but folders that root knows of come first.  Raises NotNow where several users have one: whose
-    process it was cannot be known any more.
+    Only folders of our own count.  For root those of all users count, after the ones that root has
+    a record of.  Raises NotNow where several users have one: it is unknown whose process it was.
     """
     found = [
         folder
@@ -146,16 +148,16 @@ def find_ended(pid: int) -> SessionFolder | None:
 
 
 def new_key() -> str:
-    """Return the key of a new tree."""
+    """Return a random key for a new tree: 32 hexadecimal digits, by which it knows its members."""
     return secrets.token_hex(16)
 
 
 def members(first: SessionFolder, key: object = None) -> list[SessionFolder]:
-    """Return the folders of the other members of a tree, if this is the folder of its first one.
+    """Return the folders of the other members of a tree; `first` is its first session's folder.
 
-    Anybody can make a folder of such a name.  A member's has the tree's key, by default the one in
-    the folder, which is closed to others.  Only processes know it that have it from the first one,
-    by a fork, or out of that folder.
+    Anybody can make a folder with such a name.  So a member's folder must contain the tree's `key`,
+    by default the one in `first`, which is closed to others.  Only processes know the key that have
+    it from the first one, by a fork, or out of that folder.  Without a key there are none.
     """
     key = key or first.facts.get("key")
     if not key:
@@ -166,14 +168,15 @@ def members(first: SessionFolder, key: object = None) -> list[SessionFolder]:
 
 
 def left(first: SessionFolder, key: object = None) -> list[SessionFolder]:
-    """Return the folders of a session, or of a tree with that key, that are there still."""
+    """Return those folders of a session, or of a tree with the key `key`, that still exist."""
     return [one for one in [first, *members(first, key)] if os.path.lexists(one.path)]
 
 
 def is_owners(folder: SessionFolder) -> bool:
-    """Whether a session's folder is closed to others, and its process, if there, its owner's.
+    """Whether a session folder can be believed: it is closed, and its owner is its process's user.
 
-    Or the folder is root's, whose word is good for everybody's.
+    Root's folders are believed for every process.  A process that has ended, or whose PID another
+    one has now, is not compared.
     """
     if not folder.is_closed:
         return False
@@ -190,15 +193,17 @@ def is_owners(folder: SessionFolder) -> bool:
 
 
 def users_of(process: Process) -> set[int]:
-    """Return the users that a process is, or can be again: real, effective, saved, for files."""
+    """Return the user IDs of a process: real, effective, saved, and for files."""
     return set(map(int, process.status["Uid"].split()))
 
 
 def may_be_of(folder: SessionFolder, owner: int | None, process: Process, users: set[int]) -> bool:
-    """Whether a session of `process`, which could be these users, may be in the `owner`'s folder.
+    """Whether the user ID `owner` may have the folder of a session of `process`.
 
-    Root's may be everybody's: a worker that has become another user has one from before.  Who is
-    that user for a while only, as a server of root's may be, has one that we have begun.
+    `users` are the user IDs that the process has.  Root's folder may be any process's: a worker
+    that has changed its user has one from before.  A process may have a user ID only for a while,
+    as a server of root's does.  The folder of that user counts only if we have a record of having
+    begun its session.
     """
     if owner == 0 or users == {owner}:
         return True
@@ -206,15 +211,15 @@ def may_be_of(folder: SessionFolder, owner: int | None, process: Process, users:
 
 
 def is_dead(folder: SessionFolder) -> bool:
-    """Whether nothing can come of it any more: its process has ended and has saved nothing.
+    """Whether a session folder is of no use: its process has ended, and has saved no snapshot.
 
-    Nor has any process of its tree, if it is the first of one.
+    For the folder of a tree, the same must be true of all its members.
     """
     return is_over(folder) and not folder.names("ended-") and all(map(is_over, members(folder)))
 
 
 def is_over(folder: SessionFolder) -> bool:
-    """Whether the process of one folder has ended, and has saved nothing."""
+    """Whether the process of one folder has ended, and has saved no snapshot."""
     try:
         process = Process(int(folder.facts["pid"]))
     except (KeyError, ValueError, NoTarget):
@@ -225,9 +230,9 @@ def is_over(folder: SessionFolder) -> bool:
 
 
 def clear(process: Process) -> None:
-    """Remove the folders of sessions that are over, of the user whom `process` belongs to.
+    """Remove the dead session folders of the user whom `process` belongs to.
 
-    Their processes have ended, even if another process has the same PID now.
+    A folder's process has ended also if another process has the same PID now.
     """
     for folder in folders_in(process.root):
         if folder.belongs_to(process.uid) and "pid" in folder.facts and is_dead(folder):

@@ -1,7 +1,7 @@
-"""Session folders of the whole host, in the roots of containers too.
+"""Session folders of the whole host, also below the root directories of containers.
 
-Anybody can give each of their processes a root of its own, with tens of file systems in memory.  So
-there is a bound for what the processes of one user lead to.
+Any user can give each of their processes a root of its own, with many file systems in memory.  So
+the number of folders, and the time to find them, is limited for each user.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ ELSEWHERE = 2.0  # seconds of CPU for the roots of all processes of one user
 
 
 def everywhere() -> Iterator[SessionFolder]:
-    """Yield the session folders on this host that we may look into, in containers too."""
+    """Yield each session folder on this host that we may look into, in containers too."""
     seen = set()
     for folder in itertools.chain(folders_in(Path("/")), elsewhere()):
         with contextlib.suppress(OSError):  # it has just been removed
@@ -33,9 +33,9 @@ def everywhere() -> Iterator[SessionFolder]:
 
 
 def elsewhere() -> Iterator[SessionFolder]:
-    """Yield the session folders in other roots than ours.
+    """Yield the session folders of processes whose root directory is not ours.
 
-    The processes of one user lead to MOST_OF_ONE of them at the most, and take ELSEWHERE.
+    For the processes of one user, at most MOST_OF_ONE folders and ELSEWHERE seconds of CPU.
     """
     number: collections.Counter[int] = collections.Counter()
     used: dict[int, float] = collections.defaultdict(float)

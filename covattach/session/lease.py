@@ -1,7 +1,7 @@
-"""A lease: work begun for us goes on as long as we live, and then ends by itself.
+"""A lease: a session or recording that we began ends by itself when our process ends.
 
-It is a FIFO in the session's folder that we hold open for writing.  The kernel closes it whatever
-we die of, and the agent waits for just that (payloads/agent/record_verbs.py).
+It is a FIFO in the session folder that we hold open for writing.  The kernel closes it whatever we
+die of, and the agent waits for that (payloads/agent/record_verbs.py).
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from covattach.session.folder import SessionFolder
 
 
 class Lease:
-    """Held from `hold` to `close`, or to our end."""
+    """A FIFO that is held open from `hold` until `close`, or until our process ends."""
 
     def __init__(self) -> None:
         self.descriptor = -1
 
     def hold(self, folder: SessionFolder, name: str = LEASE) -> None:
-        """Make the FIFO `name`, and hold it; raises OSError.
+        """Make the FIFO `name` in the session folder, and open it; raises OSError.
 
-        The name LEASE is that of a whole session, and must be there before the agent is.
+        The default name is for the lease of a whole session, which must exist before its agent
+        does.
         """
         with folder.opened() as inside:
             os.mkfifo(name, 0o600, dir_fd=inside)
@@ -30,7 +31,7 @@ class Lease:
             self.descriptor = os.open(name, kind, dir_fd=inside)
 
     def close(self) -> None:
-        """Let go; does nothing the second time."""
+        """Close the FIFO, so that the agent ends the work; a second call does nothing."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)

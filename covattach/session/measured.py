@@ -1,4 +1,4 @@
-"""A process that is measured: its session, or the tree that it is the first of.
+"""Lookup of a measured process: its session, or the tree whose first process it is.
 
 found = find(pid)         then .snapshots(), .mark(name), .status(), .stop(), .members()
 """
@@ -13,8 +13,9 @@ Measured = Session | Tree
 
 
 def find(pid: int) -> Measured:
-    """Return the tree that is known by `pid`, or else the session of that process.
+    """Return the tree whose first process is `pid`, or else the session of that process.
 
-    Raises NoSession, and NoTarget where there never was either.
+    Raises NoSession, and NoTarget where there is neither such a process nor a session of an ended
+    one.
     """
     return find_tree(pid) or find_session(pid)

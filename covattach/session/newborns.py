@@ -1,4 +1,4 @@
-"""Newborns of a tree: children that were forked just now, and make their folders in a moment."""
+"""Newborns of a tree: children that were forked just now, and whose agents do not listen yet."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from covattach.errors import CovattachError
 from covattach.process.descendants import children_of
 from covattach.process.process import Process
 
-BIRTH = 1.0  # seconds in which a child that was forked just now has opened its door, or has ended
+BIRTH = 1.0  # seconds within which the agent of a forked child listens, or the child has ended
 
 
 def wait_for_newborns(
     first: int, listening: Callable[[], set[int]], stopped: float | None = None
 ) -> None:
-    """Wait until each child that was forked just now can be asked, has ended, or is another.
+    """Wait until all children forked just now have agents that listen; at most BIRTH seconds.
 
-    It makes its folder a moment after its birth.  Only children of measured processes that run the
-    same program are looked at; one that C code has forked is never going to be there.  `first` is
-    the tree's first process.  If it was stopped, at the time `stopped`, its later children are left
-    out.  `listening` returns the members that can be asked.
+    Not waited for: children that have ended, run another program, or were forked by C code, which
+    never get an agent.  `first` is the PID of the tree's first process.  If measuring it was
+    stopped, at the time `stopped` of `time.monotonic`, its later children are left out.
+    `listening` returns the PIDs of the members that can be asked.
     """
     deadline = time.monotonic() + BIRTH
     while time.monotonic() < deadline:
@@ -35,9 +35,9 @@ def wait_for_newborns(
 
 
 def is_newborn(parent: int, known: set[int], since: float) -> bool:
-    """Whether `parent` has a child that was born within the last second, and is not `known`.
+    """Whether `parent` has a child that is not in `known`, runs its program, and is newly born.
 
-    But not within the last `since` seconds.
+    That is younger than BIRTH, but not younger than `since` seconds.
     """
     for pid in children_of(parent):
         if pid in known:

@@ -1,8 +1,8 @@
-"""Waiting for agents that open their doors again, which their targets have closed.
+"""Waiting for agents that will listen again, after their targets have closed their sockets.
 
-A target that becomes a daemon closes all descriptors, those of its agent too; see
-payloads/agent/descriptor_repair.py.  A folder whose socket nobody listens at may also be a lie: so
-all of them together are waited for only so long.
+A target that becomes a daemon closes all descriptors, those of its agent too, and these are opened
+again (payloads/agent/descriptor_repair.py).  But a folder whose socket has no listener may also be
+a lie.  So the time for all of them together is limited.
 """
 
 from __future__ import annotations
@@ -12,22 +12,23 @@ import time
 from covattach.session.folder import SessionFolder
 
 PATIENCE = 2.5  # seconds for one agent
-TOTAL = 5.0  # seconds for all, in a while
+TOTAL = 5.0  # seconds for all agents together, in a period of WHILE
 WHILE = 60.0  # seconds
 PAUSE = 0.02  # seconds between two tries
 
 
 class Repairs:
-    """How long agents have been waited for, all in all."""
+    """Counts the seconds spent waiting for agents in the present period, which began at `since`."""
 
     def __init__(self) -> None:
         self.since = 0.0
         self.spent = 0.0
 
     def is_likely(self, folder: SessionFolder, began: float, deadline: float) -> bool:
-        """Wait a little; return whether it is worth it to ask once more.
+        """Sleep for PAUSE seconds, and return whether to ask the agent of `folder` once more.
 
-        `began` is when it was first asked, `deadline` when it is too late: `time.monotonic`.
+        Returns False at once where it is too late, or the process has ended.  `began` is when it
+        was first asked, and `deadline` when it is too late, both of `time.monotonic`.
         """
         now = time.monotonic()
         if now > self.since + WHILE:

@@ -1,6 +1,6 @@
-"""One session: taking snapshots, marking windows, and its end.
+"""One session: its snapshots, its windows, and its end.
 
-A tree of sessions has the same verbs, see tree.py.
+A tree of sessions has the same methods, see tree.py.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from covattach.snapshot.snapshot import Snapshot, decode
 from covattach.snapshot.witness import Witness
 from covattach.untrusted import said
 
-Count = Callable[[int, int], None]
+Count = Callable[[int, int], None]  # called with how many are done, and of how many
 
 
 def ignore_count(done: int, total: int) -> None:
-    """Be told how many have been asked, and of how many, and do nothing about it."""
+    """Ignore the progress: `done` of `total` processes have been asked."""
 
 
 class Taken(NamedTuple):
-    """A snapshot, the session that it is of, and how long the target worked on it, in ms."""
+    """A snapshot, its session, and how many milliseconds the target worked on it."""
 
     session: Session
     snapshot: Snapshot
@@ -49,7 +49,8 @@ class Taken(NamedTuple):
 class Session:
     """A session, live or ended; `facts` are the agent's, or those in its folder.
 
-    `first` is the first session of its tree, whose settings and working directory count for all.
+    `first` is the first session of its tree, whose settings and working directory count for all;
+    None for a process alone.  `record` is our own record of its beginning, see trusted_record.py.
     """
 
     pid: int
@@ -65,19 +66,22 @@ class Session:
 
     @property
     def leader(self) -> Session:
-        """The session whose settings and working directory count."""
+        """The session whose settings and working directory count: the tree's first, or itself."""
         return self.first or self
 
     @property
     def settings(self) -> dict[str, Any]:
-        """The coverage settings that reports of this session are to follow."""
+        """The coverage settings for reports of this session."""
         one = self.leader
         trusted = bool(one.record) or one.folder.is_ours_alone
         return coverage_settings.reporting(one.said_at_start("settings", {}), trusted)
 
     @property
     def not_followed(self) -> list[str]:
-        """A sentence if there are settings that do not count, for somebody could have made them."""
+        """A list with a warning that names the settings that a report ignores, or [].
+
+        They are ignored because the target's user could have written them.
+        """
         one = self.leader
         left = one.said_at_start("settings", {}).keys() - self.settings.keys()
         left -= {"run:core", *coverage_settings.NOT_TAKEN}
@@ -87,12 +91,15 @@ class Session:
         return [f"Not followed, as user {one.folder.owner.uid} could have changed it: {names}."]
 
     def said_at_start(self, name: str, default: Any) -> Any:
-        """Return a fact of its beginning, from our record, or else from its folder."""
+        """Return the fact `name` of its beginning, from our record, or else from `facts`."""
         return self.record.get(name, self.facts.get(name, default))
 
     @property
     def is_word_of(self) -> int | None:
-        """The user on whose word alone an ended session rests, or None."""
+        """The ID of the user who alone says that this ended session was of its process, or None.
+
+        None if the session is live, recorded by us, or in a folder of our own.
+        """
         owner = self.folder.owner
         is_known = self.record.get("pid") == self.pid
         if self.alive or is_known or self.folder.is_ours_alone or owner is None:
@@ -101,12 +108,12 @@ class Session:
 
     @property
     def is_leased(self) -> bool:
-        """Whether it ends with the `record` that has begun it."""
+        """Whether it ends together with the `covattach record` that has begun it."""
         return self.folder.has(session_files.LEASE)
 
     @property
     def has_branches(self) -> bool:
-        """Whether it was begun with branches."""
+        """Whether it measures branches, by its settings at the start."""
         return bool(self.leader.said_at_start("settings", {}).get("run:branch"))
 
     @property
@@ -115,10 +122,11 @@ class Session:
         return Path(str(self.leader.said_at_start("cwd", "/")))
 
     def witness(self, said_by: Iterable[Any] = (), sender: int = 0) -> Witness:
-        """Return the witness of the session's words: all users who have a hand in it *now*.
+        """Return the witness of the session's data: all users who could change it *now*.
 
-        They are the folder's owner, the process's users, and `said_by`, the senders of a reply.
-        Further groups are the process's: they count if it is the `sender`, itself and alone.
+        They are the folder's owner, the process's users, and `said_by`, senders of a reply as pairs
+        of user and group.  If the process alone is the `sender`, a PID, its supplementary groups
+        count too.
         """
         owners = [self.folder.owner or Owner(os.geteuid(), os.getegid())]
         owners += [Owner(uid, gid) for uid, gid in said_by]
@@ -130,29 +138,33 @@ class Session:
 
     @property
     def origin(self) -> dict[str, Any]:
-        """The origin of the data, to be noted in the data file."""
+        """The facts about the data's origin that are noted in the data file."""
         names = ("command", "core", "branch", "python", "since")
         return {"pid": self.pid, **{name: self.facts.get(name) for name in names}}
 
     @property
     def subject(self) -> str:
-        """The beginning of a sentence about it."""
+        """The beginning of a sentence about the session: "Process 4711 is"."""
         return f"Process {self.pid} is"
 
     def members(self) -> list[Session]:
-        """Return the sessions that it consists of: itself, where a tree has several."""
+        """Return this session in a list, as Tree.members returns those of all processes."""
         return [self]
 
     def status(self) -> list[Session]:
-        """Return the sessions to be shown; this one has been asked how it is."""
+        """Return the sessions that `covattach status` shows: this one, whose facts are new."""
         return [self]
 
     def snapshots(self, reset: bool = False, count: Count = ignore_count) -> list[Taken]:
-        """Return its snapshot, as a tree returns those of its processes; raises NoSession."""
+        """Return its snapshot in a list, as a tree returns those of its processes."""
         return [self.snapshot(reset)]
 
     def snapshot(self, reset: bool = False) -> Taken:
-        """Take a snapshot; of a process that has ended it is the last save.  Raises NoSession."""
+        """Ask the agent for a snapshot; for a process that has ended, return the last saved one.
+
+        With `reset`, the target's data is emptied afterwards.  Raises NoSession if nothing was
+        saved, and NotNow if the agent does not answer in time.
+        """
         if self.alive:
             words = waiting.DUMPED if reset else waiting.ASKED
             deadline = waiting.patience(self.pid)
@@ -167,12 +179,12 @@ class Session:
         return Taken(self, self.saved())
 
     def told(self, header: dict[str, Any], blob: bytes) -> Snapshot:
-        """Return the snapshot in a reply, and whose word it is; raises SnapshotError."""
+        """Return the snapshot in a reply of the agent, with its witness; raises SnapshotError."""
         witness = self.witness(header["said_by"], header["sender"])
         return replace(decode(header, blob), witness=witness)
 
     def mark(self, name: str) -> dict[str, Any]:
-        """Begin the window `name`, or continue it, and end the one before; return the facts.
+        """Begin the window `name`, or continue it, and end the present one; return the reply.
 
         The empty name ends a window without beginning another.  Raises NoSession.
         """
@@ -198,12 +210,12 @@ class Session:
             raise agent_errors.no_session(self.pid) from None
 
     def last_save(self) -> Snapshot:
-        """Return the snapshot that the target has saved; raises OSError, SnapshotError."""
+        """Return the snapshot that the target saved last; raises OSError, SnapshotError."""
         found = self.folder.snapshot_in(session_files.SNAPSHOT)
         return replace(found, facts=said(found.facts), witness=self.witness())
 
     def stop(self, count: Count = ignore_count) -> list[Taken]:
-        """Stop measuring, remove every trace, and return the last snapshot; raises NoSession."""
+        """Stop measuring, remove the folder, and return the last snapshot; raises NoSession."""
         try:
             return [self.end()]
         finally:
@@ -211,9 +223,10 @@ class Session:
             trusted_record.forget(self.folder)
 
     def end(self) -> Taken:
-        """Stop measuring, and return the last snapshot; the folder may be left.
+        """Stop measuring, and return the last snapshot; the session folder may be left.
 
-        Raises NoSession, and NotNow if it does not answer; it ends then as soon as it can.
+        Raises NoSession, and NotNow if the agent does not answer in time; it stops then as soon as
+        it can.
         """
         if not self.alive:
             return Taken(self, self.saved())
@@ -232,5 +245,5 @@ class Session:
         return Taken(self, self.told(header, blob))
 
     def left(self) -> list[SessionFolder]:
-        """Return the folders that are there still, though they were to be removed."""
+        """Return those of its folders that still exist, though they were to be removed."""
         return folder_lookup.left(self.folder)

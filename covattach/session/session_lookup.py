@@ -1,6 +1,6 @@
-"""Finding sessions: that of a process, or all that there are.
+"""Lookup of sessions: that of one process, or all on this host.
 
-measured.py finds a tree, too.
+measured.py finds trees, too.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from covattach.session import agent_client, agent_errors, folder_lookup, folders
 from covattach.session.folder import SessionFolder
 from covattach.session.session import Session
 
-AT_ONCE = 32  # sessions that are asked side by side
-FIRST = 10.0  # seconds for one that is asked for: its threads may give the GIL up seldom
-SUSPENDED = 1.0  # seconds for one that cannot answer, unless it goes on just now
-SILENT = 0.5  # seconds after which one is said not to answer now
+AT_ONCE = 32  # sessions that are asked concurrently
+FIRST = 10.0  # seconds for a session found by PID: the target may give up the GIL seldom
+SUSPENDED = 1.0  # seconds for a stopped process, which answers only if it is just continued
+SILENT = 0.5  # seconds after which a session in a list is shown as not answering
 OF_ONE_USER = 4.0  # seconds for all sessions of one user
 
 
 def find_session(pid: int) -> Session:
-    """Return the session of `pid`, also of a process that has ended.
+    """Return the session of process `pid`, also if it has ended.
 
-    Raises NoSession, and NoTarget where there never was either.
+    Raises NoSession, NoTarget if there is neither a process nor a session, and PayloadFailed if our
+    code failed at its start.
     """
     try:
         process = Process(pid)
@@ -51,7 +52,7 @@ def find_session(pid: int) -> Session:
 
 
 def of_ended(pid: int, folder: SessionFolder) -> Session:
-    """Return the session of a process that has ended, and say whose word it is if not ours."""
+    """Return the session of an ended process; a warning names the user whose word it rests on."""
     found = Session(pid, folder, folder.facts, alive=False)
     if found.is_word_of is not None:
         word = f"That this was process {pid} is the word of user {found.is_word_of}"
@@ -63,20 +64,20 @@ def of_ended(pid: int, folder: SessionFolder) -> Session:
 
 
 def of_failed(pid: int, folder: SessionFolder, fault: str) -> Session:
-    """Return a session that has ended by a fault of ours, with its folder's facts."""
+    """Return a session that ended because covattach failed in it; `fault` is the traceback."""
     off = f"It is not measured any more, by a fault of covattach's: {last_line(fault)}"
     return Session(pid, folder, {**folder.facts, "off": off}, alive=False)
 
 
 def last_line(traceback: str) -> str:
-    """Return the last line of a traceback: the kind of the fault, and its reason."""
+    """Return the last line of a traceback: the exception's type, and its message."""
     return (traceback.strip().splitlines() or ["it could not be told which"])[-1]
 
 
 def everywhere() -> list[Session]:
-    """Return every session on this host that we may look at, those that have ended too.
+    """Return every session on this host that we may look at, including ended ones.
 
-    They are asked side by side.
+    The agents are asked concurrently.
     """
     patience = Patience()
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -87,22 +88,23 @@ def everywhere() -> list[Session]:
 
 
 class Patience:
-    """How long the sessions of each user are waited for: they keep no other user's waiting."""
+    """The time that agents have to answer, for each user: no user's agents delay another's."""
 
     def __init__(self) -> None:
         self.deadlines: dict[int | None, float] = {}
 
     def left(self, folder: SessionFolder) -> float:
-        """Return for how many seconds this one may be waited for."""
+        """Return for how many seconds the agent of `folder` may be waited for; may be negative."""
         user = folder.owner.uid if folder.owner else None
         deadline = self.deadlines.setdefault(user, time.monotonic() + OF_ONE_USER)
         return min(SILENT, deadline - time.monotonic())
 
 
 def looked_at(folder: SessionFolder, patience: Patience | None = None) -> Session | None:
-    """Return the session in a folder; None if there is none, and then remove a dead folder.
+    """Return the session in a folder, or None if there is none; remove a dead folder.
 
-    But not once the `patience` with its user is used up: there may be any number in it.
+    `patience` limits the wait for the user's agents.  Once it is used up, dead folders of that user
+    are left: there may be any number of them.
     """
     pid = folder.facts.get("pid")
     if not isinstance(pid, int) or not folder_lookup.is_owners(folder):
@@ -125,10 +127,10 @@ def looked_at(folder: SessionFolder, patience: Patience | None = None) -> Sessio
 
 
 def measuring(process: Process) -> Session | None:
-    """Return the session that measures `process` now, or None.
+    """Return the live session that measures `process`, or None.
 
-    The remains of a killed attach are removed, unless there is a snapshot in them.  Raises NotNow
-    during an attach that goes on.
+    Folders left by a killed attach are removed, unless there is a snapshot in them.  Raises NotNow
+    while another covattach attaches, or if the agent does not answer.
     """
     for folder in folder_lookup.find(process):
         if folder.is_only_a_tree():

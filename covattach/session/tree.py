@@ -1,8 +1,8 @@
 """A tree: a process and all its descendants, now and in future, measured as one.
 
-Each has a session of its own.  Those that are there are attached to, side by side; those that are
-born later begin by themselves (payloads/processes/).  What belongs together shows in the
-names of the folders: that of the first session, and beside it those whose names begin with it.
+Each process has a session of its own.  Those that run are attached to, concurrently; those that are
+born later begin by themselves (payloads/processes/).  Their folders lie beside the first session's
+folder, and their names begin with its name.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ from covattach.session.session import Count, Session, Taken, ignore_count
 from covattach.session.session_lookup import looked_at
 from covattach.session.turns import LeftOut, each
 
-SHARED = ("since", "branch")  # the first one's facts count for members without their own
-ENDLESS = 60.0  # seconds after which stopping those who have been born meanwhile ends
+SHARED = ("since", "branch")  # facts of the first session, for members that lack them
+ENDLESS = 60.0  # seconds after which `stop` leaves processes that are still being born
 Answer = TypeVar("Answer")
 
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree that is measured: the folder of its first session, and the PID that it is known by."""
+    """A measured tree: the folder of its first session, and the PID of its first process."""
 
     folder: SessionFolder
     pid: int
 
     @property
     def facts(self) -> dict[str, Any]:
-        """The facts in the first session's folder, which hold for the tree."""
+        """The facts in the first session's folder, which hold for the whole tree."""
         return self.folder.facts
 
     @functools.cached_property
@@ -54,21 +54,24 @@ class Tree:
 
     @property
     def subject(self) -> str:
-        """The beginning of a sentence about it."""
+        """The beginning of a sentence about the tree: "Process 4711 and its descendants are"."""
         return f"Process {self.pid} and its descendants are"
 
     @property
     def pids(self) -> list[int]:
-        """The processes that have, or had, a session."""
+        """The PIDs of the processes that have, or had, a session."""
         return [one.pid for one in self.members()]
 
     @functools.cached_property
     def key(self) -> Any:
-        """The key that folders of members have, and nobody else knows."""
+        """The secret by which the tree knows the folders of its members, or None."""
         return self.facts.get("key")
 
     def members(self) -> list[Session]:
-        """Return the sessions of all processes, those too that have ended with something saved."""
+        """Return the sessions of all processes, also of ended ones that have saved something.
+
+        All have `alive` set: whether they are is known only once they are asked.
+        """
         first = self.first
         shared = {name: first.facts[name] for name in SHARED if name in first.facts}
         found = []
@@ -80,22 +83,28 @@ class Tree:
         return found
 
     def wait_for_newborns(self, stopped: float | None = None) -> None:
-        """Wait for children that were forked just now; not for those of a first one `stopped`."""
+        """Wait for the agents of children that were forked just now to listen.
+
+        If measuring the first process was stopped, at the time `stopped` of `time.monotonic`, its
+        later children are not waited for.
+        """
         newborns.wait_for_newborns(self.pid, self.listening, stopped)
 
     def listening(self) -> set[int]:
-        """Return the processes whose agents have opened their doors."""
+        """Return the PIDs of the processes whose agents listen."""
         return {one.pid for one in self.members() if one.folder.has(session_files.SOCKET)}
 
     def status(self) -> list[Session]:
-        """Return the sessions of the processes, each asked how it is; raises NoSession."""
+        """Return the sessions of the processes, each asked for its status; raises NoSession."""
         found = each(lambda one: looked_at(one.folder), self.members())
         return self.some([one for one in found if one is not None])
 
     def snapshots(self, reset: bool = False, count: Count = ignore_count) -> list[Taken]:
-        """Return the snapshot of each process, also of ended ones.
+        """Return the snapshot of each process, also of ended ones, and the merged ones.
 
-        `count` is told how many have been asked.  Raises NoSession if there is none.
+        With `reset`, the data in the processes is emptied afterwards.  `count` is called with how
+        many have been asked, and of how many.  A process that fails is left out, with a warning.
+        If there is no snapshot at all, raises the first failure, or NoSession.
         """
         self.wait_for_newborns()
         left_out = LeftOut()
@@ -113,13 +122,13 @@ class Tree:
         return [*found, *kept]
 
     def gathered(self) -> list[Taken]:
-        """Return the snapshots of processes that ended long ago, put together by their roles."""
+        """Return the merged snapshots of processes that ended long ago, see ended_workers.py."""
         return [Taken(self.first, tree_member.named(one)) for one in ended_workers.read(self.first)]
 
     def mark(self, name: str) -> dict[str, Any]:
-        """Begin the window `name` in all processes; return the facts of the first to answer.
+        """Begin the window `name` in all processes; return the facts of the first that answered.
 
-        They tell of processes that are `left_out`, too.  Raises NoSession.
+        The list `left_out` in them has a warning for each process that failed.  Raises NoSession.
         """
         self.wait_for_newborns()
         left_out = LeftOut()
@@ -128,11 +137,12 @@ class Tree:
         return {**self.some(found, left_out)[0], "left_out": left_out.warnings}
 
     def stop(self, count: Count = ignore_count) -> list[Taken]:
-        """Stop measuring all processes, and return the last snapshot of each.
+        """Stop measuring all processes; return the last snapshot of each, and the merged ones.
 
-        Parents come before their children: a server that renews its workers all the time would not
-        come to an end the other way round.  Whoever has not been stopped yet may still fork; so
-        this is repeated until nobody is left.  `count` is told how many have been stopped.
+        The first process is stopped before the others.  Otherwise a server that replaces its
+        workers all the time would never come to an end.  Processes that are not stopped yet may
+        still fork, so this is repeated until none is left.  `count` is called with how many have
+        been stopped, and of how many.
         """
         found = self.gathered()
         try:
@@ -154,7 +164,7 @@ class Tree:
         return self.some(found)
 
     def some(self, found: list[Answer], left_out: LeftOut | None = None) -> list[Answer]:
-        """Return the answers; where there is none, raise the first error, or else NoSession."""
+        """Return `found`; if that is empty, raise the first error in `left_out`, or NoSession."""
         if not found:
             if left_out is not None:
                 left_out.raise_first()
@@ -162,11 +172,14 @@ class Tree:
         return found
 
     def left(self) -> list[SessionFolder]:
-        """Return the folders that are there still, though they were to be removed."""
+        """Return those of its folders that still exist, though they were to be removed."""
         return folder_lookup.left(self.folder, self.key)
 
     def remove(self) -> None:
-        """Remove its folder, and those of its other members, who look for it before they go on."""
+        """Remove the tree's folder, and then those of the other members.
+
+        In this order, because a new process looks for the tree's folder before it begins.
+        """
         key = self.key
         self.folder.remove()
         trusted_record.forget(self.folder)
@@ -175,7 +188,7 @@ class Tree:
 
 
 def find_tree(pid: int) -> Tree | None:
-    """Return the tree whose first process is `pid`, or was, if it is measured as a tree."""
+    """Return the tree whose first process is, or was, `pid`; None if there is no such tree."""
     for folder in folder_lookup.folders_in(root_of(pid)):
         facts = folder.facts
         if (
@@ -188,7 +201,7 @@ def find_tree(pid: int) -> Tree | None:
 
 
 def root_of(pid: int) -> Path:
-    """Return the root folder of a process, as a path for us."""
+    """Return the root directory of process `pid`, as a path for us; "/" if it has ended."""
     try:
         return Process(pid).root
     except CovattachError:
@@ -196,7 +209,11 @@ def root_of(pid: int) -> Path:
 
 
 def is_same(facts: dict[str, Any], folder: SessionFolder) -> bool:
-    """Whether the process that a tree is known by is still that one, or has ended."""
+    """Whether the first process of a tree is still the same one, or has ended.
+
+    False also for a `folder` that cannot be believed, because it is not the process's user's, or
+    ours.
+    """
     try:
         process = Process(facts["pid"])
     except NoTarget:

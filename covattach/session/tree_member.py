@@ -1,6 +1,6 @@
-"""One process of a tree: a snapshot of it, its windows, and its end.
+"""One process of a tree: its snapshot, its windows, and its end.
 
-Other than of a process that is asked for, nobody minds if it has ended, or cannot answer.
+Unlike for a process that the user names, it is no error if it has ended, or is stopped.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from covattach.snapshot.snapshot import Snapshot
 
 
 def snapshot(member: Session, reset: bool) -> Taken | None:
-    """Return the snapshot of one process; None if it has left none.
+    """Return the snapshot of one process, or None if there is none.
 
-    Of a stopped process it is the last save: it would answer when nobody listens any more.
+    Of an ended or stopped process it is the last saved one.  Raises NotNow if a running process
+    does not answer in time.  With `reset`, the data in the process is emptied afterwards.
     """
     if waiting.is_stopped(member.pid):
         return of_ended(member)
@@ -39,9 +40,9 @@ def snapshot(member: Session, reset: bool) -> Taken | None:
 
 
 def of_ended(member: Session) -> Taken | None:
-    """Return the last save of a process that has ended; None if there is none, or it is damaged.
+    """Return the last saved snapshot of a process; None if there is none, or it is damaged.
 
-    Nor is it believed if the process is there, and another user's.
+    None also if the process is there, and the folder is not its user's.
     """
     if not folder_lookup.is_owners(member.folder):
         return None
@@ -52,13 +53,13 @@ def of_ended(member: Session) -> Taken | None:
 
 
 def named(found: Snapshot, pid: int | None = None) -> Snapshot:
-    """Return a snapshot named by its process: a role, and a number where several have it."""
+    """Return a snapshot named for reports: by the process's role, and its PID or "(ended)"."""
     role = str(found.facts.get("role") or "process")
     return replace(found, process=f"{role} {pid or '(ended)'}")
 
 
 def mark(member: Session, name: str) -> dict[str, Any] | None:
-    """Begin a window in one process, and return the facts; None for one that has none to tell."""
+    """Begin the window `name` in one process; return the agent's facts, None without a reply."""
     try:
         return member.mark(name)
     except (NoSession, agent_client.NoAnswer):  # one that is stopped begins it when it goes on
@@ -66,10 +67,10 @@ def mark(member: Session, name: str) -> dict[str, Any] | None:
 
 
 def stop(member: Session) -> Taken | None:
-    """Stop one process; None for one that has left nothing.
+    """Stop measuring one process; return its last snapshot, or None if there is none.
 
-    One that is stopped ends measuring when it goes on; here its last save counts.  The folder of
-    the first is that of the tree, and stays until the end.
+    A stopped process ends measuring once it is continued, and its last saved snapshot is returned.
+    The session folder is removed, unless it is the tree's.
     """
     is_first = member.facts.get("tree") == member.folder.path_in_target
     try:

@@ -1,8 +1,8 @@
-"""Records of sessions in a place of ours, where the target's user cannot change them.
+"""Our own records of sessions, where the target's user cannot change them.
 
-The settings from the start's command line, or from `--rcfile`, also count for a later dump.  The
-session's folder belongs to the target's user, who could change the settings there.  So they are
-kept in a place of ours as well, unless the folder is ours alone.
+The settings given at the start, also by `--rcfile`, count for later dumps too.  The session folder
+belongs to the target's user, who could change them there.  So they are also kept in a folder of
+ours, the place of records, unless the session folder is ours alone.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ from covattach.process import nofollow
 from covattach.session.folder import SessionFolder
 from covattach.untrusted import validated
 
-NAMES = ("pid", "start_time", "settings", "cwd")
+NAMES = ("pid", "start_time", "settings", "cwd")  # facts that are recorded
 LONGEST = 1 << 20  # bytes
-ATTEMPTS = 3  # to keep something: another covattach may just have removed our place
-OTHERS = 0o022  # modes by which others could write
+ATTEMPTS = 3  # to write a record: another covattach may just have removed the place of records
+OTHERS = 0o022  # permission bits by which a group or others may write
 
 
 def note(folder: SessionFolder, facts: dict[str, Any]) -> None:
-    """Keep the first facts of the session in that folder, if we have a place of our own."""
+    """Write a record of the session in `folder`, with those of its `facts` that are in NAMES.
+
+    Does nothing if the folder is ours alone, or if there is no place for records.
+    """
     if folder.is_ours_alone:
         return
     held = {"path": str(folder.path), "inode": inode(folder)}
@@ -39,7 +42,7 @@ def note(folder: SessionFolder, facts: dict[str, Any]) -> None:
 
 
 def of(folder: SessionFolder) -> dict[str, Any]:
-    """Return the record of the session in that folder; nothing if there is none."""
+    """Return the record of the session in `folder`; {} if there is none."""
     found = None if folder.is_ours_alone else inode(folder)
     if found is None:
         return {}
@@ -51,7 +54,7 @@ def of(folder: SessionFolder) -> dict[str, Any]:
 
 
 def forget(folder: SessionFolder) -> None:
-    """Remove the record of a session that is over, and our place with the last record."""
+    """Remove the record of the session in `folder`, and the place of records with the last one."""
     with contextlib.suppress(OSError), opened() as place:
         # Another session's folder, elsewhere, may have the same name.
         if read(place, name_of(folder)).get("path") == str(folder.path):
@@ -60,7 +63,7 @@ def forget(folder: SessionFolder) -> None:
 
 
 def clear(place: int) -> None:
-    """Remove the records of sessions whose folders no longer exist."""
+    """Remove records whose session folders have gone; `place` is a descriptor of their folder."""
     for name in nofollow.names(place):
         held = read(place, name)
         if held.get("inode") != inode_of(Path(str(held.get("path")))):
@@ -69,7 +72,7 @@ def clear(place: int) -> None:
 
 
 def read(place: int, name: str) -> dict[str, Any]:
-    """Return the content of a record; nothing for a damaged one."""
+    """Return the content of the record `name`; {} if it is missing or damaged."""
     try:
         return validated(json.loads(nofollow.read(place, name, LONGEST)))
     except (OSError, ValueError, RecursionError):
@@ -77,17 +80,20 @@ def read(place: int, name: str) -> dict[str, Any]:
 
 
 def name_of(folder: SessionFolder) -> str:
-    """Return the name of the file: that of the folder, which is random."""
+    """Return the file name of a session's record, after the session folder's random name."""
     return f"{folder.path.name}.json"
 
 
 def inode(folder: SessionFolder) -> list[int] | None:
-    """Return numbers that tell a folder from a later one of its name, or None if it is gone."""
+    """Return the device and inode numbers of a session folder, or None if it is gone.
+
+    They differ from those of a later folder with the same name.
+    """
     return inode_of(folder.path)
 
 
 def inode_of(path: Path) -> list[int] | None:
-    """Return the device and the number of a folder; None if there is none."""
+    """Return the device and inode numbers of `path`, or None if it does not exist."""
     try:
         found = path.lstat()
     except (OSError, ValueError):
@@ -97,7 +103,10 @@ def inode_of(path: Path) -> list[int] | None:
 
 @contextlib.contextmanager
 def opened(make: bool = False) -> Iterator[int]:
-    """Yield a descriptor of our place, which nobody else can write to; raises OSError."""
+    """Yield a descriptor of the place of records, which only we can write to; raises OSError.
+
+    With `make`, the folder is made if it does not exist.
+    """
     for path in candidates():
         with contextlib.suppress(OSError):
             if make:
@@ -115,7 +124,7 @@ def opened(make: bool = False) -> Iterator[int]:
 
 
 def candidates() -> Iterator[Path]:
-    """Yield where our place could be: gone with the next boot, or else at home.
+    """Yield the possible folders for records: one that is emptied at boot, and one at home.
 
     Neither HOME nor XDG_STATE_HOME counts: sudo may have left us those of another user.
     """
@@ -126,7 +135,10 @@ def candidates() -> Iterator[Path]:
 
 
 def is_safe(path: Path) -> bool:
-    """Whether only we and root can change a folder, and those that it is in; raises OSError."""
+    """Whether `path` is our folder, and only we and root can change it and those above it.
+
+    Raises OSError.
+    """
     for one in (path, *path.parents):
         found = one.lstat()
         if found.st_uid not in (0, os.geteuid()) or found.st_mode & OTHERS:

@@ -1,4 +1,4 @@
-"""The sessions of a tree, asked side by side: one that fails keeps none from its turn."""
+"""Asking the sessions of a tree concurrently: a failure of one does not stop the others."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from covattach.errors import CovattachError
 from covattach.process import procfs_errors
 from covattach.session.session import Count, Session, ignore_count
 
-AT_ONCE = 32
+AT_ONCE = 32  # sessions that are asked at a time
 Asked = TypeVar("Asked")
 
 
 class LeftOut:
-    """The errors of those members of a tree that keep none of the others from their turn."""
+    """Collects the errors of those members of a tree that fail while the others go on."""
 
     def __init__(self) -> None:
         self.errors: dict[int, CovattachError] = {}
 
     def others(self, asked: Callable[[Session], Asked | None]) -> Callable[[Session], Asked | None]:
-        """Return a function that gives None for a member for which `asked` fails, and notes it."""
+        """Return a function that calls `asked`; if that fails, it keeps the error and returns None."""
 
         def one(member: Session) -> Asked | None:
             try:
@@ -40,14 +40,18 @@ class LeftOut:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each of them."""
+        """A warning for each member that failed."""
         return [f"Process {pid} is left out: {one.message}" for pid, one in self.errors.items()]
 
 
 def each(
     asked: Callable[[Session], Asked], members: list[Session], count: Count = ignore_count
 ) -> list[Asked]:
-    """Return the result of `asked` for each of the sessions, some of them asked side by side."""
+    """Return the results of `asked` for all `members`, called in threads, AT_ONCE at a time.
+
+    `count` is called after each result, with the number of results and of members.  The first error
+    of `asked` is raised, and the calls that have not begun are dropped.
+    """
     found = []
     with ThreadPoolExecutor(AT_ONCE) as pool:
         try:

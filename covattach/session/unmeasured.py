@@ -1,4 +1,4 @@
-"""Processes of a tree that run Python and are not measured, and why: sentences for the user."""
+"""Warnings for the user: processes of a tree that run Python and are not measured, and why."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ from covattach.session.session import Session
 from covattach.session.session_lookup import last_line
 from covattach.session.waiting import is_stopped
 
-LONGEST = 1 << 16
+LONGEST = 1 << 16  # bytes of a traceback
 WITH_VALUE = "XW"  # options of Python whose value may be the next word
 ENDING = "cm"  # options after which come the program and its own options
 
 
 def warnings(folder: SessionFolder) -> list[str]:
-    """Return a sentence for each reason, with the PIDs of those that it holds for."""
+    """Return a warning for each reason why processes of a tree are not measured, with their PIDs.
+
+    `folder` is the tree's, in which these processes have left tracebacks.
+    """
     found: dict[str, list[int]] = {}
     for name in folder.names(session_files.FAULT_OF):
         pid = name.removeprefix(session_files.FAULT_OF)
@@ -35,7 +38,7 @@ def warnings(folder: SessionFolder) -> list[str]:
 
 
 def warnings_of(found: Measured) -> list[str]:
-    """Return these sentences for a tree, or for a process alone."""
+    """Return the warnings about unmeasured processes of `found`, a tree or a single session."""
     if isinstance(found, Session):
         return of_failed([(found.pid, folder) for folder in folder_lookup.of(found.pid)])
     return [
@@ -46,7 +49,10 @@ def warnings_of(found: Measured) -> list[str]:
 
 
 def of_failed(members: list[tuple[int, SessionFolder]]) -> list[str]:
-    """Return a sentence for each process whose measuring has ended by a fault of ours."""
+    """Return a warning for each process whose measuring ended because covattach failed in it.
+
+    `members` are pairs of a PID and a session folder.
+    """
     return [
         f"Measuring process {pid} ended by a fault of covattach's: the report has what it had saved"
         f" by then ({last_line(folder.fault)})."
@@ -56,7 +62,7 @@ def of_failed(members: list[tuple[int, SessionFolder]]) -> list[str]:
 
 
 def of_subinterpreters(pid: int) -> list[str]:
-    """Return a sentence about the subinterpreters that a process has now, if any."""
+    """Return a warning about the subinterpreters that a process has now, in a list, or []."""
     try:
         process = Process(pid)
         return not_measured(process, find_interpreter(process))
@@ -65,7 +71,7 @@ def of_subinterpreters(pid: int) -> list[str]:
 
 
 def of_stopped(pid: int) -> str:
-    """Return the sentence about a process of a tree that is stopped."""
+    """Return the warning about a process of a tree that is stopped, as by SIGSTOP."""
     return (
         f"Process {pid} is stopped: the report has what it had saved before."
         f" Let it run, and dump again: `kill -CONT {pid}`."
@@ -82,7 +88,7 @@ def reason(traceback: str) -> str:
 
 
 def sentence(pids: list[int], why: str) -> str:
-    """Return the sentence about some processes."""
+    """Return the warning that the processes `pids` were not measured, with the reason `why`."""
     which = f"Process {pids[0]} was" if len(pids) == 1 else f"{len(pids)} processes were"
     listed = "" if len(pids) == 1 else f" ({', '.join(map(str, pids))})"
     lacks = re.fullmatch(r"there is no coverage for Python (3\.\d+)", why)
@@ -91,7 +97,10 @@ def sentence(pids: list[int], why: str) -> str:
 
 
 def by_options(command: Sequence[str]) -> str:
-    """Return a sentence if the command is a Python that is told not to look at its environment."""
+    """Return a warning if `command` runs Python with -E, -I or -S, or "".
+
+    With these, Python ignores PYTHONPATH or sitecustomize.py, by which it would be measured.
+    """
     if not re.fullmatch(r"python\d*(\.\d+)?", Path(command[0]).name):
         return ""
     words = iter(command[1:])

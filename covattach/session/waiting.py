@@ -1,4 +1,4 @@
-"""Waiting for an agent: how long, and what a Ctrl-C meanwhile leaves behind."""
+"""Deadlines for answers of an agent, and the messages for a Ctrl-C while we wait."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from covattach.errors import NoTarget
 from covattach.interrupts import Interrupted
 from covattach.process.process import Process
 
-STOPPED = 1.0  # seconds for one that is stopped: it does what it is asked once it goes on
+STOPPED = 1.0  # seconds for a stopped process: it does what it was asked once it is continued
 ENDING = 10.0  # seconds for the agent's thread to be gone after it has answered, at most
-# What a Ctrl-C leaves behind while an answer is waited for.
+# Messages for a Ctrl-C while we wait for an answer: the state that it leaves behind.
 ASKED = "process {pid} is measured on."
 DUMPED = "process {pid} is measured on; whether from anew, its next dump tells."
 MARKED = "process {pid} is measured on; `covattach status {pid}` tells in which window."
@@ -23,14 +23,14 @@ STOPPING = (
 
 
 def patience(pid: int) -> float:
-    """Return until when a process is waited for, as a time of `time.monotonic`."""
+    """Return the deadline for an answer of process `pid`, as a time of `time.monotonic`."""
     deadline = COMMAND.current()
     return (deadline.within(STOPPED) if is_stopped(pid) else deadline).at
 
 
 @contextlib.contextmanager
 def interruptible(pid: int, words: str) -> Iterator[None]:
-    """Ask a process in the body; a Ctrl-C meanwhile is raised with `words` on its consequences."""
+    """Raise Interrupted for a Ctrl-C in the body, with the message `words` on its consequences."""
     try:
         yield
     except KeyboardInterrupt:
@@ -38,7 +38,7 @@ def interruptible(pid: int, words: str) -> Iterator[None]:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether a process is stopped, so that its agent cannot answer."""
+    """Whether process `pid` is stopped, as by SIGSTOP, so that its agent cannot answer."""
     try:
         return Process(pid).is_stopped
     except NoTarget:
@@ -46,7 +46,10 @@ def is_stopped(pid: int) -> bool:
 
 
 def wait_for_end(process: Process, thread: int) -> None:
-    """Wait until the agent's thread is gone, so that no trace is left when `stop` returns."""
+    """Wait until the agent's thread has ended, at most ENDING seconds: then no trace is left.
+
+    `thread` is its ID in the target's PID namespace.
+    """
     deadline = COMMAND.current().within(ENDING)
     while thread in process.inner_threads and not deadline.is_over:
         time.sleep(0.002)
