@@ -1,1 +1,1 @@
-"""The commands, one module each: options and output, nothing else."""
+"""The commands, one module each: only options and output."""

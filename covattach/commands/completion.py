@@ -24,21 +24,24 @@ complete -o nosort -F %(complete_func)s %(prog_name)s
 
 
 class Bash(BashComplete):
-    """Explains words as long as there are several: bash inserts their common beginning."""
+    """Completion for bash that explains the words, but only if there are several.
+
+    A single word is inserted by bash, and so would be its explanation.
+    """
 
     source_template = SOURCE
 
     def complete(self) -> str:
-        """Return the lines that the script reads."""
+        """Return the completions, one a line, as the script in SOURCE reads them."""
         found = self.get_completions(*self.get_completion_args())
         return "\n".join(self.line(item, is_explained=len(found) > 1) for item in found)
 
     def line(self, item: CompletionItem[str], is_explained: bool) -> str:
-        """Return one line: a kind, and a word with its explanation."""
+        """Return one completion as a line: its kind, the word, and maybe its explanation."""
         explanation = f"  ({item.help[:LONGEST]})" if item.help and is_explained else ""
         return f"{self.format_completion(item)}{explanation}"
 
 
 def register() -> None:
-    """Have click use it."""
+    """Register this completion with click."""
     add_completion_class(Bash)

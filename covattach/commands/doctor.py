@@ -56,7 +56,7 @@ def doctor(context: click.Context, pid: int | None, as_json: bool) -> None:
 
 
 def refusal(pid: int | None) -> str:
-    """Return the consequence of the first obstacle: for process `pid`, or for the machine."""
+    """Return the sentence that `start` would fail for process `pid`; None is for any process."""
     if pid:
         return f"`covattach start {pid}` would fail, with the first NO above."
     return "`covattach start` fails, with the first NO above, for processes that need that."

@@ -84,7 +84,7 @@ def dump(
 
 
 def goes_on(taken: Taken) -> bool:
-    """Whether a process goes on being measured."""
+    """Whether the process of a snapshot is still being measured."""
     facts = taken.snapshot.facts
     return taken.session.alive and not facts.get("off") and not facts.get("gathered")
 
@@ -98,10 +98,10 @@ def report(
     warnings: Sequence[str] = (),
     more: Mapping[str, Any] = MappingProxyType({}),
 ) -> None:
-    """Write the data file, make the reports, and tell of both.
+    """Write the data file, make the reports, and print a summary of both.
 
-    The first session of those in `taken` is that whose settings and folder count.  `warnings` are
-    to be told too, and `more` are facts for JSON.
+    The settings and the working directory of the first session in `taken` count.  `warnings` are
+    printed too, and `more` are further facts for `--json`.
     """
     from covattach.commands.report_files import make
     from covattach.reports import summary_table
@@ -129,7 +129,7 @@ def report(
 def facts_of(
     pids: list[int], taken: list[Taken], made: Report, html: Path | None, data_file: Path
 ) -> dict[str, Any]:
-    """Return the figures of a report, and the processes it was made of, for programs."""
+    """Return the figures of a report, and the processes it was made of, for `--json`."""
     return {
         "pid": pids[0] if len(pids) == 1 else None,
         "pids": pids,
@@ -150,19 +150,19 @@ def facts_of(
 
 
 def warned(taken: Taken) -> list[str]:
-    """Return the warnings of one process."""
+    """Return the warnings about the process of one snapshot."""
     from covattach.session import unmeasured
 
     found = taken.session
     off = str(
         taken.snapshot.facts.get("off") or ""
-    )  # said with the snapshot, if the process has ended
+    )  # why measuring has ended, as the snapshot of an ended process tells
     others = unmeasured.of_subinterpreters(found.pid) if found.alive else []
     return [*map(str, found.facts.get("warnings", ())), *others, off]
 
 
 def described(taken: Taken) -> dict[str, Any]:
-    """Return the facts of one process and its snapshot, for programs."""
+    """Return the facts of one process and its snapshot, for `--json`."""
     found, snapshot, milliseconds = taken
     return {
         "pid": None if snapshot.facts.get("gathered") else found.pid,

@@ -28,7 +28,7 @@ class WindowName(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     def convert(
         self, value: str, param: click.Parameter | None, context: click.Context | None
     ) -> str:
-        """Return the name; fails with a usage error for one that cannot be shown."""
+        """Return the name; fails with a usage error for one that is not printable, or too long."""
         if not value or not value.isprintable() or value != value.strip():
             self.fail(f"{value!r} is not a name of printable characters", param, context)
         if len(value) > LONGEST:

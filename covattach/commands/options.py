@@ -23,7 +23,7 @@ json_option = click.option(
 
 
 class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A length of time such as 30, 30s, 10m, 2h or 7d, as seconds."""
+    """A length of time such as 30, 30s, 10m, 2h or 7d, converted to seconds."""
 
     name = "time"
 
@@ -40,14 +40,14 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 class Limit(click.FloatRange):
-    """A number above 0 of per cent, or `off` for one so high that it is never reached."""
+    """A percentage above 0, or `off`, which becomes one so high that it is never reached."""
 
     name = "percent"
 
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> float:
-        """Return the per cent; fails with a usage error for anything else."""
+        """Return the percentage; fails with a usage error for anything else."""
         if value == "off":
             return UNLIMITED
         found = float(super().convert(value, param, context))
@@ -57,14 +57,14 @@ class Limit(click.FloatRange):
 
 
 class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
-    """A comma-separated list of regular expressions, as coverage has it for contexts."""
+    """A comma-separated list of regular expressions, as coverage takes it for contexts."""
 
     name = "list"
 
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> list[str]:
-        """Return the expressions; fails with a usage error for one that is none."""
+        """Return the expressions as texts; fails with a usage error for a malformed one."""
         patterns = [part.strip() for part in str(value).split(",") if part.strip()]
         for pattern in patterns:
             try:
@@ -75,19 +75,22 @@ class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def as_pattern(window: str) -> str:
-    """Return the name of a window as `--windows` takes it, for a shell."""
+    """Return a regular expression for `--windows` that matches `window`, quoted for a shell."""
     return shlex.quote(re.sub(r"[^\w -]", ".", window))
 
 
 def begun(context: click.Context, param: click.Parameter, value: float) -> float:
-    """Begin the time that the command has for all that it waits for."""
+    """Start the command's deadline, `value` seconds from now: click's callback for --timeout."""
     if not context.resilient_parsing:
         COMMAND.begin(value)
     return value
 
 
 def time_out(what: str, exposed: bool) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the option --timeout, which the command gets as `timeout` if it is `exposed`."""
+    """Return the option --timeout, with the help text `what`.
+
+    The command gets the seconds as `timeout` only if it is `exposed`.
+    """
     return click.option(
         "--timeout",
         type=Duration(),
@@ -113,12 +116,12 @@ trust_option = click.option(
 
 
 def listed(context: click.Context, param: click.Parameter, value: tuple[str, ...]) -> list[str]:
-    """Return an option that can be given several times, with commas too, as one list."""
+    """Return the values of a repeatable option, split at commas, as one list: a click callback."""
     return [part.strip() for one in value for part in one.split(",") if part.strip()]
 
 
 def list_option(name: str, metavar: str, what: str) -> Callable[[Callable[..., Any]], Any]:
-    """Return an option whose values are separated by commas, as coverage has them, or repeated."""
+    """Return an option whose values are separated by commas, or repeated; `what` is its help."""
     return click.option(name, multiple=True, callback=listed, metavar=metavar, help=what)
 
 
@@ -160,7 +163,7 @@ def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
-    """Take these options out of `given`; return their values under coverage's setting names."""
+    """Take the measuring options out of `given`; return them under coverage's setting names."""
     include, omit = given.pop("include"), given.pop("omit")
     return {
         "run:branch": given.pop("branch"),

@@ -1,4 +1,4 @@
-"""Shared parts of commands: facts go to stdout, words to stderr."""
+"""Output of the commands: facts go to standard output, messages to standard error."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-NUMBERS = ("PID", "for", "points")
+NUMBERS = ("PID", "for", "points")  # headings of columns with numbers
 GAP = 2  # columns between columns
 MOST_LINES = 300  # of a traceback or a transcript
 LONGEST = 4000  # characters of one line: a target's words can be of any length
 SHORTEST = 12  # columns for a command line, on however narrow a terminal
 
-SPINNING: list[Callable[[], contextlib.AbstractContextManager[None]]] = []  # hides progress
+SPINNING: list[Callable[[], contextlib.AbstractContextManager[None]]] = []  # hide the spinner
 ROWS = "covattach.rows"  # in a context's `meta`: facts to be printed as one list
 
 
 def say(text: str, **style: Any) -> None:
-    """Print a line for people: on standard error, so that standard output is for facts.
+    """Print a message on standard error, because standard output is for facts.
 
-    What the target has said of itself may be in it: nothing of that is for the terminal to obey.
-    `style` is click's.  On a terminal a long line is broken between words.
+    `text` may contain words of the target: each control character is replaced, so that no terminal
+    obeys it.  `style` is click's.  On a terminal, a long line is wrapped between words.
     """
     shown = printable(text)
     if len(shown) > LONGEST:
@@ -49,12 +49,12 @@ def say(text: str, **style: Any) -> None:
 
 
 def say_as_it_is(text: str) -> None:
-    """Print a line of a traceback or a transcript: not broken between words."""
+    """Print a line of a traceback or a transcript on standard error, without wrapping it."""
     terminal.err().write(f"{printable(text)[:LONGEST]}\n")
 
 
 def broken(text: str) -> str:
-    """Return a line as lines that fit the terminal, with its indent, if there is a terminal."""
+    """Return `text` wrapped to the terminal's width, with its indent; as it is without one."""
     if not sys.stderr.isatty():
         return text
     indent = text[: len(text) - len(text.lstrip())]
@@ -66,7 +66,10 @@ def broken(text: str) -> str:
 
 
 def print_json(facts: Any) -> None:
-    """Print facts for programs on standard output, or keep them for a list of several targets."""
+    """Print `facts` as JSON on standard output.
+
+    Within `in_turn`, which calls a command for several targets, they are kept for one list of all.
+    """
     context = click.get_current_context(silent=True)
     rows = context.meta.get(ROWS) if context else None
     if rows is not None:
@@ -77,7 +80,10 @@ def print_json(facts: Any) -> None:
 
 @contextlib.contextmanager
 def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
-    """Yield a function that shows the present step: on a terminal, until the next one."""
+    """Yield a function that shows the present step, given as text, until the next one.
+
+    Without a terminal it does nothing; with `verbose` it prints each step as a line.
+    """
     if verbose or not sys.stderr.isatty():
         yield say if verbose else lambda words: None
         return
@@ -110,7 +116,7 @@ def progress(verbose: bool) -> Iterator[Callable[[str], None]]:
 
 @contextlib.contextmanager
 def asking(verbose: bool) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that tells how many processes of a tree have been asked, and of how many."""
+    """Yield a function that shows as progress how many processes were asked, and of how many."""
     with progress(verbose) as tell:
         yield lambda done, total: tell(f"asked {done} of {total} processes")
 
@@ -121,9 +127,10 @@ def processes_table(
     commands: Sequence[str],
     width: int,
 ) -> Table:
-    """Return a table of processes; their commands take the rest of `width` columns.
+    """Return a table of processes; the last column has their command lines, `commands`.
 
-    Columns whose headings are in NUMBERS are justified to the right.
+    These are cut so that the table is `width` columns wide.  Columns whose headings are in NUMBERS
+    are justified to the right.
     """
     from rich.table import Table
     from rich.text import Text
@@ -139,7 +146,7 @@ def processes_table(
 
 
 def cut(command: str, room: int) -> str:
-    """Return a command line that takes at most `room` columns, for a table.
+    """Return a command line cut to at most `room` columns, for a table.
 
     The folder of its program is left out: the arguments tell more.
     """
@@ -151,7 +158,7 @@ def cut(command: str, room: int) -> str:
 
 
 def console() -> Console:
-    """Return where tables for people's eyes go."""
+    """Return rich's console, for tables on standard error."""
     return terminal.screen()
 
 

@@ -29,7 +29,7 @@ FLAGS = re.compile(r"[-aAcCeEfFgGiIJmMnNqQrRsSuUwWX ]*")  # of less, none of whi
 
 @contextlib.contextmanager
 def paged() -> Iterator[Console]:
-    """Yield a console; its output is shown when the body ends, on standard error."""
+    """Yield a console; when the body ends, its output is shown, in a pager if it is long."""
     screen = console()
     with screen.capture() as captured:
         yield screen
@@ -41,7 +41,7 @@ def paged() -> Iterator[Console]:
 
 
 def page(text: str) -> bool:
-    """Show text with the user's pager; False if there is none."""
+    """Show `text` in the user's pager; return False if there is none, or root cannot trust it."""
     environment = {"LESS": LESS, **(os.environ if os.geteuid() else environment_of_root())}
     words = shlex.split(os.environ.get("PAGER") or PAGER)
     if os.geteuid() == 0 and not is_roots_own(words, environment["PATH"]):
@@ -63,7 +63,7 @@ def page(text: str) -> bool:
 
 
 def environment_of_root() -> dict[str, str]:
-    """Return an environment in which root's pager obeys nothing that another user can change."""
+    """Return an environment for root's pager, without anything that another user can change."""
     from covattach.attach.coverage_packages import own_environment
     from covattach.files.safe_path import is_private
 
@@ -79,7 +79,10 @@ def environment_of_root() -> dict[str, str]:
 
 
 def is_roots_own(words: list[str], path: str) -> bool:
-    """Whether nobody but root can change the program of a command, nor put another in its place."""
+    """Whether only root can change the program that `words` run, or put another in its place.
+
+    `path` are the folders where it is looked for, as in PATH.
+    """
     from covattach.files.safe_path import is_private
 
     found = shutil.which(words[0], path=path) if words else None

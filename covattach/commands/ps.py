@@ -53,7 +53,7 @@ def ps(as_json: bool) -> None:
 
 
 def facts(one: Python) -> dict[str, object]:
-    """Return a process's row as facts for programs."""
+    """Return the row of a process as a dict for `--json`."""
     return {
         "pid": one.pid,
         "user": one.user,
@@ -67,7 +67,7 @@ def facts(one: Python) -> dict[str, object]:
 
 
 def state(one: Python) -> Text:
-    """Return in a few words whether a process can be attached to."""
+    """Return the state of a process as a coloured text: measured, can be attached, or cannot."""
     from rich.text import Text
 
     if one.is_measured:
@@ -78,7 +78,7 @@ def state(one: Python) -> Text:
 
 
 def reasons(found: list[Python]) -> dict[str, list[int]]:
-    """Return each reason against an attach, with its remedy, and the PIDs that it holds for."""
+    """Group the processes that cannot be attached to: map each reason and remedy to PIDs."""
     groups: dict[str, list[int]] = {}
     for one in found:
         if one.why_not:

@@ -1,4 +1,4 @@
-"""`covattach record`: the code that ran while a command ran, or until it is enough."""
+"""`covattach record`: the code that ran while a command ran, or until the user ends it."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ Examples:
 
 
 class WithCommand(ForTargets):
-    """A command that has another one, of any program, behind `--`."""
+    """A click command that takes another program's command line after `--`."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Put the command behind `--` aside, and parse the arguments before it."""
+        """Keep the words after `--` in `context.meta`, and parse the arguments before them."""
         at = args.index("--") if "--" in args else len(args)
         context.meta[COMMAND] = args[at + 1 :]
         if at == len(args) - 1:
@@ -44,7 +44,7 @@ class WithCommand(ForTargets):
         return super().parse_args(context, args[:at])
 
     def collect_usage_pieces(self, context: click.Context) -> list[str]:
-        """Return the parts of the usage line."""
+        """Return the parts of the usage line, with `[-- COMMAND …]` as the last."""
         return [*super().collect_usage_pieces(context), "[-- COMMAND …]"]
 
 
@@ -116,7 +116,11 @@ def record(context: click.Context, /, pids: list[int], is_many: bool, **given: A
 def recorded(
     verbose: bool, pids: list[int], command: list[str], given: dict[str, Any], failures: Failures
 ) -> tuple[list[RecordedWindow], Outcome | None]:
-    """Record in all processes that allow it; return their windows, and the command's outcome."""
+    """Record in all processes that allow it; return their windows, and the command's outcome.
+
+    `given` are the options.  The error of a process goes to `failures`.  If none can be recorded,
+    `command` is not run, and the outcome is None.
+    """
     from covattach.attach import attach_process
     from covattach.record import open_window, recording
 
@@ -150,7 +154,10 @@ def recorded(
 
 
 def introduce(found: RecordedSession, window: str, has_settings: bool) -> None:
-    """Say in which process, and in which session of it, is recorded."""
+    """Print which process is recorded, and whether it was being measured before.
+
+    `has_settings` is whether files were chosen by options, which do not count for an older session.
+    """
     one = found.session
     facts = f"Python {one.facts.get('python')}, core {one.facts.get('core')}"
     say(f"Recording process {one.pid} ({facts}).")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def report(rans: list[RecordedWindow], where: Path) -> Path | None:
-    """Make the HTML report of just that; return its first page."""
+    """Make an HTML report of the recorded windows in the folder `where`; return its index.html."""
     from covattach.commands.report_files import make
     from covattach.files.private_folder import private_folder
     from covattach.reports.destinations import Outputs
@@ -35,7 +35,11 @@ def tell(
     html: Path | None,
     command: list[str],
 ) -> None:
-    """Print the lines that ran, for people or for programs."""
+    """Print the lines that ran in the recorded windows `rans`, as text or, with --json, as JSON.
+
+    `outcome` is that of the user's `command`, `given` are the options, and `html` is the HTML
+    report.
+    """
     from covattach.commands.pager import paged
     from covattach.record.recording import parts
     from covattach.reports import function_listing
@@ -69,7 +73,7 @@ def tell(
 
 
 def tell_next(ran: RecordedWindow) -> None:
-    """Say how to compare a window with the one before, in a session that goes on."""
+    """Print the command that compares this window with the one before, if the session goes on."""
     earlier = [name for name in ran.session.facts.get("windows") or [] if name]
     if ran.before is not None and ran.session.alive and earlier:
         names = shlex.join([str(earlier[-1]), ran.window])
@@ -77,7 +81,10 @@ def tell_next(ran: RecordedWindow) -> None:
 
 
 def facts_of(rans: list[RecordedWindow], ran: list[Function], has_past: bool) -> dict[str, Any]:
-    """Return the lines that ran, by functions, as facts for programs."""
+    """Return the lines that ran, by functions, for `--json`.
+
+    `has_past` is whether it is known which lines ran before the recording.
+    """
     return {
         "pid": rans[0].session.pid if len(rans) == 1 else None,
         "pids": [one.session.pid for one in rans],
@@ -102,7 +109,7 @@ def facts_of(rans: list[RecordedWindow], ran: list[Function], has_past: bool) ->
 
 
 def compare(pids: list[int], given: dict[str, Any]) -> None:
-    """Show the lines that ran in one of two windows only, put together from all processes."""
+    """Print the lines that ran in only one of the two windows of --diff, of all processes."""
     from covattach.commands.pager import paged
     from covattach.record import recording
     from covattach.reports import function_listing

@@ -1,4 +1,4 @@
-"""Make the data file and the reports out of the snapshots of sessions."""
+"""Making the data file and the reports out of the snapshots of sessions."""
 
 from __future__ import annotations
 
@@ -19,8 +19,9 @@ def make(
 ) -> tuple[Report, Path | None]:
     """Write the data file and make the reports; return the figures, and the HTML's first page.
 
-    The first session has the settings for reports, and the folder that names are relative to.
-    Each source is looked at with the rights of the user who has named it.
+    The first session in `taken` has the settings for reports, and the folder that names are
+    relative to.  Each source is looked at with the rights of the user who has named it.  With
+    `in_target`, the target makes the HTML report.
     """
     from covattach.snapshot.witness import looking
 
@@ -32,7 +33,7 @@ def make(
 
 
 def make_here(taken: list[Taken], outputs: Outputs, in_target: bool) -> Report:
-    """Write the data file and make the reports that are not the target's to make."""
+    """Write the data file, and make the reports that are not made in the target."""
     from covattach.files.private_folder import private_folder
     from covattach.reports import render
     from covattach.reports.atomic_file import PREFIX
@@ -52,9 +53,10 @@ def make_here(taken: list[Taken], outputs: Outputs, in_target: bool) -> Report:
 
 
 def write(taken: list[Taken], outputs: Outputs, made: Path | None = None) -> dict[str, Any]:
-    """Write the data file; return the settings that reports of it are to follow.
+    """Write the data file, with a limit on the work; return the settings for its reports.
 
-    `made` is where it is to stay, too: the file in its place may be somebody else's at once.
+    `made` is a second path for the data file, in a folder of ours: the one at its destination may
+    be replaced by another user at once.
     """
     from covattach.reports import work_limits
 
@@ -65,7 +67,7 @@ def write(taken: list[Taken], outputs: Outputs, made: Path | None = None) -> dic
 
 
 def write_within(taken: list[Taken], outputs: Outputs, made: Path | None) -> dict[str, Any]:
-    """Write the data file; return the settings with which its reports are to be made."""
+    """Write the data file as `write` does, without a limit; return the settings for its reports."""
     from covattach.process.source_access import LOCAL, current_files
     from covattach.reports import agreement, datafile, loaded_texts, path_aliases, source_files
     from covattach.session.coverage_settings import without_code
@@ -96,7 +98,7 @@ def write_within(taken: list[Taken], outputs: Outputs, made: Path | None) -> dic
 
 
 def write_first(taken: list[Taken], outputs: Outputs) -> None:
-    """Write the data file before a session is ended: if it cannot be written, that goes on."""
+    """Write the data file before a session is stopped; if this fails, the session must go on."""
     from covattach.snapshot.witness import looking
 
     with looking(taken[0].session.leader.witness(), [one.snapshot for one in taken]):
@@ -104,7 +106,10 @@ def write_first(taken: list[Taken], outputs: Outputs) -> None:
 
 
 def origin(found: list[Session]) -> dict[str, Any]:
-    """Return the origin of the data, to be noted in the data file."""
+    """Return the facts about the data's origin that are noted in the data file.
+
+    They are those of the session that began first, with the PIDs of all.
+    """
     first, *others = sorted(found, key=lambda one: float(one.facts.get("since") or 0))
     return {**first.origin, **({"pids": [one.pid for one in found]} if others else {})}
 
@@ -112,9 +117,11 @@ def origin(found: list[Session]) -> dict[str, Any]:
 def with_windows(
     settings: dict[str, Any], snapshots: list[Snapshot], contexts: list[str] | None
 ) -> dict[str, Any]:
-    """Return the settings for reports that show windows and processes, and only those asked for.
+    """Return the settings for reports that show windows and processes as coverage's contexts.
 
-    Not if there are so many that a line with all of them would be no use to anybody.
+    They are not shown if there are more than MOST_SHOWN, because a line with all of them would be
+    no use to anybody.  If there are `contexts`, patterns of names, only matching windows are
+    reported.
     """
     named = [name for one in snapshots for name in one.windows or ([""] if one.process else [])]
     shown = {"html:show_contexts": True} if 0 < len(named) <= MOST_SHOWN else {}
@@ -123,7 +130,10 @@ def with_windows(
 
 
 def make_html_in_target(found: Session, directory: Path) -> Path:
-    """Have coverage's own reporter run inside the target; return the report's first page."""
+    """Have coverage's own reporter run inside the target; return the report's index.html.
+
+    Raises BadUsage if the target is another user's or in a container, and the errors of `ask`.
+    """
     from covattach.errors import BadUsage
     from covattach.files.private_folder import private_folder
     from covattach.reports.html_folder import HtmlFolder

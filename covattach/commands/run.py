@@ -82,7 +82,7 @@ def run(
 
 
 def finish(ran: Run, command: tuple[str, ...], outputs: Outputs, as_json: bool) -> None:
-    """Combine the processes' snapshots, make the reports, and name the processes still running."""
+    """Make the data file and the reports of all processes, and print which are still running."""
     from covattach.session import unmeasured
 
     pid = ran.whole.pid

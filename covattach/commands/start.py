@@ -126,7 +126,7 @@ def start(verbose: bool, /, pid: int, as_json: bool, data_file: str, **given: An
 
 
 def asked_for(given: dict[str, Any]) -> Options:
-    """Return the command line's options as the settings of an attach."""
+    """Return the command line's options, `given`, as the Options of an attach."""
     from covattach.attach import attach_process
 
     return attach_process.Options(
@@ -143,18 +143,18 @@ def asked_for(given: dict[str, Any]) -> Options:
 
 
 def warn(text: str) -> None:
-    """Print a warning, such as the forecast of the slow-down, line by line."""
+    """Print a warning that may have several lines, such as the forecast of the slow-down."""
     for line in text.splitlines():
         say(line)
 
 
 def counting(tell_progress: Callable[[str], None]) -> Callable[[int, int], None]:
-    """Return a function that shows how many processes have been attached to."""
+    """Return a function that shows as progress how many processes have been attached to."""
     return lambda done, total: tell_progress(f"attached to {done} of {total} processes")
 
 
 def tell_tree(attached: Attached) -> dict[str, Any]:
-    """Say how it went with the descendants; return the same as facts."""
+    """Print which descendants are measured, and which are not and why; return that for `--json`."""
     others = len(attached.facts) - 1
     too = f"{others} of its descendants {'is' if others == 1 else 'are'} measured too, and"
     say(f"{too if others else 'It is measured with'} all that is started from now on.")
@@ -174,7 +174,7 @@ def tell_tree(attached: Attached) -> dict[str, Any]:
 
 
 def tell(pid: int, facts: dict[str, Any]) -> None:
-    """Print for people the session, its settings, and the time that the attach took."""
+    """Print the session, its settings, and the time that the attach took, for people."""
     for warning in facts.get("warnings", ()):
         say(f"Warning: {warning}")
     what = "lines and branches" if facts.get("branch") else "lines"

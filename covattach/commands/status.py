@@ -82,9 +82,10 @@ def status(pids: list[int], is_many: bool, as_json: bool) -> None:
 
 
 def summary(found: list[Session]) -> tuple[dict[int, list[str]], list[Session]]:
-    """Return a line about the ended workers of each tree, by the PID of its first process.
+    """Sum up the ended workers of each tree in a line.
 
-    And the sessions that these lines sum up: all that have ended, of trees whose first has not.
+    Returns these lines, by the PID of the tree's first process, and the sessions that they stand
+    for.  Only trees whose first session is in `found` are summed up.
     """
     by_folder = {one.folder.path_in_target: one for one in found}
     ended = collections.Counter[int]()
@@ -100,18 +101,18 @@ def summary(found: list[Session]) -> tuple[dict[int, list[str]], list[Session]]:
 
 
 def ended_line(count: int) -> str:
-    """Return the line on so many ended workers of a tree."""
+    """Return the line about `count` ended workers of a tree."""
     many = "1 has" if count == 1 else f"{count:,} have"
     return f"{many} ended; what these saved is in the next dump"
 
 
 def user(one: Session) -> int:
-    """Return the user whose session it is."""
+    """Return the user ID of the session's owner."""
     return one.folder.owner.uid if one.folder.owner else os.geteuid()
 
 
 def title(one: Session, width: int) -> Text:
-    """Return the title of a process, with its command or its role in a tree, in `width` columns."""
+    """Return the title line of a session: its PID, and its role or command, in `width` columns."""
     from rich.text import Text
 
     who = f"Process {one.pid}"
@@ -120,7 +121,7 @@ def title(one: Session, width: int) -> Text:
 
 
 def lines(one: Session) -> list[str]:
-    """Return the lines that describe a session."""
+    """Return the lines that describe a session below its title."""
     from covattach.session import unmeasured
 
     facts = one.facts
@@ -141,7 +142,10 @@ def lines(one: Session) -> list[str]:
 
 
 def of_tree(one: Session, found: list[Session]) -> list[str]:
-    """Return whose descendant it is, where it is measured as one; `found` has the others."""
+    """Return a line about the session's place in a tree, in a list; [] if it is in none.
+
+    `found` are all sessions that are shown, to find the tree's first.
+    """
     tree = one.facts.get("tree")
     if not tree:
         return []
@@ -152,7 +156,7 @@ def of_tree(one: Session, found: list[Session]) -> list[str]:
 
 
 def doing(one: Session) -> str:
-    """Return whether it is being measured, for how long, and how much has run."""
+    """Return a phrase: whether the process is being measured, since when, and how much has run."""
     facts = one.facts
     if not one.alive and facts.get("off"):
         return f"{facts['off']}; what was saved is there: covattach dump {one.pid}"
@@ -167,7 +171,7 @@ def doing(one: Session) -> str:
 
 
 def so_far(facts: dict[str, Any]) -> str:
-    """Return how much has run: lines, or with branches the steps from one line to another."""
+    """Return a phrase on how much has run: lines, or with branches the steps from line to line."""
     number = int(facts.get("points") or 0)
     what = "step" if facts.get("branch") else "line"
     between = " from line to line" if facts.get("branch") else ""
@@ -177,14 +181,14 @@ def so_far(facts: dict[str, Any]) -> str:
 
 
 def age(facts: dict[str, Any]) -> str:
-    """Return for how long it has been measured."""
+    """Return for how long the session has been measuring, as text."""
     import time
 
     return short(time.time() - facts.get("since", time.time()))
 
 
 def short(seconds: float) -> str:
-    """Return a time in one unit, as people say it."""
+    """Return a length of time in one unit, as text such as "5 min"."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.0f} {unit}"

@@ -67,9 +67,9 @@ def stop(
 
 
 def stop_measuring(found: Measured, count: Count) -> list[Taken]:
-    """Stop measuring a process, or a tree, and say so; return the last snapshots.
+    """Stop measuring a process or a tree, and print that; return the last snapshots.
 
-    `count` is told how many have been stopped.
+    `count` is called with how many processes have been stopped, and of how many.
     """
     taken = found.stop(count)
     say(f"{found.subject} no longer measured.")

@@ -1,4 +1,4 @@
-"""The processes that a command is for: a PID, or `--name REGEX` for all that match.
+"""The targets of a command: a PID, or `--name REGEX` for all processes that match.
 
     @click.command(cls=ForTargets)      together with one of
     @target_options(measured=True)      the command gets `pids`, a list
@@ -25,29 +25,29 @@ from covattach.process import procfs_errors
 
 Command = Callable[..., Any]
 EXPLAINED = 70  # columns for a command line, the explanation of a PID
-NOBODY = -1  # the user of a process that has ended
-NAMED = "+"  # stands for a PID that --name makes superfluous
+NOBODY = -1  # stands for the user ID of a process that has ended
+NAMED = "+"  # the placeholder for the PID where --name is given
 
 
 class ForTargets(click.Command):
-    """A command whose first argument is a PID, unless there is --name: then it has none."""
+    """A click command whose first argument is a PID, which --name replaces."""
 
     def parse_args(self, context: click.Context, args: list[str]) -> list[str]:
-        """Parse the command line, with a stand-in for the PID that is not given."""
+        """Parse the command line, with NAMED in place of the PID if there is --name."""
         own = args[: args.index("--")] if "--" in args else args
         is_named = any(word.partition("=")[0] == "--name" for word in own)
         return super().parse_args(context, [NAMED, *args] if is_named else args)
 
 
 class Pid(click.IntRange):
-    """A PID, or the stand-in for none."""
+    """A PID, or NAMED, its placeholder."""
 
     name = "pid"
 
     def convert(
         self, value: Any, param: click.Parameter | None, context: click.Context | None
     ) -> Any:
-        """Return the number, 0 for the stand-in; fails with a usage error for any other text."""
+        """Return the number, or 0 for NAMED; fails with a usage error for any other text."""
         return 0 if value == NAMED else super().convert(value, param, context)
 
 
@@ -67,7 +67,7 @@ class Pattern(click.ParamType):  # type: ignore[type-arg,unused-ignore]
 
 
 def complete(measured: bool) -> Command:
-    """Return a function that completes PIDs: measured ones, or those that can be attached to."""
+    """Return a click callback that completes PIDs: of `measured` processes, or possible targets."""
 
     def pids(context: click.Context, param: click.Parameter, incomplete: str) -> list[Any]:
         from click.shell_completion import CompletionItem
@@ -84,11 +84,11 @@ def complete(measured: bool) -> Command:
 
 
 def target_options(measured: bool, required: bool = True) -> Callable[[Command], Command]:
-    """Give a command the argument PID and the option --name; it is called with `pids`.
+    """Return a decorator that adds the argument PID and the option --name to a command.
 
-    `measured` is whether it is for processes that are being measured.  Without a target, where
-    that is not `required`, `pids` is empty.  `is_many` is whether it was --name that was given:
-    then there is a list of facts, also for one.
+    The command is called with `pids`, a list of the targets, which is empty where no target is
+    `required` or given.  `is_many` tells it whether --name was given: then it prints a list of
+    facts, also for one target.  With `measured`, only processes that are being measured are meant.
     """
 
     def add(command: Command) -> Command:
@@ -117,10 +117,10 @@ def target_options(measured: bool, required: bool = True) -> Callable[[Command],
 
 
 def each_target(measured: bool) -> Callable[[Command], Command]:
-    """Give a command the argument PID and the option --name; it is called for each `pid`.
+    """Return a decorator that adds PID and --name; the command is called with each `pid` in turn.
 
-    One that fails does not keep the others from theirs; the first error counts.  With --name the
-    facts that `print_json` is given are printed as one list.
+    If one call fails, the others are still made, and then the first error is raised.  With --name,
+    the facts given to `print_json` are printed as one list.  `measured` is as for `target_options`.
     """
 
     def add(command: Command) -> Command:
@@ -139,14 +139,17 @@ def each_target(measured: bool) -> Callable[[Command], Command]:
 
 
 class Failures:
-    """The errors of some of several targets, which keep none of the others from theirs."""
+    """Collects the errors of some targets while the command goes on with the others."""
 
     def __init__(self) -> None:
         self.errors: list[CovattachError] = []
 
     @contextlib.contextmanager
     def kept(self, pid: int = 0) -> Iterator[None]:
-        """Keep an error until all have had their turn; that of process `pid`, if it is given."""
+        """Keep an error raised in the body, so that the other targets have their turn.
+
+        Waiting in the body is counted as time of the user of process `pid`; 0 means no process.
+        """
         try:
             with turn_of(pid), procfs_errors.made_sense():
                 yield
@@ -154,7 +157,7 @@ class Failures:
             self.errors.append(error)
 
     def tell(self) -> None:
-        """Raise the first error, and show the others before."""
+        """Print all errors but the first, and raise that; do nothing if there is none."""
         for error in self.errors[1:]:
             show(error, verbose=False)
         if self.errors:
@@ -162,7 +165,10 @@ class Failures:
 
 
 def turn_of(pid: int) -> contextlib.AbstractContextManager[None]:
-    """Return a turn of the user of process `pid`, by its real user; of nobody if it has ended."""
+    """Return a context manager in which waiting counts as time of process `pid`'s real user.
+
+    Nothing is counted for 0.  A process that has ended counts as NOBODY's.
+    """
     from covattach.diagnose.allowances import user_of
 
     try:
@@ -172,9 +178,9 @@ def turn_of(pid: int) -> contextlib.AbstractContextManager[None]:
 
 
 def in_turn(calls: dict[int, Callable[[], Any]]) -> None:
-    """Make the calls, one for each PID; raises the first error.
+    """Make each call in `calls`, which has one for each PID; then raise the first error.
 
-    Of their facts `print_json` makes one list.
+    The facts that they give to `print_json` are printed as one list.
     """
     failures = Failures()
     rows: list[Any] = []
@@ -193,7 +199,11 @@ def in_turn(calls: dict[int, Callable[[], Any]]) -> None:
 
 
 def named(pattern: re.Pattern[str], measured: bool) -> list[int]:
-    """Return the PIDs that match, and list them; raises NoTarget, and NoSession if none is."""
+    """Print and return the PIDs of processes whose command line contains `pattern`.
+
+    With `measured`, only those that are being measured.  Raises NoTarget if nothing matches, and
+    NoSession if none of those is being measured.
+    """
     from covattach.diagnose import python_processes
     from covattach.untrusted import printable
 

@@ -1,4 +1,4 @@
-"""The output of `covattach trace`: the calls as they come, and a sum at the end."""
+"""The output of `covattach trace`: the calls as they come, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from covattach.trace.messages import Event
     from covattach.trace.tracing import Trace
 
-ENDING = 3.0  # seconds for the last words of the target
+ENDING = 3.0  # seconds for the target's last messages
 SHORT = 0.5  # seconds below which the share of time says nothing: the beginning is most of it
 UNLIMITED = 1000  # per cent of overhead, from which on nothing is left out
 NOTHING = (
@@ -28,9 +28,9 @@ LATE = 5.0  # seconds after which a target that should have ended the trace is n
 
 
 class TraceOutput:
-    """Shows a trace on standard output, for people or as JSON, and its sum on standard error.
+    """Prints the events of a trace on standard output, and a summary on standard error.
 
-    `given` are the options of the command.
+    Events are JSON if `as_json`, else text.  `given` are the options of the command.
     """
 
     def __init__(self, trace: Trace, as_json: bool, given: dict[str, Any]) -> None:
@@ -40,8 +40,8 @@ class TraceOutput:
         self.as_json, self.given = as_json, given
         self.decoder = messages.Decoder()
         self.shown = self.resumed = self.pauses = self.under_way = 0
-        self.paused = 0.0  # seconds, of these pauses
-        self.is_cut = False  # whoever read it has gone
+        self.paused = 0.0  # seconds, of all pauses together
+        self.is_cut = False  # whether the reader of standard output has closed it
         self.lost = {"dropped": 0, "left_out": 0}
         terminal = sys.stdout.isatty()
         width = shutil.get_terminal_size().columns if terminal else None
@@ -52,7 +52,11 @@ class TraceOutput:
         )
 
     def show(self) -> None:
-        """Show events until either side has enough; Ctrl-C and a reader that has gone end it."""
+        """Print events until either side ends the trace, and then the summary.
+
+        Ctrl-C, or a closed standard output, ends it too.  Raises PayloadFailed if events are
+        missing because our code failed in the target.
+        """
         seconds = self.given["for_"]
         deadline = time.monotonic() + seconds + LATE if seconds else None
         try:
@@ -72,7 +76,7 @@ class TraceOutput:
         self.check()
 
     def introduce(self) -> None:
-        """Print the target, the end of the trace, and the heading of its lines."""
+        """Print the target, how the trace will end, and the heading of its lines."""
         from covattach.trace import event_lines
 
         given, process = self.given, self.trace.process
@@ -86,7 +90,10 @@ class TraceOutput:
                 say(event_lines.LEGEND)
 
     def follow(self, deadline: float | None) -> None:
-        """Write the events as they come, message by message."""
+        """Print the events as they come, until the target or --limit ends the trace.
+
+        `deadline` is a time of `time.monotonic`, after which TimeoutError is raised.
+        """
         while (message := self.trace.stream.message(deadline)) is not None:
             for event in self.decoder.events(*message):
                 if event.kind == "call" and self.shown == self.given["limit"]:
@@ -100,12 +107,12 @@ class TraceOutput:
             sys.stdout.flush()
 
     def put(self, line: str) -> None:
-        """Print a line."""
+        """Print a line on standard output."""
         parts = line.parts if isinstance(line, Painted) else ((line, ""),)
         out().put(Painted(*parts, ("\n", "")))
 
     def count(self, event: Event) -> None:
-        """Count an event that is shown."""
+        """Add an event that is shown to the counts for the summary."""
         self.shown += event.kind == "call"
         self.resumed += event.kind == "resume"
         self.under_way = len(self.decoder.under_way)
@@ -114,7 +121,7 @@ class TraceOutput:
             self.paused += event.seconds or 0.0
 
     def hear_last_words(self) -> None:
-        """Read the target's last messages, for the facts of the whole trace."""
+        """Read the target's last messages, which have the facts of the whole trace."""
         deadline = time.monotonic() + ENDING
         with suppress(TimeoutError):
             while (message := self.trace.stream.message(deadline)) is not None:
@@ -158,7 +165,7 @@ class TraceOutput:
             )
 
     def counted(self, dropped: int) -> str:
-        """Return how many calls were shown, and how many that came were not."""
+        """Return a phrase: how many calls were shown, how many `dropped`, and how many left out."""
         said = f"{self.shown:,} calls"
         if self.resumed:
             said += f" and {self.resumed:,} that went on"

@@ -1,1 +1,1 @@
-"""Reasons why an attach would fail, and the Python processes there are."""
+"""Checks for `doctor` and `ps`: why an attach would fail, and which Python processes there are."""

@@ -1,9 +1,10 @@
-"""Allowances: how much work the processes of each user may be, for a command that looks at many.
+"""Limits on the CPU time spent on each user's processes, for a command that looks at many.
 
     with Allowances().looking_at(pid): …        raises TooMuch
 
-The maps, the files and the mounts of one process have their bounds, and many processes that each
-stay below add up.  What is honest of each is free; beyond that each user has so much for all.
+The maps, the files and the mounts of one process have their limits, but many processes that each
+stay below them add up.  So HONEST seconds are free for each process, and the time beyond that is
+limited for each user.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from covattach.budget import TooMuch, limited
 from covattach.process import plain_files
 
 HONEST = 0.05  # seconds of CPU, for one process: usual are 0.005
-OF_ONE_USER, OF_ALL = 3.0, 8.0  # seconds of CPU, beyond that
+OF_ONE_USER, OF_ALL = 3.0, 8.0  # seconds of CPU beyond that, for one user, and for all users
 MEMORY = 100 << 20  # bytes: 65,530 mappings, the usual limit, are 50 MB
 LONGEST_STATUS = 1 << 16  # bytes
 
 
 class Allowances:
-    """The CPU time that is left to each user, in seconds; `waits` are how long we have waited.
+    """The CPU seconds that are `left` to each user ID; `waits` are the seconds spent in waiting.
 
-    One may be many users (user_namespaces(7)): once they have used up what is for all, there is
-    only what is honest.
+    One person may have many user IDs (user_namespaces(7)), so there is a limit for all together,
+    too.  Once it is reached, each process still has what is free.
     """
 
     def __init__(self) -> None:
@@ -36,10 +37,10 @@ class Allowances:
 
     @contextlib.contextmanager
     def looking_at(self, pid: int) -> Iterator[int]:
-        """Look at a process in the body; yields its user.
+        """Look at process `pid` in the body, within its user's limit; yields the user ID.
 
-        Raises TooMuch where that takes too long, or all that came before of that user did.  Raises
-        OSError where the process has ended.
+        Raises TooMuch if this process takes too long, or if earlier ones of that user did.  Raises
+        OSError if the process has ended.
         """
         user = user_of(pid)
         if self.left[user] <= 0:
@@ -58,9 +59,9 @@ class Allowances:
 
 
 def user_of(pid: int) -> int:
-    """Return the real user of a process; raises OSError where it has ended.
+    """Return the real user ID of a process; raises OSError if it has ended.
 
-    The owner of its folder in /proc says less: one who does not want to be looked at is root there.
+    The owner of its folder in /proc says less: that is root for a process that is not dumpable.
     """
     status = plain_files.beginning(f"/proc/{pid}/status", LONGEST_STATUS)
     return int(status.partition(b"\nUid:")[2].split()[0])

@@ -1,4 +1,4 @@
-"""A finding: a precondition that was tried, with its result, and the remedy if it fails."""
+"""A finding: the result of one check, and the remedy if it failed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from covattach.untrusted import printable
 
 @dataclass(frozen=True)
 class Finding:
-    """One row: the precondition, its result, and the error where it stands in the way."""
+    """One row of `doctor`: the precondition, the result as text, and the error if it is not met."""
 
     check: str
     found: str
@@ -19,7 +19,7 @@ class Finding:
 
     @property
     def facts(self) -> dict[str, object]:
-        """The same for programs."""
+        """The finding as a dict for `--json`."""
         return {
             "check": self.check,
             "ok": self.obstacle is None,
@@ -30,7 +30,10 @@ class Finding:
 
 
 def tried(check: str, what: Callable[[], str]) -> Finding:
-    """Try one precondition."""
+    """Run the check `what`, and return its result as a finding named `check`.
+
+    `what` returns a text, or raises CovattachError or OSError.
+    """
     try:
         return Finding(check, printable(what()))
     except CovattachError as error:

@@ -16,7 +16,7 @@ from covattach.injector.gdb_driver import Gdb, GdbError, GdbTimeout
 from covattach.process import ptrace_permission
 
 PATIENCE = 15.0  # seconds for gdb to attach to a process of ours
-SOUND = 14  # the first gdb that restores all registers on AMD's processors with AVX-512
+SOUND = 14  # the first version of gdb that restores all registers on AMD with AVX-512
 
 
 def of_machine() -> Iterator[Finding]:
@@ -39,14 +39,14 @@ def machine() -> str:
 
 
 def right_to_debug() -> str:
-    """Tell whether a process that is not ours can be attached to."""
+    """Describe which processes we have the right to attach to."""
     if ptrace_permission.has_sys_ptrace():
         return "yes, any process (CAP_SYS_PTRACE)"
     return f"only processes of user {os.geteuid()} that have no more rights"
 
 
 def debugger() -> str:
-    """Attach gdb to a process of ours; raises NotPossible where that fails."""
+    """Check that gdb can attach to a test process of ours, and describe it; raises NotPossible."""
     with Gdb(support.REGISTERS) as gdb:
         deadline = time.monotonic() + PATIENCE
         try:
@@ -66,7 +66,7 @@ def debugger() -> str:
 
 
 def registers(version: str) -> str:
-    """Describe this gdb's bug with this processor's registers, if any; it is harmless here."""
+    """Describe this gdb's bug with this processor's registers, which does no harm, or return ""."""
     flags = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     if not version[:1].isdigit() or int(version.partition(".")[0]) >= SOUND:
         return ""
@@ -83,7 +83,7 @@ def registers(version: str) -> str:
 
 
 def coverages() -> str:
-    """Tell for which targets without a coverage of their own there is one."""
+    """Describe for which Python versions covattach has a coverage, for targets that have none."""
     versions = [(3, minor) for minor in range(9, 16)]
     there = [f"3.{version[1]}" for version in versions if coverage_packages.find(version, "ctrace")]
     return (

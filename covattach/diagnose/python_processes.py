@@ -25,14 +25,15 @@ from covattach.session import folder_lookup
 PYTHON = re.compile(r"(^|/)(python|pypy)[\d.]*$")  # a program's name, where nothing else is known
 OURS = re.compile(r"(^|/)covattach$")
 WAITING = 2.0  # seconds, for all processes of one user
-LOOKING = 0.05  # seconds that a debugger is given to be a profiler that only looks
+LOOKING = 0.05  # seconds for a tracer to detach: a profiler traces only for a moment
 
 
 @dataclass(frozen=True)
 class Python:
-    """A Python process: `why_not` and `remedy` say why it cannot be attached to now, if so.
+    """A Python process: a row of `ps`.
 
-    `python` is its version, X.Y, or None where we may not look.
+    `why_not` and `remedy` say why it cannot be attached to now; both are "" if it can.  `python` is
+    the version, X.Y, or None where we may not look.
     """
 
     pid: int
@@ -45,14 +46,14 @@ class Python:
 
     @property
     def can_attach(self) -> bool:
-        """Whether `start` has a chance."""
+        """Whether none of the checks made here speaks against `covattach start`."""
         return not self.why_not
 
 
 def pythons(beginning: str = "") -> list[Python]:
     """Return the Python processes of this host, by PID, without covattach itself.
 
-    Only those whose PIDs begin with these digits: to look at hundreds takes a second.
+    Only those whose PIDs begin with the digits in `beginning`: to look at hundreds takes a second.
     """
     wanted = [pid for pid in sorted(pids()) if str(pid).startswith(beginning)]
     looking = Looking()
@@ -60,7 +61,7 @@ def pythons(beginning: str = "") -> list[Python]:
 
 
 def pids() -> Iterator[int]:
-    """Yield the PIDs of this host's processes, but for threads of the kernel and covattach's."""
+    """Yield the PIDs of this host's processes, without kernel threads and covattach's own."""
     for name in os.listdir("/proc"):
         if name.isdigit() and int(name) != os.getpid():
             words = arguments(int(name))
@@ -69,7 +70,7 @@ def pids() -> Iterator[int]:
 
 
 def arguments(pid: int) -> list[str]:
-    """Return the words of a command line, which everybody may read; none if it has ended."""
+    """Return the words of a process's command line; [] if it has ended."""
     try:
         words = plain_files.beginning(f"/proc/{pid}/cmdline", LONGEST_COMMAND)
         return words.decode(errors="replace").rstrip("\0").split("\0")
@@ -78,7 +79,7 @@ def arguments(pid: int) -> list[str]:
 
 
 def is_covattach(words: list[str]) -> bool:
-    """Whether this is the command line of a covattach: its program's, or `python -m covattach`."""
+    """Whether the command line `words` runs covattach, as a program or by `python -m covattach`."""
     return bool(OURS.search(words[0])) or any(
         OURS.search(word) and (number == 1 or words[number - 1] == "-m")
         for number, word in enumerate(words[:8])
@@ -87,14 +88,14 @@ def is_covattach(words: list[str]) -> bool:
 
 
 class Looking:
-    """A look at many processes, the work on which is bounded for each user."""
+    """Looks at many processes, with a limit on the work for each user."""
 
     def __init__(self) -> None:
         self.listing = folder_lookup.Listing()
         self.allowances = Allowances()
 
     def at(self, pid: int) -> Python | None:
-        """Return the row of a process, or None for one that runs no Python."""
+        """Return the row of process `pid`, or None if it runs no Python, or has ended."""
         try:
             with self.allowances.looking_at(pid) as user, procfs_errors.made_sense():
                 process = Process(pid)
@@ -109,12 +110,15 @@ class Looking:
 
 
 def look(pid: int) -> Python | None:
-    """Return the row of one process, or None for one that runs no Python."""
+    """Return the row of process `pid`, or None if it runs no Python, or has ended."""
     return Looking().at(pid)
 
 
 def unseen(pid: int, error: TooMuch) -> Python | None:
-    """Return the row of a process that was not looked at; None if its name is not Python's."""
+    """Return the row of a process that could not be looked at; None if its name is not Python's.
+
+    `error` says why.
+    """
     words = arguments(pid)
     if not PYTHON.search(words[0] if words else ""):
         return None
@@ -122,7 +126,7 @@ def unseen(pid: int, error: TooMuch) -> Python | None:
 
 
 def is_python(process: Process) -> bool:
-    """Whether it runs Python; by the name of the program, where we may not look."""
+    """Whether a process runs Python, judged by its program's name where we may not look."""
     try:
         return interpreter_file(process) is not None or runs_pypy(process)
     except NotPossible:
@@ -134,7 +138,8 @@ def described(
 ) -> Python:
     """Return the row of a Python process; raises NoTarget if it ends meanwhile.
 
-    `patience` is for how long one that is traced is waited for, in seconds.
+    `listing` has the session folders.  If the process is being traced, we wait for `patience`
+    seconds for that to end.
     """
     version, why_not, remedy = None, "", ""
     try:
@@ -157,7 +162,7 @@ def described(
 
 
 def check_way(process: Process, interpreter: Interpreter) -> None:
-    """Raise NotPossible where there is no way in; `covattach doctor` looks closer."""
+    """Raise NotPossible if neither PEP 768 nor gdb can be used; `covattach doctor` looks closer."""
     if remote_exec.is_available(process, interpreter):
         return
     support.check(process, interpreter)
@@ -169,7 +174,7 @@ def check_way(process: Process, interpreter: Interpreter) -> None:
 
 
 def user_name(uid: int) -> str:
-    """Return a user's name, or the number of one who has none here."""
+    """Return the name of the user ID `uid`, or the number as text if it has no name here."""
     with contextlib.suppress(KeyError):
         return pwd.getpwuid(uid).pw_name
     return str(uid)
@@ -195,7 +200,7 @@ def matching(pattern: re.Pattern[str]) -> list[Python]:
 
 
 def is_like(pid: int, pattern: re.Pattern[str], matches: Allowances) -> bool:
-    """Whether a process has the pattern in its command line; not where that takes too long."""
+    """Whether the command line of process `pid` contains `pattern`; False if that takes long."""
     try:
         with matches.looking_at(pid):
             return bool(pattern.search(" ".join(arguments(pid))))
@@ -204,7 +209,7 @@ def is_like(pid: int, pattern: re.Pattern[str], matches: Allowances) -> bool:
 
 
 def ancestors() -> set[int]:
-    """Return the PIDs of the processes that have started this one."""
+    """Return the PIDs of this process's parent, of that one's parent, and so on."""
     found = set()
     pid = os.getppid()
     while pid > 0 and pid not in found:

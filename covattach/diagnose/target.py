@@ -36,11 +36,11 @@ SITES = (
     "lib/python3/dist-packages",
     "local/lib/python{0}/dist-packages",
 )
-MOST_PLACES = 200  # of PYTHONPATH
+MOST_PLACES = 200  # folders in PYTHONPATH
 
 
 def of_process(pid: int) -> Iterator[Finding]:
-    """Try everything that an attach to `pid` needs, in the order in which it would fail."""
+    """Check everything that an attach to `pid` needs, in the order in which it would fail."""
     try:
         process = Process(pid)
     except CovattachError as error:
@@ -68,13 +68,13 @@ def of_process(pid: int) -> Iterator[Finding]:
 
 
 def state(process: Process) -> str:
-    """Tell that it runs; raises NotNow where it is stopped, traced or ending."""
+    """Check that the process runs; raises NotNow if it is stopped, traced or ending."""
     preconditions.check_state(process)
     return "it runs, and nobody traces it"
 
 
 def right_to(process: Process) -> str:
-    """Open its memory, and act as its user; raises NotPossible."""
+    """Check that we may open its memory, and act as its user; raises NotPossible."""
     with alone(process), open_memory(process):
         pass
     with opened(process.root, "", process.owner):
@@ -82,32 +82,32 @@ def right_to(process: Process) -> str:
 
 
 def elsewhere(process: Process) -> str:
-    """Name the namespaces that the process does not share with us, if any."""
+    """Describe the namespaces that the process does not share with us; "" if it shares all."""
     names = {"mnt": "mount", "pid": "PID", "net": "network", "user": "user"}
     own = [words for kind, words in names.items() if not process.shares(kind)]
     return f"; namespaces of its own: {', '.join(own)}" if own else ""
 
 
 def known_interpreter(process: Process, kept: list[Interpreter]) -> str:
-    """Find the interpreter, and keep it; raises NoTarget, NotPossible."""
+    """Find the interpreter, append it to `kept`, and describe it; raises NoTarget, NotPossible."""
     kept.append(find_interpreter(process))
     return f"CPython {kept[0].dotted}, {kept[0].path}"
 
 
 def beginning(process: Process, interpreter: Interpreter) -> str:
-    """Tell that there is a Python, and whether more than one; raises NotNow, NotPossible."""
+    """Check that Python is initialised, and name subinterpreters; raises NotNow, NotPossible."""
     check_python(process, interpreter)
     return " ".join(["it is initialised.", *not_measured(process, interpreter)])
 
 
 def filters(process: Process, interpreter: Interpreter) -> str:
-    """Tell that no seccomp filter kills the process during a session; raises NotPossible."""
+    """Check that no seccomp filter would kill the process during a session; raises NotPossible."""
     check_seccomp(process, interpreter)
     return "it has none, or one that kills it for nothing that a session does"
 
 
 def ways_in(process: Process, interpreter: Interpreter) -> Iterator[Finding]:
-    """Try PEP 768, and gdb where that is not there, or all threads sleep."""
+    """Check the ways in: PEP 768, and gdb where that is not available, or all threads sleep."""
     if remote_exec.is_available(process, interpreter):
         yield Finding("way in", "remote-exec (PEP 768), which does not stop it")
         if shutil.which("gdb") is None:
@@ -118,7 +118,7 @@ def ways_in(process: Process, interpreter: Interpreter) -> Iterator[Finding]:
 
 
 def by_gdb(process: Process, interpreter: Interpreter) -> str:
-    """Look for room for a detour; raises NotPossible, NotNow."""
+    """Check that there is room for gdb's detour; raises NotPossible, NotNow."""
     support.check(process, interpreter)
     with open_memory(process) as memory:
         detour.find(process, interpreter, memory)
@@ -126,27 +126,30 @@ def by_gdb(process: Process, interpreter: Interpreter) -> str:
 
 
 def place(process: Process) -> str:
-    """Make a session's folder and remove it; raises NotPossible."""
+    """Check that a session folder can be made, by making and removing one; raises NotPossible."""
     made = folder_lookup.create(process)
     made.remove()
     return f"{made.path_in_target.rpartition('/')[0]}, as the process sees it, can be written to"
 
 
 def descriptors(process: Process) -> str:
-    """Tell how many files it may open; raises NotNow."""
+    """Check that enough file descriptors are left, and describe that; raises NotNow."""
     preconditions.check_descriptors(process)
     used, limit = process.descriptors
     return f"{used} are open, of {limit} that it may have"
 
 
 def directory(process: Process) -> str:
-    """Tell where it works; raises NotNow."""
+    """Check that the working directory exists, and return its path; raises NotNow."""
     preconditions.check_folder(process)
     return str(process.cwd)
 
 
 def coverage_for(process: Process, interpreter: Interpreter) -> str:
-    """Look for a coverage that fits: one of its own, or ours; raises NotPossible."""
+    """Check that there is a coverage that fits, its own or ours, and describe it.
+
+    Raises NotPossible if there is none.
+    """
     core = best_core(False, interpreter.version)
     own = own_coverage(process, interpreter)
     if own is not None:
@@ -161,7 +164,7 @@ def coverage_for(process: Process, interpreter: Interpreter) -> str:
 
 
 def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
-    """Return the folder of the target's own coverage, where targets usually have it, or None."""
+    """Return the folder of the target's own coverage, looked for in the usual places, or None."""
     environment = process.environment
     bases = {environment.get("VIRTUAL_ENV", ""), str(Path(interpreter.path).parent.parent)}
     bases.add(str(Path(os.readlink(process.proc / "exe")).parent.parent))
@@ -177,7 +180,7 @@ def own_coverage(process: Process, interpreter: Interpreter) -> str | None:
 
 
 def measured(pid: int) -> str:
-    """Tell whether the process is being measured already."""
+    """Return a sentence if process `pid` is being measured already, or ""."""
     with contextlib.suppress(CovattachError):
         if find_session(pid).alive:
             return f"Process {pid} is being measured already: `covattach dump {pid}`."

@@ -21,7 +21,7 @@ class LeftOut:
         self.errors: dict[int, CovattachError] = {}
 
     def others(self, asked: Callable[[Session], Asked | None]) -> Callable[[Session], Asked | None]:
-        """Return a function that calls `asked`; if that fails, it keeps the error and returns None."""
+        """Return a function that calls `asked`, and on an error keeps it and returns None."""
 
         def one(member: Session) -> Asked | None:
             try:
