@@ -53,8 +53,10 @@ class HeldFile:
         self.close()
 
     def close(self) -> None:
-        """Let it go."""
-        os.close(self.descriptor)
+        """Let it go; does nothing the second time."""
+        descriptor, self.descriptor = self.descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
 
     @property
     def path(self) -> str:

@@ -220,6 +220,5 @@ class PathInRoot:
 
     def close(self) -> None:
         """Close the folders that were opened."""
-        for folder in self.folders:
-            os.close(folder)
-        self.folders.clear()
+        while self.folders:
+            os.close(self.folders.pop())

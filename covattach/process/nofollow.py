@@ -26,9 +26,8 @@ def opened(folder: int, name: str) -> Iterator[int]:
     here = os.dup(folder)
     try:
         for part in filter(None, name.split("/")):
-            below = os.open(part, FOLDER, dir_fd=here)
-            os.close(here)
-            here = below
+            above, here = here, os.open(part, FOLDER, dir_fd=here)
+            os.close(above)  # only now: a Ctrl-C before would have it closed twice
         yield here
     finally:
         os.close(here)
