@@ -1,4 +1,4 @@
-"""The time while a window is open: a command runs, or we wait for the user to end it."""
+"""Waiting while a window is open: for a command to end, or for the user to end it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ ENDING = 5.0  # seconds for a command to end when it is told to
 
 @dataclass(frozen=True)
 class Outcome:
-    """How long it took in seconds, and the command's status: negative for a signal, as Popen."""
+    """The end of a wait: its length in seconds, and the status of the command, if there was one.
+
+    The status is negative for a signal, as that of Popen.
+    """
 
     seconds: float
     status: int | None = None
@@ -35,7 +38,7 @@ class Outcome:
 
 
 def check(command: list[str]) -> None:
-    """Raise BadUsage, before anything is begun, for a command that cannot be run."""
+    """Raise BadUsage if the program of `command` cannot be found; an empty command is none."""
     if command and shutil.which(command[0]) is None:
         raise BadUsage(
             f"There is no command {command[0]!r}.",
@@ -44,15 +47,16 @@ def check(command: list[str]) -> None:
 
 
 def run(command: list[str], to_stderr: bool) -> Outcome:
-    """Run a command with our input and output, and wait for it; raises BadUsage.
+    """Run a command with our input and output, and wait for its end; raises BadUsage.
 
-    A Ctrl-C is for the command: how it ends is what counts.  With `to_stderr` its standard output
-    goes where ours is for words, because that of facts is needed.
+    A Ctrl-C is left to the command.  At a SIGTERM the command is terminated, and KeyboardInterrupt
+    is raised.  With `to_stderr` its standard output goes to our standard error, because ours is for
+    JSON.
     """
     began = time.monotonic()
     told: list[int] = []
     with interrupts.ignoring_ctrl_c():
-        # Raised while the command is being started, it would leave one that nobody knows of.
+        # An exception while the command is being started would leave it running, unknown to us.
         before = signal.signal(signal.SIGTERM, lambda signum, frame: told.append(signum))
         try:
             popen = subprocess.Popen(
@@ -69,7 +73,7 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
                 raise KeyboardInterrupt
             status = popen.wait()
         finally:
-            if popen.poll() is None:  # somebody wants us to end
+            if popen.poll() is None:  # an exception is ending us
                 popen.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     popen.wait(ENDING)
@@ -77,9 +81,9 @@ def run(command: list[str], to_stderr: bool) -> Outcome:
 
 
 def wait(seconds: float | None, tell: Callable[[str], None]) -> Outcome:
-    """Wait for so many seconds, or for Enter on a terminal, or for Ctrl-C, or SIGTERM.
+    """Wait for `seconds`, or without that for Enter on a terminal; Ctrl-C and SIGTERM end it, too.
 
-    `tell` is told how the wait will end.
+    `tell` is called with a sentence on how the wait will end.
     """
     began = time.monotonic()
     listened = [sys.stdin] if seconds is None and sys.stdin.isatty() else []

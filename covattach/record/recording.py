@@ -1,11 +1,11 @@
-"""Recording: a window of our own in one session, or in one that is begun and ended for it.
+"""Recording: a window of our own in a session that there is, or in one begun just for it.
 
     with attached(pid, options, tell) as found:     the session that there is, or a new one
         with window(found) as going:                a window of our own
             …
             ran = going.end()                       the lines that ran meanwhile
 
-The window ends with us, whatever we die of, and so does a session that was begun for it.
+The window ends with this process, however it dies, and so does a session that was begun for it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ ENDED = "The process ended meanwhile: in which order its functions ran is not kn
 
 @dataclass
 class RecordedSession:
-    """A session to record in; `is_ours` if it was begun for that, and ends with it."""
+    """A session to record in; `is_ours` if the recording has begun it, and is to end it."""
 
     session: Session
     is_ours: bool
@@ -47,9 +47,9 @@ class RecordedSession:
 class RecordedWindow:
     """The lines that one process ran in a window.
 
-    `snapshot` holds these and no others; `entries` are in the order in which functions first
-    ran.  `before` are the lines that ran earlier in the session, or None if it began with the
-    window, at `began` of `time.monotonic`.
+    `snapshot` holds these and no others; `entries` are in the order in which functions first ran.
+    `before` are the lines that ran earlier in the session; None if the session began with the
+    window, or if it is not known.  The window began at `began` of `time.monotonic`.
     """
 
     session: Session
@@ -63,7 +63,10 @@ class RecordedWindow:
 
 @dataclass
 class Recording:
-    """A window that goes on."""
+    """A window that is still open, named `window`, in the session `found`.
+
+    `before` are the lines that ran earlier in the session; None if it began with the window.
+    """
 
     found: RecordedSession
     window: str
@@ -103,12 +106,12 @@ class Recording:
 
 
 def only(snapshot: Snapshot, window: str) -> Snapshot:
-    """Return a snapshot with the lines of one window only."""
+    """Return a copy of `snapshot` with the lines of one window only."""
     return replace(snapshot, files=snapshot.windows.get(window, {}), windows={})
 
 
 def with_descendants(pids: list[int]) -> list[int]:
-    """Return these processes and their descendants, as far as those run Python."""
+    """Return `pids`, and those of their descendants that run Python."""
     found = dict.fromkeys(pids)
     for child in [child for pid in pids for child in descendants(pid)]:
         with contextlib.suppress(CovattachError):
@@ -121,9 +124,9 @@ def with_descendants(pids: list[int]) -> list[int]:
 def attached(
     pid: int, options: attach_process.Options, tell: Callable[[str], None]
 ) -> Iterator[RecordedSession]:
-    """Yield the session of `pid`: one that there is, or one that ends afterwards.
+    """Yield the session of `pid`: one that there is, or a new one that ends after the body.
 
-    Raises the errors of `attach.start`.
+    `tell` is called with each step in words.  Raises the errors of `attach_process.start`.
     """
     running = measuring(Process(pid))
     if running is not None:
@@ -144,9 +147,9 @@ def attached(
 
 @contextlib.contextmanager
 def window(found: RecordedSession, name: str | None = None) -> Iterator[Recording]:
-    """Begin a window of our own, by the name given or a new one; it ends afterwards at the latest.
+    """Begin a window called `name`, or "record-1" and so on; it ends after the body at the latest.
 
-    Raises BadUsage for a name that is taken, and the errors of `client.ask`.
+    Raises BadUsage for a name that is taken, NoSession, and the errors of `agent_client.ask`.
     """
     one = found.session
     names = one.facts.get("windows") or []
@@ -173,7 +176,10 @@ def window(found: RecordedSession, name: str | None = None) -> Iterator[Recordin
 
 
 def ask(one: Session, **request: Any) -> None:
-    """Have the agent begin to record; raises NoSession."""
+    """Have the agent begin to record; raises NoSession, and the errors of `agent_client.ask`.
+
+    `request` has the window's name, and the name of the lease with which it ends.
+    """
     try:
         agent_client.ask(one.folder, "record", waiting.patience(one.pid), **request)
     except agent_client.NobodyThere:
@@ -181,7 +187,7 @@ def ask(one: Session, **request: Any) -> None:
 
 
 def window_of(one: Session, name: str) -> RecordedWindow:
-    """Return the lines of a window that has ended; raises BadUsage, NoSession."""
+    """Return the lines that ran in an earlier window `name`; raises BadUsage, NoSession."""
     snapshot = one.snapshot().snapshot
     if name not in snapshot.windows:
         known = ", ".join(filter(None, snapshot.windows)) or "none"
@@ -193,7 +199,7 @@ def window_of(one: Session, name: str) -> RecordedWindow:
 
 
 def parts(rans: list[RecordedWindow]) -> list[Part]:
-    """Return the windows as parts for `functions`: times are since the first window began."""
+    """Return the windows as parts for `functions`, with times since the first window began."""
     first = min(ran.began for ran in rans)
     return [
         Part(lines_of(ran.snapshot.files), ran.entries, ran.before, 1000 * (ran.began - first))

@@ -1,9 +1,9 @@
-"""Snapshots of several processes for one data file, made to agree where they differ.
+"""Make the snapshots of several processes agree, so that one data file can hold them all.
 
     agreed(snapshots, branches, plugins, warnings) -> list[Snapshot]
 
-A data file holds lines or arcs, and of each source one plugin.  Any process can say anything of
-that: its word alone must not take away what the others have told.
+A data file holds either lines or arcs, and one plugin (file tracer) for each source.  Any process
+can report anything about these: its word alone must not take away the data of the others.
 """
 
 from __future__ import annotations
@@ -28,9 +28,11 @@ def agreed(
     plugins: Collection[str],
     warnings: list[str],
 ) -> list[Snapshot]:
-    """Return the snapshots as they can be in one data file; add sentences to the warnings.
+    """Return the snapshots, changed where necessary so that one data file can hold them all.
 
-    `branches` tell which of them were begun with branches.  `plugins` are those that are loaded.
+    `branches` tells for each snapshot whether its session was begun with branches.  `plugins` are
+    the names of the loaded coverage plugins.  Sentences on left-out data are appended to
+    `warnings`.
     """
     kind = of_one_kind(snapshots, branches, warnings)
     tracers = tracers_of(kind, plugins)
@@ -43,10 +45,14 @@ def agreed(
 def of_one_kind(
     snapshots: Sequence[Snapshot], branches: Sequence[bool], warnings: list[str]
 ) -> list[Snapshot]:
-    """Return the snapshots with lines only, or with arcs only."""
+    """Return the snapshots converted to one kind: all with lines, or all with arcs.
+
+    A snapshot that should have arcs and has only lines is left out, if another has arcs.
+    `branches` and `warnings` are those of `agreed`.
+    """
     if len({one.branch for one in snapshots}) < 2:
         return list(snapshots)
-    # Arcs of one that was begun without branches have the lines that it may have.
+    # A session that was begun without branches cannot have arcs: only their lines count.
     found = [
         without_branches(one) if one.branch and not branch else one
         for one, branch in zip(snapshots, branches, strict=True)
@@ -63,16 +69,16 @@ def of_one_kind(
 
 
 def without_branches(one: Snapshot) -> Snapshot:
-    """Return a snapshot with its lines in the place of its arcs."""
+    """Return a copy of the snapshot `one` with lines in the place of its arcs."""
     windows: dict[str, Lines | Arcs] = {}
     windows.update((name, lines_of(files)) for name, files in one.windows.items())
     return replace(one, kind="lines", files=lines_of(one.files), windows=windows)
 
 
 def tracers_of(snapshots: Sequence[Snapshot], plugins: Collection[str]) -> dict[str, str]:
-    """Return the plugin that each source is to be reported by; none for Python.
+    """Return the plugin (file tracer) that is to report each source; "" for Python sources.
 
-    Where they differ, a name of Python's tells, then a plugin that is loaded, then their number.
+    `plugins` are the names of the loaded ones.  Where the snapshots differ, `chosen` decides.
     """
     said: dict[str, Counter[str]] = {}
     for one in snapshots:
@@ -82,7 +88,12 @@ def tracers_of(snapshots: Sequence[Snapshot], plugins: Collection[str]) -> dict[
 
 
 def chosen(name: str, said: Counter[str], plugins: Collection[str]) -> str:
-    """Return the plugin for one source, out of those that were said and how often; "" for none."""
+    """Return the plugin that is to report the source `name`; "" for none.
+
+    `said` has the plugins that snapshots name for it, with counts.  Where these differ, a Python
+    file takes none, if any snapshot says so.  Otherwise a loaded plugin wins, and then the one
+    named most often.
+    """
     if len(said) == 1:
         return next(iter(said))
     if name.endswith(PYTHON) and "" in said:

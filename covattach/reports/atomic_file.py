@@ -1,11 +1,12 @@
-"""Where an output goes: a name in a folder that is held, so that no path is followed twice.
+"""Atomic writes of output files, in a folder that is held by its descriptor (openat(2)).
 
-    with Destination.at(path, make=True) as place, place.replaced() as made:
-        made.write_text(…)              in a folder of our own; at the end it is at `place`
+    with Destination.at(path, remedy, make=True) as place, place.replaced() as made:
+        made.write_text(…)              in a private folder; at the end it is copied to `path`
 
-Others may be able to change the folder at any instant.  So a file for it is made where they cannot,
-and is copied into a new file, which gets its name when it is whole.  An older file of that name
-is replaced, not written to: a link, or another name of some file, leads nowhere.
+Others may be able to change the folder at any instant.  So a file is first made in a folder where
+they cannot.  From there it is copied into a new file in the output's folder, which is renamed once
+it is complete.  An older file of that name is replaced, not written to: a symbolic or hard link
+there leads nowhere.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ from covattach.files.held import HeldFile
 from covattach.files.private_folder import private_folder
 from covattach.files.safe_path import SafePath, current
 
-PREFIX = ".covattach-"  # not the data file's name: `coverage combine` would take it in
+PREFIX = ".covattach-"  # of temporary files: `coverage combine` would read one named .coverage…
 NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Destination:
-    """A place for an output: `name` in the folder that `way` has led to.
+    """An output file or folder: the entry `name` of the folder that `way` has led to, and holds.
 
-    `remedy` is for a place that cannot be written to.
+    `path` is its absolute path.  `remedy` is for the error if it cannot be written.
     """
 
     def __init__(self, path: Path, way: SafePath, name: str, remedy: str) -> None:
@@ -40,10 +41,10 @@ class Destination:
 
     @classmethod
     def at(cls, path: Path, remedy: str, make: bool = False) -> Destination:
-        """Hold the folder that `path` is in; with `make`, make missing folders.
+        """Return the destination `path`, with its folder held; `make` makes missing folders.
 
-        Raises ReportFailed where it cannot be reached, and BadUsage where others could lead us
-        astray.
+        Raises ReportFailed if the folder cannot be reached, and BadUsage if other users could
+        redirect the path.
         """
         path = Path(os.path.abspath(path))
         # The current directory itself is held, not looked for by its name.
@@ -59,16 +60,16 @@ class Destination:
 
     @property
     def folder(self) -> HeldFile:
-        """The folder."""
+        """The folder that the output is in, held."""
         return self.way.here
 
     def look(self) -> HeldFile | None:
-        """Return the file or folder at this place, or None; raises OSError."""
+        """Return the file or folder that is at this place now, held, or None; raises OSError."""
         return None if self.way.missing else self.folder.look(self.name)
 
     @contextlib.contextmanager
     def replaced(self) -> Iterator[Path]:
-        """Yield a path in a folder of our own to write to; at the end, it replaces the file here.
+        """Yield a path in a private folder to write to; at the end, that file replaces this one.
 
         Nothing is left behind by a failure or by Ctrl-C.  Raises ReportFailed for any OSError.
         """
@@ -88,10 +89,10 @@ def failing(path: Path, remedy: str) -> Iterator[None]:
 
 
 def put(made: Path, folder: HeldFile, name: str) -> None:
-    """Copy a file of ours into a folder, whole or not at all, and through no link.
+    """Copy the file `made` to `name` in `folder`, whole or not at all, without following links.
 
-    A plain file of ours that is replaced keeps its mode; a new one has that of the user's umask.
-    Where others may have put it there, it only keeps what it does not allow.
+    A replaced plain file that is root's or ours keeps its mode; a new one has 0666, less the umask.
+    In a folder where others may rename files, the umask also applies to the mode that is kept.
     Raises OSError.
     """
     mode = mode_of(folder, name)
@@ -110,7 +111,10 @@ def put(made: Path, folder: HeldFile, name: str) -> None:
 
 
 def mode_of(folder: HeldFile, name: str) -> int | None:
-    """Return the mode that a file is to keep: not one that somebody else has chosen."""
+    """Return the permission bits that the file `name` is to keep; None if there is none to keep.
+
+    Only a plain file that is root's or ours counts: nobody else is to choose the mode.
+    """
     found = folder.look(name)
     if found is None:
         return None
@@ -120,6 +124,6 @@ def mode_of(folder: HeldFile, name: str) -> int | None:
 
 
 def remove(folder: HeldFile, name: str) -> None:
-    """Remove a file from a folder, if it is there; raises OSError for a folder."""
+    """Remove the file `name` from a folder, if it is there; raises OSError for a folder."""
     with contextlib.suppress(FileNotFoundError):
         os.unlink(name, dir_fd=folder.descriptor)

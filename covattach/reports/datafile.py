@@ -1,17 +1,18 @@
 """The data file: the measured lines, in the file that every coverage.py tool reads.
 
-    ensure_ours(path)                               refuse to overwrite another's file
+    ensure_ours(path)                               BadUsage for a file that covattach did not write
     write(snapshots, path, origin, …)               write it, whole or not at all
     origin(path) -> dict                            the origin that `write` noted
-    loads(path) -> ImportedModules                  which files the targets had imported before
+    loads(path) -> ImportedModules                  the modules imported before the attach
     remember(path, copy, outputs), remembered(path) reports made from it, by their digests
 
-`origin` is anything for JSON: {"pid", "command", "since", "version", …}.  The reports compare the
-sources' dates with `since`, in seconds since 1970.  `never_ran` are files to be listed with
-0 % (covattach.reports.source_files.never_ran finds them).  `snapshots` may be of several processes.
+`origin` is anything for JSON: {"pid", "command", "since", "version", …}.  `never_ran` are files to
+be listed with 0 % (covattach.reports.source_files.never_ran finds them).  `snapshots` may be of
+several processes.
 
-sqlite opens a file by its path, and files beside it by names made of that.  A journal can have
-it write to, and remove, other files.  So it sees only files in folders of our own.
+sqlite opens a file by its path, and its journals by names derived from that.  A journal that
+somebody else has put there can make it write to, and remove, other files.  So sqlite opens only
+files in folders that nobody else can change.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from covattach.reports.datafile_note import REMEDY, digest, mark
 from covattach.snapshot.imported_modules import ImportedModules, from_note, merged, to_note
 from covattach.snapshot.snapshot import Arcs, Lines, Snapshot
 
-# What sqlite takes for a part of a data file, by the ending of its name, and how that begins
+# Journals, by the ending of their names, and the first bytes of a valid one
 # (https://sqlite.org/fileformat.html).
 PARTS = {"-journal": b"\xd9\xd5\x05\xf9", "-wal": b"\x37\x7f\x06"}
 
@@ -50,13 +51,13 @@ def write(
     made: Path | None = None,
     texts: Mapping[str, known_texts.Text] = MappingProxyType({}),
 ) -> None:
-    """Write the snapshots to a data file that replaces the one of ours at `path`.
+    """Write the snapshots to a data file that replaces an older one of covattach's at `path`.
 
-    The windows of a snapshot become coverage's contexts.  `context` is the setting "run:context",
-    which comes before each, as it does in coverage (coverage/collector.py, switch_context).  So
-    does the process, if it is one of several.  The file also stays at `made`, a path of ours.
-    `texts` are the facts of the sources' texts.  Raises BadUsage if a file there is not ours.
-    Raises ReportFailed if it cannot be written, or the snapshots cannot be in one file.
+    The windows of a snapshot become coverage's contexts.  Before each come `context`, which is the
+    setting "run:context", and the snapshot's `process`, if any (coverage/collector.py,
+    switch_context).  The file also stays at `made`, a private path.  `texts` are the states of the
+    sources, for later reports.  Raises BadUsage if the file at `path` is not covattach's.  Raises
+    ReportFailed if it cannot be written, or if the snapshots mix lines and arcs.
     """
     taken = [snapshots] if isinstance(snapshots, Snapshot) else list(snapshots)
     if len({snapshot.branch for snapshot in taken}) > 1:
@@ -79,13 +80,16 @@ def write(
 
 @contextlib.contextmanager
 def private(place: Destination) -> Iterator[Path]:
-    """Make a folder of our own, beside a place if that is safe; ReportFailed for any OSError."""
+    """Yield a private folder, in the folder of `place` if that is safe.
+
+    Raises ReportFailed for any OSError, also of the body.
+    """
     with failing(place.path, REMEDY), private_folder(PREFIX, place.path.parent) as folder:
         yield folder
 
 
 def put_in_place(made: Path, place: Destination) -> None:
-    """Put a data file in place; remove files that sqlite takes for its parts.  Raises OSError."""
+    """Copy the data file `made` to `place`, and remove sqlite's journals there; raises OSError."""
     for ending, beginning in PARTS.items():
         name = place.name + ending
         if place.folder.others_may_write or begins_with(place.folder, name, beginning):
@@ -94,7 +98,7 @@ def put_in_place(made: Path, place: Destination) -> None:
 
 
 def begins_with(folder: HeldFile, name: str, beginning: bytes) -> bool:
-    """Tell whether a plain file in the folder begins so; raises OSError."""
+    """Tell whether the plain file `name` in `folder` begins with `beginning`; raises OSError."""
     found = folder.look(name)
     with found or contextlib.nullcontext():
         if found is None or not found.is_file:
@@ -104,7 +108,10 @@ def begins_with(folder: HeldFile, name: str, beginning: bytes) -> bool:
 
 
 def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str], context: str) -> None:
-    """Make a data file of the snapshots; raises ReportFailed with coverage's own message."""
+    """Make a data file of the snapshots at `path`; raises ReportFailed with coverage's own message.
+
+    `never_ran` and `context` are those of `write`.
+    """
     from coverage import CoverageData
     from coverage.exceptions import CoverageException
 
@@ -131,7 +138,7 @@ def fill(path: Path, snapshots: list[Snapshot], never_ran: Iterable[str], contex
 
 
 def ensure_ours(path: Path) -> None:
-    """Return if there is nothing at `path`, or a file of ours; raises BadUsage otherwise."""
+    """Check that `path` is free, or is a data file that covattach wrote; raises BadUsage."""
     with Destination.at(path, REMEDY) as place:
         try:
             found = place.look()
@@ -143,7 +150,10 @@ def ensure_ours(path: Path) -> None:
 
 
 def ensure_held_is_ours(path: Path, found: HeldFile) -> None:
-    """Return if the file at `path` is one of ours; raises BadUsage otherwise."""
+    """Check that `found`, the file at `path`, is a data file that covattach wrote; raises BadUsage.
+
+    The error is also raised if somebody else has added data to the file since.
+    """
     if found.is_link:
         raise BadUsage(
             f"{path} is a symbolic link, and covattach does not write through it.", REMEDY
@@ -158,28 +168,31 @@ def ensure_held_is_ours(path: Path, found: HeldFile) -> None:
 
 
 def origin(path: Path) -> dict[str, Any]:
-    """Return the origin that `write` noted; nothing for a file that is not ours."""
+    """Return the origin that `write` noted in the data file; {} if the file is not covattach's."""
     with copied(path) as copy:
         return copy.part("origin") if copy else {}
 
 
 def loads(path: Path) -> ImportedModules:
-    """Return the files that had been imported before; nothing for a file that is not ours."""
+    """Return the modules imported before the attach, as `write` noted them in the data file.
+
+    None are in the result for a file that is not covattach's.
+    """
     with copied(path) as copy:
         return from_note(copy.part("loads") if copy else {})
 
 
 def remembered(path: Path) -> dict[str, str]:
-    """Return the reports made from this data file: absolute name to digest."""
+    """Return the reports made from this data file: absolute path to SHA-256 digest."""
     with copied(path) as copy:
         return copy.outputs if copy else {}
 
 
 def remember(path: Path, copy: Copy, outputs: Mapping[Path, str]) -> None:
-    """Put the data file of which `copy` is one at `path`, and have it know these reports as ours.
+    """Replace the data file at `path` by its copy `copy`, with `outputs` added to its note.
 
-    `outputs` are their digests.  Does nothing for a data file that is not ours.  Raises
-    ReportFailed if it cannot be changed.
+    `outputs` maps the paths of reports to their digests.  Does nothing for a data file that is not
+    covattach's.  Raises ReportFailed if it cannot be changed.
     """
     if not outputs or not copy.is_ours or copy.note is None:
         return
@@ -192,6 +205,6 @@ def remember(path: Path, copy: Copy, outputs: Mapping[Path, str]) -> None:
 
 
 def digest_of_file(path: Path) -> str:
-    """Return a digest of a file's bytes; raises OSError."""
+    """Return the SHA-256 digest of a file's bytes, in hex; raises OSError."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,8 +1,8 @@
-"""A data file that is there already, as a copy that nobody else can change while it is read.
+"""An existing data file, copied so that nobody else can change it while it is read.
 
-    with copied(path) as copy: ...
+    with copied(path) as copy: ...          a Copy, or None
 
-sqlite follows links, and takes files beside a file for parts of it.
+sqlite follows links, and reads journals beside a file as parts of it.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from covattach.reports.atomic_file import PREFIX, Destination
 from covattach.reports.datafile_note import REMEDY, part, read_note
 
 BLOCK = 1 << 20  # bytes
-LARGEST = 64 << 20  # bytes of a file that is not ours alone: more is not looked at
+LARGEST = 64 << 20  # bytes; a larger file is not read if others may have written it
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A data file as it was at one moment, at a path of ours.
+    """A data file as it was at one moment, at a path where nobody else can change it.
 
-    `is_ours` says that nobody else can have written it.  If not, only its reports in the folder
-    `anybodys` count: in there, others could replace everything themselves.
+    `is_ours` says that nobody else can have written it.  If not, only those of its reports count
+    that are in the folder `anybodys`: in there, others could replace everything themselves.
     """
 
     path: Path
@@ -41,16 +41,16 @@ class Copy:
 
     @functools.cached_property
     def note(self) -> dict[str, Any] | None:
-        """Our note in it, or None."""
+        """The note of covattach's in the data file (datafile_note.py), or None."""
         return read_note(self.path, self.is_ours)
 
     def part(self, name: str) -> dict[str, Any]:
-        """Return one part of our note; an empty one if it is not there."""
+        """Return the part `name` of the note; {} if it is not there."""
         return part(self.note, name)
 
     @property
     def outputs(self) -> dict[str, str]:
-        """The reports that were made from it: absolute name to digest."""
+        """The reports that were made from the data file: absolute path to digest."""
         return {
             name: str(value)
             for name, value in self.part("outputs").items()
@@ -60,9 +60,9 @@ class Copy:
 
 @contextlib.contextmanager
 def copied(path: Path) -> Iterator[Copy | None]:
-    """Hold a copy of a data file; None where there is none that can be read.
+    """Yield a copy of the data file at `path`; None if there is none, or it cannot be read.
 
-    Where nobody else can put anything beside it, it is its own copy.
+    Where nobody else can change the file or its folder, the file itself is used, without copying.
     """
     with Destination.at(path, REMEDY) as place, contextlib.ExitStack() as stack:
         try:
@@ -77,7 +77,10 @@ def copied(path: Path) -> Iterator[Copy | None]:
 
 
 def copy_of(place: Destination, found: HeldFile, stack: contextlib.ExitStack) -> Copy | None:
-    """Return a copy of the data file at a place, or None where it cannot be read."""
+    """Return a Copy of `found`, the data file at `place`; None if it cannot be read.
+
+    `stack` is to remove the copy at its end.
+    """
     is_exchangeable = place.way.is_loose and found.facts.st_nlink > 1
     is_ours = found.is_believed and not is_exchangeable
     is_shut = not place.folder.others_may_write and is_settled(place.path.parent)
@@ -95,7 +98,7 @@ def copy_of(place: Destination, found: HeldFile, stack: contextlib.ExitStack) ->
 
 
 def copy_to(found: HeldFile, path: Path) -> bool:
-    """Copy a plain file; return whether it was one, and not too long; raises OSError."""
+    """Copy the file `found` to `path`; return whether `is_readable` allows it; raises OSError."""
     if not is_readable(found):
         return False
     with found.reading() as source, open(path, "wb") as file:
@@ -107,7 +110,10 @@ def copy_to(found: HeldFile, path: Path) -> bool:
 
 
 def digest_of(found: HeldFile) -> str:
-    """Return a digest of a plain file's bytes, "" for anything else or too long; raises OSError."""
+    """Return the SHA-256 digest of a file's bytes, in hex; "" if `is_readable` refuses the file.
+
+    Raises OSError.
+    """
     if not is_readable(found):
         return ""
     held = hashlib.sha256()
@@ -118,5 +124,5 @@ def digest_of(found: HeldFile) -> str:
 
 
 def is_readable(found: HeldFile) -> bool:
-    """Tell whether it is a plain file; one that others may have written must not be too long."""
+    """Tell whether `found` is a plain file, and small enough if others may have written it."""
     return found.is_file and (found.is_believed or found.facts.st_size <= LARGEST)

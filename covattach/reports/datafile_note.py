@@ -1,10 +1,10 @@
-"""Our note in a data file: the origin of its data, and the reports made from it.
+"""covattach's note in a data file: the origin of its data, and the reports made from it.
 
 It is a row in the table `meta`, where coverage keeps its own notes.  coverage reads its own rows
 only, so that `coverage report`, `html` and `combine` take such a file as it is.
 
-Where others may have written a data file, it is not trusted.  Then it is looked at for no more
-than a few seconds, with little memory.
+A data file that others may have written is not trusted: it is read for no more than a few seconds,
+with little memory.
 """
 
 from __future__ import annotations
@@ -23,14 +23,17 @@ from covattach.errors import ReportFailed
 
 KEY = "covattach"
 REMEDY = "Choose another file with --data-file FILE."
-LONGEST_LOOK = 3.0  # seconds for a data file that is not ours alone
-LONGEST_TEXT = 16 << 20  # bytes of anything in one
-SPARSE = 10  # bytes of lines, a bit each, that are read as fast as one arc
-STEPS = 10_000  # of sqlite's, between two looks at the clock: some milliseconds
+LONGEST_LOOK = 3.0  # seconds to read a data file that others may have written
+LONGEST_TEXT = 16 << 20  # bytes of one value in such a file
+SPARSE = 10  # bytes of coverage's `numbits` (a bit a line) that are read as fast as one arc
+STEPS = 10_000  # sqlite's instructions between two looks at the clock: some milliseconds
 
 
 def read_note(path: Path, is_ours: bool = True) -> dict[str, Any] | None:
-    """Return our note in the data file; None if there is none, or it is no data file."""
+    """Return covattach's note in the data file; None if there is none, or it is no data file.
+
+    `is_ours` says that nobody else can have written the file; otherwise reading is limited.
+    """
     try:
         with reading(path, is_ours) as database:
             row = database.execute("select value from meta where key = ?", (KEY,)).fetchone()
@@ -41,13 +44,13 @@ def read_note(path: Path, is_ours: bool = True) -> dict[str, Any] | None:
 
 
 def part(note: dict[str, Any] | None, name: str) -> dict[str, Any]:
-    """Return one part of a note; an empty one if it is not there."""
+    """Return the part `name` of a note; {} if it is not there, or is no dictionary."""
     value = (note or {}).get(name)
     return value if isinstance(value, dict) else {}
 
 
 def mark(path: Path, note: dict[str, Any]) -> None:
-    """Write our note into the data file; raises ReportFailed."""
+    """Write `note` into the data file, in the place of an older one; raises ReportFailed."""
     try:
         with contextlib.closing(sqlite3.connect(path)) as database, database:
             database.execute("insert or replace into meta values (?, ?)", (KEY, json.dumps(note)))
@@ -56,10 +59,11 @@ def mark(path: Path, note: dict[str, Any]) -> None:
 
 
 def digest(path: Path, is_ours: bool = True) -> str:
-    """Return a digest of the measured data; "" if the file is no data file.
+    """Return a SHA-256 digest of the measured data, in hex; "" if the file is no data file.
 
-    `coverage run --append` and `coverage combine --append` add to a data file and keep our note in
-    it.  Their additions would be lost if the file were taken for ours.
+    `coverage run --append` and `coverage combine --append` add to a data file and keep covattach's
+    note in it.  Their additions would be lost if the file were then overwritten.  `is_ours` is that
+    of `read_note`.
     """
     held = hashlib.sha256()
     try:
@@ -78,7 +82,10 @@ def digest(path: Path, is_ours: bool = True) -> str:
 
 
 def counted(path: Path) -> tuple[int, int]:
-    """Return how many files there are in a data file, and about how many points; 0 for none."""
+    """Return the number of files in a data file, and of points: roughly its lines and arcs.
+
+    The points are a measure of the time to read them.  Returns (0, 0) for another file.
+    """
     queries = ("select count(*) from file", "select sum(length(numbits)) from line_bits")
     try:
         with reading(path, is_ours=False) as database:
@@ -91,7 +98,10 @@ def counted(path: Path) -> tuple[int, int]:
 
 @contextlib.contextmanager
 def reading(path: Path, is_ours: bool = True) -> Iterator[sqlite3.Connection]:
-    """Open a database without changing anything, journals beside it included."""
+    """Open a data file as a read-only database; no journal beside it is read or applied.
+
+    If not `is_ours`, time and memory are limited.
+    """
     # `immutable`, because sqlite rolls a journal back even where it is only to read.
     uri = f"{Path(os.path.abspath(path)).as_uri()}?mode=ro&immutable=1"
     with contextlib.closing(sqlite3.connect(uri, uri=True)) as database:
@@ -101,7 +111,10 @@ def reading(path: Path, is_ours: bool = True) -> Iterator[sqlite3.Connection]:
 
 
 def limit(database: sqlite3.Connection) -> None:
-    """Let a query fail that takes long, or makes something long: a table may be a program."""
+    """Make a query fail that takes too long, or makes too long a value.
+
+    In a file of somebody else's a table may be a view, which does any amount of work.
+    """
     deadline = time.monotonic() + LONGEST_LOOK
     database.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST_TEXT)
     database.set_progress_handler(lambda: time.monotonic() > deadline, STEPS)

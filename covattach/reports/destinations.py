@@ -1,7 +1,7 @@
 """Destinations of reports, and the files that may be overwritten.
 
-outputs = Outputs.chosen(…)     out of a command's options
-outputs.ensure_ours()           raises BadUsage for another's file; it changes nothing
+outputs = Outputs.chosen(…)     from a command's options
+outputs.ensure_ours()           raises BadUsage for a file of somebody else; changes nothing
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from covattach.reports.atomic_file import Destination
 from covattach.reports.datafile_copy import digest_of
 from covattach.reports.html_folder import HtmlFolder
 
-# Where each report goes: the setting, and the name if that is not set.  Those of coverage's that
-# it prints only, `text` and `markdown`, have names of ours.
+# Report format: the coverage setting with its path, and the path if that is not set.  coverage
+# only prints `text` and `markdown`: for these the names are covattach's.
 FORMATS = {
     "html": ("html:directory", "htmlcov"),
     "xml": ("xml:output", "coverage.xml"),
@@ -35,8 +35,9 @@ FORMATS = {
 class Outputs:
     """The data file and the reports that a command is to write.
 
-    `formats` are of FORMATS; `html` is the folder of that one, or None.  `imports` says how single
-    files count lines that ran at import, and `contexts` are patterns for the windows to report.
+    `formats` are keys of FORMATS; `html` is the folder of the HTML report, or None.  `imports` says
+    how single-file reports count lines that ran at import, one of import_time.counting.WAYS.
+    `contexts` are regular expressions for the windows to report.
     """
 
     data_file: Path
@@ -49,7 +50,10 @@ class Outputs:
     def chosen(
         cls, data_file: str, html: str, no_html: bool, formats: str, imports: str, contexts: Any
     ) -> Outputs:
-        """Return the outputs that the options of `dump`, `stop` and `run` ask for."""
+        """Return the outputs that the options of `dump`, `stop` and `run` ask for.
+
+        `formats` is the value of --format: names with commas between them.
+        """
         wanted = {part.strip() for part in formats.split(",") if part.strip()}
         if no_html:
             wanted.discard("html")
@@ -57,14 +61,17 @@ class Outputs:
         return cls(Path(data_file).absolute(), folder, frozenset(wanted), imports, contexts)
 
     def ensure_ours(self) -> None:
-        """Return if all of this may be written; raises BadUsage for a file that is not ours."""
+        """Check that all of this may be written; raises BadUsage for what is not covattach's."""
         ensure_ours(
             data_file=self.data_file, html=self.html, formats=set(self.formats), settings={}
         )
 
 
 def places(html: Path | None, formats: set[str], settings: dict[str, Any]) -> dict[str, Path]:
-    """Return where each report asked for goes, as absolute paths; raises BadUsage."""
+    """Return the absolute path of each report, by format; raises BadUsage for an unknown format.
+
+    `html` is the folder of an HTML report; None: the one in coverage's `settings`, if asked for.
+    """
     if unknown := formats - set(FORMATS):
         raise BadUsage(
             f"There is no report format {min(unknown)!r}.", f"Choose from: {', '.join(FORMATS)}."
@@ -82,16 +89,16 @@ def places(html: Path | None, formats: set[str], settings: dict[str, Any]) -> di
 def ensure_ours(
     *, html: Path | None, formats: set[str], settings: dict[str, Any], data_file: Path
 ) -> None:
-    """Return if `render` and `datafile.write` may write all this; raises BadUsage.
+    """Check that `render` and `datafile.write` may write all these files; raises BadUsage.
 
-    To be asked before a target is: a last dump must not fail for a folder that is in the way.
+    Call it before asking the target: a last dump must not fail because of a folder in the way.
     """
     datafile.ensure_ours(data_file)
     ensure_outputs(places(html, formats, settings), data_file)
 
 
 def ensure_outputs(where: dict[str, Path], data_file: Path) -> None:
-    """Return if reports may be written to the places in `where`; raises BadUsage."""
+    """Check that reports may be written to the paths in `where`, by format; raises BadUsage."""
     for kind, place in where.items():
         if kind == "html":
             ensure_folder(place)
@@ -100,7 +107,7 @@ def ensure_outputs(where: dict[str, Path], data_file: Path) -> None:
 
 
 def ensure_folder(folder: Path) -> None:
-    """Return if an HTML report may go into `folder`: a new or empty one, or ours.
+    """Check that an HTML report may go into `folder`: a new or empty one, or covattach's.
 
     Raises BadUsage otherwise.
     """
@@ -109,9 +116,9 @@ def ensure_folder(folder: Path) -> None:
 
 
 def ensure_file(path: Path, data_file: Path) -> None:
-    """Return if a report may go to `path`: a new file, or a report that `data_file` remembers.
+    """Check that a report may go to `path`: no file yet, or a report that `data_file` remembers.
 
-    Raises BadUsage otherwise, for one of ours that was changed since, too.
+    Raises BadUsage otherwise, also for a report that was changed since.
     """
     try:
         with Destination.at(path, remedy_for(path)) as place:
@@ -129,7 +136,10 @@ def ensure_file(path: Path, data_file: Path) -> None:
 
 @contextlib.contextmanager
 def held(where: dict[str, Path]) -> Iterator[dict[str, Destination | HtmlFolder]]:
-    """Hold the places in `where`, in folders that are made if need be; raises ReportFailed."""
+    """Yield the destinations of the paths in `where`, by format, with their folders made and held.
+
+    Raises ReportFailed, BadUsage.
+    """
     places: dict[str, Destination | HtmlFolder] = {}
     with contextlib.ExitStack() as stack:
         for kind, path in where.items():
@@ -142,5 +152,5 @@ def held(where: dict[str, Path]) -> Iterator[dict[str, Destination | HtmlFolder]
 
 
 def remedy_for(path: Path) -> str:
-    """Return the remedy for a file that is in a report's way."""
+    """Return the remedy, a sentence, for a file at `path` that is in a report's way."""
     return f"Move {path.name} away, or run covattach in another folder."

@@ -1,7 +1,7 @@
-"""Reports of nothing, where coverage makes none and fails with "No data to report".
+"""Empty reports, for data with which coverage makes none and fails with "No data to report".
 
-A target that has not run anything yet is no failure: whoever reads the reports finds them, in
-their own formats, empty.
+A target that has not run anything yet is no failure: whoever reads the reports finds them, in their
+own formats, empty.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ XML = """<?xml version="1.0" ?>
 def text(kind: str, why: str) -> str:
     """Return an empty report of a kind ("html", "xml", "json", "lcov", "text", "markdown").
 
-    `why` is a sentence that says why it is empty, for the kinds that people read.
+    `why` is a sentence that says why it is empty; "html", "text" and "markdown" show it.
     """
     from coverage import __version__
 
@@ -61,7 +61,7 @@ def empty_json(version: str) -> str:
 
 
 def write_page(folder: Path, why: str) -> None:
-    """Replace the HTML report in our `folder` by one of nothing; raises OSError."""
+    """Replace the HTML report in the private `folder` by a page that says `why`; raises OSError."""
     for stale in [*folder.glob("*.html"), *folder.glob("status.json")]:
         stale.unlink()
     (folder / "index.html").write_text(text("html", why), encoding="utf-8")

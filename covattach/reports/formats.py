@@ -1,4 +1,4 @@
-"""Single-file reports: XML, JSON, LCOV, text.
+"""Single-file reports: XML, JSON, LCOV, text and Markdown.
 
 make_file(recorder, kind, path)                 write one
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def make_file(recorder: ReportingCoverage, kind: str, path: Path) -> None:
-    """Have coverage write a single-file report; raises coverage's errors."""
+    """Have coverage write the single-file report `kind` to `path`; raises coverage's errors."""
     if kind == "xml":
         recorder.xml_report(outfile=os.fspath(path))
     elif kind == "json":
@@ -31,7 +31,7 @@ def make_file(recorder: ReportingCoverage, kind: str, path: Path) -> None:
 
 
 def add_imports(recorder: ReportingCoverage, path: Path) -> None:
-    """Add to coverage's JSON report the lines that ran at import, and those that may have."""
+    """Add lines that ran at import, and undecided ones, to coverage's JSON report at `path`."""
     report = json.loads(path.read_text(encoding="utf-8"))
     report["meta"]["imports"] = recorder.imports
     for name, facts in report["files"].items():

@@ -1,4 +1,4 @@
-"""The listing for the terminal: the functions that ran, with a little of their source.
+"""The terminal listing of `record`: the functions that ran, with the lines of them that did.
 
     show(functions, console, cwd, marks=RECORDED, most=LINES)
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-LINES = 8  # of each function, unless more are asked for
+LINES = 8  # shown of each function, unless more are asked for
 ALL = 1 << 30
 EXTENT = (
     "Other requests and threads of that time are in it too. Not measured, and so left out, are the"
@@ -33,7 +33,7 @@ WHEN = 11  # columns for the time of a function, or for the number of a line
 
 
 class Marks(NamedTuple):
-    """The marks before lines, and their styles: for lines in `Function.new`, and for others."""
+    """The marks before lines, with rich's styles: for lines in `Function.new`, and for others."""
 
     other: str
     other_style: str
@@ -47,7 +47,11 @@ DIFFERENT = Marks("-", "red", "+", "green")
 
 
 def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool) -> str:
-    """Return the sentences above a listing of the lines that these processes ran."""
+    """Return the sentences above a listing of `ran`, the functions that the processes `pids` ran.
+
+    `has_past` says that the session was there before the recording, so that new lines are marked.
+    `only_new` says that no other lines are listed.
+    """
     who = f"process {pids[0]}" if len(pids) == 1 else f"{len(pids)} processes"
     if not ran:
         what = "Nothing new" if only_new else "Nothing that is measured"
@@ -64,7 +68,7 @@ def summary(ran: list[Function], pids: list[int], has_past: bool, only_new: bool
 
 
 def legend(ran: list[Function]) -> str:
-    """Return a sentence on the content and the order of a listing."""
+    """Return words on the content and the order of a listing of the functions `ran`."""
     said = "Only lines that ran are shown, and functions"
     if all(one.ms is None for one in ran):
         return f"{said} by file and line"
@@ -75,7 +79,11 @@ def legend(ran: list[Function]) -> str:
 
 
 def compared(different: list[Function], first: str, second: str) -> str:
-    """Return the sentences above a listing of how two windows differ."""
+    """Return the sentences above a listing of how the windows `first` and `second` differ.
+
+    `different` are the functions, with the lines that ran in only one of the two; `new` in the
+    second.
+    """
     said = f"Comparing the windows {first!r} and {second!r}; nothing is recorded."
     if not different:
         return f"{said}\nThe same lines ran in both."
@@ -101,7 +109,7 @@ def show(
     marks: Marks = RECORDED,
     most: int = LINES,
 ) -> None:
-    """Print the files and then the functions, of each at most so many lines.
+    """Print a table of the files, if several, and the functions, each with at most `most` lines.
 
     Names below `cwd` are relative to it.
     """
@@ -122,12 +130,12 @@ def show(
 
 
 def note(console: Console, words: str) -> None:
-    """Print a note on the lines above."""
+    """Print `words`, dim and indented, as a note on the lines above."""
     console.print(f"{'':{WHEN}}  {words}", style="dim", highlight=False)
 
 
 def put(console: Console, text: Text) -> None:
-    """Print one line: cut off at the edge of a terminal, as it is where there is none."""
+    """Print one line: on a terminal cut off at the edge, otherwise in full."""
     console.print(
         text,
         no_wrap=True,
@@ -138,7 +146,10 @@ def put(console: Console, text: Text) -> None:
 
 
 def heading(one: Function, cwd: Path, width: int, timed: bool) -> Text:
-    """Return the line above a function: when it first ran, its name, and where it is."""
+    """Return the line above a function: the time of its first call, its name, and its place.
+
+    `width` is the terminal's, in columns.  `timed` says whether there is a column for times.
+    """
     from rich.text import Text
 
     when = f"{one.ms:.1f} ms" if one.ms is not None else ""
@@ -152,7 +163,7 @@ def heading(one: Function, cwd: Path, width: int, timed: bool) -> Text:
 
 
 def source(one: Function, line: int, marks: Marks) -> Text:
-    """Return a line that ran, with its number and its mark."""
+    """Return line number `line` of the function `one`, with its number, its mark and its text."""
     from rich.text import Text
 
     is_new = line in one.new
@@ -162,7 +173,7 @@ def source(one: Function, line: int, marks: Marks) -> Text:
 
 
 def files(functions: list[Function], cwd: Path, marks: Marks, width: int) -> Table:
-    """Return the table of the files, in the order in which something of them first ran."""
+    """Return a table of the files, in the order of their first functions, with counts of lines."""
     from rich.table import Table
 
     rows: dict[str, list[int]] = {}
@@ -183,5 +194,5 @@ def files(functions: list[Function], cwd: Path, marks: Marks, width: int) -> Tab
 
 
 def relative(file: str, cwd: Path) -> str:
-    """Return a file's name as people would type it in the target's working directory."""
+    """Return `file` as people would type it in the target's working directory `cwd`."""
     return printable(file.removeprefix(f"{cwd}/"))

@@ -1,9 +1,9 @@
-"""The functions that ran, with their lines: executed lines put into the functions of their sources.
+"""The functions that ran: executed lines, grouped by the functions in their sources.
 
     functions(parts, cwd) -> list[Function]     in the order in which they first ran
 
-A line belongs to the innermost function that it is in the body of.  What is in none, the top
-level of a module or of a class, and lambdas there, counts as one function without a name.
+A line belongs to the innermost function whose body it is in.  Lines in none (the top level of a
+module or class, and lambdas there) count as one function without a name.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ OUTSIDE = ""  # the name for lines in no function
 
 
 class Entry(NamedTuple):
-    """When code first ran: its file, its first line, its name, and ms since a window began."""
+    """The first call of a function: its file, first line, name, and ms since the window began."""
 
     file: str
     line: int
@@ -41,9 +41,9 @@ class Entry(NamedTuple):
 
 @dataclass
 class Part:
-    """The lines that one process ran, by file, the first times of functions, and earlier lines.
+    """The executed lines of one process, by file, the first calls of functions, and older lines.
 
-    `offset` is added to the times of the entries, in ms.
+    `before` are lines that ran earlier, None if unknown.  `offset`, in ms, is added to `Entry.ms`.
     """
 
     lines: dict[str, set[int]]
@@ -54,12 +54,12 @@ class Part:
 
 @dataclass
 class Function:
-    """A function that ran: the lines of it that did, and those of them that had not before.
+    """A function that ran: its executed lines, and those of them that had not run before (`new`).
 
-    `line` is where it begins, its decorators included; for lines in none, the first that ran.
-    `ms` is when it first ran, or None where that is not known.  `text` has the lines' source, as
-    far as it can be read.  `is_empty` if its body is a docstring, which nothing executes: of a call
-    of it there is the line of the `def`.
+    `line` is where it begins, its decorators included; for OUTSIDE, the first line that ran.  `ms`
+    is when it was first called, or None if unknown.  `text` has the lines' source, as far as it can
+    be read.  `is_empty` if its body is only a docstring, which nothing executes: a call of it then
+    counts as the line of the `def`.
     """
 
     file: str
@@ -74,10 +74,10 @@ class Function:
 
 @dataclass(frozen=True)
 class Span:
-    """Where a function is in its source: its first line, those of its body.
+    """The position of a function in its source: its first line, and the lines of its body.
 
     `is_short` if the body begins in the line of the `def`, which also runs at the definition.
-    `is_empty` if that is so because there is nothing but a docstring.
+    `is_empty` if it does so because there is nothing but a docstring.
     """
 
     name: str
@@ -88,7 +88,7 @@ class Span:
 
 
 def check_entries(found: Any) -> list[Entry]:
-    """Return the entries in a target's reply, checked; raises SnapshotError."""
+    """Return the list of entries `found` in a target's reply, checked; raises SnapshotError."""
     if not isinstance(found, list):
         raise SnapshotError("its list of functions is not one")
     for entry in found:
@@ -100,7 +100,7 @@ def check_entries(found: Any) -> list[Entry]:
 
 
 def lines_of(files: dict[str, Any]) -> dict[str, set[int]]:
-    """Return the lines of each file out of lines or arcs, as coverage does."""
+    """Return the executed lines of each file in `files`, which has lines or arcs (line pairs)."""
     return {
         name: {
             line
@@ -113,9 +113,9 @@ def lines_of(files: dict[str, Any]) -> dict[str, set[int]]:
 
 
 def functions(parts: Iterable[Part], cwd: Path) -> list[Function]:
-    """Return the functions that ran, those first of which it is known when they did.
+    """Return the functions that ran: those with a known time of their first call come first.
 
-    The others follow by file and line.  Relative names start from `cwd`.
+    The others follow by file and line.  Relative file names start from `cwd`.
     """
     parts = list(parts)
     lines = union(part.lines for part in parts)
@@ -130,7 +130,7 @@ def functions(parts: Iterable[Part], cwd: Path) -> list[Function]:
 
 
 def union(parts: Iterable[dict[str, set[int]]]) -> dict[str, set[int]]:
-    """Return the union of the parts, by file, without files that have no lines."""
+    """Return the union of the parts' lines, by file, without files that have no lines."""
     found: dict[str, set[int]] = {}
     for part in parts:
         for name, held in part.items():
@@ -140,7 +140,7 @@ def union(parts: Iterable[dict[str, set[int]]]) -> dict[str, set[int]]:
 
 
 def first_entries(parts: list[Part]) -> dict[str, dict[int, Entry]]:
-    """Return the first entry, in any process, of the code that begins at a line, by file."""
+    """Return the earliest entry in any process, by file and then by the function's first line."""
     found: dict[str, dict[int, Entry]] = {}
     for part in parts:
         for entry in part.entries:
@@ -153,7 +153,7 @@ def first_entries(parts: list[Part]) -> dict[str, dict[int, Entry]]:
 def of_file_within(
     file: str, ran: set[int], new: set[int], known: dict[int, Entry]
 ) -> list[Function]:
-    """Do the work of `of_file`; a source that takes too much has its lines in no function."""
+    """Call `of_file` with limits of time and memory; beyond them, all lines are in no function."""
     size, points = work_limits.size_of(file), len(ran) + len(known)
     honest = work_limits.ANALYSIS * size + work_limits.POINT * points
     try:
@@ -166,7 +166,7 @@ def of_file_within(
 
 
 def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) -> list[Function]:
-    """Return the functions of one file that ran; `known` are entries by first lines."""
+    """Return the functions of one file with lines in `ran`; `known` maps first lines to entries."""
     text, spans = source_of(file) or ([], guessed(known, ran))
     if known:
         spans = [span for span in spans if span.first in known or not span.is_short]
@@ -192,12 +192,12 @@ def of_file(file: str, ran: set[int], new: set[int], known: dict[int, Entry]) ->
 
 
 def within(lines: list[int], body: range) -> list[int]:
-    """Return those of the sorted lines that are in a body, which may have millions."""
+    """Return the sorted lines that are in `body`, which may have millions."""
     return lines[bisect_left(lines, body.start) : bisect_left(lines, body.stop)]
 
 
 def source_of(file: str) -> tuple[list[str], list[Span]] | None:
-    """Return the lines of a source and its functions; None if it cannot be read or parsed."""
+    """Return the lines of a source file and its functions; None if it cannot be read or parsed."""
     try:
         facts = current_files().stat(file)
         if not stat.S_ISREG(facts.st_mode) or facts.st_size > LARGEST:
@@ -206,7 +206,7 @@ def source_of(file: str) -> tuple[list[str], list[Span]] | None:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(content).readline)
         text = content.decode(encoding)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python's own on the source: its author's business
+            warnings.simplefilter("ignore")  # Python's on the source are for its author
             spans = list(spans_below(ast.parse(text), ""))
     except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return None
@@ -230,7 +230,7 @@ def spans_below(node: ast.AST, prefix: str) -> Iterator[Span]:
 
 
 def guessed(known: dict[int, Entry], ran: set[int]) -> list[Span]:
-    """Return functions where there is no source to tell: from each first line to the next."""
+    """Return functions guessed without a source: from each known first line to the next."""
     firsts = sorted(known)
     ends = [*firsts, max(ran) + 1][1:]
     return [
@@ -240,11 +240,11 @@ def guessed(known: dict[int, Entry], ran: set[int]) -> list[Span]:
 
 
 def only_new(ran: list[Function]) -> list[Function]:
-    """Return the functions with those of their lines that had not run before."""
+    """Return the functions that have new lines, each with these lines only."""
     return [replace(one, lines=sorted(one.new)) for one in ran if one.new]
 
 
 def difference(first: dict[str, set[int]], second: dict[str, set[int]]) -> Part:
-    """Return the lines that ran in one of two windows only: those of the second are new."""
+    """Return the lines that ran in only one of two windows; those of the `second` count as new."""
     lines = {name: first.get(name, set()) ^ second.get(name, set()) for name in {*first, *second}}
     return Part(lines, [], first)

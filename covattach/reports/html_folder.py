@@ -1,12 +1,12 @@
-"""The folder of an HTML report: whether it is ours, and how a report gets into it.
+"""The folder of an HTML report: whether it is covattach's, and how a report gets into it.
 
     with HtmlFolder(path) as folder:
         folder.lend(made)       files by which coverage leaves out pages that are up to date
-        …                       coverage writes into `made`, a folder of our own
-        folder.take(made)       its files are put in place, page by page
+        …                       coverage writes into `made`, a private folder
+        folder.take(made)       its files are copied to `path`, page by page
 
 coverage opens pages by their paths.  If others may change the folder of the report, a link in the
-place of a page would lead the writer elsewhere.  So coverage never sees that folder.
+place of a page would lead the writer elsewhere.  So coverage itself never writes to that folder.
 """
 
 from __future__ import annotations
@@ -24,19 +24,22 @@ from covattach.files.held import HeldFile
 from covattach.files.safe_path import could_be_theirs, make_folder
 from covattach.reports.atomic_file import Destination, failing, put, remove
 
-MARKER = ".covattach"  # in each of our HTML folders
+MARKER = ".covattach"  # a file that marks an HTML folder as covattach's
 TEXT = "The HTML report in this folder is covattach's, which replaces it with the next one.\n"
 IGNORE = "# Created by covattach\n*\n"  # as coverage does: not to be committed by accident
-NOTES = "status.json"  # coverage's, on the data that the pages were made from
+NOTES = "status.json"  # coverage's own notes on the data that each page was made from
 REMEDY = "Choose another folder with --html DIR."
 MOST_FILES = 100_000
 
 
 class HtmlFolder:
-    """The folder at `path`, there or not; `make` makes the folders that it is in."""
+    """The folder of an HTML report at `path`, which may not exist yet.
+
+    With `make`, the folders above it are made.  `pages`, set by `lend`, are the names of its pages.
+    """
 
     def __init__(self, path: Path, make: bool = False) -> None:
-        """Hold the folder that it is in; raises ReportFailed and BadUsage."""
+        """Hold the folder that `path` is in; raises ReportFailed and BadUsage."""
         self.at = Destination.at(path, REMEDY, make)
         self.pages: set[str] = set()
 
@@ -48,17 +51,20 @@ class HtmlFolder:
 
     @property
     def path(self) -> Path:
-        """The folder, by its name."""
+        """The absolute path of the folder."""
         return self.at.path
 
     def ensure_ours(self) -> None:
-        """Return if a report may go into it: a new or empty one, or ours; raises BadUsage."""
+        """Check that a report may go into it: no folder yet, an empty one, or covattach's.
+
+        Raises BadUsage otherwise.
+        """
         with self.found():
             return
 
     @contextlib.contextmanager
     def found(self) -> Iterator[HeldFile | None]:
-        """Hold the folder, or None if there is none yet; raises BadUsage if it is not ours."""
+        """Yield the folder, held; None if there is none yet.  Raises BadUsage if `check` does."""
         try:
             found = self.at.look()
         except (OSError, ValueError) as error:
@@ -69,7 +75,11 @@ class HtmlFolder:
             yield found
 
     def check(self, found: HeldFile) -> None:
-        """Return if a report may go into the folder `found`; raises BadUsage."""
+        """Raise BadUsage unless a report may go into the folder `found`.
+
+        It must be empty or have MARKER in it.  One that others may have put here must be empty, or
+        nobody else may be able to write into it.
+        """
         if not found.is_folder:
             raise BadUsage(f"{self.path} is not a folder.", REMEDY)
         try:
@@ -80,27 +90,33 @@ class HtmlFolder:
             raise BadUsage(
                 f"{self.path} has files in it, and covattach has not put them there.", REMEDY
             )
-        # Whoever may exchange it for another folder must not decide which of ours is written to.
+        # Whoever may put another folder here must not choose which folder of ours is written to.
         if not (self.is_meant(found) or is_empty or found.is_ours_alone):
             raise BadUsage(
                 f"{self.path} is of user {found.facts.st_uid}, in a folder of another's.", REMEDY
             )
 
     def is_meant(self, found: HeldFile) -> bool:
-        """Whether nobody has put it there who could not write into it themselves."""
+        """Whether everybody who can have put the folder `found` here could also write into it.
+
+        Then a report in it does no harm that they could not do themselves.
+        """
         if self.at.way.is_loose:
             return could_be_theirs(self.at.folder, found)
         return found.is_ours or not self.at.folder.others_may_write
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[HeldFile]:
-        """Hold the folder, made if need be; raises BadUsage and OSError."""
+        """Yield the folder, held, and made if need be; raises BadUsage and OSError.
+
+        An empty folder that others may have put here is replaced by a new one.
+        """
         mode = 0o777
         with self.found() as found:
             if found is not None and self.is_meant_or_ours(found):
                 yield found
                 return
-            if found is not None:  # it is empty, and might have been exchanged: not that one
+            if found is not None:  # it is empty, and others may have put it here: make another
                 mode = stat.S_IMODE(found.facts.st_mode) & 0o777
                 os.rmdir(self.at.name, dir_fd=self.at.folder.descriptor)
         with make_folder(self.at.folder, self.at.name, mode) as new:
@@ -110,15 +126,15 @@ class HtmlFolder:
             yield new
 
     def is_meant_or_ours(self, found: HeldFile) -> bool:
-        """Whether the folder may be used as it is."""
+        """Whether a report may go into the folder `found` without making it anew."""
         return self.is_meant(found) or (found.is_ours_alone and has_file(found, MARKER))
 
     def lend(self, made: Path) -> None:
-        """Put into `made` coverage's notes, and an empty page for each that there is.
+        """Copy coverage's notes into the folder `made`, with an empty file for each existing page.
 
-        Those that coverage then removes are to be removed; those that stay empty are up to date.
-        Notes that somebody else may have written are not lent: they would decide the report's
-        content.
+        A page that coverage removes from `made` is to be removed; one that stays empty is up to
+        date.  Notes that somebody else may have written are left out: they would decide the
+        report's content.  Raises ReportFailed and BadUsage.
         """
         (made / MARKER).write_text(TEXT, encoding="utf-8")
         with failing(self.path, REMEDY), self.found() as found:
@@ -134,9 +150,10 @@ class HtmlFolder:
                 lend_notes(found, made)
 
     def take(self, made: Path) -> None:
-        """Put the files in `made` in place; raises ReportFailed and BadUsage.
+        """Copy the new files in `made` into the folder, and remove pages that are not in `made`.
 
-        The notes come last: after an interruption, the next report is made anew.
+        The notes come last: after an interruption, the next report is made anew.  Raises
+        ReportFailed and BadUsage.
         """
         with failing(self.path, REMEDY), self.opened() as folder:
             if folder.is_empty:
@@ -150,14 +167,14 @@ class HtmlFolder:
 
 
 def turn(name: str) -> tuple[int, str]:
-    """Return when a file has its turn: after those that it refers to."""
+    """Return the key by which files are ordered: each comes after those that it refers to."""
     if name in (MARKER, NOTES):
         return (0 if name == MARKER else 4), name
     return 1 + name.endswith(".html") + name.endswith("index.html"), name
 
 
 def lend_notes(found: HeldFile, made: Path) -> None:
-    """Copy coverage's notes, if there are some that root or we have written; raises OSError."""
+    """Copy coverage's notes from `found` to `made`, if root or we wrote them; raises OSError."""
     notes = found.look(NOTES)
     with notes or contextlib.nullcontext():
         if notes is not None and notes.is_file and notes.is_believed:

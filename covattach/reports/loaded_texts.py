@@ -1,11 +1,11 @@
-"""The texts that a target has loaded: whether a source is still as it was then.
+"""The texts that a target has loaded: whether a source on disk is still the loaded one.
 
     look(snapshots, since, names, unseen) -> {name in reports: Text}  for the data file
 
-A source that is older than the process is as it was, unless a folder or a link on the way to it
-was exchanged.  A newer one may have been written before it was imported.  Then it is the one that
-Python has compiled: the header of a .pyc identifies its text.  Without a .pyc, it must fit the
-module, see text_fit.py.
+A source that is older than the process is unchanged, unless a folder or link on its path was
+replaced.  A newer one may have been written before it was imported.  Then it is the one that Python
+has compiled: the header of a .pyc identifies its text.  Without a .pyc, it must fit the module, see
+text_fit.py.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ from covattach.reports.work_limits import FILE
 from covattach.snapshot.imported_modules import ImportedModules, is_utf8, merged
 from covattach.snapshot.snapshot import Snapshot
 
-# LIKELY unless the module contradicts it, PERHAPS if the module proves it.
+# Is a source the loaded one?  LIKELY unless the module contradicts it, PERHAPS if it proves it.
 SAME, LIKELY, PERHAPS, CHANGED = "same", "likely", "perhaps", "changed"
-Pythons = set[tuple[tuple[int, int] | None, int | None]]  # versions, and how many -O
+Pythons = set[tuple[tuple[int, int] | None, int | None]]  # versions, and numbers of -O options
 Header = tuple[bytes, int, bytes]  # of a .pyc: the magic number, flags, and the source's facts
 CHECKED = 1  # a flag of a .pyc: it has a hash of its source instead of a time (PEP 552)
-AFTER = {NOT: SAME, MAYBE: LIKELY, SURELY: PERHAPS}  # an exchange of a folder or link on the way
+AFTER = {NOT: SAME, MAYBE: LIKELY, SURELY: PERHAPS}  # by whether a folder or link was replaced
 
 
 class Text(NamedTuple):
-    """Whether a source was the loaded one when it was looked at, and its digest then.
+    """Whether a source was the loaded one when it was read (SAME, …, CHANGED), and its digest then.
 
-    The digest is "" for a source that was not there.
+    The digest is "" for a source that was not there, or for two that differ under one name.
     """
 
     state: str
@@ -52,8 +52,9 @@ def look(
 ) -> dict[str, Text]:
     """Return the states and digests of the sources that were loaded, by their names in reports.
 
-    `since`, in seconds since 1970, is when the session began; `names` gives a file of the target's
-    its name in reports.  Of the `unseen` ones, of which nothing ran since, some were loaded before.
+    `since`, in seconds since 1970, is when the session began.  `names` maps a file name of the
+    target to that in reports.  In the `unseen` files nothing ran since: of these, the ones imported
+    before are taken.
     """
     ran = {name for snapshot in snapshots for name in snapshot.files}
     told = [snapshot.loads for snapshot in snapshots]
@@ -72,7 +73,7 @@ def look(
 
 
 def together(one: Text, other: Text) -> Text:
-    """Return the text of a file in reports that two files of the target are mapped to."""
+    """Return the Text for one name in reports, to which two files of the target are mapped."""
     if one.digest != other.digest and one.digest and other.digest:
         return Text(CHANGED, "")  # two releases: their lines are not the same
     states = {one.state, other.state}
@@ -88,9 +89,11 @@ def looked_at(
     is_mapped: bool,
     looks: dict[float, Exchanges],
 ) -> Text | None:
-    """Return the text of one source; None if it does not exist, or is not a plain file.
+    """Return the Text of the source `name`; None if it does not exist, or is not a plain file.
 
-    `looks` are those at exchanged folders that there were, by the times since when.
+    It was loaded after `since`, or after the process began if `loads` has it.  `pythons` may have
+    compiled it.  If `is_mapped`, reports have another name for it, and a missing file counts as
+    PERHAPS.  `looks` is a cache of Exchanges, by their times.
     """
     try:
         files = current_files().of(name)
@@ -113,7 +116,7 @@ def looked_at(
 
 
 def compiled_of(name: str, pythons: Pythons, prefix: str) -> Iterator[tuple[Header, float]]:
-    """Yield the header of each .pyc of a source that there is, and when that was compiled."""
+    """Yield the header of each existing .pyc of the source `name`, and that file's mtime."""
     files = current_files().of(name)
     for compiled in compiled_names(name, pythons, prefix):
         with contextlib.suppress(OSError, ValueError, struct.error):
@@ -128,9 +131,10 @@ def state_of(
     noted: float | None,
     compiled: Iterable[tuple[Header, float]],
 ) -> str:
-    """Return whether a source is the loaded one, as far as times and .pyc files tell.
+    """Return SAME, …, CHANGED for a source, as far as timestamps and .pyc files tell.
 
-    It was loaded after `oldest`, and before `noted`; None where no process has told of it.
+    `facts` are its stat, `compiled` its results of `compiled_of`.  It was loaded after `oldest` and
+    before `noted`, in seconds since 1970; `noted` is None where no process has reported the load.
     """
     newest = max(facts.st_mtime, facts.st_ctime)
     if newest <= oldest:
@@ -139,7 +143,7 @@ def state_of(
     for header, compiled_at in compiled:
         is_newer = compiled_at >= int(oldest)
         if noted is not None and is_late and compiled_at > noted:
-            continue  # by somebody else: the target had loaded it before
+            continue  # another process compiled it, after the target had loaded the source
         if is_of(header, facts, content):
             if is_newer:  # somebody else may have compiled it anew
                 return LIKELY if noted is None else PERHAPS
@@ -150,7 +154,10 @@ def state_of(
 
 
 def is_of(header: Header, facts: os.stat_result, content: bytes) -> bool:
-    """Tell whether the header of a .pyc is of that text (importlib's _bootstrap_external.py)."""
+    """Tell whether a .pyc with this header was compiled from a source with these facts and content.
+
+    As importlib's _bootstrap_external.py does.
+    """
     magic, flags, rest = header
     if flags & CHECKED:
         return _imp.source_hash(int.from_bytes(magic, "little"), content) == rest
@@ -160,7 +167,10 @@ def is_of(header: Header, facts: os.stat_result, content: bytes) -> bool:
 
 
 def compiled_names(name: str, pythons: Pythons, prefix: str) -> list[str]:
-    """Return where the .pyc of a source would be, for each Python that may have loaded it."""
+    """Return the paths of a source's .pyc files, for each Python that may have loaded it.
+
+    They need not exist.  `prefix` is the target's sys.pycache_prefix, or "".
+    """
     folder, _, base = name.rpartition("/")
     folder = f"{prefix}{folder}" if prefix else f"{folder}/__pycache__"
     found = []
@@ -172,12 +182,12 @@ def compiled_names(name: str, pythons: Pythons, prefix: str) -> list[str]:
 
 
 def digest_of(content: bytes) -> str:
-    """Return a digest of a text."""
+    """Return the SHA-256 digest of a source's content, in hex."""
     return hashlib.sha256(content).hexdigest()
 
 
 def to_note(texts: Mapping[str, Text]) -> dict[str, list[str]]:
-    """Return the same for JSON."""
+    """Return `texts` for the note in a data file (JSON), without names that are not UTF-8."""
     return {name: list(text) for name, text in texts.items() if is_utf8(name)}
 
 

@@ -1,7 +1,7 @@
-"""Data of the same sources under different roots, put together under one name.
+"""coverage's setting "paths": data of the same sources under different roots gets one name.
 
-The setting "paths" is coverage's: lists of folders, patterns too, that stand for the first of each
-list.  The sources are to be found there on this machine (coverage/control.py, _make_aliases).
+The setting has lists of folders or patterns, which all stand for the first folder of their list.
+The sources are to be found there on this machine (coverage/control.py, _make_aliases).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Names = Callable[[str], str]
 
 
 def naming(settings: dict[str, Any], cwd: Path) -> tuple[Names, dict[str, Any]]:
-    """Return the function that gives each file its one name, and the settings that are left.
+    """Return a function from a file's name to its name in reports, and the settings but "paths".
 
     Relative folders are looked for in `cwd`, the target's working directory, and then in our own.
     Raises BadUsage, with coverage's own words, for malformed patterns.
@@ -45,7 +45,10 @@ def naming(settings: dict[str, Any], cwd: Path) -> tuple[Names, dict[str, Any]]:
 
 
 def aliases(paths: dict[str, list[str]], roots: Sequence[Path], relative: bool) -> Names:
-    """Return the function that gives a file its name."""
+    """Return a function from a file's name to its name in reports, by the setting `paths`.
+
+    Relative folders are looked for below `roots`.  `relative` is the setting "run:relative_files".
+    """
     from coverage.files import PathAliases
 
     found = PathAliases(relative=relative)
@@ -56,7 +59,7 @@ def aliases(paths: dict[str, list[str]], roots: Sequence[Path], relative: bool) 
 
 
 def here(folder: str, roots: Sequence[Path]) -> str:
-    """Return a folder as an absolute one, below the first of the roots that has it."""
+    """Return `folder` as an absolute path, below the first root that has it, or the last one."""
     found = [root / folder for root in roots if has_mode(os.fspath(root / folder), any_kind)]
     return os.fspath(found[0] if found else roots[-1] / folder)
 
@@ -67,7 +70,7 @@ def any_kind(mode: int) -> bool:
 
 
 def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
-    """Return a snapshot whose files have other names, two of which may now be the same."""
+    """Return a copy of `snapshot` with files renamed by `names`; files of one name are merged."""
     for name in {*snapshot.files, *snapshot.loads.files}:
         current_files().also(names(name), name)
     return replace(
@@ -80,14 +83,14 @@ def with_names(snapshot: Snapshot, names: Names) -> Snapshot:
 
 
 def renamed(found: Collection[str], names: Names) -> set[str]:
-    """Return the new names of files; each keeps the access to its old name's file."""
+    """Return the files `found` renamed by `names`; each keeps the access to its old name's file."""
     for name in found:
         current_files().also(names(name), name)
     return {names(name) for name in found}
 
 
 def united(files: Any, names: Names) -> Any:
-    """Return the lines of each file under its new name."""
+    """Return `files` (name to lines or arcs) renamed by `names`; files of one name are merged."""
     found: dict[str, set[Any]] = {}
     for name, held in files.items():
         found.setdefault(names(name), set()).update(held)
@@ -95,7 +98,7 @@ def united(files: Any, names: Names) -> Any:
 
 
 def loads_with_names(loads: ImportedModules, names: Names) -> ImportedModules:
-    """Return the loaded modules under the new names of their files."""
+    """Return `loads` with files renamed by `names`; the modules of files of one name are merged."""
     found: dict[str, frozenset[Any]] = {}
     for name, held in loads.files.items():
         new = names(name)

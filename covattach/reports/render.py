@@ -9,7 +9,6 @@ coverage would take.  `formats` are names of destinations.FORMATS.  `settings` a
 the names that `Coverage.set_option` takes; of those for measuring (`run:…`) only the ones that
 reports look at are used.  `cwd` is the target's current directory, which relative patterns in the
 settings start from, and names in reports are relative to.  Reports go to *our* current directory.
-When the session began is in the data file (covattach.reports.datafile.write, `origin["since"]`).
 
 coverage is imported when a report is made, not with this module.
 """
@@ -64,12 +63,12 @@ def render(
     made: Path | None = None,
     imports: str = counting.MISSING,
 ) -> Report:
-    """Make the reports asked for, and return their figures.
+    """Make the reports of a data file in these formats, and return their figures.
 
-    `made` is the data file at a path of ours, if the one at `data_file` is not to be read again.
-    `imports` says how single files count lines that ran at import, one of counting.WAYS.
-    Raises BadUsage for files that are not ours to overwrite.  Raises ReportFailed, with the
-    reporter's own message, if a report cannot be made.  Report.warnings has the faults of sources.
+    `made` is a private copy of the data file to read in place of the one at `data_file`.  `imports`
+    says how single-file reports count lines that ran at import, one of counting.WAYS.  Raises
+    BadUsage for files that are not ours to overwrite.  Raises ReportFailed, with the reporter's own
+    message, if a report cannot be made.  Report.warnings has the faults of sources.
     """
     data_file = Path(os.path.abspath(data_file))
     where = destinations.places(html, formats, settings)
@@ -87,7 +86,7 @@ def render(
                     recorder.imports = imports
                     make_all(recorder, held, digests)
                     return summary(recorder, data_file, where)
-            finally:  # also if one fails, those that are made are ours
+            finally:  # if one fails, those made before are still remembered as covattach's
                 datafile.remember(data_file, copy, digests)
 
 
@@ -101,12 +100,12 @@ def reporting(copy: Copy, cwd: Path) -> Iterator[None]:
         collecting_seldom(),
         failing_well("The data cannot be read"),
     ):
-        warnings.simplefilter("ignore")  # Python's own on the sources: their authors' business
+        warnings.simplefilter("ignore")  # Python's on the sources are for their authors
         yield
 
 
 def recorder_of(copy: Copy, settings: dict[str, Any]) -> ReportingCoverage:
-    """Return coverage's object for the data; raises coverage's errors."""
+    """Return a ReportingCoverage for the data file `copy`; raises coverage's errors."""
     from covattach.reports.reporting_coverage import ReportingCoverage
 
     loads, known = from_note(copy.part("loads")), loaded_texts.from_note(copy.part("texts"))
@@ -116,7 +115,10 @@ def recorder_of(copy: Copy, settings: dict[str, Any]) -> ReportingCoverage:
 def make_all(
     recorder: ReportingCoverage, held: dict[str, Destination | HtmlFolder], digests: dict[Path, str]
 ) -> None:
-    """Make the reports, and note the digests of those that are made."""
+    """Make the reports in `held`, by format; note the digests of single-file ones in `digests`.
+
+    Without any, only the figures are collected.  Raises ReportFailed.
+    """
     for kind, place in held.items():
         with failing_well(f"The {kind} report cannot be made"):
             if isinstance(place, HtmlFolder):
@@ -128,7 +130,10 @@ def make_all(
 
 
 def make(recorder: ReportingCoverage, kind: str, place: Destination) -> str:
-    """Make one report, and return its digest; raises ReportFailed and coverage's errors."""
+    """Make the single-file report `kind` at `place`; return its SHA-256 digest, in hex.
+
+    Raises ReportFailed and coverage's errors.
+    """
     from coverage.exceptions import NoDataError
 
     with place.replaced() as made:
@@ -140,7 +145,10 @@ def make(recorder: ReportingCoverage, kind: str, place: Destination) -> str:
 
 
 def make_html(recorder: ReportingCoverage, folder: HtmlFolder) -> None:
-    """Make the HTML report; raises ReportFailed and coverage's errors."""
+    """Make the HTML report in a private folder, and put it into `folder`.
+
+    Raises ReportFailed, BadUsage and coverage's errors.
+    """
     from coverage.exceptions import NoDataError
 
     with private_folder(PREFIX, folder.path.parent) as private:
@@ -156,7 +164,10 @@ def make_html(recorder: ReportingCoverage, folder: HtmlFolder) -> None:
 
 
 def write_pages(recorder: ReportingCoverage, folder: Path) -> None:
-    """Write the HTML report, a plain one if need be; raises coverage's errors."""
+    """Write the HTML report into `folder`, without marks if coverage's templates are unknown.
+
+    Raises coverage's errors.
+    """
     from coverage import __version__
 
     from covattach.reports.html_templates import OtherTemplate
@@ -171,22 +182,25 @@ def write_pages(recorder: ReportingCoverage, folder: Path) -> None:
 
 
 def make_pages(recorder: ReportingCoverage, folder: Path) -> None:
-    """Have coverage write the HTML report, leaving out pages that are up to date by its notes."""
+    """Have coverage write the HTML report into `folder`, without pages that are up to date.
+
+    Its notes in status.json say which these are.
+    """
     notes = folder / "status.json"
     if recorder.get_option("html:show_contexts"):
-        notes.unlink(missing_ok=True)  # they know of a page's lines, but not of its contexts
+        notes.unlink(missing_ok=True)  # they cover a page's lines, but not its contexts
     try:
         write_pages(recorder, folder)
     except (LookupError, TypeError, AttributeError, RecursionError):
         if not notes.exists():
             raise
-        # The notes are JSON, but not coverage's own: without them it starts anew.
+        # The notes are not such as coverage writes: without them it makes all pages.
         notes.unlink()
         write_pages(recorder, folder)
 
 
 def survey(recorder: ReportingCoverage) -> None:
-    """Go through all files without making a report; raises coverage's errors."""
+    """Collect the figures of all files without making a report; raises coverage's errors."""
     from coverage.exceptions import NoDataError
 
     with contextlib.suppress(NoDataError):
@@ -194,14 +208,17 @@ def survey(recorder: ReportingCoverage) -> None:
 
 
 def why_nothing(recorder: ReportingCoverage) -> str:
-    """Return the sentence for a report without files."""
+    """Return a sentence that says why a report has no files."""
     if not recorder.ran():
         return NOTHING_RAN
     return NOT_IN_CONTEXTS if recorder.get_option("report:contexts") else NOTHING_LEFT
 
 
 def summary(recorder: ReportingCoverage, data_file: Path, where: dict[str, Path]) -> Report:
-    """Return the figures and the warnings of the reports that were made."""
+    """Return the figures and warnings that `recorder` has collected, and the reports' paths.
+
+    `where` has these paths, by format.
+    """
     from coverage.results import Numbers
 
     found = sorted(recorder.numbers.values(), key=lambda entry: entry[0])

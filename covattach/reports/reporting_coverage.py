@@ -1,8 +1,8 @@
-"""coverage's own Coverage object, made to keep the figures that its reporters come upon.
+"""coverage's own Coverage class, extended to keep the figures that its reporters compute.
 
 Its reporters go through all files and keep the numbers to themselves.  Asking once more for each
-report would double the time of a report.  So the two methods that every reporter calls are
-extended here.  This module imports coverage: import it where a report is made, not before.
+report would double the time of a report.  So the two methods that every reporter calls are extended
+here.  This module imports coverage: import it where a report is made, not before.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class ReportingCoverage(Coverage):
     """A Coverage object for reports on the data file `data_file`.
 
     `settings` are names and values for `set_option`.  `loads` are the modules imported before the
-    attach, and `texts` the facts of the sources' texts.  While reports are made, two mappings grow.
+    attach, and `texts` the states of the sources.  While reports are made, two mappings grow.
     `numbers` maps the name of a file in the data to its name in reports and its numbers
-    (coverage.results.Numbers).  `known` maps its name in reports to the other facts of its lines.
+    (coverage.results.Numbers).  `known` maps its name in reports to its LineStatus.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class ReportingCoverage(Coverage):
         super().__init__(data_file=data_file, config_file=False, messages=False)
         self.configure(settings)
         self.load()
-        self.config.data_file = NO_FILE  # it goes into coverage's notes, and is another each time
+        self.config.data_file = NO_FILE  # in coverage's notes, a new name each time would matter
 
     def configure(self, settings: dict[str, Any]) -> None:
         """Apply the settings for reports; raises coverage's ConfigError."""
@@ -79,7 +79,7 @@ class ReportingCoverage(Coverage):
         for name, value in ordered:
             if not name.startswith("run:") or name in RUN_SETTINGS:
                 self.set_option(name, listed(value) if name == "run:source" else value)
-        # coverage adds these up only where it reads a file.
+        # coverage itself joins these only when it reads a configuration file.
         for full, more in (
             ("report:exclude_lines", "report:exclude_also"),
             ("report:partial_branches", "report:partial_also"),
@@ -88,12 +88,18 @@ class ReportingCoverage(Coverage):
         self.set_option("report:ignore_errors", True)
 
     def _get_file_reporters(self, morfs: TMorfs = None) -> list[tuple[FileReporter, TMorf]]:
-        """Return file reporters for those measured files that it is safe to report."""
+        """Return file reporters for those measured files that it is safe to report.
+
+        `morfs`, the files that coverage asks for, is ignored: it means all of them.
+        """
         names = self.fit(self.get_data().measured_files())
         return super()._get_file_reporters(names) if names else []
 
     def fit(self, names: set[str]) -> list[str]:
-        """Return the names that coverage can be asked for without failing for all of them."""
+        """Return, sorted, those of `names` that can be reported; note why the others cannot.
+
+        coverage would fail for all files at the first that has a fault.
+        """
         found = examine(names, self.texts)
         self.unreadable.update(found.unreadable)
         self.changed.update(found.changed)
@@ -110,7 +116,10 @@ class ReportingCoverage(Coverage):
         return sorted(fit)
 
     def _analyze(self, morf: TMorf, file_reporter: FileReporter | None = None) -> Analysis:
-        """Analyze one file, and note its numbers or why there are none."""
+        """Analyze one file, with limits of time and memory; note its numbers, or its fault.
+
+        `morf` is coverage's term for a module or file.  Raises coverage's errors, TooMuch.
+        """
         if str(morf) in self.given_up:
             raise NoSource(f"{morf} takes too much time or memory")
         size = work_limits.size_of(str(morf))
@@ -127,7 +136,10 @@ class ReportingCoverage(Coverage):
         return analysis
 
     def _analyze_within(self, morf: TMorf, file_reporter: FileReporter | None) -> Analysis:
-        """Analyze one file, and note its numbers and the facts of its lines."""
+        """Analyze one file, and note its numbers and its LineStatus; raises coverage's errors.
+
+        For other reports than HTML, lines that ran at import are counted as `imports` says.
+        """
         name = file_reporter.relative_filename() if file_reporter else str(morf)
         # coverage drops the syntax tree while it analyzes.
         tree = None if name in self.known else line_status.syntax(file_reporter)
@@ -148,7 +160,10 @@ class ReportingCoverage(Coverage):
         tree: ast.Module,
         loads: Iterable[ImportedModule],
     ) -> bool:
-        """Tell whether a source is the text of these loads; note one that surely is not."""
+        """Tell whether the source `name` is the text that the modules `loads` were made of.
+
+        If it surely is not, note it in `changed`.  `tree` is its syntax tree.
+        """
         text = self.texts.get(name)
         if name in self.changed or text is None or text.state not in (LIKELY, PERHAPS):
             return name not in self.changed
@@ -156,11 +171,11 @@ class ReportingCoverage(Coverage):
         is_it = fits(tree, file_reporter.source(), loads, ran)
         if is_it is False or (is_it is None and text.state == PERHAPS and ran):
             self.changed.add(name)
-        # Of one in which nothing ran, and whose module tells nothing, nothing is said.
+        # No warning on a source in which nothing ran, and whose module proves nothing.
         return bool(is_it) or (is_it is None and text.state == LIKELY)
 
     def note_fault(self, name: str, error: Exception, file_reporter: FileReporter | None) -> None:
-        """Note why a file is missing in the reports."""
+        """Note why the file `name` is missing in the reports: its analysis raised `error`."""
         if isinstance(error, TooMuch):
             self.given_up.add(name)
         elif name in self.given_up:
@@ -175,23 +190,23 @@ class ReportingCoverage(Coverage):
             self.unparsable[name] = str(error).partition("as Python source: ")[2]
 
     def _warn(self, msg: str, slug: str | None = None, once: bool = False) -> None:
-        """Keep a warning for the user; those on files that are missing are put together later."""
+        """Keep a warning of coverage's; `warnings` has its own sentence on unparsable files."""
         if slug != "couldnt-parse" and msg not in self.warned:
             self.warned.append(msg)
 
     @property
     def precision(self) -> int:
-        """Return the digits after the point that percentages are shown with."""
+        """The number of digits after the point in percentages."""
         return self.config.precision
 
     def ran(self) -> bool:
-        """Tell whether anything has run, in the report or not."""
+        """Tell whether any line in the data has run, also of files that are not in the report."""
         data = self.get_data()
         data.set_query_contexts(None)
         return any(data.lines(name) for name in data.measured_files())
 
     def unmatched(self) -> list[str]:
-        """Return the contexts asked for that match none that there is."""
+        """Return the patterns in the setting "report:contexts" that match no context."""
         there = self.get_data().measured_contexts()
         asked = listed(self.get_option("report:contexts"))
         return [one for one in asked if not any(re.search(one, context) for context in there)]
@@ -216,6 +231,6 @@ class ReportingCoverage(Coverage):
 
 
 def enumerated(what: str, names: list[str]) -> str:
-    """Return a sentence with `what` and the first of the names that it is about."""
+    """Return the sentence "`what`: …." with the first NAMED names, and the number of the others."""
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return f"{what}: {', '.join(printable(name) for name in names[:NAMED])}{more}."

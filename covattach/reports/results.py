@@ -20,10 +20,10 @@ NO_BRANCHES = {"n_branches": 0, "n_partial_branches": 0, "n_missing_branches": 0
 class Row:
     """The numbers of one file, or of all: lines and branches, and `percent` from 0 to 100.
 
-    `shown` is the percentage as coverage displays it, without the sign.  Of the missing statements,
+    `shown` is the percentage as coverage displays it, without the "%".  Of the missing statements,
     `at_import` ran before the attach, and `undecided` may have.  `in_functions` counts the
     statements and branches in bodies of functions, and `ran_in_functions` those that ran.
-    `functions_shown` is their percentage.
+    `functions_shown` is their percentage, "" if there are none.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Row:
 
     @property
     def never_seen(self) -> int:
-        """Return how many statements neither ran while measured nor can have before."""
+        """Return how many statements did not run while measured, and cannot have run before."""
         return self.missing - self.at_import - self.undecided
 
     @property
@@ -93,9 +93,9 @@ class Report:
 
 
 def to_row(name: str, numbers: Numbers, known: Iterable[LineStatus] = ()) -> Row:
-    """Return coverage's numbers with a name; nothing at all is 0 %, where coverage says 100.
+    """Return coverage's numbers as a Row; `known` has the LineStatus of the same files.
 
-    `known` are the facts of the lines of the same files.
+    The row "TOTAL" has 0 % if there are no statements, where coverage says 100.
     """
     known = list(known)
     points = sum(one.in_functions for one in known)

@@ -36,8 +36,8 @@ def inside(cwd: Path) -> Iterator[None]:
     """Make `cwd` the current directory for a while, one thread at a time.
 
     coverage resolves relative sources and patterns, and shortens names, by the current directory
-    only.  Stays where it is if there is no such folder, or none that we may enter.  The same holds
-    with another access to files than our own: that has its own directory.
+    only.  If we cannot enter `cwd`, the directory stays.  It also stays if `current_files` is not
+    our own access: such an access has its own directory.
     """
     with ONE_AT_A_TIME, contextlib.ExitStack() as stack:
         if current_files() is LOCAL:
@@ -49,13 +49,13 @@ def inside(cwd: Path) -> Iterator[None]:
 def never_ran(
     settings: dict[str, Any], cwd: Path, ran: Iterable[str], warnings: list[str] | None = None
 ) -> set[str]:
-    """Return the files below the sources asked for that have not run, named as coverage does.
+    """Return the files in coverage's source settings that have not run, named as coverage does.
 
-    coverage lists them with 0 % when it saves (coverage/inorout.py); here it is done outside of
-    the target, so that it costs the target nothing.  `cwd` is the target's current directory,
-    which relative sources and patterns start from; `ran` are the files that have run.  Without a
-    source there is nothing to be found: the result is empty.  Folders that are not looked into,
-    because there are too many or they are too deep, add a sentence to `warnings`.
+    coverage lists them with 0 % when it saves (coverage/inorout.py); here it is done outside of the
+    target, so that it costs the target nothing.  `cwd` is the target's current directory, which
+    relative sources and patterns start from; `ran` are the files that have run.  Without a source
+    setting the result is empty.  Folders that are not looked into, because there are too many or
+    they are too deep, add a sentence to `warnings`.
     """
     from coverage.files import GlobMatcher, abs_file, find_python_files, prep_patterns
 
@@ -80,10 +80,10 @@ def never_ran(
 
 
 def source_folders(settings: dict[str, Any], ran: set[str]) -> set[str]:
-    """Return the folders that the sources asked for are; relative ones as they are.
+    """Return the folders of coverage's source settings; relative paths stay relative.
 
     A source that is no folder is a package.  Importing it here to find it would run code of the
-    target's: it is found by where files of it have run.
+    target's.  So it is found by the files of it that have run, among `ran`.
     """
     folders = set(listed(settings.get("run:source_dirs")))
     packages = set(listed(settings.get("run:source_pkgs")))
@@ -100,7 +100,7 @@ def package_folder(package: str, name: str) -> str:
     at = name.find(middle)
     while at >= 0:
         folder = name[: at + len(middle)]
-        # Without it, it is another folder of that name, or a namespace, which coverage leaves out.
+        # Without __init__.py it is some other folder, or a namespace, which coverage leaves out.
         if has_mode(folder + "__init__.py", stat.S_ISREG, current_files().of(name)):
             current_files().also(folder, name)
             return folder
@@ -109,7 +109,10 @@ def package_folder(package: str, name: str) -> str:
 
 
 def has_mode(name: str, is_kind: Callable[[int], bool], files: Files | None = None) -> bool:
-    """Tell whether there is something of that kind, such as `stat.S_ISDIR`."""
+    """Tell whether `name` exists, and `is_kind` (such as `stat.S_ISDIR`) is true of its mode.
+
+    `files` is the access to look through; None: the current one.
+    """
     try:
         return is_kind((files or current_files()).stat(name).st_mode)
     except (OSError, ValueError):
@@ -117,7 +120,7 @@ def has_mode(name: str, is_kind: Callable[[int], bool], files: Files | None = No
 
 
 def listed(value: Any) -> list[str]:
-    """Return a setting that may be missing, one name or several as a list."""
+    """Return a setting's value as a list; it may be missing, one name, or several."""
     if not value:
         return []
     return [value] if isinstance(value, str) else [str(one) for one in value]
@@ -134,8 +137,8 @@ class Examination:
 def examine(names: Iterable[str], texts: dict[str, Text]) -> Examination:
     """Find the source files that must not be opened, and those that have changed.
 
-    `texts` are the facts of those that were loaded.  A file that is not there is none of those:
-    it may be inside of an archive, where coverage finds it.
+    `texts` are the states of the loaded ones, by name.  A file that is not there is neither: it may
+    be in an archive, where coverage finds it.
     """
     found = Examination()
     for name in sorted(names):
@@ -154,7 +157,7 @@ def examine(names: Iterable[str], texts: dict[str, Text]) -> Examination:
 
 
 def has_changed(name: str, text: Text) -> bool:
-    """Tell whether a source is surely another one than that which was loaded."""
+    """Tell whether the source `name` surely differs from the loaded one; `text` is its state."""
     if text.state == CHANGED or not text.digest:
         return text.state == CHANGED
     try:

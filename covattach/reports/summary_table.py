@@ -16,10 +16,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-GAP = 2  # columns between columns
+GAP = 2  # blanks between two columns
 NAMED = 3  # files in a sentence
-LONGEST_NAME = 40  # columns, there
-SHORTEST_NAME = 8  # columns; on a terminal narrower than that rich cuts the headings
+LONGEST_NAME = 40  # columns, in such a sentence
+SHORTEST_NAME = 8  # columns, in the table; on a narrower terminal rich cuts the headings
 BODIES = "In functions"
 HEADINGS = ["Stmts", "Miss", "Cover", BODIES]
 BRANCH_HEADINGS = ["Stmts", "Miss", "Branch", "BrPart", "Cover", BODIES]
@@ -56,7 +56,7 @@ def unseen(more: int, not_run: list[Row]) -> list[str]:
 
 
 def counted(number: int, what: str) -> str:
-    """Return a number of things in words."""
+    """Return `number` with the noun `what`, such as "1 file" or "2 files"."""
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 

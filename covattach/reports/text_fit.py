@@ -1,8 +1,8 @@
-"""The fit of a text to the modules that are said to be made of it, where times leave that open.
+"""Whether a source fits the modules that are said to be made of it, if timestamps do not tell.
 
     fits(tree, source, loads, ran) -> bool | None
 
-Its functions and names must be those of the modules, and the lines that ran must be code in it.
+The source must have the modules' functions and names, and the lines that ran must be code in it.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ SIMPLE = ast.Assign | ast.AugAssign | ast.Import | ast.ImportFrom | Definition
 def fits(
     tree: ast.Module, source: str, loads: Iterable[ImportedModule], ran: set[int]
 ) -> bool | None:
-    """Tell whether a source is one that the modules can have been made of.
+    """Tell whether the modules `loads` can have been made of a source; None where nothing tells.
 
-    `ran` are the lines that ran while measured, as they were told.  True where something proves it:
-    a function of the module begins where the source has one, or the names are all there, or its top
-    level ran.  None where nothing tells.
+    `ran` are the lines that ran while measured, as the target reported them.  True where something
+    proves it: a function of the module begins where the source has one, or the names are all there,
+    or its top level ran.  False where something contradicts it.
     """
     if not are_code(ran, source):
         return False
@@ -43,14 +43,17 @@ def fits(
 
 
 def are_code(lines: set[int], source: str) -> bool:
-    """Tell whether all these lines are there, and none is blank or a comment; 0 is no line."""
+    """Tell whether all these lines of `source` exist, and none is blank or a comment.
+
+    Line 0, which Python reports for a module's start, is allowed.
+    """
     text = source.split("\n")  # Python knows no other ends of lines, such as form feeds
     found = {0, *(n for n, line in enumerate(text, 1) if line.strip() and line.lstrip()[0] != "#")}
     return lines <= found or lines <= found | lines_of_tokens(source)
 
 
 def lines_of_tokens(source: str) -> set[int]:
-    """Return the lines of tokens that are code: a string of several lines may have any in it."""
+    """Return the lines that have tokens of code, with all lines of a string or token of several."""
     found: set[int] = set()
     with contextlib.suppress(tokenize.TokenError, SyntaxError):
         for token in tokenize.generate_tokens(io.StringIO(source).readline):
@@ -60,7 +63,7 @@ def lines_of_tokens(source: str) -> set[int]:
 
 
 def is_made_of(tree: ast.Module, load: ImportedModule) -> bool | None:
-    """Tell whether a module can have been made of a source; None where nothing tells."""
+    """Tell whether the module `load` can have been made of `tree`; None where nothing tells."""
     lines = {int(line) for line in load.lines.split()}
     firsts = {
         first_line(node) if isinstance(node, ast.stmt) else node.lineno

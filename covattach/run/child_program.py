@@ -1,8 +1,8 @@
-"""A program that is started in our place: with our terminal, our signals, and our exit status.
+"""A program that runs in our place: with our terminal, our signals, and its exit status as ours.
 
-It is in our process group, so that the terminal's signals (Ctrl-C, Ctrl-Z, a hang-up) come to it
-as they would without us.  Signals that somebody sends to us alone are sent on to it.  The kernel
-tells the two apart: `si_code` is above zero for its own (sigaction(2)).
+It is in our process group, so that the terminal's signals (Ctrl-C, Ctrl-Z, a hang-up) come to it as
+they would without us.  Signals that somebody sends to us alone are sent on to it.  The kernel tells
+the two apart: `si_code` is above zero for its own (sigaction(2)).
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ OUR_PYTHONS = (signal.SIGPIPE, signal.SIGXFSZ)  # Python ignores them; a new pro
 
 
 class Program:
-    """A program from its start on; `status` is its end as waitpid(2) tells it."""
+    """A started program; `status` is its wait status (waitpid(2)) once it has ended."""
 
     def __init__(
         self, command: Sequence[str], environment: Mapping[str, str], ignored: set[signal.Signals]
     ) -> None:
-        """Start it; `ignored` are the signals that we were started to ignore, and it is too.
+        """Start the program; it ignores the signals in `ignored`, as we did when we were started.
 
-        Our own signals wait from here on until `hear_again`.  Raises BadUsage.
+        Signals to us are blocked from here on until `hear_again`.  Raises BadUsage.
         """
         self.status = 0
         self.before = signal.pthread_sigmask(signal.SIG_BLOCK, WAITED_FOR)
@@ -59,7 +59,7 @@ class Program:
                 signal.signal(number, handler)
 
     def wait(self) -> None:
-        """Wait for its end; signals sent to us meanwhile are sent on to it."""
+        """Wait for the program's end; signals sent to us meanwhile are sent on to it."""
         while True:
             pid, self.status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
@@ -69,19 +69,19 @@ class Program:
                 os.kill(self.pid, got.si_signo)
 
     def hear_again(self) -> None:
-        """Be interrupted by signals again; those that came for the program are not for us."""
+        """Unblock our signals; those that are pending were for the program, and are discarded."""
         while signal.sigtimedwait(WAITED_FOR, 0):
             continue
         signal.pthread_sigmask(signal.SIG_SETMASK, self.before)
 
     @property
     def exit_code(self) -> int:
-        """Its exit code; that of a signal is its number, negative."""
+        """The program's exit code; if a signal ended it, that number, negative."""
         return os.waitstatus_to_exitcode(self.status)
 
 
 def cannot_start(name: str, error: Exception) -> BadUsage:
-    """Return the error for a command that is none."""
+    """Return the error for a command `name` that could not be started."""
     reason = error.strerror if isinstance(error, OSError) else str(error)
     if name.endswith(".py") or name.startswith("-"):
         return BadUsage(
@@ -100,7 +100,7 @@ def cannot_start(name: str, error: Exception) -> BadUsage:
 
 
 def end_like(code: int) -> NoReturn:
-    """End as a program with that exit code has: by its signal, too, but without a core file."""
+    """End with this exit code; if it is negative, by that signal, without a core file."""
     if code < 0:
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
         if -code not in (signal.SIGKILL, signal.SIGSTOP):

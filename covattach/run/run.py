@@ -1,8 +1,8 @@
 """Running a program whose every Python process is measured from its first line on.
 
-It makes the folder of a tree that nobody has to be attached to.  A Python that finds it in its
-environment measures itself (payloads/processes/child_programs.py, startup/).  From then on it is a
-tree like any other, known by the PID of the program.
+First the folder of a tree is made, before there is any process to attach to.  A Python that finds
+this folder in its environment measures itself (payloads/processes/child_programs.py, startup/).
+From then on it is a tree like any other, known by the PID of the program.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
     from covattach.session.tree import Tree
 
 METHOD = "run"
-BIRTH = 1.0  # seconds in which a Python that was started has opened its door, or has ended
+BIRTH = 1.0  # seconds in which a started Python listens on its socket, or has ended
 STRAGGLING = 0.25  # seconds for the program's children to end after it
 
 
 @dataclass
 class Options:
-    """The settings of a run: `given` are coverage's, `every` and the like are in seconds."""
+    """The settings of a run: `given` are coverage's on the command line, `every` is in seconds."""
 
     given: dict[str, Any]
     rcfile: str | None = None
@@ -50,14 +50,14 @@ class Options:
 
 @dataclass
 class Run:
-    """A program that is measured, and the folder of its tree."""
+    """A program that has been started, and the folder of its tree."""
 
     program: Program
     folder: SessionFolder
 
     @functools.cached_property
     def whole(self) -> Tree:
-        """The tree; the modules that look at one are imported while the program runs."""
+        """The Tree of the program; its modules are imported while the program runs, see `fetch`."""
         from covattach.session.tree import Tree
 
         return Tree(self.folder, self.program.pid)
@@ -70,7 +70,7 @@ class Run:
         fetching.join()
 
     def outliving(self) -> list[int]:
-        """Return the processes that are still measured; those that are about to end may do so."""
+        """Return the PIDs that are still measured, after a moment for those that end or begin."""
         began = time.monotonic()
         folder = self.folder
         while time.monotonic() < began + STRAGGLING and carriers(folder):
@@ -82,12 +82,15 @@ class Run:
         return sorted(known)
 
     def forget(self) -> None:
-        """Remove all that the processes have left."""
+        """Remove the folders of the tree's processes, with all that they saved."""
         self.whole.remove()
 
 
 def start(command: Sequence[str], options: Options) -> Run:
-    """Start the program; raises BadUsage if it is none, or for a bad configuration."""
+    """Start the program, to be measured; raises BadUsage if it cannot be run.
+
+    The error is also raised for a bad configuration of coverage.
+    """
     here = Process(os.getpid())
     with little_of_coverage():
         wanted = coverage_settings.read(here, options.rcfile, options.given)
@@ -114,12 +117,12 @@ def start(command: Sequence[str], options: Options) -> Run:
 
 @contextlib.contextmanager
 def little_of_coverage() -> Iterator[None]:
-    """Have of coverage the modules that are asked for, and not all the rest with the package.
+    """Have imports of single modules of coverage in the body not import the whole package.
 
-    The program is not to wait for that: it takes ten times as long.  What was imported is forgotten
-    afterwards, so that who makes the reports imports coverage as it is.
+    The program would have to wait for the package: it takes ten times as long.  Afterwards all of
+    it is removed from `sys.modules`, so that reports import coverage as it is.
     """
-    if "coverage" in sys.modules:  # it measures us
+    if "coverage" in sys.modules:  # coverage is measuring this process
         yield
         return
     package = ModuleType("coverage")
@@ -135,7 +138,10 @@ def little_of_coverage() -> Iterator[None]:
 def first_facts(
     here: Process, folder: SessionFolder, command: Sequence[str], wanted: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the facts that are in the folder before the program has a PID."""
+    """Return the facts for the tree's folder that are known before the program has a PID.
+
+    `here` is our own process; `wanted` are all settings.
+    """
     now = time.time()
     return {
         "tree": folder.path_in_target,
@@ -154,7 +160,7 @@ def first_facts(
 def request(
     here: Process, folder: SessionFolder, options: Options, wanted: dict[str, Any], core: str | None
 ) -> dict[str, Any]:
-    """Return the request that each process begins with."""
+    """Return the request with which each process of the tree begins to measure itself."""
     branch = bool(wanted.get("run:branch"))
     return {
         "verb": "start",
@@ -169,9 +175,10 @@ def request(
 
 
 def fetch() -> None:
-    """Import the modules for reports, so that nobody has to wait for them at the end.
+    """Import the modules for reports in a thread, so that nobody has to wait for them at the end.
 
-    It gives way to the program: on Linux a thread has a priority of its own (setpriority(2)).
+    The thread has a low priority, to give way to the program: on Linux a thread has one of its own
+    (setpriority(2)).
     """
     os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), 10)
     import covattach.reports.reporting_coverage
@@ -180,9 +187,10 @@ def fetch() -> None:
 
 
 def carriers(folder: SessionFolder) -> list[int]:
-    """Return the processes that were told of this tree, and theirs that were forked; not zombies.
+    """Return the PIDs of processes that were started with this tree in their environment.
 
-    What a process was started with stays in /proc/PID/environ, also once it is taken out.
+    Forked children of these have it too; zombies do not.  It stays in /proc/PID/environ, even if
+    the process has removed it.
     """
     needle = f"{TREE}={folder.path_in_target}".encode() + b"\0"
     found = []
@@ -195,7 +203,10 @@ def carriers(folder: SessionFolder) -> list[int]:
 
 
 def newborn(folder: SessionFolder, known: set[int]) -> bool:
-    """Whether there is a Python that was born just now, and may be about to be measured."""
+    """Whether a Python process of the tree has just begun, and may yet be measured.
+
+    `known` are the PIDs that are measured already.
+    """
     for pid in carriers(folder):
         with contextlib.suppress(NoTarget, OSError):
             name = os.path.basename(os.readlink(f"/proc/{pid}/exe"))
@@ -206,7 +217,7 @@ def newborn(folder: SessionFolder, known: set[int]) -> bool:
 
 
 def is_alive(pid: int, facts: dict[str, Any]) -> bool:
-    """Whether the process of a session is still there."""
+    """Whether `pid` is still the process that `facts`, those of a session, are about."""
     try:
         process = Process(pid)
         return process.start_time == facts.get("start_time") and process.is_alive()

@@ -14,7 +14,10 @@ LATEST = 1e11  # seconds since 1970: the year 5138
 
 
 def check_counts(files: Any) -> Counts:
-    """Return file names with their counts of numbers; raises SnapshotError."""
+    """Return the list of files in a header, checked: names, each with its count of numbers.
+
+    The numbers are in the blob.  Raises SnapshotError.
+    """
     if not isinstance(files, list):
         raise SnapshotError("its list of files is missing")
     if len(files) > MOST_FILES:
@@ -28,9 +31,9 @@ def check_counts(files: Any) -> Counts:
 
 
 def check_windows(windows: Any, files: Counts) -> list[tuple[str, Counts]]:
-    """Return the windows that have ended, each with counts as those of `files`.
+    """Return the ended windows in a header, checked: names, each with counts like `files`.
 
-    A window names files by their places in `files`.  Raises SnapshotError.
+    There a window names files by their indices in `files`.  Raises SnapshotError.
     """
     found = []
     if not isinstance(windows, list | None):
@@ -60,9 +63,9 @@ def check_count(count: Any) -> int:
 
 
 def check_batch(batch: Any) -> int:
-    """Return how many files are marshalled at a time, 0 for none of them; raises SnapshotError.
+    """Return how many files are marshalled at a time, or 0 if none is; raises SnapshotError.
 
-    Before there were batches, each file was marshalled by itself.
+    Older agents send True: each file is marshalled by itself.
     """
     if not isinstance(batch, int) or batch < 0:
         raise SnapshotError("it does not say how many files are marshalled at a time")
@@ -70,7 +73,7 @@ def check_batch(batch: Any) -> int:
 
 
 def check_shift(shift: Any) -> int:
-    """Return `shift` if arcs can be packed so; raises SnapshotError."""
+    """Return `shift`, the number of bits of a line in a packed arc; raises SnapshotError."""
     if shift not in SHIFTS:
         raise SnapshotError("it does not say how its arcs are packed")
     return int(shift)
@@ -96,7 +99,7 @@ def check_name(name: Any) -> str:
 
 
 def check_tracers(tracers: Any) -> dict[str, str]:
-    """Return file names with the plugins that traced them; raises SnapshotError."""
+    """Return `tracers`, a mapping of file names to plugins, checked; raises SnapshotError."""
     if not isinstance(tracers, dict):
         raise SnapshotError("its list of plugins is not one")
     # A plugin's name is written to the data file as a file's is, so the same must hold for it.
@@ -111,7 +114,7 @@ def check_time(taken: Any) -> float:
 
 
 def check_loads(imported: Any) -> ImportedModules:
-    """Return the target's imports, checked; raises SnapshotError."""
+    """Return the header's description of imported modules, checked; raises SnapshotError."""
     try:
         return check(imported)
     except NotLoads as error:

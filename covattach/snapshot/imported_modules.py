@@ -1,9 +1,9 @@
-"""Imported modules: the sources that a target had loaded before, and how far each had got.
+"""The modules that a target had imported before the attach, and how far each had got.
 
-    check(header) -> ImportedModules             from a snapshot's header (imported_modules.py)
+    check(header) -> ImportedModules             from a snapshot (payloads' imported_modules.py)
     ImportedModules.of(name) -> frozenset[…]     of one file, by any of its names
     merged(loads, names) -> ImportedModules      of several processes, for the files of those names
-    to_note(loads), from_note(note)            in our note in the data file
+    to_note(loads), from_note(note)              in covattach's note in the data file
 
 What that means for the lines of a file is for covattach.reports.import_time.toplevel to say.
 """
@@ -31,13 +31,14 @@ class NotLoads(ValueError):
 
 
 class ImportedModule(NamedTuple):
-    """One module made from a file.
+    """One import of a source file: the module made from it.
 
-    `main` says whether it is the main program.  `reached` is None for a module that is through,
-    otherwise a line that it has reached, or 0.  `standing` if it is known to be there still.
-    `python` is the major and minor version, `optimize` the number of its -O options.  Unknown ones
-    are None.  `names` are those bound in its namespace, with blanks between them.  `lines` are the
-    first lines of the functions in it that come from the file.
+    `main` says whether it is the main program.  `reached` is None for a module that has run to its
+    end, otherwise a line that it has reached, or 0.  `standing` if its code is known to be still
+    running.  `python` is the major and minor version, `optimize` the number of its -O options.
+    Unknown ones are None.  `names` are those in its namespace, in the order of their binding, with
+    blanks between them; "." marks a submodule.  `lines` are the first lines of the functions in it
+    that come from the file.
     """
 
     main: bool | None
@@ -53,8 +54,9 @@ class ImportedModule(NamedTuple):
 class ImportedModules:
     """The modules that a target had loaded, by the names of their files, as the target has them.
 
-    `since` and `noted`, in seconds since 1970, are the times between which they were loaded;
-    None if not known.  `prefix` is the folder of compiled files, "" for those beside the sources.
+    `since` and `noted`, in seconds since 1970, are the times between which they were loaded; None
+    if not known.  `prefix` is the folder of compiled files, "" for those beside the sources.  After
+    a merge, `first_noted` maps a file to the earliest `noted`.
     """
 
     since: float | None = None
@@ -65,7 +67,7 @@ class ImportedModules:
 
     @functools.cached_property
     def given(self) -> dict[str, list[str]]:
-        """The names as the target has them, by those of coverage's, which lead through no link."""
+        """The target's names for each file, by the path without links that coverage has."""
         found: dict[str, list[str]] = {}
         folders: dict[tuple[str, Files], str] = {}
         for name in self.files:
@@ -79,21 +81,24 @@ class ImportedModules:
         return found
 
     def names_of(self, name: str) -> list[str]:
-        """Return the names that the target has for a file, as far as it has loaded it."""
+        """Return the target's names for the file `name`; [] if it had not imported that."""
         return self.given.get(current_files().realpath(name), [])
 
     def noted_of(self, names: list[str]) -> float:
-        """Return by when the first to tell of a file had loaded it; `names` are its `names_of`."""
+        """Return the time by which a file was loaded in the first process that reported it.
+
+        `names` are the file's `names_of`.  In seconds since 1970; infinity if not known.
+        """
         told = [self.first_noted[one] for one in names if one in self.first_noted]
         return min(told, default=float("inf") if self.noted is None else self.noted)
 
     def of(self, name: str) -> frozenset[ImportedModule]:
-        """Return the modules made from a file; relative names start from our current directory."""
+        """Return the modules made from a file; a relative `name` starts from our own directory."""
         return frozenset(load for given in self.names_of(name) for load in self.files[given])
 
 
 def check(header: Any) -> ImportedModules:
-    """Return the agent's description of imports, checked; empty if it has none.
+    """Return the agent's description of imports, checked; an empty one if there is none.
 
     Raises NotLoads for anything that an agent would not send.
     """
@@ -135,19 +140,22 @@ def check_time(when: Any) -> float:
 
 
 def check_optimize(optimize: Any) -> int:
-    """Return how many -O there were; raises NotLoads."""
+    """Return the number of -O options, checked; raises NotLoads."""
     if not is_small(optimize):
         raise NotLoads("it does not say how files were compiled")
     return int(optimize)
 
 
 def is_small(number: Any) -> bool:
-    """Tell whether it can be a part of a version, or a number of options."""
+    """Tell whether `number` can be a part of a version, or a number of options."""
     return type(number) is int and 0 <= number < 1000
 
 
 def check_texts(texts: Any, count: int | None) -> list[str]:
-    """Return so many texts out of one, with zeros between them; raises NotLoads."""
+    """Return the `count` texts in one, which have zeros between them; raises NotLoads.
+
+    With None for `count`, there may be any number.
+    """
     if not isinstance(texts, str):
         raise NotLoads("what it says of imports is not understood")
     if texts.count("\0") > MOST_FILES:
@@ -159,7 +167,7 @@ def check_texts(texts: Any, count: int | None) -> list[str]:
 
 
 def check_lines(lines: Any) -> str:
-    """Return numbers of lines, with blanks between them; raises NotLoads."""
+    """Return `lines`, line numbers with blanks between them, checked; raises NotLoads."""
     if (
         not isinstance(lines, str)
         or len(lines) > MOST_NAMED
@@ -170,7 +178,7 @@ def check_lines(lines: Any) -> str:
 
 
 def check_module(entry: Any) -> tuple[str, ImportedModule]:
-    """Return one entry of the list of modules; raises NotLoads."""
+    """Return the file's name and the module in one entry of the list; raises NotLoads."""
     if not isinstance(entry, list | tuple) or len(entry) != 6:
         raise NotLoads("an entry in its list of imports is not one")
     name, main, reached, standing, names, lines = entry
@@ -184,7 +192,7 @@ def check_module(entry: Any) -> tuple[str, ImportedModule]:
 
 
 def merged(several: Iterable[ImportedModules], names: Iterable[str]) -> ImportedModules:
-    """Return the modules of all these processes, from files with one of these names.
+    """Return the modules of several processes as one, from files with one of these names.
 
     Only the last part of a name is compared: a link may lead to the same file.
     """
@@ -207,13 +215,13 @@ def merged(several: Iterable[ImportedModules], names: Iterable[str]) -> Imported
 
 
 def to_note(loads: ImportedModules) -> dict[str, Any]:
-    """Return the same for JSON."""
+    """Return `loads` for the note in a data file (JSON), without names that are not UTF-8."""
     files = {name: sorted(held, key=repr) for name, held in loads.files.items() if is_utf8(name)}
     return {"since": loads.since, "files": files}
 
 
 def from_note(note: dict[str, Any]) -> ImportedModules:
-    """Return the loads that `to_note` noted; none if the note is malformed."""
+    """Return the modules that `to_note` noted; none if the note is malformed."""
     try:
         files = {
             str(name): frozenset(
@@ -228,7 +236,7 @@ def from_note(note: dict[str, Any]) -> ImportedModules:
 
 
 def is_utf8(name: str) -> bool:
-    """Tell whether a name can be written to a file."""
+    """Tell whether `name` can be written as UTF-8."""
     try:
         name.encode()
     except UnicodeEncodeError:

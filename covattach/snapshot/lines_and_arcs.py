@@ -37,7 +37,10 @@ class SnapshotError(CovattachError):
 
 
 def marshalled_size(kind: str, count: int) -> int:
-    """Return how many bytes `unmarshalled` takes for so many numbers."""
+    """Return the size of `count` numbers in bytes, as `unmarshalled` reads them.
+
+    `kind` "arcs" has pairs of numbers; both numbers of a pair count.
+    """
     pairs = count // 2 if kind == "arcs" else 0
     return HEAD + count * (len(NUMBER) + 4) + pairs * len(PAIR)
 
@@ -69,9 +72,10 @@ def unmarshalled(kind: str, blob: bytes) -> array[int]:
 
 
 def decoded(kind: str, numbers: array[int], shift: int = 28) -> set[Any]:
-    """Return the lines or arcs of a file, as a snapshot of this kind holds them.
+    """Return the set of lines or arcs that `numbers`, those of one file, stand for.
 
-    `shift` is how packed arcs are packed.  Raises SnapshotError.
+    `kind` is the snapshot's.  `shift` is the number of bits of a line in a packed arc.  Raises
+    SnapshotError.
     """
     if kind == "lines":
         return set(check_lines(numbers))
@@ -94,14 +98,20 @@ def check_arcs(arcs: set[tuple[int, int]]) -> set[tuple[int, int]]:
 
 
 def pair(numbers: array[int]) -> set[tuple[int, int]]:
-    """Return arcs from their ends, one after the other; raises SnapshotError."""
+    """Return the arcs in `numbers`, which are the two lines of each in turn.
+
+    Raises SnapshotError.
+    """
     if len(numbers) % 2:
         raise SnapshotError("one of its arcs has a beginning and no end")
     return check_arcs(set(zip(numbers[::2], numbers[1::2], strict=True)))
 
 
 def unpack(numbers: array[int], shift: int) -> set[tuple[int, int]]:
-    """Return arcs from the C tracer's packed ones; raises SnapshotError."""
+    """Return the arcs in `numbers`, each packed into one by the C tracer; raises SnapshotError.
+
+    `shift` is the number of bits of a line.
+    """
     half = (1 << shift) - 1
     first_is_negative, second_is_negative = 1 << 2 * shift, 2 << 2 * shift
     if numbers and (min(numbers) < 0 or max(numbers) >= 4 << 2 * shift):

@@ -36,14 +36,17 @@ def read_snapshot(path: Path) -> Snapshot:
 
 
 def written(snapshot: Snapshot) -> bytes:
-    """Return a snapshot as the content of a file for `read_snapshot`."""
+    """Return a snapshot as the content of a file, for `read_snapshot`."""
     header, blob = encode(snapshot)
     return json.dumps(header).encode() + b"\n" + blob
 
 
 @contextlib.contextmanager
 def open_plain(path: Path) -> Iterator[BinaryIO]:
-    """Open a file that is neither a link nor anything whose reading could wait for ever."""
+    """Open a plain file for reading; raises OSError for a link or a pipe, among others.
+
+    Raises SnapshotError for a file that is too long.
+    """
     with plain_files.opened(path, os.O_NOFOLLOW) as file:
         if os.fstat(file.fileno()).st_size > LONGEST_HEADER + LONGEST_BLOB:
             raise SnapshotError("it is too long")
@@ -51,7 +54,7 @@ def open_plain(path: Path) -> Iterator[BinaryIO]:
 
 
 def parse(line: bytes) -> dict[str, Any]:
-    """Return the header of a file, its first line; raises SnapshotError."""
+    """Return the header in `line`, the first line of a file; raises SnapshotError."""
     if not line.endswith(b"\n"):
         raise SnapshotError("its header has no end")
     try:

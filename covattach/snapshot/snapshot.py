@@ -31,9 +31,10 @@ Lines = dict[str, set[int]]
 Arcs = dict[str, set[tuple[int, int]]]
 
 KINDS = ("lines", "arcs", "packed")
-WORD = 8  # bytes a number that is not marshalled: signed, of 64 bits
-# A data file holds a bit for each line up to the highest that ran, and each bit is looked at.  This
-# bounds them by what has run: a thousand files with a single made-up line each would take minutes.
+WORD = 8  # bytes of a number that is not marshalled: signed, of 64 bits
+# A data file holds a bit for each line up to the highest that ran, and coverage looks at each bit.
+# So their number is bounded by that of the lines that ran: otherwise a thousand files with a single
+# made-up line each would take minutes.
 SPARSE, HIGHEST_AT_LEAST = 1000, 50_000_000
 HIGHEST_LINES_IN_ALL = 1 << 30
 
@@ -62,8 +63,8 @@ class Snapshot:
     other fields of the reply (`pid`, `python`, `core`, …), unchecked.  `windows` maps the names of
     windows to their parts of `files`, in the same form; "" is the part outside of all windows.  It
     is empty if nobody has marked a window.  `loads` are the modules imported before the attach;
-    none if the target did not tell.  `process` tells it apart from the others of its tree.
-    `witness`, a covattach.snapshot.witness.Witness, has the users who could have made the
+    none if the target did not tell.  `process` is a name for the process in its tree, "" without
+    one.  `witness`, a covattach.snapshot.witness.Witness, has the users who could have made the
     snapshot: without it, no source is looked at.
     """
 
@@ -84,7 +85,7 @@ class Snapshot:
 
     @property
     def points(self) -> int:
-        """Return how many lines or arcs there are."""
+        """Return how many lines or arcs `files` holds."""
         return sum(len(held) for held in self.files.values())
 
 
@@ -103,7 +104,7 @@ def decode(header: dict[str, Any], blob: bytes) -> Snapshot:
     for window, parts in every:
         files = windows.setdefault(window, {})
         for (name, _), held in zip(parts, numbers, strict=False):
-            # Two names of the target's are one where one of them leads through a link.
+            # The same name comes twice if two paths in the target led to one file, by a link.
             files.setdefault(name, set()).update(decoded(kind, held, shift))
     if kind == "lines":
         check_bits(windows)
@@ -144,12 +145,12 @@ def encode(snapshot: Snapshot) -> tuple[dict[str, Any], bytes]:
 
 
 def flat(held: Any) -> array[int]:
-    """Return lines, or pairs of lines, as plain numbers."""
+    """Return a set of lines, or of pairs of lines, as one array of 64-bit numbers."""
     return array("q", (n for one in held for n in (one if isinstance(one, tuple) else (one,))))
 
 
 def together(windows: dict[str, Any]) -> Any:
-    """Return the union of the windows, by file."""
+    """Return the union of the windows' lines or arcs, by file."""
     if len(windows) == 1:
         return next(iter(windows.values()))
     union: dict[str, set[Any]] = {}
@@ -168,9 +169,10 @@ def check_bits(windows: dict[str, Lines]) -> None:
 
 
 def split(kind: str, windows: list[Counts], blob: bytes, batch: int) -> Iterator[array[int]]:
-    """Return the numbers of the blob, so many at a time as the counts say; raises SnapshotError.
+    """Return the numbers in the blob, in one array for each file of each window.
 
-    Those of the first window may be marshalled, a `batch` of files at a time; others are words.
+    `windows` are lists of counts, the current window's first.  Its numbers may be marshalled, a
+    `batch` of files at a time; others are 64-bit words.  Raises SnapshotError.
     """
     first, *others = [[count for _, count in counts] for counts in windows]
     batches = [first[at : at + batch] for at in range(0, len(first), batch)] if batch else []
@@ -184,6 +186,6 @@ def split(kind: str, windows: list[Counts], blob: bytes, batch: int) -> Iterator
 
 
 def cut(numbers: array[int], counts: list[int]) -> Iterator[array[int]]:
-    """Yield so many of the numbers at a time."""
+    """Yield consecutive parts of `numbers`, of the lengths in `counts`."""
     for begin, end in pairwise(accumulate(counts, initial=0)):
         yield numbers[begin:end]

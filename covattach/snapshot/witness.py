@@ -1,10 +1,10 @@
 """Witnesses of a snapshot: the users who could have made it, and the files that it may show.
 
-    Witness(root, cwd, owners)          one user, or several who all have to be allowed it
+    Witness(root, cwd, owners)          one user, or several who must all be allowed to read a file
     with looking(first, snapshots): …   each source is looked at with its witness's rights
 
-Everybody who could have made a snapshot is its witness.  Root shows only files that all of them
-may read: so it does not matter who has lied.
+Everybody who could have made a snapshot is its witness.  Root shows only files that all of them may
+read: so it does not matter who has lied.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from covattach.snapshot.snapshot import Snapshot
 class Witness:
     """The users who vouch for a snapshot: all `owners` have to be allowed to read its files.
 
-    `root` is theirs as we see it, and `cwd` the working directory that their names start from.
+    `root` is the root directory of their process, as a path of ours; `cwd` is the working directory
+    that their names start from.
     """
 
     root: Path
@@ -34,17 +35,17 @@ class Witness:
     owners: tuple[Owner, ...]
 
     def with_others(self, owners: Iterable[Owner]) -> Witness:
-        """Return the same with others, who have to be allowed it as well."""
+        """Return a copy with more owners, who have to be allowed to read the files as well."""
         return replace(self, owners=credentials.least([*self.owners, *owners]))
 
     @property
     def is_us(self) -> bool:
-        """Whether it may read all that we may, by the names that we have for it."""
+        """Whether the witness is our own user, with our root directory and no fewer rights."""
         return self.root == Path("/") and credentials.are_us(self.owners)
 
     @contextlib.contextmanager
     def files(self) -> Iterator[Files]:
-        """Yield the access to its files, which is to none if its root has gone."""
+        """Yield the access to files with the owners' rights; if `root` has gone, it finds none."""
         with contextlib.ExitStack() as stack:
             try:
                 view = stack.enter_context(FileView(self.root, self.cwd, *self.owners))
@@ -56,9 +57,10 @@ class Witness:
 
 @contextlib.contextmanager
 def looking(first: Witness, snapshots: Iterable[Snapshot]) -> Iterator[None]:
-    """Look at sources as who has named them sees them, while reports are made of the snapshots.
+    """Look at each source with the rights of the witness who named it, while the body runs.
 
-    `first` is whom the settings come from.  Where all are ourselves, there is nothing to be done.
+    The witnesses are those of the snapshots, and `first`, whom the settings come from.  If all of
+    them are ourselves, nothing changes.
     """
     names: dict[Witness, set[str]] = {first: set()}
     for one in snapshots:

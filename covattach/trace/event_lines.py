@@ -12,11 +12,11 @@ from covattach.trace.messages import Event, Function, Thread
 from covattach.untrusted import printable
 
 STEP = 2  # columns for each level of calls
-SKIPPED = "… "  # in the place of the last level: the caller is not shown
-DEEPEST = 20  # levels that are shown by columns
+SKIPPED = "… "  # in place of the indent's last level: the caller is not shown
+DEEPEST = 20  # levels that are indented
 MOST_ABOVE = 10_000  # calls that are remembered of a thread: Python's own limit is 1,000
 WIDEST_NAME = 16  # of a thread, in columns
-LIMIT = 10.0  # per cent, where nothing else is said
+LIMIT = 10.0  # the usual --max-overhead, in per cent
 BY_TARGET = re.compile(r"(Thread-\d+) \(.*\)")  # as `threading` names those that have no name
 MARKS = {"call": "→ ", "return": "← ", "raise": "✕ ", "yield": "⇠ ", "resume": "⇢ "}
 COLOURS = {"call": "", "return": "\x1b[32m", "raise": "\x1b[31m", "yield": "", "resume": ""}
@@ -33,12 +33,12 @@ DIM = "\x1b[2m"
 
 
 class Lines:
-    """Writes events for people: one line each, indented by depth.
+    """Formats events for people: one line each, indented by depth.
 
-    Calls that are not shown count in the depth: whoever looks for a caller in the line above is
-    told where it cannot be there.  `above` has, for each thread, the depths of the calls that an
-    event can be below.  An ended call is among them until an event tells, for most traces are of
-    calls only.
+    Calls that are not shown count in the depth.  So a "…" in a line says that its caller is not the
+    line above.  `above` has, for each thread, the depths of the shown calls that may still go on.
+    An ended call is among them until an event tells, for most traces are of calls only.
+    `shallowest` has each thread's lowest depth so far.
 
     `width` is that of the terminal, or None to cut nothing off.  `marks` tells whether ends of
     calls are shown as well.  `limit` is the slow-down, in per cent, that tracing pauses for.
@@ -51,7 +51,7 @@ class Lines:
         self.widest = len("MainThread")
 
     def line(self, event: Event) -> Painted:
-        """Return the line of one event."""
+        """Return the line of one event; with a note before it where that is needed."""
         if event.kind == "gap":
             self.above.clear()  # calls may have ended meanwhile
             return self.note(f"paused for {duration(event.seconds or 0)}, {kept_near(self.limit)}")
@@ -73,7 +73,7 @@ class Lines:
         return Painted(*note.parts, *painted.parts)
 
     def is_caller_hidden(self, event: Event) -> bool:
-        """Tell whether there is something between an event and all that it can be below."""
+        """Tell whether the event is below a shown call that is not its caller; note its depth."""
         above = self.above.setdefault(event.thread, [])
         while above and above[-1] >= event.depth:
             above.pop()
@@ -84,7 +84,7 @@ class Lines:
         return is_hidden
 
     def of_other_thread(self, thread: Thread) -> Painted:
-        """Return the line that comes before the first event of a second thread."""
+        """Return the line to put before the first event of a second thread; empty otherwise."""
         if len(self.shallowest) != 1 or thread in self.shallowest:
             return Painted()
         (first,) = self.shallowest
@@ -100,7 +100,7 @@ class Lines:
         return value + ("" if event.seconds is None else f"  {duration(event.seconds)}")
 
     def painted(self, kind: str, thread: str, what: str, where: str) -> Painted:
-        """Put a line together, in the terminal's width, and in colour if there is any."""
+        """Return a line made of its parts, cut to the terminal's width, with colours if wanted."""
         if self.width is not None:
             room = self.width - len(thread)
             what = what if len(what) <= room else what[: room - 1] + "…"
@@ -109,12 +109,12 @@ class Lines:
         return Painted((thread, dim), (what, colour), (where, dim))
 
     def loss(self, what: str, calls: int) -> Painted:
-        """Return the line that says how many calls are missing here: "dropped" or "left_out"."""
+        """Return the line that says how many calls are missing here; `what` is a key of LOSSES."""
         self.above.clear()
         return self.note(f"{calls:,} calls {LOSSES[what]}")
 
     def note(self, words: str) -> Painted:
-        """Return a line that is no event."""
+        """Return a line with `words` that is not an event."""
         return Painted((f"-- {words} --", DIM if self.colour else ""))
 
 
@@ -124,18 +124,18 @@ def name_of(thread: Thread) -> str:
 
 
 def place(function: Function) -> str:
-    """Return where a function is: its module, or the file of a program that is run as one."""
+    """Return a function's module; for the main program, the base name of its file."""
     module = function.module
     return printable(os.path.basename(function.file) if module == "__main__" else module)
 
 
 def kept_near(limit: float) -> str:
-    """Return why tracing pauses."""
+    """Return the words that say why tracing pauses; `limit` is in per cent."""
     return f"to keep the slow-down near {limit:g} %"
 
 
 def duration(seconds: float) -> str:
-    """Return a length of time in a unit that fits."""
+    """Return a number of seconds as text, in µs, ms or s."""
     if seconds < 0.001:
         return f"{1e6 * seconds:.0f} µs"
     return f"{1e3 * seconds:.1f} ms" if seconds < 1 else f"{seconds:.2f} s"
@@ -157,5 +157,5 @@ def as_json(event: Event) -> str:
 
 
 def loss_as_json(what: str, calls: int) -> str:
-    """Return the JSON object that says how many calls are missing here."""
+    """Return the JSON line that says how many calls are missing here; `what` is a key of LOSSES."""
     return json.dumps({"event": what, "calls": calls})

@@ -1,4 +1,4 @@
-"""The messages of a trace as they come over the agent's connection, whole ones only.
+"""The messages of a trace as they arrive on the agent's connection, whole ones only.
 
 EventStream(connection).message()    from a target, which may be hostile
 """
@@ -16,23 +16,24 @@ LONGEST_HEAD = 1 << 22  # bytes: 2048 events with 200 characters of arguments ea
 
 
 class EventStream:
-    """The messages behind the reply to `trace`, on its connection."""
+    """The reply to the verb `trace`, and the messages that follow it on the same connection."""
 
     def __init__(self, connection: socket.socket) -> None:
         self.connection = connection
         self.pending = bytearray()
 
     def message(self, deadline: float | None = None) -> tuple[dict[str, Any], bytes] | None:
-        """Return header and blob of the next message, or None at the end.
+        """Return header and blob of the next message, or None at the end of the stream.
 
-        `deadline` is a time of `time.monotonic`.  Raises BadStream, TimeoutError.
+        `deadline` is a time of `time.monotonic`; None to wait for ever.  Raises BadStream,
+        TimeoutError.
         """
         try:
             end = self.wait_for_line(deadline)
             if end < 0:
                 return None
             header, size = agent_client.parsed(bytes(self.pending[:end]), LONGEST_BLOB)
-            # Nothing is taken before all is there: a deadline may pass in the middle.
+            # `pending` keeps a message until all of it is there: a deadline may pass meanwhile.
             while len(self.pending) < end + size:
                 if not self.more(deadline):
                     return None
@@ -43,7 +44,10 @@ class EventStream:
         return header, blob
 
     def wait_for_line(self, deadline: float | None) -> int:
-        """Return how long the next line is, with its end, or -1 where none comes any more."""
+        """Return the length of the next line in bytes, newline included; -1 at the stream's end.
+
+        Raises ValueError for too long a line, and TimeoutError.
+        """
         looked = 0
         while True:
             end = self.pending.find(b"\n", looked)
@@ -56,7 +60,7 @@ class EventStream:
                 return -1
 
     def more(self, deadline: float | None) -> bool:
-        """Receive something; return False at the end of the stream."""
+        """Receive some bytes into `pending`; return False at the end of the stream."""
         wait = None if deadline is None else max(deadline - time.monotonic(), 0.001)
         self.connection.settimeout(wait)
         try:

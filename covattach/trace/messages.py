@@ -23,7 +23,7 @@ MOST_NAMES = 100_000  # of functions, and of threads
 MOST_LETTERS = 50_000_000  # of all of these names together
 MOST_UNDER_WAY = 200_000  # calls whose end is waited for, to tell how long they took
 LONGEST_NAME = 4096
-ENDS = ("", "asked", "limit", "time")
+ENDS = ("", "asked", "limit", "time")  # why a trace has ended; "" while it goes on
 FUNCTION = (int, str, str, str, int)  # number, module, name, file, line
 THREAD = (int, str, int)  # number, name, the kernel's id
 NUMBERS = ("dropped", "left_out", "faults", "cost", "watched", "seconds")
@@ -61,11 +61,11 @@ class Thread:
 
 @dataclass(frozen=True)
 class Event:
-    """A call, or the way it went on or ended.
+    """A call, or its return, exception, yield or resumption; `kind` is one of KINDS.
 
-    `time` is in seconds of the target's clock.  `depth` is the number of frames below, `text` the
-    arguments or the value.  `seconds` is the time that an ended call took, if its begin was seen.
-    A gap, in which nothing was looked at, has only `kind`, `time` and `seconds`.
+    `time` is in seconds of the target's clock.  `depth` is the number of frames below on the stack,
+    `text` the arguments or the value.  `seconds` is the time that an ended call took, if its begin
+    was seen.  A "gap", in which tracing paused, has only `kind`, `time` and `seconds`.
     """
 
     kind: str
@@ -78,7 +78,7 @@ class Event:
 
 
 class Decoder:
-    """Knows the functions and threads that were told of, and the calls that are under way.
+    """Decodes the messages of one trace; keeps its functions, threads and calls under way.
 
     `facts` are the last message's: `dropped`, `left_out`, `faults` (numbers of events), `cost` (per
     cent), `watched`, `seconds`, and `end`, why the trace has ended.
@@ -88,11 +88,11 @@ class Decoder:
         self.functions: dict[int, Function] = {}
         self.threads: dict[int, Thread] = {}
         self.under_way: dict[tuple[int, int, int], int] = {}
-        self.letters = 0  # that are kept, of names
+        self.letters = 0  # in all names that are kept
         self.facts: dict[str, Any] = dict.fromkeys(NUMBERS, 0) | {"end": ""}
 
     def events(self, header: dict[str, Any], blob: bytes) -> list[Event]:
-        """Return the events of a message."""
+        """Return the events of a message; raises BadStream."""
         self.facts = facts_of(header)
         for number, module, name, file, line in rows(header, "functions", FUNCTION):
             self.keep(self.functions, module, name, file)
@@ -104,7 +104,7 @@ class Decoder:
         return [self.event(*row) for row in zip(*columns, texts, strict=True)]
 
     def keep(self, known: Sized, *names: str) -> None:
-        """Count names that are to be kept with those that are `known`; raises BadStream."""
+        """Count the letters of `names`, which are to join those in `known`; raises BadStream."""
         self.letters += sum(map(len, names))
         if len(known) >= MOST_NAMES or self.letters > MOST_LETTERS:
             raise BadStream("too many functions or threads")
@@ -120,7 +120,10 @@ class Decoder:
         cost: int,
         text: str | None,
     ) -> Event:
-        """Return one event; times in ns."""
+        """Return one event from its numbers and its text; raises BadStream.
+
+        `at` is the time in ns.  `frame` is the frame's id, but for a gap its length in ns.
+        """
         if not 0 <= kind < len(KINDS):
             raise BadStream(f"an event of the kind {kind}")
         name = KINDS[kind]
@@ -141,7 +144,7 @@ class Decoder:
 
 
 def facts_of(header: dict[str, Any]) -> dict[str, Any]:
-    """Return the state of the trace, as a message's header has it; raises BadStream."""
+    """Return the state of the trace, from the header of a message, checked; raises BadStream."""
     found = {}
     for name in NUMBERS:
         value = header.get(name)
@@ -155,7 +158,10 @@ def facts_of(header: dict[str, Any]) -> dict[str, Any]:
 
 
 def rows(header: dict[str, Any], name: str, kinds: tuple[type, ...]) -> Iterator[list[Any]]:
-    """Yield the rows of a table in a header, each with one value of each kind."""
+    """Yield the rows of the table `name` in a header; raises BadStream.
+
+    Each row has one value of each type in `kinds`.
+    """
     table = header.get(name)
     if not isinstance(table, list):
         raise BadStream(f"{name} is no list")
@@ -168,7 +174,7 @@ def rows(header: dict[str, Any], name: str, kinds: tuple[type, ...]) -> Iterator
 
 
 def columns_of(header: dict[str, Any], blob: bytes) -> tuple[list[array[int]], list[str | None]]:
-    """Return the numbers of the events by columns, and their texts."""
+    """Return the numbers of the events by columns, and the text of each; raises BadStream."""
     count = header.get("calls")
     if type(count) is not int or not 0 <= count <= MOST_EVENTS:
         raise BadStream("the number of events makes no sense")

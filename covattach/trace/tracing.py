@@ -25,7 +25,10 @@ FILES = ("include", "omit")
 
 @dataclass
 class Trace:
-    """A trace that has begun; `thread` is the agent's in the target."""
+    """A trace that has begun; `thread` is the native id of the agent's thread in the target.
+
+    `python` is the target's version.
+    """
 
     process: Process
     stream: EventStream
@@ -53,7 +56,7 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
         attach_process.check_target(process, interpreter, options)
         entered = attach_process.agent_in(process, interpreter, options, {}, tell)
         with entered as (place, _, injection, _), streamed(process, place, request) as trace:
-            injection.cancel()  # the line has run: its remains are taken back
+            injection.cancel()  # the injected line has run: its remains are removed
             yield trace
         waiting.wait_for_end(process, trace.thread)
         place.remove()
@@ -61,7 +64,10 @@ def traced(pid: int, wanted: dict[str, Any], options: Options, tell: Tell) -> It
 
 @contextmanager
 def streamed(process: Process, place: SessionFolder, request: dict[str, Any]) -> Iterator[Trace]:
-    """Ask the agent in `place` for a trace, which ends with the body."""
+    """Have the agent in the session folder `place` begin a trace, which ends with the body.
+
+    Raises NoSafePoint, NotNow, BadStream, and the errors that the agent reports.
+    """
     deadline = COMMAND.current().at
     try:
         stream = EventStream(agent_client.asked(place, "trace", deadline, **request))
@@ -85,10 +91,11 @@ def streamed(process: Process, place: SessionFolder, request: dict[str, Any]) ->
 
 
 def file_patterns(process: Process, patterns: list[str]) -> list[str]:
-    """Return coverage's file patterns as regular expressions of the target's file names.
+    """Return coverage's file patterns as one regular expression of file names, in a list.
 
-    As coverage has them: without a slash it is a name anywhere, and what begins with no wildcard
-    begins in the target's working directory.  Where that is reached by links, both ways count.
+    [] without patterns.  As in coverage, one without a slash is a name anywhere, and one that
+    begins with no wildcard begins in the target's working directory.  If that is reached by links,
+    the path with and without them counts.
     """
     if not patterns:
         return []

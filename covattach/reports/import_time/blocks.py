@@ -1,4 +1,4 @@
-"""Blocks of statements in a syntax tree: their lines, their functions, the control's way."""
+"""Blocks of statements in a syntax tree: their lines, functions and flow of control."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def first_line(statement: ast.stmt) -> int:
 
 
 def span(block: list[ast.stmt]) -> range:
-    """Return the lines of a block of statements."""
+    """Return the lines of a block of statements; an empty range for an empty block."""
     last = block[-1] if block else None
     return range(first_line(block[0]), (last.end_lineno or last.lineno) + 1) if last else range(0)
 
 
 def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
-    """Yield the blocks of a compound statement."""
+    """Yield the blocks of a compound statement, such as the bodies of its `else` and handlers."""
     for name in BLOCKS:
         block = getattr(statement, name, None)
         if block and isinstance(block, list):
@@ -35,7 +35,10 @@ def blocks(statement: ast.AST) -> Iterator[list[ast.stmt]]:
 
 
 def functions(block: Iterable[ast.stmt]) -> Iterator[Function]:
-    """Yield the functions that are defined at the top level or in a class body."""
+    """Yield the functions defined in a block, its nested blocks and its classes.
+
+    Functions within functions are left out.
+    """
     for statement in block:
         if isinstance(statement, Function):
             yield statement
@@ -45,7 +48,7 @@ def functions(block: Iterable[ast.stmt]) -> Iterator[Function]:
 
 
 def function_lines(tree: ast.Module) -> set[int]:
-    """Return the lines of all function bodies, but for one that stands in the `def` line."""
+    """Return the lines of all function bodies; a body in the line of its `def` is left out."""
     return {
         line
         for function in functions(tree.body)
@@ -55,14 +58,14 @@ def function_lines(tree: ast.Module) -> set[int]:
 
 
 def header(definition: Definition) -> set[int]:
-    """Return the lines that a function or class is defined by, its decorators included."""
+    """Return the lines of a definition's decorators, and of its `def` or `class`."""
     return {definition.lineno, *(one.lineno for one in definition.decorator_list)}
 
 
 def has_begun(block: list[ast.stmt], line: int) -> int:
-    """Return the last line that may have run when control is at `line`: nothing after it has.
+    """Return the last line in `block` that may have run when control is at `line`.
 
-    Control only goes forward, but in loops; and the end of a `with` is in its first line.
+    Control only goes forward, except in loops.  A `with` comes back to its first line at the end.
     """
     for statement in block:
         if line in span([statement]):
@@ -76,7 +79,10 @@ def has_begun(block: list[ast.stmt], line: int) -> int:
 
 
 def stood_in(block: list[ast.stmt], line: int) -> range:
-    """Return the lines of the definition, or of the statement without blocks, that has `line`."""
+    """Return the lines of the definition or simple statement in `block` that contains `line`.
+
+    An empty range if there is none.  A simple statement is one without blocks.
+    """
     for statement in block:
         if line in span([statement]):
             inside = [inner for inner in blocks(statement) if line in span(inner)]
@@ -88,7 +94,7 @@ def stood_in(block: list[ast.stmt], line: int) -> range:
 
 
 def runs_once(statement: ast.stmt) -> bool:
-    """Tell whether the first line of a statement is of no function, whose call would run it again.
+    """Tell whether a statement's first line holds no function's code, which calls would run.
 
     Annotations are functions, too, from 3.14 on.
     """

@@ -36,10 +36,10 @@ CHECKING = {"typing.TYPE_CHECKING", "typing_extensions.TYPE_CHECKING"}
 
 
 class Conditions:
-    """The conditions of a module, or of a class body, for one load of it.
+    """The conditions in a module's top level, or in a class body, for one import of it, `load`.
 
-    `scope` tells what its names are; None where that cannot be told, as in class bodies, whose
-    names may be those of a metaclass.
+    `scope` has the bindings of its names.  It is None in class bodies, where names may be those of
+    a metaclass.
     """
 
     def __init__(self, load: ImportedModule, scope: Scope | None) -> None:
@@ -47,7 +47,7 @@ class Conditions:
         self.scope = scope
 
     def outcome(self, test: ast.expr) -> bool | None:
-        """Return the value of a test when `load` was made; None if the source does not tell."""
+        """Return the truth value of `test` at the import; None if the source does not tell."""
         if isinstance(test, ast.Constant):
             return bool(test.value)
         if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
@@ -59,28 +59,29 @@ class Conditions:
             return self.compared(test.left, test.ops[0], test.comparators[0])
         if isinstance(test, ast.Call):
             return self.starts_with(test)
-        if isinstance(test, ast.Name) and test.id == "__debug__":  # no other name is as constant
+        if isinstance(test, ast.Name) and test.id == "__debug__":  # nothing can assign to it
             return None if self.load.optimize is None else not self.load.optimize
         if self.meaning(test) in CHECKING or self.is_false(test):
             return False
         return None
 
     def meaning(self, node: ast.expr) -> str:
-        """Return the full name of an expression, such as "sys.platform"; "" if unknown."""
+        """Return the full dotted name of an expression, such as "sys.platform"; "" if unknown."""
         name = dotted(node)
         head, point, rest = name.partition(".")
         if self.scope is None or not name:
             return ""
-        if head == "__name__":  # the target has told its value
+        if head == "__name__":  # `load.main` has its value
             return name if self.scope.is_never_bound(head) else ""
         origin = self.scope.origin(head)
         is_changed = self.scope.unsure.intersection(rest.split("."))
         return f"{origin}{point}{rest}" if origin and not is_changed else ""
 
     def is_false(self, test: ast.expr) -> bool:
-        """Tell whether a test is a name that is False, as in `TYPE_CHECKING = False`.
+        """Tell whether a test is a name that was set to False, as in `TYPE_CHECKING = False`.
 
-        Other names may have been set by another module meanwhile, if any could run.
+        If the name is another one, no code of other modules may run between the assignment and the
+        test: it could set the name.
         """
         if self.scope is None or self.scope.is_open or not isinstance(test, ast.Name):
             return False
@@ -94,7 +95,10 @@ class Conditions:
         )
 
     def compared(self, left: ast.expr, how: ast.cmpop, right: ast.expr) -> bool | None:
-        """Return the outcome of a comparison of a fact about the target with a literal."""
+        """Return the outcome of comparing a fact about the target with a literal; None if unknown.
+
+        `how` is the operator.  The literal may be on either side.
+        """
         if type(how) not in COMPARE:
             return None
         if literal(left) is not None:
@@ -120,7 +124,7 @@ class Conditions:
         if python is None:
             return KNOWN.get(name)
         if name == "sys.version_info":
-            # What follows is unknown; but it makes this longer than the tuples it is compared with.
+            # The micro version is unknown: None stands for it, so that (3, 12) is less than this.
             return (*python, None)
         if name in ("sys.version_info.major", "sys.version_info.minor"):
             return python[name.endswith("minor")]
@@ -131,14 +135,14 @@ class Conditions:
         return KNOWN.get(name)
 
     def starts_with(self, test: ast.Call) -> bool | None:
-        """Return the outcome of `sys.platform.startswith("…")`."""
+        """Return the outcome of `sys.platform.startswith("…")`; None for any other call."""
         if self.meaning(test.func) == "sys.platform.startswith" and len(test.args) == 1:
             prefix = literal(test.args[0])
             return "linux".startswith(prefix) if isinstance(prefix, str) else None
         return None
 
     def turns(self, loop: ast.For | ast.AsyncFor | ast.While) -> bool:
-        """Tell whether the body of a loop is entered at least once."""
+        """Tell whether the body of a loop is surely entered at least once."""
         if isinstance(loop, ast.While):
             return self.outcome(loop.test) is True
         if isinstance(loop.iter, ast.Call):
@@ -150,7 +154,7 @@ class Conditions:
         return any(not isinstance(one, ast.Starred) for one in several or ())
 
     def is_code(self, statement: ast.stmt) -> bool:
-        """Tell whether the compiler surely made code of a statement, or of its first line."""
+        """Tell whether the compiler surely made code of a statement's first line."""
         python = self.load.python or (3, 9)
         if isinstance(statement, ast.AnnAssign) and statement.value is None:
             return python < (3, 14) and bool(statement.simple)  # PEP 649: evaluated when asked
@@ -160,13 +164,13 @@ class Conditions:
         if isinstance(statement, ast.Global | ast.Nonlocal):
             return False
         if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.BinOp):
-            return not is_constant(statement)  # not even 3.14 sees each that it folds
+            return not is_constant(statement)  # not even 3.14 has an event for each folded one
         # PEP 626: since 3.10 every line is seen, also those that do nothing.
         return python >= (3, 10) or not is_constant(statement)
 
 
 def is_constant(statement: ast.stmt) -> bool:
-    """Tell whether a statement, or its first line, may do nothing."""
+    """Tell whether the compiler may leave out a statement, or a test in its first line."""
     if isinstance(statement, ast.Pass | ast.Continue | ast.Break):
         return True
     if isinstance(statement, ast.Expr):
@@ -183,7 +187,7 @@ def is_constant(statement: ast.stmt) -> bool:
 
 
 def of_several(parts: list[bool | None], joined: ast.boolop) -> bool | None:
-    """Return the value of several outcomes, joined by `and` or by `or`."""
+    """Return the outcome of `parts` joined by `and` or by `or`; None stands for unknown."""
     if isinstance(joined, ast.Or):
         inner = of_several([None if part is None else not part for part in parts], ast.And())
         return None if inner is None else not inner
@@ -207,19 +211,22 @@ def dotted(node: ast.expr) -> str:
 
 
 def always_leaves(block: list[ast.stmt]) -> bool:
-    """Tell whether a block of statements, once begun, never comes to its end."""
+    """Tell whether control never comes to the end of a block of statements."""
     return any(leaves(statement) for statement in block)
 
 
 def may_exit(statement: ast.stmt) -> bool:
-    """Tell whether a statement is a call such as `sys.exit()`, unless that has been replaced."""
+    """Tell whether a statement is, by its name, a call such as `sys.exit()`.
+
+    The name may have been replaced, so that control goes on.
+    """
     if isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call):
         return dotted(statement.value.func) in EXITS
     return False
 
 
 def leaves(statement: ast.stmt) -> bool:
-    """Tell whether control never comes to the statement behind this one."""
+    """Tell whether control never comes to the statement after this one."""
     if isinstance(statement, ast.Raise | ast.Continue | ast.Break):
         return True
     if isinstance(statement, ast.If):

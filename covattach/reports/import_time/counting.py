@@ -19,9 +19,10 @@ WAYS = (MISSING, EXECUTED, EXCLUDED)
 
 
 def counted(analysis: Analysis, at_import: set[int], how: str) -> Analysis:
-    """Return coverage's analysis of a file, with the lines that ran at import counted as asked.
+    """Return coverage's analysis of a file, with the lines `at_import` counted as `how` says.
 
-    The way that they took at a branch is not known: it counts for none.
+    `how` is one of WAYS.  Branches in these lines count for nothing: it is not known which were
+    taken.
     """
     if how == MISSING or not at_import:
         return analysis

@@ -1,7 +1,9 @@
-"""Functions whose bodies ran while measured, and the loads that defined them before.
+"""Functions whose bodies ran while measured, and the imports that had defined them before.
 
-defined(tree, ran) -> list[Function]
-makers(tree, loads, functions) -> list[tuple[ImportedModule, set[int]]]
+    defined(tree, ran) -> list[Function]
+    makers(tree, loads, functions) -> list[tuple[ImportedModule, set[int]]]
+
+A load is one import of the module, described by an ImportedModule.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from covattach.snapshot.imported_modules import ImportedModule
 
 
 def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
-    """Return the functions of which a body ran, but not the definition: that was earlier.
+    """Return the functions whose body ran while measured, but not the `def`: that ran before.
 
     `ran` are the lines that ran while measured.
     """
@@ -36,7 +38,7 @@ def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
 
 
 def latest(tree: ast.Module, load: ImportedModule) -> float:
-    """Return the last line that may have run in a load."""
+    """Return the last line that may have run in a load; infinity if its position is not known."""
     stands = load.standing and load.reached
     return has_begun(tree.body, load.reached or 0) if stands else float("inf")
 
@@ -46,7 +48,8 @@ def makers(
 ) -> list[tuple[ImportedModule, set[int]]]:
     """Return the loads, each with the first lines of functions that no other can have defined.
 
-    Where a function runs that none of them can have defined, there is one more copy of the module.
+    `earlier` are the functions that were defined before.  If none of the loads can have defined one
+    of them, there is another copy of the module.  Then all sets are empty.
     """
     ends = {load: latest(tree, load) for load in loads}
     found: dict[ImportedModule, set[int]] = {load: set() for load in loads}

@@ -1,11 +1,11 @@
-"""Code of other modules that runs during the import of one: it may set names of this one.
+"""Code of other modules that runs during the import of one, and may set names in it.
 
     ForeignCode(scope).is_quiet(statement)      whether a statement runs none
-    ForeignCode(scope).can_set(site, …)         whether any runs between two lines, but for a site
+    ForeignCode(scope).can_set(site, …)         whether it may set a name between two lines
     ForeignCode(scope).is_kept(site, test)      whether none runs between a binding and an `if`
 
-Python's own functions and the standard library do not know the module.  Operators are not looked
-at.
+Builtins and the standard library do not know the module, so they do not count.  Operators are not
+looked at.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Protocol
 from covattach.reports.import_time.blocks import Definition, Function
 
 Scoped = Function | ast.Lambda | ast.ClassDef
-# What is Python's own, and runs or imports what it is told.
+# Builtins and modules of Python's own that run or import code they are given.
 TOLD = {"__import__", "exec", "eval", "importlib", "runpy", "pkgutil", "__main__"}
 
 
@@ -30,26 +30,27 @@ class Names(Protocol):
     tree: ast.Module
 
     def is_free(self, name: str) -> bool:
-        """Tell whether nothing in this module binds a name, so that it is Python's own."""
+        """Tell whether nothing in this module binds `name`, so that it is a builtin."""
 
     def origin(self, name: str) -> str:
-        """Return the dotted name that a name was imported as; "" if it may be something else."""
+        """Return the dotted name that `name` was imported as ("sys.platform"); "" if unknown."""
 
 
 class ForeignCode:
     """The statements of one module's top level that can run code of other modules.
 
-    `busy` are the lines of these.  Of statements that are `clean` nothing of the kind runs in their
-    own branch of an `if` unless they run themselves.
+    `busy` are the first lines of these.  `clean` has the ids of statements in branches of an `if`
+    whose test, and whose other branch, run no such code.  If the `if` has run some, the branch of
+    such a statement was taken.
     """
 
     def __init__(self, scope: Names) -> None:
         self.scope = scope
         self.tree = scope.tree
         self.starts = [one.lineno for one in self.tree.body]
-        self.known: dict[int, bool] = {}  # of branchings, by their ids, whether they are quiet
+        self.known: dict[int, bool] = {}  # by the ids of `if` statements: whether they are quiet
         branchings = [one for one in self.tree.body if isinstance(one, ast.If)]
-        for one in branchings:  # grows
+        for one in branchings:  # the list grows meanwhile
             branchings += (inner for branch in branches(one) for inner in chained(branch))
         for one in reversed(branchings):
             self.known[id(one)] = self.is_quiet(one)
@@ -65,14 +66,17 @@ class ForeignCode:
                     unclean.update(map(id, branch))
 
     def can_set(self, site: ast.stmt, above: int, below: float) -> bool:
-        """Tell whether a name can have been set between two lines without its site."""
+        """Tell whether a name can have been set between two lines by other code than its `site`.
+
+        `site` is the statement that binds the name; `above` and `below` are the lines.
+        """
         busy = bisect_right(self.busy, below) - bisect_right(self.busy, above)
         block = self.starts[bisect_right(self.starts, site.lineno) - 1]
         is_alone = bisect_right(self.starts, above) - bisect_left(self.starts, above) < 2
         return not is_alone or busy > (id(site) in self.clean and block in self.busy)
 
     def is_kept(self, site: ast.stmt, test: ast.expr) -> bool:
-        """Tell whether a name still has its first value at the test of an `if` of the top level."""
+        """Tell whether a name bound by `site` has the same value at `test`, in a top-level `if`."""
         last = self.tree.body[bisect_right(self.starts, test.lineno) - 1]
         return (
             site in self.tree.body
@@ -97,7 +101,7 @@ class ForeignCode:
         return True
 
     def is_quiet_itself(self, node: ast.AST) -> bool:
-        """Tell the same of a node of the syntax tree, without its parts."""
+        """Tell whether a node runs no code of other modules, apart from its child nodes."""
         if isinstance(node, ast.Import):
             return all(is_standard(one.name) for one in node.names)
         if isinstance(node, ast.ImportFrom):
@@ -114,7 +118,10 @@ class ForeignCode:
         return not isinstance(node, ast.Await | ast.Yield | ast.YieldFrom)
 
     def is_standard(self, node: ast.expr) -> bool:
-        """Tell whether the object called, or with the attribute, is Python's own or a literal."""
+        """Tell whether the first name in `node`, a called object or an attribute, is Python's own.
+
+        That is a builtin or a name imported from the standard library; a literal counts, too.
+        """
         while isinstance(node, ast.Attribute | ast.Call):
             node = node.value if isinstance(node, ast.Attribute) else node.func
         if not isinstance(node, ast.Name):
@@ -130,18 +137,18 @@ def branches(statement: ast.If) -> tuple[list[ast.stmt], list[ast.stmt]]:
 
 
 def chained(branch: list[ast.stmt]) -> list[ast.If]:
-    """Return the `if` that is all of a branch, as that of an `elif` is."""
+    """Return, as a list, the `if` that is all of a branch, such as an `elif`; [] for others."""
     return [one for one in branch if isinstance(one, ast.If)] if len(branch) == 1 else []
 
 
 def is_standard(name: str) -> bool:
-    """Tell whether a module is of the standard library, and runs nothing else that it is told."""
+    """Tell whether a module is of the standard library, and not one that runs code it is given."""
     top = name.partition(".")[0]
     return top in sys.stdlib_module_names and top not in TOLD
 
 
 def outside(node: ast.AST) -> Iterator[ast.AST]:
-    """Yield the parts of a node that are evaluated in the scope that it is in."""
+    """Yield the child nodes of a node that are evaluated in the enclosing scope."""
     if not isinstance(node, Scoped):
         yield from ast.iter_child_nodes(node)
         return
@@ -151,10 +158,13 @@ def outside(node: ast.AST) -> Iterator[ast.AST]:
 
 
 def inside(node: ast.AST) -> list[ast.AST]:
-    """Return the parts of a node that have a scope of their own."""
+    """Return the nodes in the body of a function, lambda or class, a scope of its own.
+
+    [] for other nodes.
+    """
     return listed(node.body) if isinstance(node, Scoped) else []
 
 
 def listed(value: object) -> list[ast.AST]:
-    """Return the nodes in a field of a node."""
+    """Return the nodes in a field of a node, as a list."""
     return value if isinstance(value, list) else [value] if isinstance(value, ast.AST) else []

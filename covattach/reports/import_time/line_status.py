@@ -1,8 +1,8 @@
 """Facts of a file's lines besides the measured ones: imports, and functions.
 
-    examine(file_reporter, analysis, tree, loads, changed) -> Known
+    examine(file_reporter, analysis, tree, loads, changed) -> LineStatus
 
-The numbers are those of coverage's statements: of their first lines, without those excluded.
+Line numbers are those of coverage's statements: of their first lines, without those excluded.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class LineStatus:
-    """Statements that did not run while measured, and counts of those in functions.
+    """The statements of a file that ran at import or may have, and counts of those in functions.
 
-    Statements `at_import` ran before; `undecided` ones may have.  `in_functions` counts the
-    statements in bodies of functions, and the branches where they are measured; `ran_in_functions`
-    counts those of them that ran while measured.
+    `at_import` are lines that ran before the attach, `undecided` ones may have; neither ran while
+    measured.  `in_functions` counts the statements in bodies of functions, and the branches where
+    they are measured.  `ran_in_functions` counts those of them that ran while measured.
     """
 
     at_import: set[int] = field(default_factory=set)
@@ -56,10 +56,10 @@ def examine(
     loads: Iterable[ImportedModule],
     changed: bool,
 ) -> LineStatus:
-    """Return the facts of a file's lines.
+    """Return the LineStatus of a file.
 
-    `loads` are the modules that had been made of it before.  If it has `changed` since, no line
-    counts as run at import: it may be another line now.
+    `loads` are the modules that had been made of it before the attach.  If it has `changed` since,
+    no line counts as run at import: it may be another line now.
     """
     functions = blocks.function_lines(tree) & analysis.statements
     points, ran = len(functions), len(functions - analysis.missing)

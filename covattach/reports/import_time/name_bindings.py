@@ -1,10 +1,10 @@
-"""The names of a module's top level: where the source binds each, and how a namespace proves it.
+"""The names of a module's top level: where each is bound, and which statements that proves.
 
     Scope(tree).proven(load)      the first lines of statements that have run
-    Scope(tree).origin(name)      what a name is an import of
+    Scope(tree).origin(name)      the dotted name that a name was imported as
 
-That a name is there proves that a statement has run if nothing else can have bound it: no other
-statement, no function that declares it global, no star import, no `globals()`.
+A name in the namespace proves that the statement which binds it has run, if nothing else can have
+bound it: no other statement, no function that declares it global, no star import, no `globals()`.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from covattach.reports.import_time.blocks import Definition, first_line, functio
 from covattach.reports.import_time.foreign_code import ForeignCode, inside, outside
 from covattach.snapshot.imported_modules import ImportedModule
 
-# What can bind names that the source does not say.
+# Builtins and attributes that can bind names which the source does not show.
 DYNAMIC = {"exec", "eval", "globals", "locals", "vars", "setattr", "delattr"}
 DYNAMIC_ATTRIBUTES = {"__dict__", "__setattr__", "__delattr__", "f_globals", "f_locals"}
-# What a module has before its first line is executed (importlib/_bootstrap.py, module_from_spec).
+# Names in a module before its first line is executed (importlib/_bootstrap.py, module_from_spec).
 GIVEN = {"__name__", "__doc__", "__package__", "__loader__", "__spec__", "__path__", "__file__"}
 GIVEN |= {"__cached__", "__builtins__", "__annotations__"}
 
@@ -28,9 +28,9 @@ GIVEN |= {"__cached__", "__builtins__", "__annotations__"}
 class Scope:
     """The bindings of one module's names.
 
-    `sites` are the statements that bind or delete a name at the top level, loops and the like
-    included.  Of names that are `unsure` others may have bound them; so they may, of all names,
-    where the scope `is_open`.
+    `sites` has the statements that bind or delete a name at the top level, loops and the like
+    included.  Functions or other modules may have bound the names in `unsure` as well.  If the
+    scope `is_open`, that is so for all names.
     """
 
     def __init__(self, tree: ast.Module) -> None:
@@ -52,7 +52,10 @@ class Scope:
             waiting += [(one, statement, False) for one in inside(node)]
 
     def note(self, node: ast.AST, statement: ast.AST, is_top: bool) -> None:
-        """Note the names that a node binds."""
+        """Note the names that `node` binds; `statement` is the one that it is a part of.
+
+        `is_top` says that it is in the module's own scope, not in a function's or class's.
+        """
         if isinstance(node, ast.Global):
             self.unsure.update(node.names)
         elif isinstance(node, ast.Attribute):
@@ -72,15 +75,15 @@ class Scope:
         return ForeignCode(self)
 
     def is_free(self, name: str) -> bool:
-        """Tell whether nothing in this module binds a name, so that it is Python's own."""
+        """Tell whether nothing in this module binds `name`, so that it is a builtin."""
         return not self.is_open and self.is_never_bound(name)
 
     def is_never_bound(self, name: str) -> bool:
-        """Tell whether nothing that the source says binds a name."""
+        """Tell whether no binding of `name` is in the source; `exec` and the like do not count."""
         return name not in self.sites and name not in self.unsure
 
     def origin(self, name: str) -> str:
-        """Return the dotted name that a name was imported as; "" if it may be something else."""
+        """Return the dotted name that `name` was imported as ("sys.platform"); "" if unknown."""
         sites = self.sites.get(name, [])
         if self.is_open or name in self.unsure or len(sites) != 1:
             return ""
@@ -94,9 +97,10 @@ class Scope:
         return ""
 
     def proven(self, load: ImportedModule) -> set[int]:
-        """Return the first lines of statements that have run to their end, as a namespace proves.
+        """Return the first lines of statements that have run to their end, by the names in `load`.
 
-        A name behind one that is missing proves nothing: somebody else may have put it there.
+        If a name is missing, those that are bound later prove nothing: others may have put them
+        there.
         """
         present = {name.lstrip(".") for name in load.names.split()}
         certain = [one for one in self.tree.body if self.certain(one)]
@@ -106,25 +110,26 @@ class Scope:
         if not self.is_open:
             found |= {first_line(one) for one in self.bound_here(load) if one.lineno < end}
         if load.reached is None and not missing:
-            found |= {first_line(one) for one in certain}  # if the import system has executed it
+            found |= {first_line(one) for one in certain}  # the whole import has ended
         return found
 
     def made(self, load: ImportedModule) -> set[int]:
-        """Return the first lines of functions that are in a namespace: they have been made."""
+        """Return the first lines of the functions that exist in the namespace of `load`."""
         return {int(line) for line in load.lines.split()} & self.starts
 
     def bound_here(self, load: ImportedModule) -> Iterator[ast.stmt]:
-        """Yield the statements that alone bind a name which is there.
+        """Yield the statements that alone can have bound a name in the namespace of `load`.
 
-        Other modules bind names as well, as `settings.VERBOSE = True` does.  One that is bound in a
-        block, which may not have been entered, must have come after those that stand before the
-        block, and before at least one that stands behind it, with nothing between these two that
-        can run code of other modules.  Nobody sets those of a main program.
+        Other modules bind names as well, as `settings.VERBOSE = True` does.  The names are in the
+        order in which they were bound.  A name that is bound in a block, which may not have been
+        entered, must come after those that stand before the block, and before at least one that
+        stands after it.  Nothing between these two may run code of other modules.  Nobody sets
+        names in a main program.
         """
         names = dict.fromkeys(load.names.split())
         sites = [one for name in names for one in self.sole(name) if last_name(one) == name]
         straight = {id(one) for one in self.tree.body}
-        before: list[int] = []  # for each, the highest line that came before it
+        before: list[int] = []  # for each site, the highest line that came before it
         after: list[float] = []  # and the lowest that came after it, from the last on
         highest, lowest = 0, float("inf")
         for one, last in zip(sites, reversed(sites), strict=True):
@@ -139,18 +144,18 @@ class Scope:
                 yield one
 
     def is_missing(self, block: list[ast.stmt], present: set[str]) -> bool:
-        """Tell whether a name that a block surely binds is not among those that are there."""
+        """Tell whether a name that `block` surely binds is not in `present`."""
         return any(not present.issuperset(self.certain(one)) for one in block)
 
     def sole(self, name: str) -> list[ast.stmt]:
-        """Return the statement that alone binds a name; none if there are others."""
+        """Return, as a list, the statement that alone binds `name`; [] if there are others."""
         sites = self.sites.get(name, [])
         if len(sites) != 1 or name in self.unsure or name in GIVEN:
             return []
         return [one for one in sites if isinstance(one, ast.stmt)]
 
     def certain(self, statement: ast.stmt) -> list[str]:
-        """Return the names that are there once a statement of the top level has run."""
+        """Return the names that surely exist once a top-level statement has run to its end."""
         bound = {last_name(statement)} - {""}
         return [name for name in bound if self.sole(name) == [statement]]
 
@@ -169,7 +174,7 @@ def names_of(node: ast.AST) -> list[str]:
 
 
 def last_name(statement: ast.stmt) -> str:
-    """Return the name whose binding is the last that a statement does; "" if there is none."""
+    """Return the name that a statement binds at its very end; "" if there is none."""
     if isinstance(statement, Definition):
         return statement.name
     if isinstance(statement, ast.Import | ast.ImportFrom):

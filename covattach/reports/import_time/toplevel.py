@@ -1,13 +1,13 @@
-"""The top level of a module: the lines of it, and of class bodies, that ran when it was loaded.
+"""The lines of a module's top level, and of class bodies, that ran when it was imported.
 
     judge(tree, loads, ran) -> Judgement
 
 A statement is said to have run where nothing else is possible: it stands before a place that was
-reached, or in a block that was entered and left at its end.  What was reached the module itself
-proves: by the names in its namespace (name_bindings.py), by functions whose bodies run, by
-the line where it stands.  What lies behind the last of these is left open, but for the statement
-that is next; and `if`, `try`, loops and the like are followed as far as the source decides them.
-Numbers of lines are those of the syntax tree.
+reached, or in a block that was entered and left at its end.  The module itself proves which places
+were reached: by the names in its namespace (name_bindings.py), by functions whose bodies run, by
+the line where it stands.  After the last of these only the next statement is known to have begun,
+and the rest is left open.  `if`, `try`, loops and the like are followed as far as the source
+decides them.  Numbers of lines are those of the syntax tree.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ from covattach.snapshot.imported_modules import ImportedModule
 Try = ast.Try | ast.TryStar
 UNKNOWN = ImportedModule(
     None, 0, False, None
-)  # the target has not told of it, but functions of it run
+)  # a module that the target has not reported, though functions of it run
 
 
 @dataclass
 class Judgement:
-    """The known lines: those that `ran` on loading, and those that were `passed_over`.
+    """The decided lines: those that `ran` on loading, and those that were `passed_over`.
 
-    Lines of the top level in neither may have run or not.
+    Other lines of the top level may have run or not.
     """
 
     ran: set[int] = field(default_factory=set)
@@ -50,9 +50,9 @@ class Judgement:
 
 
 def judge(tree: ast.Module, loads: Iterable[ImportedModule], ran: set[int]) -> Judgement | None:
-    """Return the known lines of a module's top level; None if it was not loaded before.
+    """Return the decided lines of a module's top level; None if it was not imported before.
 
-    `ran` are the first lines of the statements that ran while measured.
+    `loads` are its imports.  `ran` are the first lines of the statements that ran while measured.
     """
     earlier = defined(tree, ran)
     known = set(loads) or ({UNKNOWN} if earlier else set())
@@ -67,9 +67,11 @@ def judge(tree: ast.Module, loads: Iterable[ImportedModule], ran: set[int]) -> J
 
 
 class Walk:
-    """One load of a module, followed through its statements.
+    """One import of a module, `load`, followed through its statements.
 
-    `starts` are the first lines of functions that it is known to have defined.
+    `starts` are the first lines of functions that it is known to have defined.  `ended` are the
+    first lines of statements that have run to their end; `evidence` are lines that were reached,
+    sorted.
     """
 
     def __init__(self, load: ImportedModule, starts: set[int], scope: Scope) -> None:
@@ -78,18 +80,18 @@ class Walk:
         self.conditions = Conditions(load, scope)
         self.present = {name.lstrip(".") for name in load.names.split()}
         at = {load.reached} if load.reached else set()
-        # Of a module that is not there any more it is the start of a function, too.
+        # If the module's code has ended, `reached` is the first line of its last function.
         made = starts | scope.made(load) | (set() if load.standing else at)
         ended = scope.proven(load) | (made & scope.plain)
         self.ended = self.before(ended)
         self.evidence = sorted(self.ended | self.before(made) | at)
         self.found = Judgement()
-        self.loops = 0  # that the statement is in
+        self.loops = 0  # loops around the current statement
 
     def before(self, lines: set[int]) -> set[int]:
-        """Return those of the lines that are not behind, or in, the statement that is at work.
+        """Return those of the lines that are not in, or after, the statement being executed.
 
-        What is there behind it comes from another copy of the module, or from another module.
+        Names and functions from further on come from another copy of the module, or another module.
         """
         if not (self.load.standing and self.load.reached):
             return lines
@@ -98,7 +100,7 @@ class Walk:
         return {line for line in lines if line <= last and line not in inside}
 
     def follow(self, tree: ast.Module) -> Judgement:
-        """Return the known lines of the module."""
+        """Return the decided lines of the module, for this one import."""
         self.block(tree.body, False)
         if self.load.standing and self.load.reached:
             last = has_begun(tree.body, self.load.reached)
@@ -119,7 +121,7 @@ class Walk:
         for statement in block:
             later = reached > (statement.end_lineno or statement.lineno)
             is_done = done or later or first_line(statement) in self.ended
-            # In a loop that may be so of one turn only, and what is inside have run in another.
+            # In a loop that may hold for one turn only, and inner code may have run in another.
             is_sure = done or not self.loops or isinstance(statement, Definition)
             self.statement(statement, is_done and is_sure)
             if not is_done or ((leaves(statement) or may_exit(statement)) and not later):
@@ -137,7 +139,7 @@ class Walk:
             self.loop(statement, done)
         elif isinstance(statement, With):
             if (done and is_entered(statement)) or self.reached(statement.body):
-                # It may have ended by an exception that the context manager swallowed.
+                # The block may have ended by an exception that the context manager swallowed.
                 self.block(statement.body, False)
         elif isinstance(statement, Try):
             self.attempt(statement, done)
@@ -146,7 +148,7 @@ class Walk:
         return None
 
     def definition(self, statement: Definition, done: bool) -> None:
-        """Follow a function or class that is being defined: decorators come first."""
+        """Follow a function or class: decorators come first; `done` if it has been defined."""
         is_class = isinstance(statement, ast.ClassDef)
         if not (done or (is_class and self.reached(statement.body))):
             self.found.ran.add(first_line(statement))
@@ -158,28 +160,31 @@ class Walk:
             self.conditions = outer
 
     def choice(self, statement: ast.If, done: bool) -> None:
-        """Follow `if`: the branch that the source decides, or in which something was reached."""
+        """Follow an `if`: the branch that the source decides on, or in which a line was reached."""
         outcome = self.conditions.outcome(statement.test)
         body, orelse = statement.body, statement.orelse
         if outcome is not None and self.is_contradicted(statement, outcome, done):
             outcome = None
         is_decided = outcome is not None
         if not is_decided and done:
-            # What never comes to its end was not taken, as control came to what follows.
+            # A branch that never comes to its end was not taken, as control came to what follows.
             if always_leaves(body):
                 outcome = False
             elif always_leaves(orelse):
                 outcome = True
         for block, taken in ((body, True), (orelse, False)):
             if block and outcome is not None and outcome is not taken:
-                # In a loop that is so of the turn which came to its end, and not of the others.
+                # In a loop that holds for the turn that came to its end, not for the others.
                 if is_decided or not self.loops:
                     self.found.passed_over.update(span(block))
             elif block and (outcome is taken or self.reached(block)):
                 self.block(block, done)
 
     def is_contradicted(self, statement: ast.If, outcome: bool, done: bool) -> bool:
-        """Tell whether the names that are there are not those of the branch that is decided on."""
+        """Tell whether the module's state contradicts that the test of an `if` had this outcome.
+
+        A line of the other branch was reached, or a name that the branch binds is missing.
+        """
         body, orelse = statement.body, statement.orelse
         taken, other = (body, orelse) if outcome else (orelse, body)
         is_told = done and self.load.main is not None
@@ -197,7 +202,7 @@ class Walk:
             self.block(statement.orelse, done and not left)
 
     def attempt(self, statement: Try, done: bool) -> None:
-        """Follow `try`: all of it where nothing that it raises can have been caught."""
+        """Follow `try`: all of it where no handler can have caught an exception and gone on."""
         caught = [not always_leaves(handler.body) for handler in statement.handlers]
         left = any(isinstance(node, ast.Break | ast.Continue) for node in ast.walk(statement))
         through = done and not left and not any(caught)
@@ -215,7 +220,7 @@ class Walk:
                 self.block(block, done)
 
     def match(self, statement: ast.Match, done: bool) -> None:
-        """Follow `match`: the first pattern is always tried, the others up to one that was met."""
+        """Follow `match`: the first pattern is always tried, the others up to one that matched."""
         met = [number for number, case in enumerate(statement.cases) if self.reached(case.body)]
         tried = max(met, default=0) + 1 if done or met else 0
         self.found.ran.update(case.pattern.lineno for case in statement.cases[:tried])
@@ -226,8 +231,8 @@ class Walk:
 def is_entered(statement: With) -> bool:
     """Tell whether the block of a `with` was entered if control came to the next statement.
 
-    Where there are several context managers, the first swallows what the others raise, and so may a
-    single one where its result is put into anything but a name.
+    Where there are several context managers, the first may swallow an exception that the others
+    raise.  So may a single one if its result is put into anything but a name, which can fail.
     """
     first, *others = statement.items
     return not others and isinstance(first.optional_vars, ast.Name | None)
