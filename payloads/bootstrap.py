@@ -1,16 +1,16 @@
-"""The first code of ours in a target: it finds the interpreter's own functions, and launches.
+"""The first code of covattach in a target: it loads originals.py and executes launch.py.
 
-It runs in a thread of the application's, and compiling would take 1 to 5 ms of its time.  So code
-that covattach has compiled is used where possible.  Nothing is imported here, not even
-`__future__`, and no name is used that is often replaced: see originals.py.
+It runs in a thread of the application, where compiling would take 1 to 5 ms.  So byte code that
+covattach has compiled outside is used where possible.  Nothing is imported here, not even
+`__future__`, and no name is used that applications often replace: see originals.py.
 """
 
 TYPE_CHECKING = False  # as in `typing`, which is not imported here
 if TYPE_CHECKING:
     from typing import Any
 
-KEEP = "covattach.originals"  # in the codec registry, see coverage_package.py
-# The namespace of importlib's own module, found by no name that somebody may have replaced.
+KEEP = "covattach.originals"  # the name under which the codec registry keeps `Originals`
+# The namespace of importlib._bootstrap_external, reached by no name that may have been replaced.
 IMPORTING: "Any" = next(
     one.find_spec.__globals__  # type: ignore[attr-defined]
     for one in object.__subclasses__()
@@ -29,7 +29,10 @@ def read(path: str) -> bytes:
 
 
 def first(folder: str) -> "list[Any]":
-    """Return originals.py and launch.py out of the payloads: as they are compiled, or as texts."""
+    """Return the code of originals.py and launch.py: two memoryviews of byte code, or two sources.
+
+    `folder` has the payloads.  Its file `compiled` is used if it is for this version of Python.
+    """
     magic = IMPORTING["MAGIC_NUMBER"]
     try:
         content = read(folder + "/compiled")
@@ -47,7 +50,10 @@ def first(folder: str) -> "list[Any]":
 
 
 def execute(content: "Any", name: str, space: "dict[str, Any]") -> None:
-    """Execute a source text, or code from `marshal`, in a namespace that has its builtins."""
+    """Execute `content` in the namespace `space`; that has its own `__builtins__`.
+
+    `content` is a source text (bytes) or marshalled code (memoryview); `name` is for tracebacks.
+    """
     if isinstance(content, bytes):
         code = compile(content, "<covattach " + name + ">", "exec")
     else:
@@ -56,7 +62,7 @@ def execute(content: "Any", name: str, space: "dict[str, Any]") -> None:
 
 
 def codecs() -> "Any":
-    """Return the module `_codecs`, as it is or, where somebody has replaced it, made anew."""
+    """Return the C module `_codecs`, or a second instance of it if its functions were replaced."""
     found = IMPORTING["sys"].modules.get("_codecs")
     kind = type(IMPORTING["sys"].exc_info)
     if all(type(getattr(found, name, None)) is kind for name in ("lookup_error", "register_error")):
@@ -67,9 +73,10 @@ def codecs() -> "Any":
 
 
 def builtins(content: "Any") -> "Any":
-    """Return the builtins of our modules, as an earlier session has kept them if it was the same.
+    """Return the namespace of builtins for our modules; `content` is the code of originals.py.
 
-    They are kept for good: another thread may use them, and each copy would be garbage.
+    What an earlier session has made of the same code is reused, from the codec registry.  It stays
+    there for ever: another thread may use it, and a copy for each session would be garbage.
     """
     try:
         kept = codecs().lookup_error(KEEP)
@@ -86,9 +93,10 @@ def builtins(content: "Any") -> "Any":
 
 
 def begin(told: "dict[str, Any]") -> None:
-    """Execute launch.py in a namespace of its own, with the SESSION, MAIN and TREE in `told`.
+    """Execute launch.py in a namespace of its own, with SESSION, MAIN and TREE out of `told`.
 
-    Until 3.9 code that shares its caller's also shares the builtins (Objects/frameobject.c).
+    `told` is the namespace that the injector has made.  A new one is needed: until 3.9 code that
+    shares its caller's namespace also shares the builtins (Objects/frameobject.c).
     """
     originals, launch = first((told.get("SESSION") or told["TREE"]) + "/payloads")
     space = {"IMPORTING": IMPORTING, "__builtins__": builtins(originals)}
@@ -99,4 +107,4 @@ def begin(told: "dict[str, Any]") -> None:
 try:
     begin(globals())
 finally:
-    globals().clear()  # functions and their names refer to each other
+    globals().clear()  # functions and their namespace are a reference cycle

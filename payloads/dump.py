@@ -1,6 +1,6 @@
-# Write what was measured so far, by itself: `pyrasite PID payloads/dump.py`.  The data file and
-# coverage's HTML report, made in the target, go to the folder `covattach-PID` in the target's
-# working directory.  `covattach dump PID` does better: it makes the report outside.
+# Write the measured data without the program covattach: `pyrasite PID payloads/dump.py`.  The data
+# file and coverage's HTML report, made in the target, go to the folder `covattach-PID` in the
+# target's working directory.  `covattach dump PID` does better: it makes the report outside.
 #
 # Like `start.py` this is executed in the target's `__main__`, and leaves no name behind.
 

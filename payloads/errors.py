@@ -1,4 +1,4 @@
-"""The errors that a request can end with, and how several steps are done in spite of some."""
+"""Exceptions that make a request to the agent fail, and `do_all`, for steps that may raise."""
 
 from __future__ import annotations
 
@@ -7,29 +7,32 @@ from typing import Any
 
 
 class BadRequest(Exception):
-    """The bytes that came over the socket are not a request."""
+    """The request is not valid, or not possible in the present state of the session."""
 
 
 class Refused(Exception):
-    """Measuring would break something that is already there."""
+    """The request is declined: another tool or client is in the way, or measuring was disabled."""
 
 
 class NoCoverage(Exception):
-    """Neither the target nor covattach has a coverage that fits."""
+    """No coverage works in this interpreter: neither the target's own nor that of covattach."""
 
 
 class CannotAdopt(Exception):
     """Threads that already run cannot be given a trace function in this interpreter."""
 
 
-# By these a reply tells what has failed.
+# Values of the field "error" in a reply: the kind of exception that the request has ended with.
 REFUSED, NO_COVERAGE = "refused", "no-coverage"
 KINDS: dict[type[Exception], str] = {Refused: REFUSED, NoCoverage: NO_COVERAGE}
 FAULT = "fault"  # any other exception: one that nobody has foreseen
 
 
 def do_all(*steps: Any) -> None:
-    """Call each of the steps, in turn, even after one has raised; raise that when all are done."""
+    """Call all `steps`, functions without arguments, in order, even after one has raised.
+
+    Raises the last exception, with the earlier ones as its context.
+    """
     with contextlib.ExitStack() as stack:
         for step in reversed(steps):
             stack.callback(step)

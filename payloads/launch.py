@@ -1,9 +1,9 @@
-"""Start one thread of ours in the target, and get out of the way.
+"""Start the agent's thread in the target, without holding up the application.
 
-The injector (gdb at a stopped thread, a pending call, PEP 768, pyrasite) has this file executed in
-a thread that belongs to the application, possibly deep in its stack.  So it imports nothing that is
-not there already, and hands everything else to a thread of its own.  The file is plain ASCII,
-because `open` in the target decodes it by the locale there.
+The injector (gdb at a stopped thread, a pending call, PEP 768, pyrasite) has this executed in an
+application thread, possibly deep in its stack.  So it imports nothing that is not there already,
+and leaves everything else to the new thread.  The file is plain ASCII, because `open` in the target
+decodes it by the locale there.
 """
 
 from __future__ import annotations
@@ -15,20 +15,22 @@ TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the appli
 if TYPE_CHECKING:
     from typing import Any
 
-# In this order in what covattach has compiled.
+# The payloads at the beginning of the file `compiled`, in this order.
 FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
-# In the codec registry, where the next session finds it again; another number for another class.
+# The name of the fork hooks in the codec registry, where the next session finds them.  The number
+# changes with their class.
 FORKS = "covattach.forks.3"
 STACK = 1 << 21  # bytes: enough for a thousand frames of Python 3.9
-# Seconds for the GIL's switch interval until measuring has begun.  With 25 busy threads each
-# read of a file would cost us 25 usual intervals; and a busy thread is held up less at a time.
+# The GIL's switch interval, in seconds, until measuring has begun.  With 25 busy threads each read
+# of a file would cost us 25 default intervals; and busy threads are held up less at a time.
 HURRY = 0.0002
 
 
 def unpatched(module: str, name: str) -> Any:
-    """Return `module.name` as the interpreter has it: our `__import__` is that of originals.py.
+    """Return the attribute `name` of `module` as the interpreter has it, not as gevent replaced it.
 
-    On a patched `_thread`, `start_new_thread` would start a greenlet in the application's hub.
+    Our `__import__` is that of originals.py.  A patched `start_new_thread` would start a greenlet
+    in the application's hub.
     """
     return getattr(__import__(module), name)
 
@@ -41,8 +43,8 @@ def is_main_thread() -> bool:
 def claim(session: str) -> bool:
     """Return True for the first caller only, and for nobody once covattach has given up.
 
-    PEP 768 runs the script once in *every* thread, and a pending call can fire long after the
-    time-out: the token, removed by whoever comes first, is what makes it happen once or never.
+    PEP 768 runs the script in *every* thread, and a pending call can fire long after the time-out.
+    The first caller removes the token in the folder `session`: the launch happens once or never.
     """
     try:
         os.unlink(session + "/token")
@@ -52,9 +54,10 @@ def claim(session: str) -> bool:
 
 
 def code_of(folder: str, name: str) -> tuple[Any, bytes | None]:
-    """Return the code of a payload of `FIRST`; with the last one, the rest of the compiled code.
+    """Return the code object of `name`, one of FIRST, and None or the code of all other payloads.
 
-    It is compiled by covattach, if that fits, or else here, from its text.
+    `folder` has the payloads.  Compiled code is used if it is for this version of Python; otherwise
+    the source is compiled here.  The second value comes with the last of FIRST, from compiled code.
     """
     import marshal
 
@@ -71,21 +74,21 @@ def code_of(folder: str, name: str) -> tuple[Any, bytes | None]:
 
 
 def load(folder: str) -> Any:
-    """Return `agent.entry`, brought in by module_loader.py."""
+    """Return the module `agent.entry`; module_loader.py loads it, and all others, from `folder`."""
     code, content = code_of(folder, "module_loader")
     space: dict[str, Any] = {"__name__": "_covattach.module_loader"}
     exec(code, space)
     found = space["load"](folder, content, globals().get("MAIN", 0))
-    space.clear()  # functions and their names refer to each other
+    space.clear()  # functions and their namespace are a reference cycle
     return found
 
 
 def start_thread(function: Any, *arguments: Any) -> None:
-    """Call `function` in a thread of its own, of which `threading` does not know.
+    """Call `function` in a new thread that `threading` does not know of, with all signals blocked.
 
-    It gets no signals, not even while it begins: one that the kernel gives to it would not wake
-    the application's thread that waits for it.  The size of its stack is ours: that of the
-    application's may be too small for what we do.
+    They are blocked from its beginning: a signal that the kernel gives to it would not wake the
+    application's thread that waits for it.  The stack has STACK bytes: the application's size may
+    be too small.
     """
     import _signal
 
@@ -101,10 +104,11 @@ def start_thread(function: Any, *arguments: Any) -> None:
 
 
 def start_with_stack(start: Any, arguments: tuple[Any, ...], theirs: list[int]) -> None:
-    """Start a thread with a stack of STACK bytes, while `theirs` holds the application's size.
+    """Call `start` with `arguments`, to start a thread with a stack of STACK bytes.
 
-    In one call of C that executes no bytecode: no other thread comes in between and takes, or
-    changes, a size that is the whole interpreter's.
+    `theirs`, an empty list, has the application's size meanwhile.  The size is the interpreter's.
+    So it is set and restored in one C call that executes no bytecode: no other thread comes in
+    between.
     """
     from itertools import chain
 
@@ -115,7 +119,7 @@ def start_with_stack(start: Any, arguments: tuple[Any, ...], theirs: list[int]) 
 
 
 def forks(folder: str) -> Any:
-    """Return the hooks of fork_hooks.py, which an earlier session may have registered."""
+    """Return the ForkHooks of this process: those of an earlier session, or else new ones."""
     import codecs
 
     try:
@@ -133,10 +137,10 @@ def forks(folder: str) -> Any:
 
 
 def bootstrap(session: str, coming: Any) -> None:
-    """Run the agent of `session` in this thread until the session ends; `coming` are the forks.
+    """Run the agent in this thread, until the session in the folder `session` ends, or for a fork.
 
-    Then functions and their names, which refer to each other, are taken apart; not before a fork,
-    after which a thread is started again.
+    `coming` are the ForkHooks.  After the session this namespace, a reference cycle, is cleared.
+    It stays at a fork, after which a new thread is started.
     """
     interval = sys.getswitchinterval()
     sys.setswitchinterval(min(interval, HURRY))
@@ -177,10 +181,10 @@ def launch(session: str) -> None:
 
 
 def start_up(tree: str) -> None:
-    """Measure this process, a new program of the tree with that folder, from its first line on.
+    """Begin to measure this process, a new program of the tree with the folder `tree`.
 
-    Called in the main thread, by startup/sitecustomize.py.  Nothing is raised: the program runs,
-    measured or not.
+    Called by startup/sitecustomize.py in the main thread, before the program's first line.  A fault
+    is written to a file in that folder: the program runs, measured or not.
     """
     if not os.path.exists(tree + "/children.json") or is_helper():
         return
@@ -200,9 +204,9 @@ def is_helper() -> bool:
 
 
 def tell_fault(path: str) -> None:
-    """Write the traceback of the current exception to a file: nobody is there to raise to.
+    """Write the traceback of the current exception to the file at `path`, where covattach looks.
 
-    If the file may not be opened, by an audit hook say, the name of a FIFO beside it tells.
+    If no file can be opened, because of an audit hook say, the exception is in the name of a FIFO.
     """
     error = sys.exc_info()[1]
     try:
@@ -213,11 +217,14 @@ def tell_fault(path: str) -> None:
         try:
             os.mkfifo(path.rpartition("/")[0] + "/" + name)
         except OSError:
-            return  # not our folder, or somebody has given up on us
+            return  # covattach has given up and removed the folder, or it is not ours
 
 
 def words_of(error: BaseException | None) -> str:
-    """Return the traceback of an exception; without the lines where nothing can be imported."""
+    """Return the traceback of `error`, the current exception, as text.
+
+    Source lines are missing where `traceback` cannot be imported.
+    """
     try:
         import traceback
 

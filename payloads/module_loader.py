@@ -1,4 +1,4 @@
-"""Bring our modules in, in the agent's thread: once for all sessions that have the same ones."""
+"""Loads the payload modules, in the agent's thread; sessions with the same modules share them."""
 
 from __future__ import annotations
 
@@ -109,18 +109,19 @@ PARTS = (
     "agent",
 )
 PACKAGE = "_covattach"
-DIGEST = 32  # bytes in front of compiled code that tell it from other such
-KEEP = "covattach.payloads"
+DIGEST = 32  # bytes of the SHA-256 digest before the compiled code, which identify it
+KEEP = "covattach.payloads"  # the name under which the codec registry keeps the modules
 
 
 def keep(key: bytes | int, last: Any) -> Any:
-    """Keep the last of our modules, which leads to all others, in the codec registry.
+    """Store the payload modules in the codec registry, and return the object that holds them.
 
-    The class is made only here: one for each session would be garbage that waits for its collector.
+    `last` is the last module, from which all others can be reached; `key` identifies their version.
+    The class is defined only here: one for each session would wait for the garbage collector.
     """
 
     class Keeper:
-        """Holds our modules; to the codec registry, this is an error handler."""
+        """Holds the payload modules, as `last`; to the codec registry, this is an error handler."""
 
         def __call__(self, error: UnicodeError) -> tuple[str, int]:
             """Raise the error that it was called for."""
@@ -133,7 +134,7 @@ def keep(key: bytes | int, last: Any) -> Any:
 
 
 def texts(folder: str) -> tuple[str, ...]:
-    """Return the texts of the payload modules."""
+    """Return the source texts of MODULES, in that order, from the payloads in `folder`."""
     found = []
     for name in MODULES:
         with open(folder + "/" + name.replace(".", "/") + ".py", encoding="utf-8") as file:
@@ -142,13 +143,15 @@ def texts(folder: str) -> tuple[str, ...]:
 
 
 def load(folder: str, content: Any = None, main: int = 0) -> Any:
-    """Return the last of the payload modules: of the texts in `folder`, or as they are compiled.
+    """Load the payload modules, and return the last one, `agent.entry`.
 
-    `main` is the identifier of the process's first thread, if it is known.
+    `content` is their compiled code, with its digest; without that the sources in `folder` are
+    used.  `main` is the identifier of the process's first thread, or 0 if that is not known.
 
-    An earlier session has kept it, if the modules are the same; otherwise they are executed.  In
-    the codec registry, as `coverage_package` keeps coverage: made anew for each session, half a
-    megabyte of modules and functions that refer to each other would wait for the garbage collector.
+    Modules that an earlier session has kept are returned again, if they are the same.  The codec
+    registry keeps them, as it keeps coverage for `coverage_package`.  Made anew for each session,
+    half a megabyte of modules and functions that refer to each other would wait for the garbage
+    collector.
     """
     content = content or texts(folder)
     try:
@@ -162,17 +165,19 @@ def load(folder: str, content: Any = None, main: int = 0) -> Any:
 
 
 def execute(content: Any, main: int) -> Any:
-    """Execute the payload modules, of these `contents`, and return the last one.
+    """Execute the payload modules, and return the last one; `main` is the same as for `load`.
 
-    They see each other as the package `_covattach`, which is in `sys.modules` only meanwhile.
-    The file names start with `<`, which is how coverage knows that they are not to be measured.
+    `content` is their compiled code, with its digest, or their source texts in the order of
+    MODULES.  They import each other from the package `_covattach`, which is in `sys.modules` only
+    meanwhile.  The file names start with `<`, which is how coverage knows that they are not to be
+    measured.
     """
     if isinstance(content, bytes):
         found = marshal.loads(memoryview(content)[DIGEST:])  # noqa: S302  # it is covattach's
         content = [found[name] for name in MODULES]
     packages = {part: package_named(PACKAGE + "." + part) for part in PARTS}
     packages[""] = module = package_named(PACKAGE)
-    module.main = main  # for `main_thread`
+    module.main = main  # for interpreter/main_thread.py
     sys.modules.update((package.__name__, package) for package in packages.values())
     try:
         for name, code in zip(MODULES, content):

@@ -1,11 +1,10 @@
-"""The interpreter's own functions, even where the application has replaced them.
+"""Builtins and C modules for our own code, without the application's replacements.
 
 Tools that simulate dates replace the clocks, test tools `open` and `os`, gevent sockets and
-threads, sandboxes `__import__`; and some remove functions that are not to be used.  So our modules,
-and those of coverage that we bring in, have builtins of their own.  Their `import` gives private
-modules, with nothing in them but C functions of the interpreter's.  A function that has been
-replaced comes from a module that is made anew out of the same C code, to which only our name leads
-(PEP 489).
+threads, sandboxes `__import__`; and some remove functions.  So our modules, and those of coverage
+that we bring in, have builtins of their own.  Their `import` gives private modules, with nothing in
+them but C functions of the interpreter.  Where one was replaced, the original is taken from a
+second instance of the C module, to which only we refer (PEP 489).
 
 This is executed before everything else.  Nothing is imported here, not even `__future__`.
 """
@@ -14,16 +13,16 @@ TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the appli
 if TYPE_CHECKING:
     from typing import Any
 
-# Of these a second module disturbs nobody: subinterpreters make them too.  Not of `_signal`, which
-# would forget the application's handlers, nor of what keeps its state in the process.
+# C modules of which a second instance does no harm: subinterpreters make them too.  A second
+# `_signal` would forget the application's handlers; others keep their state in the process.
 ANEW = {"posix", "time"}
 ANEW_LATER = {"select", "_thread"}  # since 3.10; before, there is only one of each in a process
 PRIVATE = ("posix", "time", "select", "_thread", "_signal", "_socket")
-ANCHORED = 10.0  # seconds for which a look at the time of day holds, by the monotonic clock
+ANCHORED = 10.0  # seconds between readings of the time of day; the monotonic clock fills the gaps
 DATA = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset, type(None))
-REPLACING = "_covattach.processes.child_programs"  # it changes functions of the application's
-EXECUTED = ("posixpath", "genericpath", "sysconfig")  # each time that they are used: not by others
-PUBLIC = {"posix": "os", "_socket": "socket"}  # where the classes of a C module say they are from
+REPLACING = "_covattach.processes.child_programs"  # it gets the real `os`, to change its functions
+EXECUTED = ("posixpath", "genericpath", "sysconfig")  # modules in Python, of which we get a copy
+PUBLIC = {"posix": "os", "_socket": "socket"}  # C modules, and the `__module__` of their classes
 FUNCTION: "Any" = type(lambda: None)
 BUILTIN: "Any" = type("".join)
 
@@ -35,9 +34,9 @@ class FUTURE:
 
 
 class Originals:
-    """The private modules, made when they are first asked for.
+    """Makes the private modules on their first import, and holds the builtins of our code.
 
-    `space` is that of importlib's own module, and `key` tells this version of us from others.
+    `space` is the namespace of importlib._bootstrap_external; `key` is the code of this module.
     """
 
     def __init__(self, space: "dict[str, Any]", key: bytes) -> None:
@@ -54,8 +53,8 @@ class Originals:
         if not is_original(self.usual, "__import__", "builtins"):
             self.usual = space["_bootstrap"].__import__
         self.builtins = {**space["__builtins__"], "__import__": self.importing}
-        # From 3.15 on an application may have all imports wait until their names are used: for ours
-        # that would be in its own threads.
+        # From 3.15 on an application may make all imports lazy; ours would then happen in its
+        # threads, when a name is used.
         self.builtins["__lazy_import__"] = self.importing
         self.builtins["open"] = self.opening(space["__builtins__"].get("open"))
         if not is_original(self.builtins.get("exec"), "exec", "builtins"):
@@ -66,7 +65,7 @@ class Originals:
         raise error
 
     def opening(self, usual: "Any") -> "Any":
-        """Return `open`: the one that everybody has, if it is the interpreter's, or ours."""
+        """Return the interpreter's own `open`: `usual`, or that of `_io`, or else `self.open`."""
         for one in (usual, vars(self.io).get("open")):
             if is_original(one, "open", "io") or is_original(one, "open", "_io"):
                 return one
@@ -82,7 +81,7 @@ class Originals:
         newline: "Any" = None,
         closefd: bool = True,
     ) -> "Any":
-        """Open a file, as the builtin does."""
+        """Open a file as the builtin `open` does, for reading or for writing, but not for both."""
         raw = self.io.FileIO(file, mode.replace("b", "").replace("t", ""), closefd)
         if not buffering:
             return raw
@@ -113,7 +112,7 @@ class Originals:
         return self.usual(name, space, local, fromlist, level)
 
     def private(self, name: str) -> "Any":
-        """Return the private module of a C module."""
+        """Return our private version of the C module `name`, without anything that was replaced."""
         found = self.modules.get(name)
         if found is None:
             real = vars(self.real(name))
@@ -129,7 +128,7 @@ class Originals:
         return found
 
     def real(self, name: str) -> "Any":
-        """Return the module that everybody has; an empty one where that is none any more."""
+        """Return the application's module `name`; an empty one if it is missing or is no module."""
         found = self.sys.modules.get(name)
         if type(found) is not self.module and name != "posix":
             try:
@@ -139,9 +138,9 @@ class Originals:
         return found if type(found) is self.module else self.module(name)
 
     def missing(self, module: str, name: str) -> "Any":
-        """Return a private module's missing name: from one made anew, or as gevent has kept it.
+        """Return the original of `module.name`, for a private module that lacks this attribute.
 
-        Raises AttributeError.
+        It is from a second instance, or as gevent has kept it.  Raises AttributeError.
         """
         if name.startswith("__"):
             raise AttributeError(name)
@@ -150,7 +149,7 @@ class Originals:
         return self.kept(module, name)
 
     def made_anew(self, name: str) -> "Any":
-        """Return a module made anew: nobody else has it, and `sys.modules` does not change."""
+        """Return a second instance of the C module `name`, which is not in `sys.modules`."""
         if name not in self.anew:
             if name in self.sys.builtin_module_names:
                 found = self.imp.create_builtin(self.specification(name, None))
@@ -163,10 +162,10 @@ class Originals:
         return self.anew[name]
 
     def kept(self, module: str, name: str) -> "Any":
-        """Return an object that cannot be made anew, as gevent, eventlet or the heap has kept it.
+        """Return the original of `module.name`, as gevent, eventlet or the heap have kept it.
 
-        Code that replaces a function mostly keeps it, to call it.  One that nobody has kept is used
-        as it is.
+        Code that replaces a function mostly keeps it, to call it.  If nobody has, the present one
+        is returned.
         """
         gevent = self.sys.modules.get("gevent.monkey")
         if gevent is not None:
@@ -183,9 +182,10 @@ class Originals:
         return getattr(self.real(module), name)
 
     def immune(self, time: "Any") -> None:
-        """Have the clocks that C code can replace too, as time-machine does, be others.
+        """Replace the clocks in `time`, our private module: time-machine changes them in C.
 
-        On Linux `perf_counter` is the monotonic clock.  What time it is, a new pipe tells.
+        On Linux `perf_counter` is the monotonic clock.  The time of day is the time stamp of a new
+        pipe.
         """
         posix = self.private("posix")
         local, strftime = time.localtime, time.strftime
@@ -196,7 +196,7 @@ class Originals:
                 known = posix.fstat(ends[0])
             except OSError:  # there is no descriptor left, or the application has closed it
                 return float(time.clock_gettime(time.CLOCK_REALTIME))
-            for end in ends:  # unless the application has closed it, and has another by its number
+            for end in ends:  # unless the application has closed it, and reuses its number
                 try:
                     if posix.fstat(end)[1:3] == known[1:3]:
                         posix.close(end)
@@ -216,7 +216,7 @@ class Originals:
         time.strftime = lambda words: strftime(words, local(wall()))
 
     def own_os(self) -> "Any":
-        """Return `os`, with functions of C's that are the interpreter's, and paths that use it."""
+        """Return our private `os`, whose C functions and `os.path` are the interpreter's own."""
         found = self.modules.get("os")
         if found is None:
             posix = self.private("posix")
@@ -235,11 +235,11 @@ class Originals:
         return found
 
     def shared(self) -> "Any":
-        """Return the modules that are not executed once more where they are there already."""
-        return self.sys.modules.keys() & {"sysconfig"}  # which takes 10 ms
+        """Return those names out of EXECUTED that are imported already and need no private copy."""
+        return self.sys.modules.keys() & {"sysconfig"}  # a copy takes 10 ms
 
     def executed(self, name: str) -> "Any":
-        """Return a module that is written in Python, executed once more, so that it asks ours."""
+        """Return a private copy of the Python module `name`, which imports our private modules."""
         found = self.modules.get(name)
         if found is None:
             code = self.code_of(name)
@@ -251,16 +251,16 @@ class Originals:
         return found
 
     def run(self, code: "Any", space: "dict[str, Any]") -> None:
-        """Execute code, as `exec` does, in a namespace that may have builtins of its own."""
+        """Execute `code` like `exec`; the namespace `space` gets our builtins if it has none."""
         space.setdefault("__builtins__", self.builtins)
         FUNCTION(code, space)()
 
     def code_of(self, name: str) -> "Any":
-        """Return the code of a module of the standard library; None where it has none to be had."""
+        """Return the code object of the standard library's module `name`; None if it has none."""
         try:
             return self.imp.get_frozen_object(name)
         except ImportError:
-            pass  # it is frozen from 3.11 on
+            pass  # it is frozen only from 3.11 on
         try:
             return self.find(name, None).loader.get_code(name)
         except (AttributeError, ImportError, OSError):
@@ -268,12 +268,12 @@ class Originals:
 
 
 def is_original(found: "Any", name: str, module: str) -> bool:
-    """Tell whether something is the function of C's by that name, and no other."""
+    """Tell whether `found` is the C function `module.name`, by the names that it has itself."""
     return type(found) is BUILTIN and found.__name__ == name and found.__module__ == module
 
 
 def is_trusted(found: "Any", name: str, module: str) -> bool:
-    """Tell whether something in a C module is the interpreter's: a function, a class, or data."""
+    """Tell whether `found`, as `name` in a C module, is a function, class or data of its own."""
     if type(found) is BUILTIN:
         return is_original(found, name, module)
     if type(found) is type:
@@ -282,7 +282,7 @@ def is_trusted(found: "Any", name: str, module: str) -> bool:
 
 
 def is_of_python(found: "Any", name: str, space: "Any") -> bool:
-    """Tell whether something in `os` is its own, and neither of C code nor put there by others."""
+    """Tell whether `found`, as `name` in `os`, is from os.py itself; `space` is its namespace."""
     if type(found) is FUNCTION:
         return found.__globals__ is space
     if isinstance(found, type):

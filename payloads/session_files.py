@@ -1,25 +1,25 @@
-"""The names of the files in a session's folder, for both sides.
+"""The names of the files in a session folder, shared by covattach and the payloads.
 
-Code that is executed before our modules are there has them as literals: bootstrap.py, launch.py,
-start.py and startup/.
+bootstrap.py, launch.py, start.py and startup/ run before this module is loaded, and repeat the
+names as literals.
 """
 
 from __future__ import annotations
 
 SOCKET = "agent.sock"
 FACTS = "session.json"
-REQUEST = "request.json"  # the first one, where start.py has left it
-TREE_REQUEST = "children.json"  # in a tree's folder: that with which a new program begins
-SNAPSHOT = "snapshot"  # the one that was saved last
-TOKEN = "token"  # noqa: S105  # removed by the first who comes, so that launching happens once
-BEGIN = "begin"  # bootstrap.py, as a text, or compiled behind its magic number
+REQUEST = "request.json"  # the first request, if start.py has written it
+TREE_REQUEST = "children.json"  # in a tree's folder: the request by which new programs begin
+SNAPSHOT = "snapshot"  # the snapshot that was saved last
+TOKEN = "token"  # noqa: S105  # deleted by the first thread that launches: one agent only
+BEGIN = "begin"  # bootstrap.py as source text, or as a magic number and byte code
 PAYLOADS = "payloads"
 COMPILED = "payloads/compiled"
 COVERAGE = "coverage"
-LEASE = "lease"  # of a session that is leased as a whole
-FAULT = "fault"
-FAULT_OF = "fault-of-"  # in a tree's folder: of a process that has none of its own, by its PID
-RAISED = "raised-"  # how the name of a FIFO begins that tells of an exception
+LEASE = "lease"  # a FIFO: the session ends when the client that has it open is gone
+FAULT = "fault"  # the traceback of an exception in our code
+FAULT_OF = "fault-of-"  # in a tree's folder, before a PID: of a process without a folder
+RAISED = "raised-"  # before an exception: the name of a FIFO, made if no file can be
 
 
 def fault_of(pid: int) -> str:

@@ -1,6 +1,6 @@
-# Start measuring, by itself: `pyrasite PID payloads/start.py`, or pasted at a debugger's prompt
-# that has this folder in `sys.path`.  The session is one like any other: `covattach dump PID`
-# and `covattach stop PID` work on it, and so do `dump.py` and `stop.py` beside this file.
+# Start measuring without the program covattach: `pyrasite PID payloads/start.py`, or pasted at the
+# prompt of a debugger that has this folder in `sys.path`.  The session is one like any other:
+# `covattach dump PID` and `covattach stop PID` work on it, and so do `dump.py` and `stop.py` here.
 #
 # This is executed in the target's `__main__`, so it leaves no name behind, and has comments
 # instead of a docstring, which would replace the program's own.

@@ -1,5 +1,5 @@
-# Stop measuring and leave no trace, by itself: `pyrasite PID payloads/stop.py`.  What was not
-# dumped before is gone; `covattach stop PID` writes a last report first.
+# Stop measuring and leave no trace, without the program covattach: `pyrasite PID payloads/stop.py`.
+# Data that were not dumped before are lost; `covattach stop PID` writes a last report first.
 #
 # Like `start.py` this is executed in the target's `__main__`, and leaves no name behind.
 

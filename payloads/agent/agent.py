@@ -26,17 +26,18 @@ from .shutdown import Shutdown
 from .sigterm import Sigterm, die
 from .thread import Thread
 
-HURRYING = 1.0  # seconds in which the first request should have come
-BEGINNING = ("start", "trace")
+HURRYING = 1.0  # seconds between wake-ups until the first request has begun something
+BEGINNING = ("start", "trace")  # verbs that begin to measure or trace
 
 
 class Agent:
-    """The thread and the listener of one session.
+    """The agent of one session: its thread, its listener, and all that it installs in the target.
 
-    `folder` is that of the session, `payloads` the one with our sources.  `start_thread` calls a
-    function in a thread that gets no signals.  `unpatched`
-    returns functions as they were before gevent or eventlet replaced them, `forks` tells of forks,
-    and `interval` is the switch interval, in seconds, to restore once measuring has begun.
+    `folder` is the SessionFolder, `payloads` the path of the folder with our sources.
+    `start_thread` calls a function in a new thread that gets no signals.  `unpatched` returns
+    functions as they were before gevent or eventlet replaced them, and `forks` are the ForkHooks of
+    the process.  `interval` is the GIL's switch interval, in seconds, to restore once measuring has
+    begun; 0 for none.
     """
 
     def __init__(
@@ -83,25 +84,25 @@ class Agent:
         self.stop(fault)
 
     def attend(self, connection: Any) -> None:
-        """Act on what the listener returned: a connection, SIGTERM, lost descriptors, or None."""
+        """Handle `connection`, a result of `Listener.next`: a connection, a constant or None."""
         if connection is listener.TERMINATED:
             self.on_sigterm()
         elif connection is listener.LOST:
             self.on_loss()  # timed work may need descriptors, and waits
         elif connection is None:
-            self.calm_down()  # whoever had us started may have been killed
+            self.calm_down()  # the command that had us started may have been killed
             self.on_time()
         elif connection is not listener.WOKEN:
             self.answer(connection)
 
     def on_loss(self) -> None:
-        """Reopen the descriptors that the application has closed, once it has opened its own."""
+        """Reopen our descriptors that the application has closed, once it has opened its own."""
         self.repair.note()
         if self.repair.is_due():
             self.repair.make()
 
     def patience(self) -> float | None:
-        """Return for how many seconds nothing is to be done unless asked; None for ever."""
+        """Return the seconds until the agent acts without a request; None for never."""
         patience = self.session.patience()
         due = min(
             self.opens - time.monotonic(),
@@ -113,43 +114,49 @@ class Agent:
         return None if due == NEVER else max(due, 0.0)
 
     def is_idle(self) -> bool:
-        """Tell whether nothing has been begun yet."""
+        """Tell whether there is neither a measurement nor a trace."""
         return self.session.measurement is None and not self.tracing.is_on
 
     def on_time(self) -> None:
-        """Do the work that is due: open, end with the tree or the folder, or tend the session."""
+        """Do the timed work that is due: listen in a forked child, end the session, or tend it."""
         if time.monotonic() >= self.opens:
             self.open_in_child()
         elif self.session.tree is not None and self.session.tree.is_over():
-            self.session.is_over = True  # it has been stopped while we could not be asked
+            self.session.is_over = True  # the tree was stopped while no request could reach us
         elif self.is_idle() and self.folder.is_made and not self.folder.exists():
-            self.session.is_over = True  # so it has before it began: the target was busy
+            self.session.is_over = True  # covattach gave up before we began: the target was busy
         else:
             self.session.on_time()
             self.sigterm.end_children()
             self.sigterm.tend()
 
     def on_sigterm(self) -> None:
-        """Save and die, if the signal was for this process."""
+        """Save a snapshot and end the process by SIGTERM, if this process has received it."""
         if self.sigterm.is_for_us():
             if self.session.measurement is not None:
                 self.session.autosave.save()
             self.die_if_told()
 
     def die_if_told(self) -> None:
-        """End by SIGTERM, if it has come; also where the main thread is quicker to exit than we."""
+        """End the process by SIGTERM, if it has received the signal.
+
+        At exit too: the main thread may exit before the agent's thread has handled the signal.
+        """
         if self.sigterm.is_for_us():
             self.sigterm.release()
             die()
 
     def at_exit(self) -> None:
-        """Be gone before the interpreter is: a thread that wakes in its end may not survive it."""
+        """End the agent's thread before the interpreter is finalized; called after the last save.
+
+        A thread that wakes up during finalization may not survive it.
+        """
         self.die_if_told()
         self.sigterm.release()
         self.thread.end_for_fork(self.listener.wakeup.wake)
 
     def open_in_child(self) -> None:
-        """Listen, unless the child is just becoming a daemon."""
+        """Listen on the socket in a forked child; later, if it may be becoming a daemon."""
         if self.repair.has_settled(self.born):
             self.opens = NEVER
             self.open()
@@ -157,7 +164,7 @@ class Agent:
             self.opens = time.monotonic() + SETTLING
 
     def open(self) -> None:
-        """Listen; where the tree has been stopped meanwhile, end instead."""
+        """Listen on the session's socket; if its tree was stopped, end the session instead."""
         if self.session.tree is not None and self.session.tree.is_over():
             self.session.is_over = True
         else:
@@ -166,7 +173,7 @@ class Agent:
             )
 
     def answer(self, connection: Any) -> None:
-        """Answer one request; a fault goes to the client with its traceback, and nowhere else."""
+        """Answer the request of `connection`; an exception's traceback goes to the client alone."""
         busy_before = self.session.measurement is not None or self.tracing.is_on
         reply: dict[str, Any] = {}
         try:
@@ -182,7 +189,7 @@ class Agent:
                 self.listener.clients.send_rest_and_close(connection, rest)
                 connection = None
         except OSError:
-            # The client has gone.  One that went while it was starting has given up.
+            # The client has gone.  If this request was to begin the session, that was given up.
             self.session.is_over = self.session.is_over or not busy_before
             if reply.get("stream"):
                 self.tracing.stop()
@@ -191,7 +198,10 @@ class Agent:
                 self.listener.clients.close_connection(connection)
 
     def do(self, request: dict[str, Any]) -> protocol.Reply:
-        """Execute a request's verb, and return the reply and its blob; raises BadRequest."""
+        """Execute the verb of `request`, and return the reply and its blob.
+
+        Raises BadRequest for an unknown verb, and the exceptions of the verb.
+        """
         verb = self.session.verbs.get(str(request.get("verb")))
         if verb is None:
             raise BadRequest(f"there is no verb {request.get('verb')!r}")
@@ -202,13 +212,13 @@ class Agent:
         try:
             self.install_hooks()
         except BaseException:
-            # Half a beginning is none; what has begun before goes on.
+            # Without its hooks nothing may begin: the session ends.  After other verbs it goes on.
             self.session.is_over = self.session.is_over or request["verb"] in BEGINNING
             raise
         return reply
 
     def install_hooks(self) -> None:
-        """Set up the last save and the fork hooks, where something is measured or traced."""
+        """Install the handlers of SIGTERM, exit and fork, if there is a measurement or a trace."""
         cov = self.session.measurement and self.session.measurement.cov
         if cov:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
@@ -221,7 +231,7 @@ class Agent:
             self.calm_down()
 
     def watch_forks(self) -> None:
-        """Have forks wait until we are out of the way, from now on."""
+        """Have the fork hooks end the agent's thread before each fork, from now on."""
         self.forks.agent = self.at_fork
 
     def calm_down(self) -> None:
@@ -231,5 +241,5 @@ class Agent:
         self.interval = 0.0
 
     def stop(self, fault: BaseException | None = None) -> None:
-        """End the session; a `fault` for which it ends is told."""
+        """End the session and undo everything; `fault`, the exception that ends it, is reported."""
         self.shutdown.run(fault)

@@ -1,4 +1,4 @@
-"""The agent at a fork: it is gone meanwhile, and back in each process that is measured.
+"""The agent at a fork: its thread ends before, and starts again in each process that is measured.
 
 `fork_hooks` calls this in the thread that forks, where Python would print any exception.
 """
@@ -19,7 +19,7 @@ from .descriptor_repair import SETTLING
 
 
 class AtFork:
-    """Sends the thread of `agent` away and calls it back; or has it serve on in the child."""
+    """Ends the thread of `agent` before a fork; restarts it in the parent and a measured child."""
 
     def __init__(self, agent: Any) -> None:
         self.agent = agent
@@ -28,15 +28,15 @@ class AtFork:
         """Have the agent's thread end, so that the process can fork."""
         agent = self.agent
         try:
-            agent.sigterm.release()  # it would come to us, from the child too
+            agent.sigterm.release()  # the child's handler would report to our socket too
             agent.thread.end_for_fork(agent.listener.wakeup.wake)
         except Exception as error:
             agent.shutdown.tell_fault(error)
 
     def after_fork_in_parent(self, forking: Any) -> None:
-        """Serve on in a new thread, after the fork, in the parent; `forking` is its frame.
+        """Start the agent's thread again in the parent; `forking` is the frame that has forked.
 
-        It has none in uWSGI's master: what called that does not go on.
+        uWSGI's master forks in C: there the frame is not used, as it does not go on.
         """
         agent = self.agent
         try:
@@ -71,7 +71,7 @@ class AtFork:
         return goes_on
 
     def measure_child(self) -> None:
-        """Measure on in the child, with a folder and a thread of its own."""
+        """Go on measuring in the child, with a folder and a thread of its own."""
         agent, of = self.agent, self.agent.session.tree
         agent.recording.discard_in_child()
         agent.thread.begin_anew()
@@ -81,7 +81,7 @@ class AtFork:
         self.start_serving()
 
     def stop_in_child(self) -> None:
-        """Leave the child, by steps each of which is taken even where others fail."""
+        """Undo everything in the child; every step is taken, even where others raise."""
         agent = self.agent
         try:
             do_all(agent.session.stop_in_child, agent.master.uninstall, agent.calm_down)
@@ -89,13 +89,19 @@ class AtFork:
             self.tell_fault(error)
 
     def tell_fault(self, error: BaseException) -> None:
-        """Tell the tree of a fault in the child; the folder of a session alone is its parent's."""
+        """Write the traceback of `error` to the tree's folder, for the child's PID.
+
+        Without a tree it is not written: the session's folder is the parent's.
+        """
         if self.agent.session.tree is not None:
             path = f"{self.agent.session.tree.folder}/{session_files.fault_of(os.getpid())}"
             error_reply.write(path, error, self.agent.payloads)
 
     def start_serving(self) -> None:
-        """Start a thread that serves, and listens unless we become another program first."""
+        """Start the agent's thread in this process; it opens the socket after SETTLING seconds.
+
+        A process that becomes another program before that has no use for a socket.
+        """
         agent = self.agent
         agent.listener = listener.Listener(agent.unpatched("select", "poll"))
         if agent.sigterm.receiver is not None or agent.sigterm.install():

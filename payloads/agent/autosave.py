@@ -1,4 +1,4 @@
-"""The end of the target: a last snapshot in the session's folder."""
+"""Snapshots that are saved in the session's folder: at intervals, and at the end of the target."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 from .. import session_files
 from ..interpreter import descriptors, json_text
 
-PATIENCE = 5.0  # seconds for another save to be done
+PATIENCE = 5.0  # seconds to wait for a save in another thread
 
 
 class Autosave:
-    """Saves, when the process ends too, into the session's `folder`.
+    """Saves snapshots in the session's `folder`, the last one when the process ends.
 
-    `turn` is a lock of the kind that a thread can take again: a signal handler of the application's
-    may end the process in the middle of a save, while the agent's thread is at one too.
+    `take` returns a snapshot as header and blob.  `turn` is a reentrant lock: the application's
+    signal handler may end the process during a save, while the agent's thread saves too.
     """
 
     def __init__(self, take: Any, folder: Any, turn: Any) -> None:
@@ -26,14 +26,14 @@ class Autosave:
         self.pid = os.getpid()
         self.begun = 0
         self.fault = ""
-        self.then: Any = tuple  # what is to be done after the last save, at exit
-        self.stop: Any = tuple  # what ends the measuring
+        self.then: Any = tuple  # called after the last save, at exit
+        self.stop: Any = tuple  # called after that, to stop measuring
 
     def at_exit(self) -> None:
-        """Save, see whether the process is to end in another way than by its exit, and stop.
+        """Save for the last time, end by SIGTERM if that was received, and stop measuring.
 
-        The interpreter takes itself apart now, with the modules that ours relies on: what raises in
-        the `__del__` of an object has that lost.
+        The interpreter is about to remove the modules that measuring relies on.  Then measuring
+        would raise in the `__del__` of an object, and end that early.
         """
         self.save()
         if os.getpid() == self.pid:
@@ -42,10 +42,10 @@ class Autosave:
             self.folder.shrink()
 
     def save(self) -> None:
-        """Write a snapshot; a fault is kept for the user, the application never sees it."""
+        """Save a snapshot; an exception is not raised but kept in `fault`, as text for the user."""
         if os.getpid() != self.pid:
             return  # a forked child has inherited this, but not the session
-        # Whoever has the turn for longer waits for a disk; the end must not wait for that.
+        # A thread that holds the lock for longer waits for a disk; the exit must not wait for that.
         has_turn = self.turn.acquire(timeout=PATIENCE)
         try:
             self.begun += 1
@@ -61,23 +61,23 @@ class Autosave:
                 self.turn.release()
 
     def write(self, path: str, number: int) -> None:
-        """Write a snapshot so that a reader finds the one before or this one, whole.
+        """Write a snapshot to `path` atomically: readers find the one before or this one.
 
-        It outlives the process, however that ends.  It need not outlive the machine, which takes
-        the process along: so nobody waits for the disk here (no fsync).
+        `number` counts saves, so that a later one is not overwritten.  There is no fsync: the file
+        need not survive a crash of the machine, only the end of the process.
         """
         header, blob = self.take()
         beside = f"{path}.{number}"  # no two saves write to one file
         try:
             descriptors.write(beside, [json_text.dumps(header).encode() + b"\n", *blob])
-            if number == self.begun:  # otherwise one that was begun later has been made
+            if number == self.begun:  # otherwise a later save has been written
                 os.replace(beside, path)
         finally:
             if os.path.exists(beside):
                 os.unlink(beside)
 
     def after_fork_in_child(self, folder: Any, turn: Any) -> None:
-        """Save for a child that was forked, to a folder of its own; called in its only thread."""
+        """Save in a forked child's own folder, with its own lock; called in its only thread."""
         self.folder = folder
         self.turn = turn
         self.pid = os.getpid()
@@ -85,7 +85,7 @@ class Autosave:
         self.fault = ""
 
     def install(self) -> None:
-        """Save at the end from now on."""
+        """Register the last save with `atexit`."""
         atexit.register(self.at_exit)
 
     def uninstall(self) -> None:

@@ -1,7 +1,7 @@
-"""The repair: descriptors that the application has closed are reopened, after its own.
+"""Reopens descriptors of ours that the application has closed, once it has reopened its own.
 
-A daemon closes everything and then opens /dev/null three times, to have it as 0, 1 and 2.  A file
-that somebody else opens just then takes one of these places.
+A daemon closes everything and then opens /dev/null three times, to have it as descriptors 0 to 2.
+A file that another thread opens just then takes one of these numbers.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import Any
 
 from ..interpreter import descriptors
 
-SETTLING = 0.05  # seconds after which a child has its program, and a daemon its streams
-STANDARD = 1.0  # seconds that it is waited for longer, where 0, 1 or 2 is not there any more
+SETTLING = 0.05  # seconds in which a forked child mostly calls exec, and a daemon reopens 0 to 2
+STANDARD = 1.0  # seconds to wait instead while one of the descriptors 0 to 2 is missing
 
 
 class DescriptorRepair:
@@ -21,28 +21,32 @@ class DescriptorRepair:
 
     def __init__(self, agent: Any) -> None:
         self.agent = agent
-        self.since = 0.0  # when the loss was noticed, or was last tried to be made good
-        self.streams = present()
+        self.since = 0.0  # when the loss was noticed, or a repair failed last
+        self.streams = present()  # those of descriptors 0 to 2 that were open at first
 
     def note(self) -> None:
-        """Note a loss; SIGTERM is left to the default, since nobody would hear of it."""
+        """Note the time of a loss, and stop catching SIGTERM: the agent could not hear of it."""
         if not self.since:
             self.since = time.monotonic()
         self.agent.sigterm.release()
 
     def is_due(self) -> bool:
-        """Tell whether the application has had time to open its own."""
+        """Tell whether the application has had time to open its own descriptors."""
         return self.has_settled(self.since)
 
     def has_settled(self, since: float) -> bool:
-        """Tell whether a process that may have become a daemon at that time has its streams."""
+        """Tell whether a process that began to become a daemon at `since` has had time to finish.
+
+        `since` is by the monotonic clock.  The time is SETTLING seconds, or up to STANDARD while
+        one of the descriptors 0 to 2 is missing.
+        """
         waited = time.monotonic() - since
         return waited >= SETTLING and (waited >= STANDARD or present() >= self.streams)
 
     def make(self) -> None:
-        """Reopen everything; if that fails for now, it is tried once more after a while.
+        """Reopen the lost descriptors; if that fails for now, it is due again after a while.
 
-        Raises FileNotFoundError, PermissionError: nobody could come in any more.
+        Raises FileNotFoundError, PermissionError: then no client could connect any more.
         """
         agent, listener = self.agent, self.agent.listener
         try:
@@ -61,7 +65,7 @@ class DescriptorRepair:
 
 
 def present() -> frozenset[int]:
-    """Return which of the places of a program's own streams are taken."""
+    """Return those of the file descriptors 0 to 2 that are open."""
     found = []
     for number in range(descriptors.STANDARD):
         try:

@@ -17,20 +17,23 @@ class DumpVerbs:
         session.verbs.update(status=self.status, dump=self.dump, html=self.html, save=self.save)
 
     def status(self, request: dict[str, Any]) -> protocol.Reply:
-        """Return the session's facts, with the number of points measured so far."""
+        """Return the session's facts, with the number of lines or arcs measured so far."""
         facts = self.session.facts()
         if self.session.measurement is not None:
             facts["points"] = self.session.measurement.snapshots.points()
         return facts, []
 
     def dump(self, request: dict[str, Any]) -> protocol.Reply:
-        """Return a snapshot; with `reset`, forget its data and go on without them."""
+        """Return a snapshot; with `reset` in the request, forget its data and begin anew.
+
+        With `imports`, the default, it lists the modules that were imported before measuring began.
+        """
         began, now = time.thread_time(), time.time()
         session = self.session
         snapshots = session.must_measure().snapshots
         taken = snapshots.taken() if request.get("reset") else None
         if not session.imported and request.get("imports", True):
-            session.note_imports()  # of a forked child, of which a tree's dump needs none
+            session.note_imports()  # in a forked child; a dump of the tree does not ask for them
         known = session.imported
         header, blob = snapshots.encode(taken)
         if taken is not None:
@@ -44,14 +47,17 @@ class DumpVerbs:
         return {**session.facts(), **header, "taken": now}, blob
 
     def html(self, request: dict[str, Any]) -> protocol.Reply:
-        """Make coverage's own HTML report here, in the target, in `directory`."""
+        """Have coverage write its HTML report to the request's `directory`, in the target."""
         measurement = self.session.must_be_on()
         with measurement.uses.of_ours():
             percent = measurement.cov.html_report(directory=request["directory"])
         return {**self.session.facts(), "percent": percent}, []
 
     def save(self, request: dict[str, Any]) -> protocol.Reply:
-        """Write a data file and coverage's HTML report, here, in `directory`: for `dump.py`."""
+        """Write a data file and an HTML report to the request's `directory`, in the target.
+
+        This is the verb of payloads/dump.py.
+        """
         measurement = self.session.must_be_on()
         os.makedirs(request["directory"], exist_ok=True)
         path = os.path.join(request["directory"], ".coverage")

@@ -1,7 +1,6 @@
-"""How an agent comes to be: in a process that is attached to, or with a new program of a tree.
+"""Entry points that create an agent: in an attached process, or in a new program of a tree.
 
-`launch` calls these.  Its `start_thread` and `unpatched` know of threads and of functions that
-gevent or eventlet have replaced, see `agent`.
+launch.py calls these.  They pass its `start_thread`, `unpatched` and `forks` on to `Agent`.
 """
 
 from __future__ import annotations
@@ -16,10 +15,10 @@ from .session_folder import SessionFolder
 
 
 def run(folder: str, start_thread: Any, unpatched: Any, interval: float, forks: Any) -> bool:
-    """Serve the session in its folder; the agent's thread runs this to its end.
+    """Run the agent of the session in `folder`, in this thread; return whether the session is over.
 
-    Returns whether the session is over too: not where the process is about to fork.  `forks`, which
-    wait for this thread to arrive, and `interval` are Agent's.
+    It is not over if the thread has ended because the process is about to fork.  Forks wait in
+    `forks` until the agent listens; `interval` is for `Agent`.
     """
     agent = Agent(
         SessionFolder(folder),
@@ -31,7 +30,7 @@ def run(folder: str, start_thread: Any, unpatched: Any, interval: float, forks: 
     )
     try:
         agent.open()
-        agent.watch_forks()  # a child would have coverage half imported
+        agent.watch_forks()  # without that, a forked child would have coverage half imported
     except BaseException:
         agent.keeps_folder = True  # the reason is to be left in it
         agent.stop()
@@ -55,9 +54,9 @@ def begin_as_told(agent: Agent) -> None:
 
 
 def start_up(folder: str, start_thread: Any, unpatched: Any, forks: Any) -> None:
-    """Begin to measure a new program of the tree with that folder; called before its first line.
+    """Begin to measure this process, a new program of the tree in `folder`, before its first line.
 
-    Raises what keeps it from being measured.
+    Raises any exception that keeps it from being measured.
     """
     request = json_text.loads(descriptors.read(f"{folder}/{session_files.TREE_REQUEST}"))
     session_folder = folder_in_tree(folder, request.get("key"), unpatched)

@@ -1,4 +1,4 @@
-"""Faults: errors of ours in the target are told to the user with a traceback, and nowhere else."""
+"""Exceptions in the payloads as text: for the reply to a client, or for a file."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from ..interpreter import descriptors
 
 
 def sources(error: BaseException, folder: str) -> dict[str, str]:
-    """Return the sources of the payloads, in `folder`, that the traceback goes through.
+    """Return the source texts of the payloads in the traceback of `error`, by their file names.
 
-    Their names, like `<covattach agent.agent>`, are none that `traceback` could open by itself.
+    `folder` has the payloads.  Their file names, like `<covattach agent.agent>`, are none that
+    `traceback` could read.
     """
     found = {}
     here = error.__traceback__
@@ -39,7 +40,7 @@ def text(error: BaseException, folder: str) -> str:
 
 
 def bare(error: BaseException) -> str:
-    """Return a traceback without the lines, for which nothing is imported."""
+    """Return the traceback of `error` without source lines, and without importing anything."""
     found = []
     here = error.__traceback__
     while here is not None:
@@ -50,7 +51,10 @@ def bare(error: BaseException) -> str:
 
 
 def with_lines(error: BaseException, folder: str) -> str:
-    """Return the traceback with its lines; raises any error of an import."""
+    """Return the traceback of `error` with source lines; raises the errors of its imports.
+
+    `folder` has the payloads.
+    """
     import linecache
     import traceback
 
@@ -65,15 +69,18 @@ def with_lines(error: BaseException, folder: str) -> str:
 
 
 def write(path: str, error: BaseException, folder: str) -> None:
-    """Write the traceback of `error` to a file: nobody is there to raise to."""
+    """Write the traceback of `error` to the file at `path`, where no client waits for a reply.
+
+    `folder` has the payloads, for source lines.
+    """
     try:
         descriptors.write(path, [text(error, folder).encode(errors="replace")])
     except OSError:
-        return  # the folder has been removed: somebody has given up on us
+        return  # covattach has given up, and removed the folder
 
 
 def both(first: BaseException, second: BaseException) -> BaseException:
-    """Return the second of two faults, as one that was raised while the first was handled."""
+    """Return `second` with `first` as its context, so that one traceback shows both exceptions."""
     last = second
     while last.__context__ is not None and last.__context__ is not first:
         last = last.__context__
@@ -82,7 +89,7 @@ def both(first: BaseException, second: BaseException) -> BaseException:
 
 
 def words(error: BaseException, folder: str) -> str:
-    """Return the text of a fault for the user; for a bad request, its message only.
+    """Return the text of `error` for the user: its traceback, or only the message of a BadRequest.
 
     A client that sends garbage is to cost the target as little as possible.
     """
@@ -92,7 +99,7 @@ def words(error: BaseException, folder: str) -> str:
 
 
 def reply(error: BaseException, folder: str) -> dict[str, Any]:
-    """Return the agent's reply to a request that has failed."""
+    """Return the agent's reply to a request that has failed with `error`, as a header."""
     kind = next((told for one, told in KINDS.items() if isinstance(error, one)), FAULT)
     python = ".".join(str(part) for part in sys.version_info[:2])
     return {

@@ -1,8 +1,8 @@
-"""Recording: a window that belongs to a client, and ends with it.
+"""The verbs `record` and `recorded`: a window that belongs to a client, and ends with it.
 
-The client holds a FIFO in the session's folder open for writing (fifo(7)), the lease.  When the
-client dies, by any signal, the other end here says so at once, and nobody has to look meanwhile.  A
-session that was begun just to record has such a lease too, and ends with it.
+The client holds a FIFO in the session's folder open for writing (fifo(7)): the lease.  When the
+client dies, by any signal, `poll` tells so at our end at once, and nobody has to look meanwhile.  A
+session that was begun just to record has such a lease too, and ends with its client.
 """
 
 from __future__ import annotations
@@ -31,14 +31,15 @@ class RecordVerbs:
             listener.watch(path, self.end_session)
 
     def end_session(self) -> None:
-        """End the session of somebody who has gone without doing so."""
+        """End the session, as the client that began it is gone."""
         self.session.is_over = True
 
     def begin(self, request: dict[str, Any]) -> protocol.Reply:
-        """Begin the window `window`, and note the order in which functions are entered in it.
+        """Begin the request's `window`, and note in which order functions are first entered.
 
-        `lease` is the name of a FIFO in the session's folder; without one nobody watches.  Raises
-        Refused if somebody is recording.
+        `lease` in the request is the name of a FIFO in the session's folder; without one, nothing
+        ends the window with its client.  Raises Refused if another client records, BadRequest if
+        this one is gone.
         """
         measurement = self.session.must_be_on()
         if self.first_calls is not None:
@@ -60,7 +61,10 @@ class RecordVerbs:
         return reply
 
     def end(self, request: dict[str, Any]) -> protocol.Reply:
-        """Go on with the window before; the reply lists the functions entered, in order."""
+        """End the recording and its window; the reply lists the functions entered, in order.
+
+        Raises BadRequest if there is no recording.
+        """
         calls = self.first_calls
         if calls is None:
             raise BadRequest("nobody is recording")
@@ -70,7 +74,7 @@ class RecordVerbs:
         return {**self.session.facts(), **reply}, []
 
     def discard_in_child(self) -> None:
-        """Leave the recording to the parent; called in a forked child's only thread."""
+        """End the recording in a forked child only; called in the child's only thread."""
         calls, self.first_calls = self.first_calls, None
         self.lease = -1
         if calls is not None:
@@ -78,7 +82,7 @@ class RecordVerbs:
             self.session.measurement.snapshots.windows.begin(self.previous)
 
     def stop(self) -> None:
-        """End the window, unless somebody else has, and listen no more."""
+        """End the recording, its lease, and its window if that is still the current one."""
         calls, self.first_calls = self.first_calls, None
         self.listener.unwatch(self.lease)
         self.lease = -1

@@ -21,11 +21,11 @@ NEVER = float("inf")
 
 
 class Session:
-    """The measurement once it has been started, and the verbs of the wire.
+    """The measurement, once it has been started, and the verbs that requests call.
 
-    `folder` is the session's folder, and `turn` the lock by which saves follow one another.  A verb
-    takes the request and returns the reply with its blob; others add theirs to `verbs`.  `is_over`
-    becomes true with the verb that ends the session, or when its time is over.
+    `folder` is the SessionFolder, and `turn` the lock that each save holds.  A verb is a function:
+    it takes the request, and returns the reply and its blob.  Other classes add theirs to `verbs`.
+    `is_over` becomes true with the verb that ends the session, or when its time is over.
     """
 
     def __init__(self, folder: Any, turn: Any) -> None:
@@ -40,13 +40,13 @@ class Session:
         self.ends = time.monotonic() + WAIT_FOR_START
         self.next_save = self.next_look = NEVER
         self.overhead: Any = None
-        self.disabled_reason = ""  # when and why measuring was taken off
+        self.disabled_reason = ""  # when and why measuring was disabled
         self.is_over = False
         self.has_saved = False
         self.verbs = {"start": self.start, "mark": self.mark, "stop": self.stop}
 
     def patience(self) -> float | None:
-        """Return for how many seconds nothing is due; None for ever."""
+        """Return the seconds until timed work is due; None for never."""
         due = min(self.ends, self.next_save, self.next_look)
         return None if due == NEVER else max(due - time.monotonic(), 0.0)
 
@@ -63,7 +63,7 @@ class Session:
             self.look()
 
     def end_in_time(self) -> None:
-        """End the session; one that cannot be saved goes on answering, but measures no more."""
+        """Save and end the session, whose time is over; if the save fails, only stop measuring."""
         if self.measurement is not None:
             self.autosave.save()
             self.has_saved = not self.autosave.fault
@@ -74,10 +74,10 @@ class Session:
         self.is_over = True
 
     def start(self, request: dict[str, Any]) -> protocol.Reply:
-        """Begin to measure; on a fault everything is undone and the session is over.
+        """Begin to measure; after an exception everything is undone, and the session is over.
 
-        `every` and `for` are seconds: how often to save, and after how long to end.
-        `max_overhead` is in per cent, see `overhead`.
+        In the request, `every` and `for` are seconds: between saves, and until the end.
+        `max_overhead` is in per cent of the time without measuring.
         """
         if self.measurement is None:
             limit = request.get("max_overhead")
@@ -106,13 +106,13 @@ class Session:
         return self.facts(), []
 
     def join(self, request: dict[str, Any]) -> None:
-        """Be a process of a tree from now on, the first one or another."""
+        """Make this process part of the tree that `request` names, as the first one or another."""
         self.tree = tree.Tree(request, self.autosave.save)
         if self.folder.is_made and self.tree.folder == self.folder.path:
             tree.announce(request, self.ends)
 
     def look(self) -> None:
-        """See to others; take measuring off if it costs too much: save it, and go on answering."""
+        """Take our place back from other tools; disable measuring if its overhead is too high."""
         self.measurement.missed()
         if self.overhead is None or not self.overhead.is_too_high(
             self.measurement.snapshots.held()
@@ -124,7 +124,7 @@ class Session:
         )
 
     def disable_measuring(self, why: str) -> None:
-        """Stop measuring, but keep the data for those who ask, and save them."""
+        """Stop measuring and save the data, which can still be requested; `why` is for users."""
         when = time.strftime("%Y-%m-%d %H:%M:%S")
         self.disabled_reason = f"Measuring was taken off at {when}: {why}"
         self.autosave.save()
@@ -144,7 +144,7 @@ class Session:
             self.measurement.warnings.append(f"what was imported before is not known: {error!r}")
 
     def take(self) -> protocol.Reply:
-        """Return a snapshot of now, with the facts that a reader of it alone needs."""
+        """Return a snapshot of now as header and blob, with all facts that a reader of it needs."""
         snapshots = self.measurement.snapshots
         taken = time.time()  # lines that ran until then are in it
         header, blob = snapshots.encode()
@@ -154,9 +154,9 @@ class Session:
         return header, blob
 
     def mark(self, request: dict[str, Any]) -> protocol.Reply:
-        """End the window that goes on, and begin the one named `window`, or continue it.
+        """End the current window, and begin, or continue, the one that the request names.
 
-        The empty name is that of what runs before the first mark.
+        The window before the first mark has the empty name.
         """
         began = time.perf_counter()
         name = str(request["window"])
@@ -170,9 +170,10 @@ class Session:
     def stop(self, request: dict[str, Any]) -> protocol.Reply:
         """Stop measuring and undo everything; the reply carries the last snapshot.
 
-        Without one where nothing was measured yet: somebody gave up in the middle of a start.
+        There is none if nothing was measured yet, because a client gave up in the middle of a
+        start.
         """
-        self.is_over = True  # whatever comes
+        self.is_over = True  # also if something below raises
         try:
             facts = self.facts()
             header, blob = ({}, []) if self.measurement is None else self.take()
@@ -187,13 +188,13 @@ class Session:
         return self.measurement
 
     def must_be_on(self) -> Any:
-        """Return the measurement; raises Refused where it was taken off."""
+        """Return the measurement; raises Refused if disabled, BadRequest if there is none yet."""
         if self.disabled_reason:
             raise Refused(self.disabled_reason)
         return self.must_measure()
 
     def stop_measuring(self) -> None:
-        """Stop measuring and undo everything, even where a step fails; does nothing twice."""
+        """Stop measuring and undo everything, even where a step raises; can be called twice."""
         self.is_over = True
         measurement, self.measurement = self.measurement, None
         last, self.autosave = self.autosave, None
@@ -209,7 +210,7 @@ class Session:
             self.has_saved = not self.autosave.fault
 
     def tool(self) -> int | None:
-        """Return the tool id of sys.monitoring by which is measured, or None."""
+        """Return the tool id of `sys.monitoring` that the measurement uses, or None."""
         adoption = None if self.measurement is None else self.measurement.adoption
         return None if adoption is None else adoption.tool
 
@@ -218,9 +219,10 @@ class Session:
         return self.tree is not None and self.measurement is not None and not self.disabled_reason
 
     def after_fork_in_child(self, folder: Any, turn: Any) -> None:
-        """Go on in a child that was forked, with nothing measured yet; called in its only thread.
+        """Go on in a forked child with empty data; called in the child's only thread.
 
-        What was imported before, its parent tells; what it holds of that is not to be sent twice.
+        `folder` and `turn` are the child's own.  The modules imported before the fork are forgotten
+        here, as the parent reports them.
         """
         self.folder, self.turn = folder, turn
         self.has_saved = False

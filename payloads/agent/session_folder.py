@@ -1,8 +1,8 @@
-"""Where a session keeps its socket and its snapshots: a folder that only its user can look into.
+"""The session folder: it has the session's socket and snapshots, and only its user has access.
 
 covattach makes it for a process that it attaches to.  A process of a tree that was born later makes
-its own, beside that of the tree and by its name, so that it is found; and only once it is needed:
-a child that becomes another program at once, as most do, needs none.
+its own.  That is beside the folder of the tree and begins with its name, so that it is found.  It
+is made only when needed: a child that becomes another program at once, as most do, needs none.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from ..interpreter import descriptors, json_text
 
 
 class SessionFolder:
-    """The folder of one session: at `path`, or still to be made.
+    """The folder of one session, at `path`; with `facts`, one that is still to be made.
 
-    In that case `path` is the beginning of its name, and `facts` are those of the session, which it
-    is to say besides `own_facts`.  `lock` is one of `_thread`'s.
+    In that case `path` is the beginning of its name.  `facts` are those of the session, to be
+    written into it beside `own_facts`, and `lock` is a lock of `_thread`.
     """
 
     def __init__(self, path: str, facts: dict[str, Any] | None = None, lock: Any = None) -> None:
@@ -31,7 +31,7 @@ class SessionFolder:
         self.is_made = facts is None
 
     def make(self) -> str:
-        """Return the path of the folder, which is there from now on; raises OSError."""
+        """Make the folder if that was not done yet, and return its path; raises OSError."""
         if not self.is_made:
             with self.lock:
                 if not self.is_made:
@@ -39,7 +39,7 @@ class SessionFolder:
         return self.path
 
     def within(self, act: Any) -> None:
-        """Call `act` with the path of the folder, or of another where that cannot be used any more.
+        """Call `act` with the folder's path; if that cannot be used, with a new folder's.
 
         The process may have become another user since.  Raises OSError.
         """
@@ -51,7 +51,7 @@ class SessionFolder:
             act(self.make_anew())
 
     def make_anew(self) -> str:
-        """Make a folder and return its path; nobody can know its name beforehand."""
+        """Make a new folder with an unpredictable name, and return its path; raises OSError."""
         path = f"{self.stem}-{os.urandom(4).hex()}"
         os.mkdir(path, 0o700)
         content = json_text.dumps({**own_facts(), **self.facts})
@@ -80,7 +80,7 @@ class SessionFolder:
 
 
 def remove_tree(folder: str) -> None:
-    """Remove a folder and all that is in it, if nobody else has.
+    """Remove a folder and all that is in it; errors are ignored.
 
     Not by `shutil`, whose import brings in every kind of compression there is.
     """
@@ -111,10 +111,10 @@ def own_facts() -> dict[str, Any]:
 
 
 def folder_in_tree(folder: str, key: Any, unpatched: Any) -> SessionFolder:
-    """Return where a process that is born in the tree with that folder is to have its own.
+    """Return the SessionFolder, still to be made, of a process that was born in a tree.
 
-    By the tree's `key` it is known for a member: nobody else has it,
-    see covattach/session/folder_lookup.py.
-    A signal handler may save in the middle of its being made, so the lock is one for that.
+    `folder` is the tree's.  The tree's secret `key` proves that the process is a member, see
+    covattach/session/folder_lookup.py.  The lock is reentrant: a signal handler may save while the
+    folder is being made.
     """
     return SessionFolder(folder, {"tree": folder, "key": key}, unpatched("_thread", "RLock")())

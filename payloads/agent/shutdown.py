@@ -1,4 +1,4 @@
-"""The shutdown of a session: every step is taken, even where others fail, and faults are told."""
+"""The shutdown of a session: every step is taken, even where others raise."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ class Shutdown:
         self.agent = agent
 
     def tell_fault(self, error: BaseException) -> None:
-        """Leave a traceback in the session's folder, for want of anybody who listens."""
+        """Write the traceback of `error` to the session's folder, as no client waits for it."""
         agent, folder = self.agent, self.agent.folder
         agent.keeps_folder = True
-        # One that is not made yet would be beside that of the tree.
+        # While a folder is still to be made, its path is that of the tree's folder.
         name = session_files.FAULT if folder.is_made else session_files.fault_of(os.getpid())
         error_reply.write(f"{folder.path}/{name}", error, agent.payloads)
 
     def run(self, fault: BaseException | None) -> None:
-        """End the session, by steps each of which is taken even where others fail.
+        """End the session; every step is taken, even where others raise.
 
-        A `fault` that ends it is told, and so are those of the steps.  Its folder goes too, unless
-        something in it is still to be read.
+        `fault` is the exception that ends it, or None.  Its traceback is written to the session's
+        folder, and so are those of the steps.  Then the folder is removed, unless something in it
+        is to be read.
         """
         agent, folder, tree = self.agent, self.agent.folder, self.agent.session.tree
         if fault is not None:
@@ -45,7 +46,7 @@ class Shutdown:
             folder.remove()
 
     def steps(self, has_failed: bool) -> list[Any]:
-        """Return the steps that end the session; after all of them, nothing is left."""
+        """Return the functions that end the session, in order; `has_failed` adds a last save."""
         agent = self.agent
         return [
             self.uninstall_fork_hooks,
@@ -63,7 +64,7 @@ class Shutdown:
         ]
 
     def uninstall_fork_hooks(self) -> None:
-        """Have forks not care for us any more."""
+        """Detach the agent from the fork hooks, unless another agent is attached."""
         if self.agent.forks.agent is self.agent.at_fork:
             self.agent.forks.agent = None
 

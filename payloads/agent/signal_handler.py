@@ -1,4 +1,4 @@
-"""The handler of SIGTERM that is in force, in Python and in C."""
+"""Facts about the current handler of SIGTERM, in Python and in C."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ SIGACTION = 19  # machine words of a `struct sigaction`, of which the first is t
 
 
 def sigaction() -> Any:
-    """Return the function of the C library."""
+    """Return the C library's function `sigaction`, callable from Python; raises NoNativeCalls."""
     return capi.function("sigaction", "i", "iPP")
 
 
 def handler() -> int | None:
-    """Return the address of the signal's handler; None where native calls cannot be made."""
+    """Return the address of SIGTERM's handler in C; None where native calls cannot be made."""
     if not capi.is_there():
         return None
     now = capi.array("P", SIGACTION)()
@@ -26,7 +26,7 @@ def handler() -> int | None:
 
 
 def is_of_interpreter(address: int) -> bool:
-    """Tell whether a function is in the file that has the interpreter's."""
+    """Tell whether the C function at `address` is in the file that has the interpreter's own."""
     places = (address, capi.address("PyErr_SetInterrupt"))
     files = []
     for line in descriptors.text("/proc/self/maps").splitlines():
@@ -36,12 +36,15 @@ def is_of_interpreter(address: int) -> bool:
 
 
 def is_free() -> bool:
-    """Tell whether the signal is left to the default, by Python and by C."""
+    """Tell whether SIGTERM has its default action, in Python and in C."""
     return _signal.getsignal(_signal.SIGTERM) == _signal.SIG_DFL and not is_caught_in_c()
 
 
 def is_caught_in_c() -> bool:
-    """Tell whether C code handles the signal, of which Python does not know; or may handle it."""
+    """Tell whether the process has a C handler for SIGTERM; also True where that cannot be read.
+
+    Python's own handler is one as well, if the application has set a handler in Python.
+    """
     try:
         caught = descriptors.text("/proc/self/status").partition("SigCgt:")[2].split()[0]
     except OSError:

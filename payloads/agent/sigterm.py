@@ -1,18 +1,17 @@
-"""SIGTERM, where the application leaves it to the default: a last snapshot is saved before the end.
+"""Saves a last snapshot at SIGTERM, where the application leaves the signal to its default action.
 
 A handler in Python runs in the main thread, between two instructions.  A thread that is about to
-wait in C, for a lock say, would never get there, and the process would not end.  So the signal is
-taken by faulthandler, whose handler is C, needs no thread of ours, and writes a traceback to a
-descriptor (Modules/faulthandler.c).  The text is of no interest: the descriptor is a socket, which
-wakes the agent.  Python's own table of signals goes on saying `default`, as is true for the
-application.
+wait in C, for a lock say, would never get there, and the process would not end.  So faulthandler
+catches the signal: its handler is C, needs no thread of ours, and writes a traceback to a
+descriptor (Modules/faulthandler.c).  The descriptor is a socket, which wakes the agent; the text is
+ignored.  Python's own table of signals goes on saying `default`, as is true for the application.
 
-That handler is shared with the application, which may register it for the same signal.  As long as
-the registration is ours, faulthandler refers to our file, and nobody else does.
+The application may register the same signal with faulthandler, which knows one registration only.
+As long as that is ours, faulthandler refers to our file object, and nobody else does.
 
 A child that C code forks has the same handler and the same socket until it is another program.  The
-kernel notes who has written (unix(7), SO_PASSCRED), and a signal meant for a child is sent on to
-it.  One that then goes on with our handler, which cannot end it, is killed a second later.
+kernel notes the PID of the writer (unix(7), SO_PASSCRED), and a signal meant for a child is sent on
+to it.  A child that goes on with our handler, which cannot end it, is killed a second later.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ from ..interpreter import atomic, capi, descriptors
 from ..interpreter.descriptors import Socket
 from . import signal_handler
 
-TRIES = 10  # to send a signal on to a child that is about to be another program
+TRIES = 10  # how often a signal is sent on to a child that is about to be another program
 LAST_WAIT = 1.0  # seconds for such a child to be one, or to end
 SO_PASSCRED, SCM_CREDENTIALS = 16, 2  # include/linux/socket.h
 
 
 class Sigterm:
-    """The signal from `install` to `uninstall`; `receiver` is ready to be read when it has come."""
+    """Catches SIGTERM from `install` to `uninstall`; `receiver` is readable once it has come."""
 
     def __init__(self) -> None:
         self.receiver: Socket | None = None
@@ -47,7 +46,7 @@ class Sigterm:
         self.handler: int | None = None
 
     def install(self) -> bool:
-        """Take the signal if the application has not; tell whether it is taken."""
+        """Catch SIGTERM if it has its default action, and tell whether it had; raises OSError."""
         self.has_come = False
         if not signal_handler.is_free():
             return False
@@ -55,7 +54,7 @@ class Sigterm:
         return True
 
     def renew(self) -> None:
-        """Have a socket, also where the application has closed it; raises OSError."""
+        """Make a new pair of sockets, and catch SIGTERM with it; raises OSError."""
         self.close()
         kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
         receiver, sender = _socket.socketpair(_socket.AF_UNIX, kind)
@@ -65,9 +64,9 @@ class Sigterm:
         self.catch()
 
     def catch(self) -> None:
-        """Have faulthandler catch it; also again, after `release`.  Not if somebody else does.
+        """Register SIGTERM with faulthandler, if it has its default action; also after `release`.
 
-        Nor if the application has closed our socket.
+        Does nothing if the application has closed our socket.
         """
         if self.sender is not None and self.sender.is_ours() and signal_handler.is_free():
             import faulthandler
@@ -94,18 +93,18 @@ class Sigterm:
         return now == self.handler
 
     def tend(self) -> None:
-        """Catch it again if the application has left it to the default anew."""
+        """Catch SIGTERM again, if the application has set it back to its default action."""
         if self.sender is not None and signal_handler.is_free():
             self.unregister()
             self.catch()
 
     def release(self) -> None:
-        """Leave it to the default, unless the application has taken it meanwhile: that stays so."""
+        """Restore SIGTERM's default action, unless the application has set a handler meanwhile."""
         if self.is_registered() and self.is_handling():
             self.unregister()
 
     def unregister(self) -> None:
-        """Take our registration back; any other handler of the signal goes on."""
+        """Remove our registration from faulthandler; any other handler of SIGTERM stays."""
         module = sys.modules.get("faulthandler")
         if module is None or not self.is_registered():
             return
@@ -113,7 +112,7 @@ class Sigterm:
         if signal_handler.is_free() or self.is_handling():
             take_back()
         elif capi.is_there():
-            # It makes the default the handler: so theirs is put back in the same breath.
+            # faulthandler restores the default action, so theirs is set again without a break.
             theirs = capi.array("P", signal_handler.SIGACTION)()
             place = capi.where(theirs)
             signal_handler.sigaction()(_signal.SIGTERM, None, place)
@@ -127,14 +126,14 @@ class Sigterm:
         self.close()
 
     def close(self) -> None:
-        """Close the socket."""
+        """Close both sockets."""
         for end in (self.receiver, self.sender):
             if end is not None:
                 end.close()
         self.receiver = self.sender = None
 
     def is_for_us(self) -> bool:
-        """Read the PIDs of those that got the signal; tell whether this process ever did."""
+        """Tell whether this process has ever received SIGTERM; send those of children on."""
         for pid in self.writers():
             if pid == os.getpid():
                 self.has_come = True
@@ -143,7 +142,7 @@ class Sigterm:
         return self.has_come
 
     def writers(self) -> set[int]:
-        """Return the processes in which the signal has come since the last look."""
+        """Return the PIDs of the processes that have received the signal since the last call."""
         found: set[int] = set()
         receiver = self.receiver
         while receiver is not None:
@@ -157,7 +156,7 @@ class Sigterm:
         return found
 
     def send_on(self, pid: int) -> None:
-        """Send the signal to a child of ours that has just caught it by our handler."""
+        """Send SIGTERM to the child `pid`, where our handler has caught it; SIGKILL if late."""
         child = self.children.setdefault(pid, Child(pid))
         child.is_to_end = True
         if child.is_late():
@@ -166,7 +165,7 @@ class Sigterm:
             child.signal(_signal.SIGTERM)
 
     def end_children(self) -> None:
-        """Try once more to end those that have caught our last signal too, now that it is late."""
+        """Send SIGTERM once more to late children that caught the last one; forget the others."""
         for pid, child in list(self.children.items()):
             if child.is_late():
                 if child.is_to_end and child.tries <= TRIES:
@@ -175,7 +174,7 @@ class Sigterm:
                     del self.children[pid]
 
     def patience(self) -> float:
-        """Return for how many seconds no child is to be looked at; infinite without one."""
+        """Return the seconds until children have to be looked at again; infinity for never."""
         return LAST_WAIT if self.children else float("inf")
 
 
@@ -185,15 +184,15 @@ class Child:
     def __init__(self, pid: int) -> None:
         self.pid = pid
         self.tries = 0
-        self.is_to_end = True  # as it has caught the last signal by our handler
+        self.is_to_end = True  # whether it has caught the last signal, by our handler
         self.began = time.monotonic()
 
     def is_late(self) -> bool:
-        """Tell whether it has had time enough to be another program."""
+        """Tell whether the child has had LAST_WAIT seconds to become another program."""
         return time.monotonic() - self.began >= LAST_WAIT
 
     def signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended or is another user now."""
+        """Send the child the signal `number`; does nothing if that is not possible any more."""
         self.tries += 1
         self.is_to_end = False
         try:
@@ -203,7 +202,7 @@ class Child:
 
 
 class Output:
-    """The file that faulthandler writes to, and alone refers to."""
+    """The file object that faulthandler writes to; nothing else refers to it."""
 
     def __init__(self, descriptor: int) -> None:
         self.descriptor = descriptor
@@ -213,9 +212,9 @@ class Output:
         return self.descriptor
 
     def flush(self) -> None:
-        """Do nothing: it is asked for this once, when it is registered."""
+        """Do nothing; faulthandler calls this once, when the file is registered."""
 
 
 def die() -> None:
-    """End by the signal, as this process would have without us."""
+    """End this process by SIGTERM, as it would have ended without us."""
     os.kill(os.getpid(), _signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The agent's one thread: of which `threading` does not know, and which is gone while we fork."""
+"""The agent's thread: `threading` does not know of it, and it ends before each fork."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from ..processes import after_fork
 
-GONE = -1
-LEAVING = 1.0  # seconds that a fork waits for the thread to be gone
+GONE = -1  # in place of a thread's id: it could not be started
+LEAVING = 1.0  # seconds that a fork waits for the thread to end
 
 
 class Thread:
-    """Runs `serve` in a thread, which ends for a fork when `leaves` tells it so.
+    """Runs `serve` in a thread; that ends for a fork when `leaves` returns True.
 
     `start_thread` calls a function in a thread that gets no signals; `unpatched` returns functions
-    as they were before gevent or eventlet replaced them.  `fail` is called with the reason where
+    as they were before gevent or eventlet replaced them.  `fail` is called with the exception if
     the thread cannot be started again.
     """
 
@@ -34,26 +34,26 @@ class Thread:
         """Reset the state, for a process that has no thread yet."""
         self.turn = self.new_lock()
         self.forking: set[int] = set()  # threads that are about to fork, or have just done so
-        self.away = self.owed = False
+        self.away = self.owed = False  # it has ended for a fork; it is to be started again
 
     def start(self) -> None:
-        """Start it."""
+        """Start the agent's thread."""
         self.native_id = 0
         self.start_thread(self.serve)
 
     def note_own(self) -> None:
-        """Note that it is the calling thread."""
+        """Note the id of the calling thread as the agent's."""
         self.native_id = get_native_id()
 
     def is_there(self) -> bool:
-        """Tell whether it is there, or is about to be."""
+        """Tell whether the agent's thread exists, or is about to."""
         return not self.native_id or (self.native_id != GONE and is_there(self.native_id))
 
     def end_for_fork(self, send_away: Any) -> None:
-        """Have it end, so that the process can fork; called by the thread that forks.
+        """End the agent's thread, so that the process can fork; called by the thread that forks.
 
-        `send_away` tells it.  It is not waited for for long: it may be busy, and then the fork goes
-        on.
+        `send_away` wakes the agent's thread, which then asks `leaves`.  If that is busy for longer
+        than LEAVING seconds, the fork goes on without waiting for it.
         """
         with self.turn:
             self.forking.add(get_native_id())
@@ -63,17 +63,17 @@ class Thread:
             self.sleep(0.0002)
 
     def leaves(self) -> bool:
-        """Tell the thread, when it is sent away, whether it is still wanted gone."""
+        """Tell whether the agent's thread has to end for a fork; it asks once it was woken."""
         with self.turn:
             self.away = bool(self.forking)
         return self.away
 
     def restart(self, forking: Any, tool: int | None) -> None:
-        """Start it again after the fork, in the parent; the arguments are those of `after_fork`.
+        """Start the agent's thread again in the parent; the arguments are those of `after_fork`.
 
-        Not while another thread forks, which waits for its end: the last one does it.  Who forks is
-        known by the thread, and not counted: of a fork that had begun before there was a session,
-        or that ends after it, only one half comes here.
+        While another thread forks, and waits for the agent's to end, that is left to the last one.
+        Threads that fork are noted by their id, and not counted.  For a fork may have begun before
+        the session, or end after it: then only one half comes here.
         """
         with self.turn:
             self.forking.discard(get_native_id())
@@ -87,7 +87,7 @@ class Thread:
             after_fork.after_fork(self.start_if_owed, forking, tool)
 
     def start_if_owed(self) -> None:
-        """Start it if a start is owed; a child owes none, even if its parent did when it forked."""
+        """Start the agent's thread if `restart` has left that to be done, but not in a child."""
         owed, self.owed = self.owed, False
         if owed:
             try:
@@ -97,7 +97,7 @@ class Thread:
                 self.fail(error)
 
     def discard(self) -> None:
-        """Refer no more to who refers to this."""
+        """Drop the references to the agent's methods: they are part of a reference cycle."""
         self.serve = self.fail = tuple
 
 

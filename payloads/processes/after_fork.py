@@ -1,8 +1,8 @@
-"""Do something once `os.fork` has returned in the parent: on Python 3.13 its hooks are too early.
+"""Calls a function once `os.fork` has returned in the parent; on 3.13 Python's hooks are too early.
 
-A process that forks with more than one thread is warned of that, from 3.12 on.  3.13 counts the
-threads after the hooks for the parent have run (Modules/posixmodule.c, os_fork_impl), so a thread
-that these start again is counted: under `-W error` the fork would raise.
+From 3.12 on Python warns of a fork in a process with more than one thread.  3.13 counts the threads
+after the hooks for the parent have run (Modules/posixmodule.c, os_fork_impl).  So a thread that
+these start again is counted: under `-W error` the fork would raise.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from typing import Any
 from ..interpreter import tool_ids
 
 COUNTS_LATE = sys.version_info[:2] == (3, 13)
-TOOLS = (3, 4, 5, 1, 2)  # the last of them have names: coverage and profiler
+TOOLS = (3, 4, 5, 1, 2)  # tool ids to try: 1 and 2 last, which are meant for coverage, profilers
 
 
 def after_fork(act: Any, forking: FrameType | None, tool: int | None) -> None:
-    """Call `act` when `forking`, the frame that has called `os.fork`, goes on, or at once.
+    """Call `act` when `forking`, the frame that has called `os.fork`, goes on; or else at once.
 
-    It is None where C code forks, whom nobody warns.  `tool` is a tool id of sys.monitoring that is
-    ours; without one a free one is taken for so long.
+    At once, where Python is not 3.13, no tool id is free, or `forking` is None.  It is None for a
+    fork by C code, of which nobody is warned.  `tool` is a tool id of `sys.monitoring` that is
+    ours; if it is None, a free one is taken meanwhile.
     """
     if not COUNTS_LATE or forking is None:
         act()
@@ -34,7 +35,10 @@ def after_fork(act: Any, forking: FrameType | None, tool: int | None) -> None:
 
 
 class NextInstruction:
-    """Calls `act` at the next instruction of `code`, once, by events of the tool id `tool`."""
+    """Calls `act` at the next instruction of `code`, once, by events of the tool id `tool`.
+
+    With `keep` the tool id is not freed then.
+    """
 
     def __init__(self, act: Any, code: CodeType, tool: int, keep: bool) -> None:
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
@@ -44,14 +48,14 @@ class NextInstruction:
         self.todo = [act]
 
     def wait(self) -> None:
-        """Listen for the event; other threads that run the code are as good."""
+        """Set up the event, and return at once; any thread that runs the code sets it off."""
         event = self.monitoring.events.INSTRUCTION
         self.monitoring.register_callback(self.tool, event, self.on_instruction)
         self.before = self.monitoring.get_local_events(self.tool, self.code)
         self.monitoring.set_local_events(self.tool, self.code, self.before | event)
 
     def on_instruction(self, code: CodeType, offset: int) -> Any:
-        """Take everything back, and do it; in a thread of the application."""
+        """Undo `wait` and call `act`; `sys.monitoring` calls this, in an application thread."""
         try:
             act = self.todo.pop()
         except IndexError:

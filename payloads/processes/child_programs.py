@@ -1,12 +1,12 @@
-"""The children of a process in a tree, measured from their first line on.
+"""Replaces functions that start programs, so that new ones are measured from their first line.
 
-A child that is forked goes on measuring, see `forks`.  A new program is another interpreter, and
-has to be told.  So the functions of the standard library that start one are replaced for as long as
-the session lasts.  Ours add to the environment *of the new program*, which takes the addition out
-again before its first line (startup/).  The application's own environment is not touched.
+A child that is forked goes on measuring, see `fork_hooks`.  A new program is another interpreter,
+and has to be told.  So the functions of the standard library that start one are replaced for as
+long as the session lasts.  Ours add to the environment *of the new program*, which takes the
+addition out again before its first line (startup/).  The application's own is not touched.
 
-A process that ends by `os._exit`, as forked workers do, or that becomes another program, runs none
-of its `atexit` functions; so it saves here what it has measured.
+A process that ends by `os._exit`, as forked workers do, or that becomes another program, does not
+call its `atexit` functions.  So it saves here the lines measured until then.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from ..session_files import PAYLOADS
 from .wrapped_builtin import WrappedBuiltin
 
 TREE = "COVATTACH_TREE"  # names the folder of the tree in the environment of a new program
-MODULES = ("os", "posix", "_posixsubprocess", "subprocess")  # that have the functions, by any name
-LISTED = 5  # which argument of `fork_exec` is the environment: a list of bytes, or None for its own
-NONE_IS_OWN = sys.version_info >= (3, 13)  # for `os.posix_spawn` too
+MODULES = ("os", "posix", "_posixsubprocess", "subprocess")  # that may have the functions
+LISTED = 5  # index of the environment in `fork_exec`'s arguments: a list of bytes, or None for ours
+NONE_IS_OWN = sys.version_info >= (3, 13)  # whether None is our environment in `posix_spawn` too
 
 
 class ChildPrograms:
-    """The changed functions of a process; `tree` is its tree's folder, `save` saves a snapshot."""
+    """Replaced functions of this process; `tree` is its tree's folder, `save` saves a snapshot."""
 
     def __init__(self, tree: str, save: Any) -> None:
         self.tree = tree
         self.save = save
-        self.changed: list[tuple[Any, Any]] = []  # the usual one, and what is in its place
+        self.changed: list[tuple[Any, Any]] = []  # each original, and its replacement
 
     def install(self) -> None:
-        """Change the functions, until `uninstall`."""
+        """Replace the functions, until `uninstall`."""
         import _posixsubprocess
 
         doing = {
@@ -55,7 +55,7 @@ class ChildPrograms:
             exchange(usual, changed)
 
     def uninstall(self) -> None:
-        """Put the functions back, wherever they have come to be; ours are inert from now on."""
+        """Restore the functions in MODULES; replacements held elsewhere only call the original."""
         for usual, changed in self.changed:
             exchange(changed, usual)
         self.changed.clear()
@@ -63,12 +63,15 @@ class ChildPrograms:
         self.save = tuple
 
     def exit(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Save, and end the process."""
+        """Save a snapshot, and call `usual`, the original `os._exit`."""
         self.save()
         return usual(*arguments, **keywords)
 
     def execv(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Save, and become a program, which learns of the tree by the environment it inherits."""
+        """Save a snapshot, and call `usual`, the original `os.execv`.
+
+        The program inherits the C environment, to which the tree is added.
+        """
         self.save()
         known = inherited()
         added = self.added(known)
@@ -77,17 +80,17 @@ class ChildPrograms:
         try:
             return usual(*arguments, **keywords)
         finally:
-            self.inherit(before)  # it has failed
+            self.inherit(before)  # `execv` has failed, or it would not return
 
     def execve(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Save, and become a program, which is told by its environment."""
+        """Save a snapshot, and call `usual`, the original `os.execve`, with the tree in `env`."""
         self.save()
         if "env" in keywords:
             keywords["env"] = self.mapped(keywords["env"])
         return usual(*self.changed_at(2, self.mapped, arguments), **keywords)
 
     def spawn(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Start a program, which is told by its environment."""
+        """Call `usual`, the original `posix_spawn` or `posix_spawnp`, with the tree in `env`."""
 
         def told(given: Any) -> Any:
             return self.mapped(inherited() if given is None and NONE_IS_OWN else given)
@@ -95,10 +98,13 @@ class ChildPrograms:
         return usual(*self.changed_at(2, told, arguments), **keywords)
 
     def fork_exec(self, usual: Any, *arguments: Any, **keywords: Any) -> Any:
-        """Start a program, which learns of the tree by its environment, given or inherited."""
+        """Call `usual`, the original `fork_exec`, with the tree in the program's environment.
+
+        That is an argument, or inherited.  A `preexec_fn` is followed by a save in the child.
+        """
         if not self.tree or len(arguments) <= LISTED:
             return usual(*arguments, **keywords)
-        # From 3.11 on, a flag that allows `vfork` stands behind it.
+        # `preexec_fn` is the last argument; from 3.11 on a flag that allows `vfork` follows.
         place = len(arguments) - (2 if isinstance(arguments[-1], bool) else 1)
         prepare = arguments[place]
         inherits = arguments[LISTED] is None and callable(prepare)
@@ -110,7 +116,10 @@ class ChildPrograms:
         return usual(*arguments, **keywords)
 
     def prepared(self, prepare: Any, inherits: bool) -> Any:
-        """Call a `preexec_fn`, and save: in the child, just before C code executes the program."""
+        """Call `prepare`, a `preexec_fn`, and save a snapshot; in the child, just before exec.
+
+        If it `inherits` its environment, the tree is added to that.
+        """
         try:
             return prepare()
         finally:
@@ -120,13 +129,16 @@ class ChildPrograms:
 
     @staticmethod
     def changed_at(place: int, change: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return the arguments with one of them changed, if it is there."""
+        """Return `arguments` with the one at index `place`, if there, passed through `change`."""
         if len(arguments) <= place:
             return arguments
         return (*arguments[:place], change(arguments[place]), *arguments[place + 1 :])
 
     def mapped(self, given: Any) -> Any:
-        """Return a mapping with the tree added; anything else unchanged, for `usual` to refuse."""
+        """Return the environment `given`, a mapping, with the tree added.
+
+        Anything else is returned unchanged, so that the original function refuses it.
+        """
         if not self.tree:
             return given
         try:
@@ -136,7 +148,10 @@ class ChildPrograms:
         return {**known, **self.added(known)}
 
     def listed(self, given: Any) -> Any:
-        """Return a list of bytes with the tree in it; None stands for our own environment."""
+        """Return the environment `given`, a list of `NAME=VALUE` bytes, with the tree added.
+
+        None stands for our own environment.
+        """
         try:
             known = inherited() if given is None else split(given)
         except Exception:
@@ -150,7 +165,7 @@ class ChildPrograms:
 
     @staticmethod
     def inherit(values: Any) -> None:
-        """Have programs inherit these from now on, or nothing where it is None."""
+        """Set variables of the C environment, which new programs inherit; None removes one."""
         for name, value in values.items():
             if value is None:
                 os.unsetenv(name)
@@ -159,17 +174,17 @@ class ChildPrograms:
 
 
 def exchange(one: Any, other: Any) -> None:
-    """Put `other` in the place of `one`, wherever the standard library has that."""
+    """Replace the function `one` by `other`, under each name that it has in MODULES."""
     for module in filter(None, map(sys.modules.get, MODULES)):
         for name in [name for name, value in list(vars(module).items()) if value is one]:
             setattr(module, name, other)
 
 
 def inherited() -> dict[str, str]:
-    """Return the environment that programs inherit, which `os.environ` need not be.
+    """Return the C environment, inherited by new programs; `os.environ` may be different.
 
-    `os.putenv` and C libraries change it behind the back of that.  Python reads it when the module
-    `posix` is made; one that is made anew, and that nobody else has, knows what it is now.
+    `os.putenv` and C libraries change it without `os.environ`.  Python reads it when the module
+    `posix` is made; a second instance of that, which nobody else has, knows the present values.
     """
     try:
         anew = _imp.create_builtin(ModuleSpec("posix", None))

@@ -1,4 +1,4 @@
-"""Forks: the agent's thread is gone while the process forks, and back afterwards.
+"""The hooks called at forks: the agent's thread ends before each fork, and starts again after it.
 
 A fork copies only the thread that forks.  Locks that other threads hold stay locked in the child
 for ever.  From 3.12 on Python warns at a fork in a process with more than one thread, which under
@@ -7,9 +7,9 @@ for ever.  From 3.12 on Python warns at a fork in a process with more than one t
 `os.register_at_fork` cannot be undone.  The hooks stay, inert between sessions, and the next
 session finds them in the codec registry, where `coverage_package` keeps its modules too.  They may
 be registered, and an agent may come and go, in the middle of a fork.  Then only its second half is
-ours, or only the first.  So each half goes by the thread that forks, and does without the other.
+ours, or only the first.  So each half looks up the thread that forks, and works without the other.
 
-Executed by launch.py, once in a process: a class that each session made would be garbage.
+launch.py executes this, once in a process: a class that each session made would be garbage.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ PASSING = 0.001  # seconds between two looks for forks that have begun without w
 
 
 class ForkHooks:
-    """The fork hooks of a process; `agent` is None between sessions.
+    """The fork hooks of a process; `agent` is the session's AtFork, or None between sessions.
 
-    `new_lock` and `ident` are those of `_thread`, unpatched.
+    `new_lock` and `ident` are `allocate_lock` and `get_native_id` of `_thread`, unpatched.
     """
 
     def __init__(self, new_lock: Any, ident: Any) -> None:
         self.new_lock = new_lock
         self.ident = ident
         self.agent: Any = None
-        self.lock: Any = None  # held while our thread brings its modules in
+        self.lock: Any = None  # held while forks have to wait: a session begins, or ends
         self.interval = 0.0
         self.leaving = 0  # the thread that has ended a session, until it is known to be gone
-        self.under_way: dict[int, Any] = {}  # the agent that each thread has sent away, to fork
-        self.waiting: set[int] = set()
-        self.postponed: dict[int, Any] = {}
+        self.under_way: dict[int, Any] = {}  # by id of a thread that forks: the AtFork it has told
+        self.waiting: set[int] = set()  # ids of threads that wait for the lock, to fork
+        self.postponed: dict[int, Any] = {}  # by id of a thread: what to call after its fork
 
     def register(self, name: str) -> None:
-        """Be called at forks from now on, and found under this name."""
+        """Register the hooks with Python, and this object as `name` in the codec registry."""
         codecs.register_error(name, self)
         os.register_at_fork(
             before=self.before,
@@ -54,11 +54,11 @@ class ForkHooks:
         )
 
     def begin(self, start: Any) -> None:
-        """Have forks wait from now on, and call `start`, which starts our thread.
+        """Make forks wait until `end`, and call `start`, which starts the agent's thread.
 
         A child that is forked in the middle of an import would wait for ever when it imports the
-        same.  This thread may be about to fork itself, in a hook of the application's: then it is
-        started afterwards.
+        same.  If this thread is about to fork itself, in a hook of the application's, `start` is
+        called after that.
         """
         self.interval = sys.getswitchinterval()
         self.lock = self.new_lock()
@@ -69,9 +69,10 @@ class ForkHooks:
             start()
 
     def let_pass(self, sleep: Any) -> None:
-        """Wait, in our thread, for forks that had begun before they were told to wait.
+        """Wait, in the agent's thread, for forks that began before they were told to wait.
 
-        Not for long: one may never have ended.  And not by a clock, which may stand still.
+        Not for longer than ARRIVING: one may never have ended.  That is counted in calls of
+        `sleep`, not by a clock, which may stand still.
         """
         for _ in range(int(ARRIVING / PASSING)):
             if self.waiting.issuperset(list(self.under_way)):
@@ -79,7 +80,7 @@ class ForkHooks:
             sleep(PASSING)
 
     def end(self) -> None:
-        """Let those go that wait; does nothing the second time."""
+        """Let waiting forks go on; does nothing the second time."""
         lock, self.lock = self.lock, None
         if lock is not None:
             lock.release()
@@ -98,9 +99,10 @@ class ForkHooks:
         return self.end
 
     def await_leaving(self, own: int) -> None:
-        """Wait, in a thread that is about to fork, until the one that has ended a session is gone.
+        """Wait until the thread that has ended a session is gone; called before a fork.
 
-        Not for long, as its number may be another thread's by now.
+        `own` is the id of the calling thread, for which it does not wait.  It waits for ARRIVING
+        seconds at most, as the id may be another thread's by now.
         """
         leaving, self.leaving = self.leaving, 0
         for _ in range(int(ARRIVING / PASSING) if leaving not in (0, own) else 0):
@@ -109,9 +111,9 @@ class ForkHooks:
             sleep(PASSING)
 
     def before(self) -> None:
-        """Wait, in the thread that is about to fork, and send the agent's thread away.
+        """Wait if forks have to, and end the agent's thread; called in the thread that forks.
 
-        It is gone when this returns.
+        The agent's thread is gone when this returns, unless it is busy for too long.
         """
         own = self.ident()
         self.under_way[own] = None  # before it is looked whether to wait, see `let_pass`
@@ -124,7 +126,7 @@ class ForkHooks:
             agent.before_fork()
 
     def wait(self, lock: Any, own: int) -> None:
-        """Wait until our thread has arrived."""
+        """Wait until `lock` is free, at most ARRIVING seconds, in the thread with the id `own`."""
         self.waiting.add(own)
         try:
             if lock.acquire(True, ARRIVING):
@@ -133,7 +135,7 @@ class ForkHooks:
             self.waiting.discard(own)
 
     def in_parent(self) -> None:
-        """Call the thread back that was sent away by this one."""
+        """Restart the agent's thread, if this thread has ended it, or do a postponed start."""
         own = self.ident()
         agent = self.under_way.pop(own, None)
         if agent is not None:
@@ -143,11 +145,11 @@ class ForkHooks:
             start()
 
     def in_child(self) -> None:
-        """Measure the child too, if that is wanted, or leave it as if nothing had been attached."""
+        """Go on measuring in the child, if wanted, or leave it as if never attached to."""
         self.under_way.clear()
         self.waiting.clear()
         self.postponed.clear()
-        if self.lock is not None:  # it was forked too early: our thread is not there to do this
+        if self.lock is not None:  # the agent's thread, which would do this, is not in the child
             self.lock = None
             sys.setswitchinterval(self.interval)
         if self.agent is not None and not self.agent.after_fork_in_child():

@@ -1,7 +1,7 @@
-"""The tree that a process belongs to, as that process sees it: its folder, and its own role.
+"""A process's part in its tree: the tree's folder, this process's role, and its child programs.
 
 A tree is known by the folder of its first session, `tree` in a request.  There the first process
-leaves the facts by which a new program is measured like the others.
+leaves the request by which a new program is measured like the others.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from ..session_files import TREE_REQUEST
 from . import uwsgi
 from .child_programs import ChildPrograms
 
-LIBRARIES = ("billiard.process", "multiprocessing.process")  # celery's own, and everybody's
-SERVERS = {
+LIBRARIES = ("billiard.process", "multiprocessing.process")  # celery's fork, and the original
+SERVERS = {  # roles of gunicorn's workers, by a module that such a worker has imported
     "gunicorn.workers.sync": "gunicorn sync worker",
     "gunicorn.workers.gthread": "gunicorn gthread worker",
     "gunicorn.workers.ggevent": "gunicorn gevent worker",
@@ -24,15 +24,15 @@ SERVERS = {
     "uvicorn.workers": "gunicorn uvicorn worker",
     "uvicorn_worker": "gunicorn uvicorn worker",
 }
-PATTERNS = ("run:include", "run:omit", "report:include", "report:omit")
-SOURCES = ("run:source", "run:source_dirs")
+PATTERNS = ("run:include", "run:omit", "report:include", "report:omit")  # coverage's settings
+SOURCES = ("run:source", "run:source_dirs")  # those that are folders, or names of packages
 
 
 class Tree:
-    """One process's part in its tree.
+    """The present process as a member of its tree.
 
-    `request` is that of its start; `save` saves a snapshot, before the process ends in a way that
-    would leave no time for it.
+    `request` is the one by which measuring began.  `save` saves a snapshot; it is called before the
+    process ends without calling its `atexit` functions.
     """
 
     def __init__(self, request: dict[str, Any], save: Any) -> None:
@@ -44,34 +44,38 @@ class Tree:
 
     @property
     def role(self) -> str:
-        """The role of this process in its tree, as far as it is known: the same for its likes."""
+        """The role of this process in its tree, as far as known; similar processes share it."""
         known = of_a_library() or uwsgi.role() or of_a_server(self.was_forked)
         return known or program(self.was_forked)
 
     def after_fork_in_child(self) -> None:
-        """Be a forked child from now on."""
+        """Note that this process is a forked child now."""
         self.was_forked = True
 
     def is_over(self) -> bool:
-        """Tell whether the whole tree is not measured any more."""
+        """Tell whether measuring the whole tree has ended: its folder is gone."""
         return not os.path.isdir(self.folder)
 
     def uninstall(self) -> None:
-        """Leave children alone from now on."""
+        """Restore the functions that start programs: new ones are not measured any more."""
         self.children.uninstall()
 
 
 def until(request: dict[str, Any], now: float) -> float:
-    """Return when measuring is to end by itself, by the monotonic clock; infinity for never."""
+    """Return when measuring is to end by itself, by the monotonic clock; infinity for never.
+
+    In `request`, `until` is such a time, and `for` are seconds from `now`.
+    """
     if request.get("until"):
         return float(request["until"])
     return now + float(request["for"]) if request.get("for") else float("inf")
 
 
 def announce(request: dict[str, Any], ends: float) -> None:
-    """Leave the request of the first process of a tree for the programs that are started later.
+    """Write the request by which new programs of a tree are measured, to the tree's folder.
 
-    They may have another working directory: relative paths are made absolute here.
+    It is made of `request`, that of the tree's first process; `ends` is as `until` returns it.  New
+    programs may have another working directory: relative paths are made absolute here.
     """
     options = request.get("options", {})
     settings = dict(options.get("settings", {}))
@@ -95,7 +99,11 @@ def whole(path: str) -> str:
 
 
 def of_a_library() -> str:
-    """Return this process's name in the library that made it, without its number; or ""."""
+    """Return the role of a process that multiprocessing or billiard has started; or "".
+
+    It is the process's name without its number, or the name of its class, if the application has
+    one.
+    """
     for library in LIBRARIES:
         process = getattr(sys.modules.get(library), "_current_process", None)
         kind = type(process)
@@ -108,7 +116,7 @@ def of_a_library() -> str:
 
 
 def of_a_server(was_forked: bool) -> str:
-    """Return the name for a server's worker, such as "gunicorn worker"; or ""."""
+    """Return the role of a forked gunicorn worker, such as "gunicorn sync worker"; or ""."""
     if was_forked and "gunicorn.arbiter" in sys.modules:
         kinds = [name for module, name in SERVERS.items() if module in sys.modules]
         return kinds[-1] if kinds else "gunicorn worker"
@@ -116,7 +124,7 @@ def of_a_server(was_forked: bool) -> str:
 
 
 def program(was_forked: bool) -> str:
-    """Return the name of the program, which a forked child is a child of."""
+    """Return the role by the program's name: "NAME", or "child of NAME" for a forked child."""
     main = sys.modules.get("__main__")
     spec = getattr(main, "__spec__", None)
     name = getattr(spec, "name", None)

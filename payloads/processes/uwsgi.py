@@ -1,12 +1,12 @@
-"""The master of uWSGI: it forks its workers in C, and does not tell Python, unless it is asked to.
+"""uWSGI: its master forks workers in C, and calls Python's fork hooks only with an option set here.
 
-Then the thread that has the GIL at that moment has it in the worker for ever.  And our thread would
-be in the worker's list of threads without being there: looking at its frames crashes.  uWSGI has a
-cure, the option --py-call-uwsgi-fork-hooks.  With it the master takes the GIL to fork and calls the
-hooks of `os.register_at_fork` (plugins/python/python_plugin.c, uwsgi_python_pre_uwsgi_fork), so
-that everything is as with `os.fork`.  The option can be given late: it sets an `int` that is looked
-at before every fork.  The address of that stands in the plugin's own table of its options (uwsgi.h,
-struct uwsgi_option), which is found in memory by the option's name.
+Without it, the thread that has the GIL at that moment has it in the worker for ever.  And the
+agent's thread would be in the worker's list of threads without being there: looking at its frames
+crashes.  The option is --py-call-uwsgi-fork-hooks.  With it the master takes the GIL to fork and
+calls the hooks of `os.register_at_fork` (plugins/python/python_plugin.c,
+uwsgi_python_pre_uwsgi_fork), so that everything is as with `os.fork`.  It can be given late: it
+sets an `int` that is looked at before every fork.  The address of that is in the plugin's own table
+of its options (uwsgi.h, struct uwsgi_option), which is found in memory by the option's name.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ from ..interpreter.descriptors import Descriptor
 
 MEMORY = "/proc/self/mem"
 OPTION = "py-call-uwsgi-fork-hooks"
-# Name, type and shortcut, help, function, what it sets.
+# A struct uwsgi_option: name, type, shortcut, help, function, and address of the variable to set.
 ENTRY = struct.Struct("=QiiQQQ")
-HELP = b"call pre and post hooks"
+HELP = b"call pre and post hooks"  # how the option's help begins
 
 
 class Master:
-    """Has the hooks called from `install` to `uninstall`; does nothing in any other process."""
+    """Makes uWSGI's master call Python's fork hooks; does nothing in any other process."""
 
     def __init__(self) -> None:
-        self.place = 0
+        self.place = 0  # the address of the option's variable, if we have set it
 
     def install(self) -> None:
-        """Give the option, if this is a master without it; raises Refused where that cannot be."""
+        """Set the option, if this is a master without it; raises Refused if that is impossible."""
         if self.place or not is_master() or OPTION in sys.modules["uwsgi"].opt:
             return
         try:
@@ -54,7 +54,7 @@ class Master:
         self.place = place
 
     def uninstall(self) -> None:
-        """Take the option back; it stays where this process may not do that any more."""
+        """Reset the option, if we have set it; it stays if we may not do that any more."""
         place, self.place = self.place, 0
         if place:
             try:
@@ -68,7 +68,7 @@ class Master:
 
 
 def is_master() -> bool:
-    """Tell whether this process is a master, by uWSGI's own module."""
+    """Tell whether this process is uWSGI's master, as uWSGI's module `uwsgi` has it."""
     uwsgi: Any = sys.modules.get("uwsgi")
     try:
         return bool(uwsgi.masterpid() == os.getpid() and uwsgi.opt)
@@ -86,14 +86,20 @@ def role() -> str:
 
 
 def has_subinterpreters() -> bool:
-    """Tell whether there are any: the hooks would end them in the worker (PyOS_AfterFork_Child)."""
+    """Tell whether there are subinterpreters, which would end in the worker by Python's hooks.
+
+    See PyOS_AfterFork_Child.  Raises ImportError.
+    """
     name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
     listing: Any = __import__(name)
     return len(listing.list_all()) > 1
 
 
 def find(memory: Descriptor) -> int:
-    """Return the address of the option's variable; raises LookupError, OSError."""
+    """Return the address of the option's variable in `memory`, /proc/self/mem.
+
+    Raises LookupError, OSError.
+    """
     regions = mapped()
     for path in sorted({one[3] for one in regions}, key=lambda path: "uwsgi" not in path):
         own = [one for one in regions if one[3] == path]
@@ -119,7 +125,11 @@ def mapped() -> list[tuple[int, int, str, str]]:
 
 
 def named(memory: Descriptor, name: int, regions: list[tuple[int, int, str, str]]) -> int:
-    """Return the variable's address from the table, by its name's address; raises LookupError."""
+    """Return the address of the option's variable, out of uWSGI's table of options.
+
+    `name` is the address of the option's name, and `regions` are those of the file that has it.
+    Raises LookupError.
+    """
     wanted = struct.pack("=Q", name)
     for start, end, _, _ in regions:
         content = read(memory, start, end - start)
@@ -134,7 +144,7 @@ def named(memory: Descriptor, name: int, regions: list[tuple[int, int, str, str]
 
 
 def read(memory: Descriptor, start: int, size: int) -> bytes:
-    """Return the bytes there; none where they cannot be read."""
+    """Return up to `size` bytes at the address `start`; none where they cannot be read."""
     try:
         return os.pread(memory.checked(), size, start)
     except (OSError, OverflowError, ValueError):
@@ -142,5 +152,5 @@ def read(memory: Descriptor, start: int, size: int) -> bytes:
 
 
 def write(memory: Descriptor, place: int, value: int) -> None:
-    """Set an `int`; raises OSError."""
+    """Write `value` as a C `int` to the address `place`; raises OSError."""
     os.pwrite(memory.checked(), struct.pack("=i", value), place)

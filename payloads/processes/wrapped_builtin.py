@@ -1,4 +1,4 @@
-"""A function of the standard library that does something besides, and else is the original.
+"""Replacements for functions of the standard library that seem to be the originals.
 
 Applications pickle such functions, have them as attributes of classes, look them up in sets such as
 `os.supports_fd`, and ask `inspect` what they are.
@@ -11,9 +11,10 @@ from typing import Any
 
 
 class WrappedBuiltin:
-    """Stands for the builtin function `usual`; who calls it calls `do` with that and the rest.
+    """Replaces the builtin function `usual`: a call calls `do` with `usual` and the arguments.
 
-    As a builtin function it does not bind, has no names of its own, and is pickled by its name.
+    Like a builtin function it is not bound to instances, has no attributes of its own, and is
+    pickled by its name.
     """
 
     __slots__ = ("__weakref__", "_do", "_usual")

@@ -1,8 +1,8 @@
-"""Clients that have not asked yet, and those whose reply is still on its way.
+"""Connections whose request or reply is incomplete; all of them are non-blocking.
 
-The agent has one thread, and a slow caller must not keep it from others: nobody is waited for.  A
-caller's request is collected bit by bit, and only a whole one is looked at.  The rest of a reply is
-sent when they take it.  Each caller has only so much time, and there are only so many at a time.
+The agent has one thread, and a slow client must not keep it from others.  A client's request is
+collected part by part, and only a whole one is looked at.  The rest of a reply is sent as the
+client reads it.  Each client has limited time, and their number is limited.
 
 The raw `_socket` is used, because gevent and eventlet replace `socket.socket`.
 """
@@ -19,19 +19,22 @@ from typing import Any
 
 from ..interpreter.descriptors import Descriptor, Socket, behind
 
-LONGEST_REQUEST = 1 << 20
-PATIENCE = 5.0  # seconds for a caller to ask, or to take the next part of the reply
-MOST = 16  # callers at a time; then the one who has been there for the longest has to go
-PART = 65536  # bytes to take at once
-PARTS = 64  # to send at once
-# Bytes of a reply that the kernel may hold, which takes it twice (socket(7)).  Each time that it is
-# full the GIL changes hands twice.  But three quarters must be read before there is room again,
-# which a slow reader has to do within its time.
+LONGEST_REQUEST = 1 << 20  # bytes
+PATIENCE = 5.0  # seconds for a client to send its request, or to read the next part of the reply
+MOST = 16  # clients at a time; one more, and the one with the earliest deadline is closed
+PART = 65536  # bytes to receive at once
+PARTS = 64  # parts of a reply to send at once
+# Bytes of a reply that the kernel may buffer; it doubles them (socket(7)).  Each time that the
+# buffer is full the GIL changes hands twice.  But three quarters must be read before there is room
+# again, which a slow client has to do within PATIENCE.
 ROOM = 1 << 18
 
 
 class ClientConnection:
-    """A connection: the bytes received, the rest of the reply, and when it has to be over."""
+    """A client's connection: the bytes received, the `rest` of the reply, and its deadline.
+
+    The deadline, `until`, is by the monotonic clock.
+    """
 
     def __init__(self, connection: Socket, rest: list[Any] | None = None) -> None:
         self.connection = connection
@@ -41,7 +44,10 @@ class ClientConnection:
         self.has_asked = False
 
     def pull(self) -> None:
-        """Receive a part; a request ends with its line, with its caller, or when too long."""
+        """Receive a part of the request, without blocking; raises OSError.
+
+        The request ends at its line's end, when the client closes its side, or when it is too long.
+        """
         try:
             part = self.connection.checked().recv(PART)
         except BlockingIOError:
@@ -51,16 +57,19 @@ class ClientConnection:
         self.has_asked = is_over or self.came.endswith(b"\n")
 
     def push(self) -> None:
-        """Send the rest of the reply, as far as it is taken."""
+        """Send as much of the rest of the reply as the client takes, and extend the deadline.
+
+        Raises OSError, BlockingIOError if nothing could be sent.
+        """
         self.rest = send(self.connection, self.rest)
         self.until = time.monotonic() + PATIENCE
 
 
 class ClientPool:
-    """The open connections; `new_poll` is `select.poll`, unpatched.
+    """The open connections of clients; `new_poll` is `select.poll`, unpatched.
 
-    `source` is a descriptor of which a copy is kept, to be given up to let a caller in where the
-    target has none left.
+    `source` is a descriptor that is duplicated, as a spare.  If the target has no descriptor left,
+    the spare is closed to accept a client.
     """
 
     def __init__(self, new_poll: Any, source: Descriptor) -> None:
@@ -70,7 +79,7 @@ class ClientPool:
         self.connections: dict[int, ClientConnection] = {}
 
     def patience(self) -> float | None:
-        """Return for how many seconds nobody has to go; None for ever."""
+        """Return the seconds until the next client's deadline; None if there are no clients."""
         if not self.connections:
             return None
         return max(
@@ -78,15 +87,15 @@ class ClientPool:
         )
 
     def admit(self, listener: Socket) -> int:
-        """Accept the next connection, if its client may ask; return its descriptor, or -1.
+        """Accept the next connection; return its descriptor, or -1 if it is gone or not allowed.
 
-        Raises OSError where that needs a descriptor and there is none.
+        Raises OSError where there is no descriptor left.
         """
         try:
             connection = accepted(listener)
         except OSError as error:
             if error.errno in (errno.EAGAIN, errno.ECONNABORTED):
-                return -1  # they have gone already
+                return -1  # the client is gone already
             spare, self.spare = self.spare, None
             if error.errno not in (errno.EMFILE, errno.ENFILE) or spare is None:
                 raise
@@ -102,14 +111,17 @@ class ClientPool:
         return connection.number
 
     def keep(self, client: ClientConnection) -> None:
-        """Wait for a client."""
+        """Add `client` to those whose requests and replies are awaited."""
         before = self.connections.get(client.connection.number)
         self.connections[client.connection.number] = client
         if before is not None:
-            before.connection.close()  # the application has done that: not what has its number
+            before.connection.close()  # the application has closed its file: the number was reused
 
     def awaited(self) -> list[tuple[int, int]]:
-        """Return the numbers to wait at, and for which events."""
+        """Return the descriptors of clients to poll, each with its event mask.
+
+        Connections that the application has closed are dropped.
+        """
         for number in [
             one for one in self.connections if not self.connections[one].connection.is_ours()
         ]:
@@ -120,20 +132,20 @@ class ClientPool:
         ]
 
     def remove(self, number: int) -> Socket:
-        """Wait for a client no more; return the connection."""
+        """Remove the client with the descriptor `number`, and return its open connection."""
         return self.connections.pop(number).connection
 
     def close_client(self, number: int) -> None:
-        """Close the connection of a client."""
+        """Remove the client with the descriptor `number`, and close its connection."""
         self.close_connection(self.remove(number))
 
     def close_connection(self, connection: Socket) -> None:
-        """Close a connection, and have something to spare again."""
+        """Close `connection`, and open the spare descriptor again if it was given up."""
         connection.close()
         self.renew()
 
     def renew(self) -> None:
-        """Have something to spare, unless it is there."""
+        """Open the spare descriptor, unless it is open; does nothing if there is none left."""
         if self.spare is None or not self.spare.is_ours():
             try:
                 self.spare = copy_of(self.source)
@@ -141,7 +153,11 @@ class ClientPool:
                 return  # the target has taken it; it may come back
 
     def asked(self, ready: set[int]) -> tuple[Any, bytes] | None:
-        """Attend to those who are ready; return the first who has asked, with the request."""
+        """Serve the clients whose descriptors are in `ready`, and return the first whole request.
+
+        It comes with its connection, which leaves the pool; None if there is no request.  Then
+        clients past their deadline are closed.
+        """
         now = time.monotonic()
         for descriptor in [one for one in self.connections if one in ready]:
             client = self.connections[descriptor]
@@ -162,11 +178,17 @@ class ClientPool:
         return None
 
     def send_rest_and_close(self, connection: Socket, rest: list[Any]) -> None:
-        """Send the rest of a reply when it is taken, and close the connection then."""
+        """Send `rest`, parts of a reply, as the client reads them; then close `connection`.
+
+        Returns at once.
+        """
         self.keep(ClientConnection(connection, rest))
 
     def finish_replies(self) -> None:
-        """Close connections that wait for no reply, and send the rest of the others."""
+        """Close clients that await no reply, and block until the replies to the others are sent.
+
+        Those that do not read in time are closed.
+        """
         for descriptor in [one for one, client in self.connections.items() if not client.rest]:
             self.close_client(descriptor)
         while self.connections:
@@ -195,17 +217,19 @@ def accepted(listener: Socket) -> Socket:
 
 
 def send(connection: Socket, parts: list[Any]) -> list[Any]:
-    """Send as much as is taken at once; return the rest.  Raises OSError.
+    """Send as much of `parts` as possible without blocking, and return the rest.
 
-    The application may not ignore SIGPIPE.
+    Raises OSError, BlockingIOError if nothing could be sent.  No SIGPIPE is sent: the application
+    may not ignore it.
     """
     return behind(parts, connection.checked().sendmsg(parts[:PARTS], [], _socket.MSG_NOSIGNAL))
 
 
 def peer_is_allowed(connection: Socket) -> bool:
-    """Tell whether the other end is the target's own user or root (unix(7), SO_PEERCRED).
+    """Tell whether the client's user is the target's own or root (unix(7), SO_PEERCRED).
 
-    Who is that user for a while only, and could be another again, has that one's rights too.
+    Where the target's real, effective and saved user ids differ, only root is allowed: such a
+    target has another user's rights as well.
     """
     credentials = connection.checked().getsockopt(_socket.SOL_SOCKET, _socket.SO_PEERCRED, 12)
     uid = struct.unpack("3i", credentials)[1]

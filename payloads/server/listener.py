@@ -1,6 +1,6 @@
-"""The listening socket, at which the agent waits: for clients, for its time, and to be woken.
+"""Waits by `poll` for the agent's next event: a client, a wake-up, a signal, or a time-out.
 
-The application may close the descriptors that it waits at, see `descriptors`.  `poll` keeps waiting
+The application may close the descriptors that are polled, see `descriptors`.  `poll` keeps waiting
 at the files that it was given (poll(2)), and returns when the other end of its own pipe is closed.
 Every descriptor is checked before each wait, and again before it is used.
 """
@@ -20,19 +20,19 @@ from ..interpreter.descriptors import Descriptor, Socket
 from .clients import ClientPool
 from .wakeup_pipes import WakeupPipe, Watch
 
-WOKEN, TERMINATED, LOST = object(), object(), object()
+WOKEN, TERMINATED, LOST = object(), object(), object()  # results of `Listener.next`, see there
 # A client that sends no valid request spends a token.  There are AT_ONCE of them, and A_SECOND more
-# each second; and after each such client nobody is listened to for REST times the CPU that it took.
-# It is not the processor that they cost a busy target most, but that each has the GIL change hands
-# about ten times, which takes it 3.4 ms (measured on 3.14, two virtual cores).
+# each second; and after each such client none is served for REST times the CPU time that it took.
+# A busy target loses less by that CPU time than by the GIL, which changes hands about ten times for
+# each such client: that takes 3.4 ms (measured on 3.14, two virtual cores).
 AT_ONCE = 20
 A_SECOND = 10
 REST = 50
-BREATH = 0.2  # seconds after which it is tried again to let a caller in
-LOOK = 10.0  # seconds after which is looked whether all is still ours; mostly `poll` tells of it
-BEARABLE = 0.05  # seconds of the GIL's switch interval; the usual one has 0.005
-HURRY = 0.0002  # as launch.py has it
-NAP = 0.02  # seconds, while nothing can be waited at
+BREATH = 0.2  # seconds until the next try to accept a client, if no descriptor was left
+LOOK = 10.0  # seconds between checks of our descriptors; mostly `poll` returns when one is lost
+BEARABLE = 0.05  # the longest switch interval of the GIL, in seconds, that is not shortened
+HURRY = 0.0002  # the interval that it is shortened to, as in launch.py
+NAP = 0.02  # seconds to wait while descriptors are lost
 
 
 class Listener:
@@ -50,16 +50,16 @@ class Listener:
         self.wakeup = WakeupPipe()
         self.clients = ClientPool(new_poll, self.wakeup.read_end)
         self.request = b""
-        self.was_useful = True  # whether what was done last had been asked for
-        self.used = 0.0
+        self.was_useful = True  # whether the last event was for something requested
+        self.used = 0.0  # CPU seconds of this thread when that event came
         self.allowed, self.since = float(AT_ONCE), time.monotonic()
         self.throttled_until = 0.0
         self.interval = 0.0  # the application's, while we hurry
 
     def open(self, path: str) -> None:
-        """Listen at `path`, in a folder of mode 0700; raises OSError.
+        """Listen on a Unix socket at `path`, in a folder of mode 0700; raises OSError.
 
-        Also again, where the application has closed what listened there.
+        The new socket replaces an earlier one, which the application may have closed.
         """
         kind = _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC
         listener = Socket(_socket.socket(_socket.AF_UNIX, kind), descriptors.far())
@@ -75,19 +75,19 @@ class Listener:
         self.socket, self.path = listener, path
 
     def held(self) -> list[Descriptor]:
-        """Return the descriptors that it waits at, but for those of clients."""
+        """Return the open descriptors that `next` polls, but not those of clients and streams."""
         own = [self.wakeup.read_end, self.wakeup.write_end, self.socket, self.receiver]
         watched = [watch.reading for watch in self.watched.values()]
         return [one for one in (*own, *watched) if one is not None]
 
     def is_whole(self) -> bool:
-        """Tell whether the application has closed none of it."""
+        """Tell whether all of the `held` descriptors are open: the application has closed none."""
         return all(one.is_ours() for one in self.held())
 
     def renew(self) -> None:
-        """Reopen the descriptors that the application has closed, but for the listening socket.
+        """Reopen the descriptors that the application has closed: wake-up pipe, spare, leases.
 
-        Raises OSError.
+        Not the listening socket and `receiver`.  Raises OSError.
         """
         if not self.wakeup.is_ours():
             pipe, self.wakeup = self.wakeup, WakeupPipe()
@@ -100,9 +100,11 @@ class Listener:
                 self.watch(watch.path, watch.then, token)
 
     def next(self, seconds: float | None) -> Any:
-        """Return the next connection whose `request` is there, SENT_AWAY, TERMINATED, LOST or None.
+        """Wait for the next event; return a connection, WOKEN, TERMINATED, LOST or None.
 
-        None is returned after `seconds` (None: for ever), and now and then before.
+        The connection's request is in `request`.  WOKEN: by the pipe.  TERMINATED: by `receiver`.
+        LOST: the application has closed descriptors.  None: after `seconds` (None: never), and now
+        and then before.
         """
         self.calm()
         self.throttle()
@@ -117,9 +119,9 @@ class Listener:
         return found
 
     def hurry(self) -> None:
-        """Have the GIL change hands often until `calm`, where the application has it do so seldom.
+        """Shorten the GIL's switch interval until `calm`, if the application has a long one.
 
-        Each of our system calls would have us wait for so long.
+        Each of our system calls might have to wait for so long.
         """
         interval = sys.getswitchinterval()
         if interval > BEARABLE:
@@ -133,7 +135,7 @@ class Listener:
             sys.setswitchinterval(interval)
 
     def wait(self, seconds: float | None) -> set[int]:
-        """Wait for that time at the most; return the numbers of the descriptors that are ready."""
+        """Wait up to `seconds` (None: no limit), or LOOK, and return the ready descriptors."""
         throttled = max(self.throttled_until - time.monotonic(), 0.0)
         poll = self.new_poll()
         for number, events in self.awaited(is_throttled=throttled > 0):
@@ -145,7 +147,7 @@ class Listener:
         return {number for number, _ in ready}
 
     def awaited(self, is_throttled: bool) -> list[tuple[int, int]]:
-        """Return the numbers to wait at, and for which events: not for clients while throttled."""
+        """Return the descriptors to poll, with event masks; without clients if `is_throttled`."""
         found = [(self.wakeup.read_end.number, select.POLLIN)]
         if self.receiver is not None:
             found.append((self.receiver.number, select.POLLIN))
@@ -153,7 +155,7 @@ class Listener:
             return found
         if self.socket is not None:
             found.append((self.socket.number, select.POLLIN))
-        # POLLHUP, which is all that there is to be told of a FIFO, is always told.
+        # POLLHUP, the only event of a FIFO that matters here, needs no mask.
         found += [(watch.reading.number, 0) for watch in self.watched.values()]
         found += [(one.connection.number, one.events()) for one in self.streams]
         return found + self.clients.awaited()
@@ -173,7 +175,7 @@ class Listener:
                 self.unwatch(token)()
         if self.socket is not None and self.socket.number in ready:
             try:
-                ready.add(self.clients.admit(self.socket))  # most have asked already
+                ready.add(self.clients.admit(self.socket))  # most have sent their request already
             except OSError:
                 self.throttled_until = time.monotonic() + BREATH  # no descriptor is left
         asked = self.clients.asked(ready)
@@ -183,7 +185,7 @@ class Listener:
         return connection
 
     def throttle(self) -> None:
-        """Make clients that sent no valid request wait, and spare the target."""
+        """Serve no client for some time after one without a valid request, to spare the target."""
         if not self.was_useful:
             now, used = time.monotonic(), time.thread_time() - self.used
             self.allowed += A_SECOND * (now - self.since) - 1
@@ -193,10 +195,10 @@ class Listener:
             self.was_useful = True
 
     def watch(self, path: str, then: Any, token: int = 0) -> int:
-        """Call `then`, in the thread that waits, when nobody has the FIFO at `path` open to write.
+        """Call `then`, in the thread that waits, once the FIFO at `path` has no writer any more.
 
-        Returns what `unwatch` takes, -1 where that is so already; raises OSError.  With a `token`,
-        it goes on that had been watched before, and may have been removed meanwhile.
+        Returns a token for `unwatch`, or -1 after it has called `then` at once.  With a `token`, a
+        watch whose descriptor was lost is renewed; then the FIFO may be missing.  Raises OSError.
         """
         try:
             watch = Watch(path, then)
@@ -215,7 +217,7 @@ class Listener:
         return token
 
     def unwatch(self, token: int) -> Any:
-        """Stop watching a FIFO, and close it; return the function to call at its end."""
+        """Close the FIFO watched by `token`, and return its function `then`; None for no watch."""
         watch = self.watched.pop(token, None)
         if watch is None:
             return None
@@ -223,10 +225,10 @@ class Listener:
         return watch.then
 
     def close(self, at_once: bool = False) -> None:
-        """Close all descriptors; does nothing the second time.
+        """Close all descriptors, after pending replies were sent; does nothing the second time.
 
-        Replies that are on their way are sent first, and no client finds the socket any more.  In a
-        child that was forked it has to be `at_once`, and the socket's path is the parent's.
+        The socket is removed first.  A forked child has to do it `at_once`: it sends no reply and
+        removes no socket, as both are the parent's.
         """
         if self.socket is not None:
             self.socket.close()

@@ -1,7 +1,7 @@
-"""The wire: one request and one reply for each connection, on a Unix socket.
+"""The protocol of the session's socket: one request and one reply for each connection.
 
-A request is a line of JSON.  A reply is a line of JSON and then `blob` bytes, as it says itself.
-Behind the reply to `trace` more such messages follow, until one side has enough, see `stream`.
+A request is a line of JSON.  A reply is a line of JSON and then as many bytes as its field `blob`
+says.  Behind the reply to `trace` more such messages follow, until one side ends it, see `stream`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Reply = tuple[dict[str, Any], list[bytes]]  # what is sent: a header, and a blob
 
 
 def parse(line: bytes) -> dict[str, Any]:
-    """Return the request in a line; raises BadRequest."""
+    """Return the request in `line`, a line of JSON with its end; raises BadRequest."""
     if len(line) > LONGEST_REQUEST:
         raise BadRequest("the request is too long")
     if not line.endswith(b"\n"):
@@ -33,9 +33,10 @@ def parse(line: bytes) -> dict[str, Any]:
 
 
 def send(connection: Any, reply: dict[str, Any], blob: list[bytes]) -> list[Any]:
-    """Send the reply; return the parts not taken at once.  Raises OSError: the client has gone.
+    """Send a reply without blocking, and return the parts that could not be sent yet.
 
-    The blob, which may be megabytes, is not copied for it.
+    `reply` is its header, `blob` its bytes in parts.  They may be megabytes, and are not copied.
+    Raises OSError if the client is gone.
     """
     head = {**reply, "protocol": PROTOCOL, "blob": sum(map(len, blob))}
     parts = [json_text.dumps(head).encode() + b"\n", *blob]

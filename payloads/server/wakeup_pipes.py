@@ -1,4 +1,4 @@
-"""Pipes that wake the agent's thread: by a byte written to one, or by its end."""
+"""Pipes that wake the agent's thread: by a byte, or when the last writer has closed them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ..interpreter import descriptors
 
 
 class WakeupPipe:
-    """A pipe that wakes the thread that waits."""
+    """A pipe whose read end the agent's thread polls, so that a byte wakes it."""
 
     def __init__(self) -> None:
         self.read_end, self.write_end = descriptors.pipe()
@@ -20,12 +20,15 @@ class WakeupPipe:
         return self.read_end.is_ours() and self.write_end.is_ours()
 
     def wake(self) -> None:
-        """Wake who waits; one that has lost this pipe wakes up by that."""
+        """Wake the agent's thread; never blocks or raises.
+
+        If the application has closed the pipe, that has woken the thread.
+        """
         with contextlib.suppress(OSError):  # or it is full
             os.write(self.write_end.checked(), b"x")
 
     def clear(self) -> None:
-        """Take note of it; raises Lost."""
+        """Read the bytes that `wake` has written; raises OSError, Lost."""
         os.read(self.read_end.checked(), 4096)
 
     def close(self) -> None:
@@ -47,7 +50,10 @@ class Watch:
         self.reading = descriptors.opened(path, flags, descriptors.far())
 
     def is_over(self) -> bool:
-        """Tell whether nobody has it open: `poll` does not tell of who had gone before this was."""
+        """Tell whether no process has the FIFO open to write.
+
+        `poll` does not report it if the last writer was gone before this end was opened.
+        """
         try:
             return bool(os.read(self.reading.checked(), 1) == b"")
         except BlockingIOError:

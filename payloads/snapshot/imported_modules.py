@@ -16,10 +16,10 @@ from typing import Any
 
 from ..interpreter import descriptors, frames
 
-BEGUN = 0  # instead of a line: the module has begun, and it is not known how far it has got
+BEGUN = 0  # in place of a line: the module was begun, and it is not known how far it has got
 SPEC = type(sys.__spec__)
-# Fields of /proc/PID/stat (proc(5)) that every exec draws anew and a fork keeps: start_stack,
-# start_brk, arg_start; and the one with the time of the start, in ticks after the boot.
+# Fields of /proc/PID/stat (proc(5)) that every exec draws at random and a fork keeps: start_stack,
+# start_brk, arg_start; and those of the parent's PID, and of the start in ticks after the boot.
 DRAWN = (27, 46, 47)
 PARENT, START_TIME = 3, 21
 namespace_of = vars(ModuleType)["__dict__"].__get__
@@ -27,15 +27,15 @@ attributes_of = vars(type)["__dict__"].__get__  # of a class, whatever its metac
 
 
 def describe() -> dict[str, Any]:
-    """Return the facts about this process's imports that a report needs.
+    """Return the facts about this process's imports that a report needs, to be sent as JSON.
 
-    `through` are the files of modules that are through, nearly all, with zeros between them: that
-    goes over the wire in a tenth of the time of a list.  `names` and `lines` are what their
-    namespaces have, see `bound`, in the same order.  `modules` is a list of the others, as [file,
-    whether it is `__main__`, a line that it has reached, whether it is there still, names, lines].
-    `since`, in seconds since 1970, is when the process began, before which no file was loaded, and
-    `noted` is now; `python` is [major, minor], `optimize` the number of -O, and `prefix` where the
-    compiled files are, if not beside the sources.
+    `through` are the files of modules that were executed to their end, nearly all.  Zero bytes
+    separate them: that goes over the wire in a tenth of the time of a list.  `names` and `lines`
+    are the texts of `bound` for these, in the same order.  `modules` is a list of the others.  Each
+    is [file, whether it is `__main__`, a line that it has reached, whether it is there still,
+    names, lines].  `since`, in seconds since 1970, is when the process began, before which no file
+    was loaded, and `noted` is now.  `python` is [major, minor], `optimize` the number of -O, and
+    `prefix` the folder of the compiled files, or "" if they are beside the sources.
     """
     through, others = modules()
     files, names, lines = zip(*through) if through else ((), (), ())
@@ -53,9 +53,9 @@ def describe() -> dict[str, Any]:
 
 
 def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
-    """Return the modules that a source file was executed for: those that are through, the others.
+    """Return the modules executed from source files: those executed to the end, and the others.
 
-    It takes some microseconds for each.
+    The first are (file, names, lines), the others as in `describe`.  Each takes some microseconds.
     """
     standing = module_frames()
     submodules = submodules_there()
@@ -81,10 +81,11 @@ def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
 
 
 def has_been_imported(key: Any, file: str, spec: Any) -> bool:
-    """Tell whether the import system has executed a module, from this file, to its end.
+    """Tell whether the import system has executed the module `key` to its end, from `file`.
 
-    It notes its beginning and its end in the spec, and takes out of `sys.modules` those that fail
-    (importlib/_bootstrap.py, _load_unlocked).  Of a lazy module it is the spec's end only.
+    The import system notes beginning and end in `spec`, the module's, and takes failed modules out
+    of `sys.modules` (importlib/_bootstrap.py, _load_unlocked).  For a lazy module the end that it
+    notes is not that of the execution.
     """
     if type(spec) is not SPEC:
         return False
@@ -98,12 +99,11 @@ def has_been_imported(key: Any, file: str, spec: Any) -> bool:
 
 
 def bound(names: dict[str, Any], file: str, submodules: set[tuple[int, str]]) -> tuple[str, str]:
-    """Return the names that were bound in a namespace when or after its file was executed.
+    """Return the names bound in the namespace `names` since its file began, and lines of functions.
 
-    They are in the order in which they were first bound, with blanks between them; those of
-    submodules, which importing one of these binds, have a point before them.  And the first lines
-    of the functions and methods of `file` that are there and were made here: not by a copy of the
-    module.
+    Both are texts separated by blanks.  The names are in the order of their first binding.  Those
+    of `submodules`, which importing one of these binds, have a point before them.  The lines are
+    the first ones of the functions and methods of `file` that were made in this very namespace.
     """
     found = list(names)
     if "__path__" in names:
@@ -123,7 +123,7 @@ def bound(names: dict[str, Any], file: str, submodules: set[tuple[int, str]]) ->
 
 
 def codes_of(names: dict[str, Any]) -> list[Any]:
-    """Return the code of the functions, and of methods, whose global names are a namespace's."""
+    """Return the code objects of functions and methods whose globals are the namespace `names`."""
     module = names.get("__name__")
     held = list(names.values())
     for one in held.copy() if type(module) is str else ():
@@ -137,7 +137,7 @@ def codes_of(names: dict[str, Any]) -> list[Any]:
 
 
 def submodules_there() -> set[tuple[int, str]]:
-    """Return the submodules that imports may have bound: their packages' namespace ids, and names.
+    """Return the submodules that imports may have bound: (id of the package's namespace, name).
 
     Entries of `sys.modules` may be of any class and have any name: a submodule can replace itself.
     """
@@ -151,7 +151,7 @@ def submodules_there() -> set[tuple[int, str]]:
 
 
 def is_submodule(module: Any, name: str) -> bool:
-    """Tell whether a module, if it is one, has that name: it may have left `sys.modules`."""
+    """Tell whether `module` is a module with that full `name`: it may have left `sys.modules`."""
     if not issubclass(type(module), ModuleType):
         return False
     own = namespace_of(module).get("__name__")
@@ -159,7 +159,10 @@ def is_submodule(module: Any, name: str) -> bool:
 
 
 def file_of_main(names: dict[str, Any]) -> Any:
-    """Return the file of a main program that has ended, which takes its `__file__` away."""
+    """Return the file of the main program, if it has ended and so has no `__file__`; else None.
+
+    It is the file of all functions in `names`, the namespace, if they have only one.
+    """
     if names is not namespace_of(sys.modules.get("__main__", sys)):
         return None
     functions = [one for one in list(names.values()) if type(one) is FunctionType]
@@ -168,7 +171,7 @@ def file_of_main(names: dict[str, Any]) -> Any:
 
 
 def module_frames() -> dict[int, Any]:
-    """Return the outermost frame that runs in each module's namespace, by the latter's id."""
+    """Return the outermost frame that runs each module's code, by the id of the namespace."""
     return {
         id(frame.f_globals): frame
         for frame in frames.all_running()
@@ -179,7 +182,10 @@ def module_frames() -> dict[int, Any]:
 def reached(
     names: dict[str, Any], file: str, is_main: bool, standing: dict[int, Any]
 ) -> tuple[int, bool]:
-    """Return a line that a module has reached, or BEGUN; and whether it is there still."""
+    """Return a line that a module has reached, or BEGUN; and whether it is there still.
+
+    `standing` are the frames of `module_frames`.
+    """
     frame = standing.get(id(names))
     if frame is not None:
         # Somebody's `exec` of other code in this namespace tells nothing about the file.
@@ -190,7 +196,10 @@ def reached(
 
 
 def last_function(names: dict[str, Any], file: str) -> int:
-    """Return the line of the last function of `file` that is in its namespace: that was defined."""
+    """Return the first line of the last function of `file` that `names` holds, or BEGUN.
+
+    That function has been defined, so the module has got at least so far.
+    """
     lines = [
         code.co_firstlineno
         for code in codes_of(names)
@@ -200,7 +209,10 @@ def last_function(names: dict[str, Any], file: str) -> int:
 
 
 def began() -> float:
-    """Return when this process began, or the one that it was forked from: that loaded the files."""
+    """Return the start time, in seconds since 1970, of the process that has executed this program.
+
+    That is this process, or the ancestor that it was forked from: there the files were loaded.
+    """
     fields = stat(os.getpid())
     drawn = [fields[at] for at in DRAWN]
     while b"0" not in drawn:  # what may not be read is 0
@@ -217,5 +229,8 @@ def began() -> float:
 
 
 def stat(pid: int) -> list[bytes]:
-    """Return the fields of /proc/PID/stat, counted from 0; raises OSError for one that is gone."""
+    """Return the fields of /proc/PID/stat, counted from 0, of which the first two are empty.
+
+    Raises OSError for a process that is gone.
+    """
     return [b"", b"", *descriptors.read(f"/proc/{pid}/stat").rpartition(b")")[2].split()]

@@ -36,9 +36,9 @@ class Snapshots:
         self.collector = collector
         self.kind = kind_of(collector)
         self.windows = Windows(pairs=self.kind == "arcs")
-        # coverage's own cache of this would keep the collector alive for good.
+        # The results of `map_file`; coverage's own cache would keep the collector alive for good.
         self.mapped: dict[str, str] = {}
-        self.names: Any = sys.modules["coverage.files"]  # which may be put aside before a dump
+        self.names: Any = sys.modules["coverage.files"]  # it may be stashed before a dump
         self.batches = Batches(self.kind)
 
     def copy(self) -> dict[str, set[Any]]:
@@ -46,20 +46,20 @@ class Snapshots:
         return {name: held.copy() for name, held in list(self.collector.data.items())}
 
     def taken(self) -> dict[str, list[Any]]:
-        """Return the same as lists, which are made in a third of the time."""
+        """Return a copy of the sets as lists, which are made in a third of the time."""
         return {name: list(held) for name, held in list(self.collector.data.items())}
 
     def encode(
         self, taken: dict[str, list[Any]] | None = None
     ) -> tuple[dict[str, Any], list[bytes]]:
-        """Return the `taken` data, or else the current ones: a header for JSON, and the numbers.
+        """Return a snapshot of `taken`, or else of the present data: a header for JSON, and a blob.
 
-        They come in the header's order: first those of the current window, in batches.  Those of
-        ended windows follow, as words of 64 bits: each has its name, and by turns the index of a
-        file in `files` and how many numbers it has of that.
+        The blob has the files in the header's order: first those of the current window, in batches.
+        Those of ended windows follow, as words of 64 bits.  For each the header has the name, and
+        by turns the index of a file in `files` and how many numbers follow for that.
 
-        Another thread may begin a window meanwhile.  It puts data aside before it takes them out of
-        the sets: so the sets are looked at first, and `closed` afterwards.
+        Another thread may begin a window meanwhile.  It adds data to `closed` before it takes them
+        out of the sets: so the sets are looked at first, and `closed` afterwards.
         """
         now = self.collector.data if taken is None else taken
         window = self.windows.name
@@ -89,9 +89,9 @@ class Snapshots:
 
     @staticmethod
     def encode_ended(closed: dict[str, Any], names: list[str]) -> tuple[list[Any], bytes]:
-        """Return the windows that have ended, for the header, and their words.
+        """Return the windows in `closed` for the header, and their numbers as bytes.
 
-        Of files with these `names`: another is so new that all of it came after the snapshot.
+        Only files in `names` count: another is so new that all of it came after the snapshot.
         """
         places = {name: place for place, name in enumerate(names)}
         ended, words = [], []
@@ -106,9 +106,9 @@ class Snapshots:
         return ended, b"".join(words)
 
     def map_canonical(self) -> None:
-        """Note the names that coverage's mapper would give back as they are, after asking the disk.
+        """Note the names that coverage's mapper would return unchanged, after asking the disk.
 
-        `abs_file` follows links, which has been done for what `canonical_filename` has returned.
+        Its `abs_file` follows links, which has been done for the results of `canonical_filename`.
         """
         new = self.collector.data.keys() - self.mapped.keys()
         if new and self.collector.file_mapper is self.names.abs_file:
@@ -135,10 +135,10 @@ class Snapshots:
         return taken
 
     def begin_window(self, name: str) -> dict[str, set[Any]]:
-        """End the current window, begin another, and return the sets' content until now.
+        """End the current window, begin the one called `name`, and return the sets' content.
 
-        Lines that run meanwhile are in the one or in the other.  A save before `begin` puts them
-        into the old one, which has all that is taken out of the sets.
+        Lines that run meanwhile are in the one or in the other.  Another thread that saves before
+        `begin` finds in the old window all that was taken out of the sets.
         """
         taken = self.copy()
         self.windows.close(taken)
@@ -151,7 +151,7 @@ class Snapshots:
         return sum(len(held) for held in list(self.collector.data.values()))
 
     def points(self) -> int:
-        """Return how many lines or arcs are held, in whichever windows."""
+        """Return the number of lines or arcs in all windows together, each counted once."""
         union = self.copy()
         for files in self.windows.held().values():
             for name, held in files.items():
@@ -174,7 +174,7 @@ class Snapshots:
         self.collector.flush_data = flush_data
 
     def by_window(self) -> list[tuple[str, dict[str, set[Any]]]]:
-        """Return copies of the data, by windows; the current one comes last."""
+        """Return copies of the data as (window, data by file name); the current one comes last."""
         taken = self.copy()
         return [*self.windows.held().items(), (self.windows.name, taken)]
 

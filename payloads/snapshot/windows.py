@@ -16,7 +16,7 @@ from itertools import chain
 from typing import Any
 
 NUMBERS = "q"  # 64 bits: packed arcs need 58
-UNNAMED = ""  # what ran before the first mark, as in coverage's data files
+UNNAMED = ""  # the window before the first mark, as in coverage's data files
 
 
 class Windows:
@@ -25,23 +25,24 @@ class Windows:
     def __init__(self, pairs: bool) -> None:
         self.pairs = pairs
         self.name = UNNAMED  # of the window that goes on
-        self.closed: dict[str, dict[str, Any]] = {UNNAMED: {}}  # window to file to numbers
+        # Data of windows up to their last end: an array for each file, by window and file name.
+        self.closed: dict[str, dict[str, Any]] = {UNNAMED: {}}
 
     @property
     def names(self) -> list[str]:
-        """The names that were given, in the order in which they were first."""
+        """The names given to windows, in the order of their first use."""
         return [name for name in self.closed if name != UNNAMED]
 
     def flat(self, held: Any) -> Any:
-        """Return lines or arcs as an array of plain numbers."""
+        """Return the lines or arcs in `held` as an array of numbers; a pair is two of them."""
         return array(NUMBERS, chain.from_iterable(held) if self.pairs else held)
 
     def points(self, numbers: Any) -> set[Any]:
-        """Return the lines or arcs that `flat` has made an array of."""
+        """Return the set of lines or arcs that `flat` has made the array `numbers` of."""
         return set(zip(numbers[::2], numbers[1::2])) if self.pairs else set(numbers)
 
     def close(self, taken: dict[str, set[Any]]) -> None:
-        """Put aside the data `taken` out of coverage's sets, for the current window."""
+        """Add the data `taken` out of coverage's sets to the current window, which ends."""
         ended = dict(self.closed[self.name])
         for name, held in taken.items():
             if held and name in ended:
@@ -51,16 +52,16 @@ class Windows:
         self.closed = {**self.closed, self.name: ended}
 
     def begin(self, name: str) -> None:
-        """Go on under another name; a window of that name keeps its earlier data."""
+        """Make `name` the current window; a window of that name keeps its earlier data."""
         self.closed = {**self.closed, name: self.closed.get(name, {})}
         self.name = name
 
     def discard(self) -> None:
-        """Begin anew: no window has ever been but the one that goes on, and that is empty."""
+        """Forget all windows and their data, but for the name of the current one."""
         self.closed = {UNNAMED: {}, self.name: {}}
 
     def held(self) -> dict[str, dict[str, set[Any]]]:
-        """Return the data of the windows, up to the last end of each, in coverage's form."""
+        """Return the data of windows, up to the last end of each: sets by window and file name."""
         return {
             window: {name: self.points(numbers) for name, numbers in files.items()}
             for window, files in self.closed.items()

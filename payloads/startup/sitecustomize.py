@@ -1,8 +1,8 @@
 # Measures this process from its first line on, if it belongs to a tree that covattach measures.
 #
-# Python imports it because its folder is on PYTHONPATH, whichever Python that is: so the syntax is
-# that of all of them.  What was added to the environment and to `sys.path` is taken out again, and
-# the `sitecustomize` that would have been imported is imported after all.
+# Python imports it at its start, because its folder is on PYTHONPATH.  That may be any version: so
+# the syntax is valid in all.  The additions to the environment and to `sys.path` are taken out, and
+# then the `sitecustomize` that would have been imported without them is imported.
 
 import io
 import os
@@ -33,12 +33,12 @@ def covattach_startup():
         with io.open(os.path.join(tree, "payloads", "bootstrap.py"), encoding="utf-8") as file:
             source = file.read()
     except (IOError, OSError):
-        return  # another user's, or not measured any more
+        return  # the folder is another user's, or the tree is not measured any more
     exec(source, {"TREE": tree})
 
 
 def covattach_unfit():
-    # Why this Python cannot be measured, or nothing.
+    # Return why this Python cannot be measured, as text, or "" if it can.
     implementation = getattr(getattr(sys, "implementation", None), "name", "cpython")
     if implementation != "cpython":
         return "it runs %s; CPython is measured" % implementation
@@ -52,6 +52,6 @@ def covattach_unfit():
 try:
     covattach_startup()
 finally:
-    # Where there is no other, the ImportError is what `site` expects.
+    # If there is no other `sitecustomize`, this raises ImportError, as `site` expects.
     del sys.modules["sitecustomize"]
     import sitecustomize
