@@ -21,21 +21,24 @@ from ..errors import NoCoverage
 from ..interpreter import descriptors
 from . import lazy_import
 
-KEEP = "covattach.kept"
-under_way: list[str] = []  # the folder that coverage is being imported from, meanwhile
+KEEP = "covattach.kept"  # the name of the error handler that holds the modules
+under_way: list[str] = []  # the folder that coverage is being imported from, if any
 NEEDED = ("coverage.control", "coverage.collector", "coverage.core", "coverage.inorout")
 FROM_3_12 = ("coverage.sysmon",) if sys.version_info >= (3, 12) else ()
 OLDEST = (7, 10)  # the oldest coverage whose collectors the payloads have been tested with
 
 
 def is_ours(name: str) -> bool:
-    """Tell whether `name` is a module of the coverage package."""
+    """Tell whether `name` is the name of a module of the coverage package."""
     # coverage/debug.py keeps an object as the module "$coverage.debug.DebugOutputFile.the_one".
     return name == "coverage" or name.startswith(("coverage.", "$coverage."))
 
 
 def unstash() -> dict[str, ModuleType]:
-    """Return the modules that an earlier session has stashed; they are moved, not copied."""
+    """Return coverage's modules, by name, from the stash of an earlier session; {} without one.
+
+    They are moved, not copied.
+    """
     try:
         keeper: Any = codecs.lookup_error(KEEP)
     except LookupError:
@@ -61,7 +64,7 @@ def stash() -> None:
 
 
 def version_of(folder: str) -> tuple[int, ...]:
-    """Return the version of the coverage package in `folder`, read without importing it."""
+    """Return the version of the coverage package in `folder`, read as text; (0,) if unknown."""
     import re
 
     try:
@@ -73,7 +76,7 @@ def version_of(folder: str) -> tuple[int, ...]:
 
 
 def of_the_target() -> str | None:
-    """Return the folder of the target's own coverage, or None where it has none that fits."""
+    """Return the folder of the target's own coverage; None if there is none, or it is too old."""
     spec = importlib.util.find_spec("coverage")
     if spec is None or not spec.submodule_search_locations or not spec.origin:
         return None  # without an origin it is just a folder of that name
@@ -94,24 +97,27 @@ def import_from(folder: str) -> ModuleType:
 
 
 def discard() -> None:
-    """Take coverage's modules out of `sys.modules`, for good."""
+    """Remove coverage's modules from `sys.modules`, without stashing them."""
     for name in [name for name in sys.modules if is_ours(name)]:
         del sys.modules[name]
 
 
 def discard_half_import() -> None:
-    """Do so in a child that was forked during the import, with which nobody goes on there."""
+    """Remove half-imported modules of coverage, in a child that was forked during the import.
+
+    No thread of the child goes on with that import.
+    """
     if under_way:
         discard()
         under_way.clear()
 
 
 def import_coverage(brought: dict[str, str] | str | None) -> tuple[ModuleType, bool]:
-    """Return the coverage package, and whether it is to be stashed at the end.
+    """Return the coverage package, imported if need be, and whether to stash it at the end.
 
-    `brought` is the folder of the package that covattach has for this interpreter, or None; or
-    the folders that it has, by the versions that they are for: "3.11".
-    Raises NoCoverage where there is none, or where the application runs one that is too old.
+    `brought` is the folder of a coverage package that covattach has brought for this interpreter,
+    or None.  Or it is a dictionary of such folders by Python version, as "3.11".  Raises NoCoverage
+    where there is no package, or where the application has imported one that is too old.
     """
     present = sys.modules.get("coverage")
     if present is not None:
@@ -119,7 +125,7 @@ def import_coverage(brought: dict[str, str] | str | None) -> tuple[ModuleType, b
             version = getattr(present, "__version__", "?")
             raise NoCoverage("the application has imported coverage " + version)
         for name in NEEDED + FROM_3_12:
-            importlib.import_module(name)  # it may be half-imported, or have all imports wait
+            importlib.import_module(name)  # it may be half-imported, or import lazily
         return present, False
     again = unstash()
     if again:

@@ -1,7 +1,7 @@
-"""Load the modules of a package out of its folder, asking the kernel as little as can be.
+"""Loaders of the coverage package's modules, which make as few system calls as possible.
 
-Each question lets go of the GIL.  Beside a busy application getting it back takes longer than the
-answer, and the import system asks ten for a module.
+Each system call releases the GIL. Beside a busy application, getting it back takes longer than the
+call, and the import system makes ten for a module.
 """
 
 from __future__ import annotations
@@ -22,27 +22,28 @@ from typing import Any
 
 from ..interpreter import descriptors
 
-LARGEST = 1 << 18  # bytes of compiled code that are read at once
+LARGEST = 1 << 18  # bytes of a compiled file; a larger one is left to importlib
 HEADER = 16  # bytes: magic number, flags, time and size of the source (importlib's _pyc_header)
 
 
 class Loader(SourceFileLoader):
-    """Loads a module whose compiled file is most probably good.
+    """Loads a module from its compiled file if that is up to date, as it most probably is.
 
-    `own` are the builtins of its code, and `executed` is called with the module afterwards.
+    Subclasses set `own`, the builtins of the module's code, and `executed`, which is called with
+    the module after that was executed.
     """
 
     own: Any
     executed: Any
 
     def exec_module(self, module: ModuleType) -> None:
-        """Execute the module, with an import statement of its own."""
+        """Execute the module with the builtins `own`, whose `__import__` is not the usual one."""
         module.__dict__["__builtins__"] = self.own
         super().exec_module(module)
         self.executed(module)
 
     def get_code(self, fullname: str) -> CodeType | None:
-        """Return its code, as it was compiled by whoever imported it last, or else compiled now."""
+        """Return the module's code from its compiled file; else as importlib does."""
         try:
             content = descriptors.read(importlib.util.cache_from_source(self.path), LARGEST)
             facts = os.stat(self.path)
@@ -60,13 +61,13 @@ class Loader(SourceFileLoader):
 
 
 class ExtensionLoader(ExtensionFileLoader):
-    """Loads the C tracer, also from a file system that nothing may be executed from.
+    """Loads the C tracer, also from a file system that is mounted with noexec.
 
     Docker's /dev/shm is one, and with `--read-only` the only place that can be written to.
     """
 
     def create_module(self, spec: Any) -> Any:
-        """Return the module; from a copy in memory if need be, which has no file system."""
+        """Return the module; with noexec, from a copy in memory (memfd_create(2))."""
         try:
             return super().create_module(spec)
         except ImportError:
@@ -85,7 +86,7 @@ class ExtensionLoader(ExtensionFileLoader):
 
 
 class Finder(FileFinder):
-    """Finds the modules in a folder that is looked at once."""
+    """Finds the modules in `folder`, which is listed only once; `loader` is for plain sources."""
 
     def __init__(self, folder: str, loader: type[Loader]) -> None:
         super().__init__(folder, (ExtensionLoader, EXTENSION_SUFFIXES), (loader, SOURCE_SUFFIXES))
@@ -93,7 +94,7 @@ class Finder(FileFinder):
         self.names = frozenset(os.listdir(folder))
 
     def find_spec(self, fullname: str, target: Any = None) -> Any:
-        """Return the spec of a module; anything but a plain source is looked for as usual."""
+        """Return the import spec of a module; anything but a plain source is searched as usual."""
         name = fullname.rpartition(".")[2]
         built = any(name + suffix in self.names for suffix in EXTENSION_SUFFIXES)
         if name in self.names or built or name + ".py" not in self.names:

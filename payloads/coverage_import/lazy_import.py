@@ -29,7 +29,7 @@ REPORTERS = (
     "coverage.sqldata",
     "coverage.xmlreport",
 )
-# What looks at source text, or at bytecode.
+# The modules that look at source text, or at bytecode.
 PARSERS = ("coverage.parser", "coverage.phystokens", "coverage.regions", "coverage.bytecode")
 STANDARD = (
     "base64",
@@ -50,14 +50,14 @@ STANDARD = (
     "tomllib",
     "traceback",
 )
-# What is imported, but takes long for what coverage does with it.
+# Modules that may be imported already, but of which coverage calls slow functions.
 WRAPPED = ("re", "sysconfig")
 # Tracers that are not used: the one in Python never, and before 3.12 there is no sysmon.
 TRACERS = ("coverage.pytracer", *(("coverage.sysmon",) if sys.version_info < (3, 12) else ()))
 
 
 class Names:
-    """A lazy object for a module that `from module import name` takes names from."""
+    """A stand-in for a module in `from module import name`: its attributes are lazy objects."""
 
     def __init__(self, module: str) -> None:
         self.__module = module
@@ -67,7 +67,7 @@ class Names:
 
 
 def importer(left_out: frozenset[str]) -> Any:
-    """Return an `__import__` that imports modules in `left_out` only when they are used."""
+    """Return an `__import__` that gives lazy objects for modules in `left_out`, and for WRAPPED."""
     usual = __import__
 
     def import_or_wait(
@@ -83,7 +83,7 @@ def importer(left_out: frozenset[str]) -> Any:
 
 
 def own_builtins(left_out: frozenset[str]) -> dict[str, Any]:
-    """Return the builtins of code that imports modules in `left_out` only when they are used."""
+    """Return builtins with an `__import__` that gives lazy objects for modules in `left_out`."""
     usual = globals()["__builtins__"]  # ours, whose functions nobody has replaced
     own = {**(usual if isinstance(usual, dict) else vars(usual)), "__import__": importer(left_out)}
     own["__build_class__"] = lazy_objects.make_class
@@ -92,15 +92,15 @@ def own_builtins(left_out: frozenset[str]) -> dict[str, Any]:
 
 
 def executed(module: ModuleType) -> None:
-    """Have a module compile patterns at once from now on, so that a faulty one raises there."""
+    """Give a module, once executed, the real `re`: a faulty pattern raises where it is compiled."""
     if "re" in vars(module):
         vars(module)["re"] = importlib.import_module("re")
 
 
 def give_when_asked(package: ModuleType) -> None:
-    """Have the package itself, which applications import from, give the real things (PEP 562).
+    """Have attributes of the package itself be the real objects, found when asked for (PEP 562).
 
-    No code of it looks at its own names.
+    Applications import from the package.  No code of it looks at its own names.
     """
     space = vars(package)
     waiting = {name: one for name, one in space.items() if isinstance(one, lazy_objects.LazyObject)}
@@ -142,10 +142,11 @@ def import_package(folder: str) -> ModuleType:
 
 
 def drop_copy_of_sys() -> None:
-    """Empty the copy of `sys` that coverage has made by the way, and uses nowhere.
+    """Empty the copy of `sys` that coverage makes by the way, and does not use.
 
-    It makes one of `os`, with all modules in that (coverage/misc.py, isolate_module).  Objects that
-    an application has put into `sys` would outlive the real one, and be ended too late or never.
+    coverage copies `os` with all modules in that (coverage/misc.py, isolate_module).  In the copy,
+    objects that an application has put into `sys` would outlive the real `sys`, and be finalized
+    too late or never.
     """
     copies = vars(sys.modules["coverage.misc"]).get("ISOLATED_MODULES", {})
     if sys in copies:
@@ -153,7 +154,7 @@ def drop_copy_of_sys() -> None:
 
 
 def import_parsers() -> None:
-    """Import the parsers of sources now, and not when the application runs into them.
+    """Import coverage's parsers of sources now, so that no thread of the application has to.
 
     Measuring branches by sysmon uses them in the application's threads.
     """
@@ -162,19 +163,19 @@ def import_parsers() -> None:
 
 
 class LazyCoverageData:
-    """Stands for the CoverageData of a live Coverage object until somebody asks for it.
+    """A stand-in for the CoverageData of a live Coverage object, until that is used.
 
-    `cov` is the object, whose `_data` this is to be.
+    `cov` is the Coverage object, whose `_data` this is to be.
     """
 
     def __init__(self, cov: Any) -> None:
         self.__cov = cov
 
     def set_context(self, context: str | None) -> None:
-        """Do nothing: `replace` has the collector say it again."""
+        """Do nothing: in `replace` the collector sets the context again."""
 
     def replace(self) -> Any:
-        """Put the real one, in memory, in its place and return it."""
+        """Replace this by a real CoverageData, in memory, and return that."""
         cov = self.__cov
         if cov._data is self:
             cov._data = None

@@ -11,10 +11,11 @@ from typing import Any
 
 
 class LazyObject:
-    """An object that is found, or made, when it is first used: a module, or a member of one.
+    """A stand-in for a module, or a member of one, that is imported or made only when it is used.
 
     It can be called, asked for attributes and given to `isinstance`: all that coverage does with
-    the names that it imports.  `find` returns the object; `known` are attributes that need no look.
+    the names that it imports.  `find` returns the real object; `known` are values of its
+    attributes, by name, for which it is not needed.
     """
 
     __parameters__ = ()  # so that `type[...]` of it, in 3.9, does not ask what it stands for
@@ -33,30 +34,30 @@ class LazyObject:
         return isinstance(instance, self._find())
 
     def __mro_entries__(self, bases: Any) -> Any:
-        """Be a base of a class that the application makes (PEP 560)."""
+        """Return the real class as the base of a class that the application makes (PEP 560)."""
         return (self._find(),)
 
     def __or__(self, other: Any) -> Any:
-        return other  # in the alias of a type, which nobody looks at
+        return other  # in the alias of a type, which nobody uses
 
 
 def imported(name: str) -> Any:
-    """Return a module, as `import` gives it here: a private one where there is one of that name."""
+    """Return the module `name`, as our `import` gives it: a private one if originals.py has it."""
     return __import__(name, globals(), None, ("__name__",))
 
 
 def found(one: LazyObject) -> Any:
-    """Return the real object of a lazy one."""
+    """Return the real object that the lazy object `one` stands for."""
     return one._find()
 
 
 def module(name: str) -> LazyObject:
-    """Return a lazy object for a module."""
+    """Return a lazy object for the module `name`."""
     return LazyObject(partial(imported, name), KNOWN.get(name, ()))
 
 
 def member(module_name: str, name: str) -> Any:
-    """Return a lazy object for a member of a module, or that itself where it is known."""
+    """Return a lazy object for `name` in a module, or the real object if it is in KNOWN."""
 
     def find() -> Any:
         return getattr(imported(module_name), name)
@@ -65,7 +66,7 @@ def member(module_name: str, name: str) -> Any:
 
 
 def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
-    """Make a class; one that has a lazy object for a base is made later, when it is used."""
+    """Make a class, as `__build_class__` does; lazily if one of its bases is a lazy object."""
     make = builtins.__build_class__
     if not any(isinstance(base, LazyObject) for base in bases):
         return make(body, name, *bases, **keywords)
@@ -78,7 +79,7 @@ def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
 
 
 def pattern(*arguments: Any, **keywords: Any) -> LazyObject:
-    """Return a lazy object for a regular expression, which is compiled when it is used."""
+    """Return a lazy object for a regular expression, compiled when it is used; see `re.compile`."""
     compiled = imported("re").compile
     return LazyObject(lru_cache(None)(partial(compiled, *arguments, **keywords)))
 
@@ -93,9 +94,10 @@ def module_name(path: str) -> str | None:
 
 
 def dataclass(kind: Any = None, **options: Any) -> Any:
-    """Give a class an `__init__`, which is all that coverage asks of those that it measures with.
+    """Do the work of `dataclasses.dataclass` in simple cases, without importing that.
 
-    For anything more the real one is there: importing it takes `inspect` along.
+    The class gets `__init__`, `__eq__` and `__repr__`; coverage measures with no class that needs
+    more.  For options or fields the real one is imported, which takes `inspect` along.
     """
     fields = {**vars(kind)} if kind is not None else {}
     if options or kind is None or any(type(one).__name__ == "Field" for one in fields.values()):
@@ -122,11 +124,11 @@ LIBRARY = os.path.dirname(os.__file__)
 
 @lru_cache(None)
 def paths_of(*scheme: str) -> Any:
-    """Return `sysconfig.get_paths`; coverage asks three times for each of 10 schemes."""
+    """Return `sysconfig.get_paths`, cached: coverage asks three times for each of 10 schemes."""
     return imported("sysconfig").get_paths(*scheme)
 
 
-# What is asked of a module at once, or in the application's threads, and needs no import.
+# By module: members that are used at once, or in the application's threads, and need no import.
 KNOWN: dict[str, dict[str, Any]] = {
     "configparser": {"ConfigParser": LazyObject(lambda: imported("configparser").ConfigParser)},
     "dataclasses": {"dataclass": dataclass},
@@ -136,7 +138,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "currentframe": lambda: sys._getframe(1),
         "getmodulename": module_name,
     },
-    # Of its `Path` it is only asked whether something is one.
+    # Of `Path` coverage only asks whether an object is one.
     "pathlib": {"Path": LazyObject(lambda: imported("pathlib").Path)},
     "platform": {
         "__file__": LIBRARY + "/platform.py",
@@ -145,7 +147,7 @@ KNOWN: dict[str, dict[str, Any]] = {
     },
     "re": {"compile": pattern},
     "sysconfig": {"get_paths": paths_of},
-    # It is one, and stands in `except`, where nothing but a class can.
+    # It is a ValueError, and stands in `except`, where only a class can.
     "tomllib": {"TOMLDecodeError": ValueError},
     "traceback": {"__file__": LIBRARY + "/traceback.py"},
 }

@@ -1,1 +1,1 @@
-"""The interpreter's inside: frames, threads, descriptors, calls into C."""
+"""The interpreter's internals: frames, threads, file descriptors, calls of C functions."""

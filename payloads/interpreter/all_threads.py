@@ -1,4 +1,4 @@
-"""Set a trace function, or a profiler, in every thread; below Python 3.12 only native calls can."""
+"""Trace and profile functions set in all threads; below Python 3.12 this needs native calls."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from typing import Any
 from ..errors import CannotAdopt
 from . import atomic, capi, frames
 
-WORDS = 24  # of a PyThreadState, in which the function's object is looked for: fewer than it has
+WORDS = 24  # of a PyThreadState, in which the function is looked for: fewer than it has
 NATIVE = {"trace": "_PyEval_SetTrace", "profile": "_PyEval_SetProfile"}
 
 
 class AllThreads:
-    """All threads of this interpreter but the calling one, as far as tracing, or profiling, goes.
+    """The trace functions, or the profile functions, of all threads but the calling one.
 
-    Below 3.12 their states are walked over.  A thread that ends takes its state with it, and may
-    do so between any two bytecodes; so the whole walk is one call of C, see `atomic.at_once`.
+    Below 3.12 the thread states are walked over.  A thread that ends takes its state with it, and
+    may do so between any two bytecodes.  So the whole walk is one call of C, see `atomic.at_once`.
     """
 
     def __init__(self, what: str = "trace") -> None:
         """Find the interpreter's functions that are needed; raises CannotAdopt.
 
-        `what` is "trace" or "profile".
+        `what` is "trace" or "profile", for the functions of `sys.settrace` or `sys.setprofile`.
         """
         self.what = what
         self.set_own: Any = getattr(sys, f"set{what}")
@@ -38,7 +38,7 @@ class AllThreads:
             self.trampoline = self.find_trampoline()
 
     def declare(self) -> None:
-        """Declare the types of the interpreter's functions; raises CannotAdopt."""
+        """Find the interpreter's C functions, and declare their types; raises CannotAdopt."""
         try:
             self.own: Any = capi.function("PyThreadState_Get", "P")
             interpreter = capi.function("PyInterpreterState_Get", "P")
@@ -55,10 +55,11 @@ class AllThreads:
     def find_trampoline(self) -> int:
         """Return the address of the C function by which CPython calls a Python trace function.
 
-        With it a thread gets just what `sys.settrace` would have given it.  It is a private
-        function of Python/sysmodule.c: set a trace function in this thread, and look where in
-        the thread state it shows; `c_tracefunc` lies two words before `c_traceobj`
-        (Include/cpython/pystate.h, 3.9 to 3.11).
+        With it a thread gets just what `sys.settrace` would have given it.  As it is private to
+        Python/sysmodule.c, a trace function is set in this thread, and looked for in the thread
+        state.  There `c_tracefunc` lies two words before `c_traceobj` (Include/cpython/pystate.h,
+        3.9 to 3.11).  Also notes the places of `c_traceobj` and of the thread's identifier.  Raises
+        CannotAdopt.
         """
 
         def marker(frame: FrameType, event: str, arg: object) -> None:
@@ -84,11 +85,11 @@ class AllThreads:
 
     @property
     def is_seen(self) -> bool:
-        """Whether it can be told which function a thread has."""
+        """Whether the trace or profile functions of other threads can be read: below 3.12."""
         return self.set_all is None
 
     def set(self, function: Any, *also: Callable[[], Any]) -> None:
-        """Make `function` (or None) the one of all threads; this one has none after.
+        """Set `function`, or None, in all other threads, and None in the calling one.
 
         The C functions `also` are called before any other thread runs.
         """
@@ -102,27 +103,27 @@ class AllThreads:
             self.set_own(None)
 
     def others(self) -> Iterator[int]:
-        """Return the states of the other threads; only for a walk at once, below 3.12."""
+        """Return the addresses of other threads' states; only for a walk at once, below 3.12."""
         # A state is passed before the one after it is asked for: nothing is looked at twice.
         first = map(atomic.CALL, (self.head,))  # like all the others, asked for when it is needed
         states = takewhile(bool, accumulate(chain(first, repeat(None)), self.after))
         return filter(self.own().__ne__, states)
 
     def giving(self, states: Iterator[int], function: Any) -> Any:
-        """Return a C function that gives the threads of these states a function."""
+        """Return a C function that sets `function` in the threads with these states."""
         return atomic.exhausting(map(self.give, states, repeat(self.trampoline), repeat(function)))
 
     def taking(self, states: Iterator[int]) -> Any:
-        """Return a C function that takes the function of the threads of these states away."""
+        """Return a C function that removes the functions of the threads with these states."""
         return atomic.exhausting(map(self.take, states, repeat(None), repeat(None)))
 
     def held(self) -> Iterator[int | None]:
-        """Return, for each other thread, the address of its function's object or None."""
+        """Return the addresses of the other threads' functions, None for a thread without one."""
         at = type(self.words).from_address
         return map(itemgetter(self.place), map(at, self.others()))
 
     def is_profiled(self) -> bool:
-        """Tell whether another thread has a profile function; below 3.12, of a trace's threads."""
+        """Tell whether another thread has a profile function; below 3.12, and for "trace" only."""
         functions: list[int | None] = []
         states = map(type(self.words).from_address, self.others())
         # `c_profilefunc` lies three words before `c_traceobj`.
@@ -130,17 +131,20 @@ class AllThreads:
         return any(functions)
 
     def give_where_none(self, function: Any, free: Iterable[Any] = (), *also: Any) -> None:
-        """Give a function to each thread that has none, or one of `free`; `also` as for `set`."""
+        """Set `function` in each thread with none, or one of `free`; `also` as in `set`."""
         is_free = {None, *map(id, free)}.__contains__
         self.do(self.giving(compress(self.others(), map(is_free, self.held())), function), *also)
 
     def take_where(self, functions: Iterable[Any], *also: Any) -> None:
-        """Take these functions away from the threads that have them; `also` as for `set`."""
+        """Remove these functions from the threads that have them; `also` as in `set`."""
         is_one = set(map(id, functions)).__contains__
         self.do(self.taking(compress(self.others(), map(is_one, self.held()))), *also)
 
     def functions(self) -> dict[int, Any]:
-        """Return the function, or None, of each other thread, by the thread's identifier."""
+        """Return the function of each other thread, or None, by the thread's identifier.
+
+        Below 3.12 only.
+        """
         pairs: list[tuple[int, int | None]] = []
         found: list[Any] = []
         states = map(type(self.words).from_address, self.others())
@@ -152,13 +156,16 @@ class AllThreads:
         return {ident: next(each) if address else None for ident, address in pairs}
 
     def somebodys(self) -> list[Any]:
-        """Return the functions that other threads have."""
+        """Return the functions of the other threads that have one."""
         return [one for one in self.functions().values() if one is not None]
 
     def do(self, *calls: Any) -> None:
-        """Call each in turn, while no other thread runs."""
+        """Call each of the C functions `calls` in turn, while no other thread runs.
+
+        Where audit hooks are set, this is likely only, see `atomic.kept`.
+        """
         if atomic.audited():
-            # Setting a trace function or a profiler is an event that is audited.
+            # Setting a trace or profile function calls the audit hooks.
             with atomic.one_setter(), atomic.kept():
                 atomic.at_once(*calls)
         else:

@@ -1,8 +1,8 @@
-"""Work during which no other thread of the interpreter runs.
+"""Calls in sequence, during which no other thread of the interpreter runs.
 
 CPython hands the GIL over between two bytecodes, or where C code blocks; never inside a C function
-that calls other C functions.  So what must not be interrupted is put together from partial
-objects and iterators, and then driven by one call that executes no bytecode.
+that calls other C functions.  So the calls that must not be interrupted are put together from
+partial objects and iterators.  Then one call that executes no bytecode drives them.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from operator import methodcaller
 from typing import Any
 
 CALL = methodcaller("__call__")
-FAILS_AT_TWO = (3, 10) <= sys.version_info[:2] <= (3, 11)
+FAILS_AT_TWO = (3, 10) <= sys.version_info[:2] <= (3, 11)  # see `one_setter`
 PATIENCE = 0.2  # seconds for another thread to have set its trace function
-SETTING = _queue.SimpleQueue[None]()  # what has one item is a lock that gevent does not replace
+SETTING = _queue.SimpleQueue[None]()  # with one item, a lock that gevent does not replace
 SETTING.put(None)
 
 
 def exhausting(items: Iterable[Any]) -> Callable[[], Any]:
-    """Return a C function that drives an iterator to its end."""
+    """Return a C function without arguments that drives the iterator `items` to its end."""
     return partial(deque, items, 0)
 
 
 def at_once(*calls: Callable[[], Any]) -> None:
-    """Call each in turn; no other thread runs meanwhile if they are C functions all the way down.
+    """Call each of `calls` in turn; no other thread runs meanwhile if they execute no bytecode.
 
-    The garbage collector is held: what they allocate could start it, and it runs somebody's
-    `__del__`.
+    The garbage collector is off meanwhile: their allocations could start it, and it runs `__del__`
+    methods of the application's.
     """
     collecting = gc.isenabled()
     held: tuple[Callable[[], Any], ...] = (gc.disable, *calls, gc.enable) if collecting else calls
@@ -60,10 +60,11 @@ def audited() -> bool:
 
 @contextmanager
 def one_setter() -> Iterator[None]:
-    """Have no two threads of ours set a trace function at a time, where a second one would fail.
+    """Let only one of our threads at a time set a trace function, where a second one would fail.
 
-    On 3.10 and 3.11 it raises RuntimeError while an audit hook in Python runs in the first one
-    (Python/ceval.c, _PyEval_SetTrace); and with a trace function for new threads each sets one.
+    On 3.10 and 3.11 `sys.settrace` raises RuntimeError while an audit hook in Python runs in
+    another thread that sets one (Python/ceval.c, _PyEval_SetTrace).  All new threads set one where
+    `threading` has a trace function for them.
     """
     if not (FAILS_AT_TWO and audited()):
         yield
@@ -71,7 +72,7 @@ def one_setter() -> Iterator[None]:
     try:
         SETTING.get(timeout=PATIENCE)
     except _queue.Empty:
-        yield  # a fork, or a handler of this very thread, has left it: then by good luck
+        yield  # lost in a fork, or held below this signal handler: go on without
         return
     try:
         yield
@@ -81,11 +82,11 @@ def one_setter() -> Iterator[None]:
 
 @contextmanager
 def kept(seconds: float = 0.02) -> Iterator[None]:
-    """Keep the GIL for about half of `seconds`, in bytecode too, if the body does not block.
+    """Keep the GIL for about half of `seconds`, in bytecode too, if the `with` body does not block.
 
-    The second best way, for where bytecode cannot be avoided: it goes by the clock.  A thread is
-    handed the GIL when it has waited for a whole switch interval (Python/ceval_gil.c, take_gil).
-    So: make that longer, and outlast those that still wait by the old one.
+    This is the second best way, for where bytecode cannot be avoided: it relies on time.  A thread
+    is handed the GIL when it has waited for a whole switch interval (Python/ceval_gil.c, take_gil).
+    So the interval is made longer, and threads that still wait by the old one are waited out.
     """
     before = sys.getswitchinterval()
     sys.setswitchinterval(seconds)

@@ -1,12 +1,12 @@
-"""Calling functions of the interpreter, by `_ctypes` alone; below Python 3.12, or where it is used.
+"""Native calls of the interpreter's C functions, by the C module `_ctypes` alone.
 
-The module `ctypes` on top of it makes a callback when it is imported, for which libffi opens its
-own file and never closes it: a descriptor that would be left in the target.  From libffi 3.5 on
-`_ctypes` itself does so; the Pythons that come with that one need no native calls, and have them
-only if the application has imported it.
+They can be made below Python 3.12, or where the application has imported `_ctypes`.  The module
+`ctypes` on top of it makes a callback when it is imported.  For that, libffi opens its own file and
+never closes it, so that a descriptor would be left in the target.  From libffi 3.5 on `_ctypes`
+itself does so; the Pythons that come with that one need no native calls.
 
-Its classes are made once for all sessions: each refers to itself, and would wait for the garbage
-collector.
+The classes made here are kept for all sessions: each refers to itself, and would wait for the
+garbage collector.
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ def is_there() -> bool:
 
 @lru_cache(None)
 def kind(code: str) -> Any:
-    """Return a type of C's: "P" for `void *`, "i" for `int`, "O" for `PyObject *`."""
+    """Return the `_ctypes` type of a code: "P" is `void *`, "i" is `int`, "O" is `PyObject *`."""
     return type("Simple", (_ctypes._SimpleCData,), {"_type_": code})
 
 
 @lru_cache(None)
 def array(code: str, length: int) -> Any:
-    """Return the type of so many things of a kind, one after the other."""
+    """Return the `_ctypes` type of an array of `length` items, whose type has the code `code`."""
     return type("Array", (_ctypes.Array,), {"_type_": kind(code), "_length_": length})
 
 
 def address(name: str) -> int:
-    """Return where the exported function `name` is; raises NoNativeCalls."""
+    """Return the address of the exported C function `name`; raises NoNativeCalls."""
     if _ctypes is None:
         raise NoNativeCalls("the target's Python has no _ctypes")
     try:
@@ -62,7 +62,7 @@ def address(name: str) -> int:
 def function(name: str, result: str, arguments: str = "") -> Any:
     """Return the exported C function `name`, to be called from Python; raises NoNativeCalls.
 
-    `result` is the code of a type, and `arguments` has one for each argument, as for `kind`.
+    `result` is the code of its type, and `arguments` has one code for each argument, as for `kind`.
     """
     place = address(name)
     members = {"_flags_": CDECL | PYTHONAPI, "_restype_": kind(result)}
@@ -72,7 +72,7 @@ def function(name: str, result: str, arguments: str = "") -> Any:
 
 
 def words(place: int, count: int) -> Any:
-    """Return the `count` machine words at an address, as a live view of the memory.
+    """Return the `count` machine words at the address `place`, as a live view of the memory.
 
     A word is None where it is zero.
     """
@@ -80,20 +80,20 @@ def words(place: int, count: int) -> Any:
 
 
 def words_at(count: int) -> Any:
-    """Return a C function of an address that returns the same as `words`."""
+    """Return a C function that returns the `count` words at its argument, as `words` does."""
     return array("P", count).from_address
 
 
 def object_at(place: int) -> Any:
-    """Return the Python object at an address; there must be one."""
+    """Return the Python object at the address `place`; there must be one."""
     return _ctypes.PyObj_FromPtr(place)
 
 
 def text(content: bytes) -> Any:
-    """Return a C string, which is freed with the returned object."""
+    """Return `content` as a zero-terminated C string, in memory that the returned object owns."""
     return array("B", len(content) + 1)(*content, 0)
 
 
 def where(data: Any) -> int:
-    """Return the address of a `text`, or of another array made here."""
+    """Return the address of the memory of `data`, a `text` or another array made here."""
     return int(_ctypes.addressof(data))

@@ -1,4 +1,4 @@
-"""The CPU time of a call, at its fastest."""
+"""The CPU time of a function call, as the least of several calls."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ REPEATS = 5
 
 
 def seconds_of(function: Any, *arguments: Any) -> float:
-    """Return how much CPU time a call takes, at its fastest."""
+    """Return the least CPU time, in seconds, that a call of `function` takes in this thread."""
     times = []
     for _ in range(REPEATS):
         began = time.thread_time()

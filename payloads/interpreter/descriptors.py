@@ -1,10 +1,10 @@
-"""Descriptors of ours, in a process that may close them and have others by the same numbers.
+"""File descriptors of ours, which the application may close, and whose numbers it may reuse.
 
 A daemon closes all that it has not opened itself, and the next file opened gets the lowest number
-that is free.  So before each use a descriptor is compared with the file that was opened (fstat(2)),
-and once it is opened, with the file of that name.
-Another thread might still come in between the look and the use.  For that it has to get the GIL
-just there, and open so many files that it reaches a number of ours.  Most of ours are far above.
+that is free.  So before each use the file of a descriptor is compared with the one that was opened
+(fstat(2)).  Right after opening, it is compared with the file of that path.  Another thread might
+still come in between the check and the use.  For that it has to get the GIL just there, and open so
+many files that it reaches a number of ours.  Most of ours are far above.
 
 None of ours is ever 0, 1 or 2, even where these are free.
 """
@@ -21,14 +21,14 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-STANDARD = 3  # how many numbers are for what a program reads, writes and complains to
-USUAL = 1024  # how many numbers there are mostly; a larger table of them costs memory
-APART = 64  # how many of these are left to us and to whoever does the same
+STANDARD = 3  # the first number that is not of stdin, stdout or stderr
+USUAL = 1024  # the usual limit of numbers; a larger table of them costs memory
+APART = 64  # how many numbers below that limit are for us, and tools that do the same
 PART = 1 << 16  # bytes to read at once
-PARTS = 64  # to write at once
+PARTS = 64  # parts to write at once
 TRIES = 3  # to read or write a file whose descriptor the application closes meanwhile
 FORMAT, PIPE, SOCKET = 0o170000, 0o010000, 0o140000  # of a file's mode (inode(7))
-Identity = tuple[int, int]
+Identity = tuple[int, int]  # device and inode
 
 
 class Lost(OSError):
@@ -39,14 +39,15 @@ class Lost(OSError):
 
 
 def far() -> int:
-    """Return a number above all that an application opens, as long as it has not very many."""
+    """Return the lowest number for descriptors of ours, above those that most applications use."""
     return max(min(os.sysconf("SC_OPEN_MAX"), USUAL) - APART, STANDARD)
 
 
 def identity(file: int | str, kind: int = 0) -> Identity:
-    """Return the device and inode of an open file, or of a path: they tell it from all others.
+    """Return the device and inode of a file, which tell it from all others.
 
-    Raises OSError, and Lost where it is not of that `kind`, if one is given.
+    `file` is the number of an open descriptor, or a path.  Raises OSError, and Lost where the file
+    is not of the type `kind` (PIPE or SOCKET), if one is given.
     """
     found = os.stat(file)
     if kind and found.st_mode & FORMAT != kind:
@@ -55,9 +56,11 @@ def identity(file: int | str, kind: int = 0) -> Identity:
 
 
 def moved(number: int, least: int, own: Identity) -> int:
-    """Return a number of at least `least`, if there is one, for a file that has just been opened.
+    """Return a descriptor of at least `least`, or else STANDARD, for the file of `number`.
 
-    Raises OSError, and closes the file, where only the numbers of standard streams are free.
+    It is a duplicate, and `number` is closed, unless `number` is high enough.  The file, which has
+    just been opened, has the identity `own`.  Raises OSError, and closes the file, where only the
+    numbers of standard streams are free.
     """
     fault: OSError | None = None
     for floor in (least, STANDARD):
@@ -75,19 +78,19 @@ def moved(number: int, least: int, own: Identity) -> int:
 
 
 def close_if(number: int, own: Identity) -> None:
-    """Close a descriptor if that is its file; it may be closed already."""
+    """Close the descriptor `number` if its file is `own`; it may be closed already."""
     with contextlib.suppress(OSError):
         if identity(number) == own:
             os.close(number)
 
 
 class Descriptor:
-    """One that has just been opened, and is to have a number of at least `least`.
+    """A file descriptor of ours, which has just been opened as `number`, moved to at least `least`.
 
-    `file` is what it must be, where that is known: while a thread waits for the GIL after it has
-    opened a file, another may have closed that, and opened its own.
+    `file` is the identity that it must have, where that is known.  While a thread waits for the GIL
+    after it has opened a file, another may have closed that, and opened its own.
 
-    Raises OSError where none is left, and Lost where it is another file's already.
+    Raises OSError where no number is left, and Lost where it is another file's already.
     """
 
     number = -1
@@ -106,13 +109,13 @@ class Descriptor:
             return False
 
     def checked(self) -> Any:
-        """Return the number, to be used at once; raises Lost."""
+        """Return the number, to be used at once; raises Lost where it is another file's."""
         if not self.is_ours():
             raise Lost
         return self.number
 
     def close(self) -> None:
-        """Close it, if it is ours; does nothing the second time."""
+        """Close the descriptor, if it is still ours; does nothing the second time."""
         ours, number = self.is_ours(), self.number
         self.number = -1
         if ours:
@@ -120,11 +123,15 @@ class Descriptor:
 
     def __del__(self, is_over: Any = sys.is_finalizing) -> None:
         if not is_over():  # `os` may be empty then
-            self.close()  # in time for a socket: its object would close whatever has the number
+            self.close()  # before a socket object does, which would close any file with the number
 
 
 class Socket(Descriptor):
-    """A socket that waits for nobody; `connection` is one of `_socket`'s, and used up."""
+    """A non-blocking socket of ours.
+
+    `connection` is a socket of `_socket`; it is detached, do not use it afterwards.  Raises
+    OSError, Lost.
+    """
 
     connection: Any = None
 
@@ -140,7 +147,7 @@ class Socket(Descriptor):
         return self.connection
 
     def close(self) -> None:
-        """Close it, if it is ours, or else forget its number."""
+        """Close the socket if its descriptor is still ours, or else only forget the number."""
         if self.connection is not None:
             if not self.is_ours():
                 self.connection.detach()
@@ -149,9 +156,9 @@ class Socket(Descriptor):
 
 
 def pipe() -> tuple[Descriptor, Descriptor]:
-    """Return the end to read from and the end to write to; neither waits.  Raises OSError."""
+    """Return the read end and the write end of a new pipe, both non-blocking.  Raises OSError."""
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
-    both = identity(writing, PIPE)  # one file has both ends
+    both = identity(writing, PIPE)  # the same for both ends
     try:
         first = Descriptor(reading, far(), both)
     except OSError:
@@ -161,17 +168,20 @@ def pipe() -> tuple[Descriptor, Descriptor]:
 
 
 def opened(path: str, flags: int = os.O_RDONLY, least: int = STANDARD) -> Descriptor:
-    """Open a file; a new one is only its user's.  Raises OSError."""
+    """Return a descriptor of the file at `path`, opened with `flags`.  Raises OSError.
+
+    A file that is created can be read and written by its user only.
+    """
     number = os.open(path, flags | os.O_CLOEXEC, 0o600)
     try:
         file: Identity | None = identity(path)
-    except OSError:  # renamed, or removed: by the number alone
+    except OSError:  # renamed, or removed: known by its number alone
         file = None
     return Descriptor(number, least, file)
 
 
 def read(path: str, most: int = 1 << 40) -> bytes:
-    """Return the beginning of a file, up to `most` bytes; raises OSError."""
+    """Return the beginning of the file at `path`, up to `most` bytes; raises OSError."""
     for _ in range(TRIES):
         with contextlib.suppress(Lost), contextlib.closing(opened(path)) as file:
             return read_from(file, most)
@@ -179,7 +189,7 @@ def read(path: str, most: int = 1 << 40) -> bytes:
 
 
 def read_from(file: Descriptor, most: int) -> bytes:
-    """Return the next bytes of an open file, `most` at the most; raises OSError."""
+    """Return the next bytes of an open file, up to `most`; raises OSError."""
     parts: list[bytes] = []
     while most > 0:
         part = os.read(file.checked(), min(most, PART))
@@ -191,12 +201,12 @@ def read_from(file: Descriptor, most: int) -> bytes:
 
 
 def text(path: str) -> str:
-    """Return the text of a file; raises OSError."""
+    """Return the text of the file at `path`, decoded from UTF-8; raises OSError."""
     return read(path).decode(errors="replace")
 
 
 def write(path: str, parts: list[bytes]) -> None:
-    """Write a file of these parts anew; raises OSError."""
+    """Write `parts`, in this order, as the new content of the file at `path`; raises OSError."""
     for _ in range(TRIES):
         new = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
         with contextlib.suppress(Lost), contextlib.closing(opened(path, new)) as file:
@@ -208,9 +218,9 @@ def write(path: str, parts: list[bytes]) -> None:
 
 @contextlib.contextmanager
 def no_signal_of_size() -> Iterator[None]:
-    """Have a limit of files' sizes (setrlimit(2)) tell by an error alone.
+    """Block SIGXFSZ in the `with` body: a limit of file sizes (setrlimit(2)) only raises OSError.
 
-    SIGXFSZ, which comes with it, would end the application, or call its handler.
+    The signal would end the application, or call its handler.
     """
     own = {_signal.SIGXFSZ}
     before = _signal.pthread_sigmask(_signal.SIG_BLOCK, own)
@@ -223,14 +233,14 @@ def no_signal_of_size() -> Iterator[None]:
 
 
 def write_to(file: Descriptor, parts: list[bytes]) -> None:
-    """Write all of the parts."""
+    """Write all of `parts` to an open file, one after the other; raises OSError."""
     rest: list[Any] = [part for part in parts if part]
     while rest:
         rest = behind(rest, os.writev(file.checked(), rest[:PARTS]))
 
 
 def behind(parts: list[Any], done: int) -> list[Any]:
-    """Return the rest of the parts, of which so many bytes are done."""
+    """Return the rest of `parts`, of which the first `done` bytes have been written."""
     for at, part in enumerate(parts):
         if done < len(part):
             return [memoryview(part)[done:], *parts[at + 1 :]]

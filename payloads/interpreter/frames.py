@@ -1,4 +1,4 @@
-"""The frames that are running: every thread's stack, as it is now."""
+"""The frames of all threads as they are now, suspended ones of generators, and their owners."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 
 from . import atomic, gc_objects, subinterpreters
 
-# Before 3.10 a frame with a trace function knows its line only from what it was traced at, or from
-# when it was given the function in Python: in C, coverage's tracer would leave it at the `def`.
+# Whether a traced frame may not know its line.  Before 3.10 it is noted only at trace events, and
+# when the trace function is set in Python: coverage's tracer sets its own in C.
 STALE = sys.version_info[:2] < (3, 10)
-# How the names of our files begin, and of coverage's, which stay known when it is put aside.
+# How the names of our files begin, and of coverage's, which stay known when it is stashed.
 INSIDE = {"<covattach "}
-PATIENCE = 2.0  # seconds in which threads must have come out of our code and coverage's
+PATIENCE = 2.0  # seconds to wait for other threads to leave our code and coverage's
 
 
 def stack(frame: FrameType | None) -> Iterator[FrameType]:
@@ -31,8 +31,8 @@ def stack(frame: FrameType | None) -> Iterator[FrameType]:
 def of_threads() -> Callable[[], dict[int, FrameType]]:
     """Return the C function that returns the innermost frame of each thread, by its identifier.
 
-    Where there are interpreters of which that may not be asked, it is one that returns nothing:
-    then what runs is measured when it is entered anew, which `start` says.
+    Where subinterpreters make that unsafe, it is a function that returns an empty dictionary.  Then
+    functions that run already are measured only once they are entered anew, as `start` warns.
     """
     return dict if subinterpreters.are_there() else sys._current_frames
 
@@ -73,29 +73,29 @@ def holding(objects: Iterable[object]) -> list[FrameType]:
 
 
 def know(package: Any) -> None:
-    """Take the code of coverage's `package` for coverage's from now on."""
+    """Have `is_inside` know the code of `package`, the imported coverage, from now on."""
     file = getattr(package, "__file__", None)
     if file:
         INSIDE.add(file.rpartition("/")[0] + "/")
 
 
 def is_inside(frame: FrameType) -> bool:
-    """Tell whether a frame is of our code or coverage's."""
+    """Tell whether a frame executes our code or coverage's."""
     return frame.f_code.co_filename.startswith(tuple(INSIDE))
 
 
 def is_alone() -> bool:
-    """Tell whether no other thread is in our code or coverage's."""
+    """Tell whether no other thread executes our code or coverage's."""
     return not any(map(is_inside, all_running(own_ident())))
 
 
 def is_fault_of_ours(error: BaseException) -> bool:
-    """Tell whether an exception that came up in our code is a fault of ours, or of coverage's.
+    """Tell whether an exception that was caught in our code is a fault of ours, or of coverage's.
 
-    That may be in a module of the library that we have called.  Not if a signal handler, a trace
-    function or a profiler of the application's raised it, which the interpreter calls in the middle
-    of ours; nor if another thread has sent it by `PyThreadState_SetAsyncExc`: that was raised
-    nowhere, but is no builtin error either.
+    It may have been raised in a module of the library that we have called.  It is not ours if a
+    signal handler, trace function or profile function of the application's raised it: the
+    interpreter calls these in our code.  Nor is it if another thread has sent it by
+    `PyThreadState_SetAsyncExc`; that was raised nowhere, and is known by a class not of builtins.
     """
     chain = raised_in(error)
     inside = [number for number, frame in enumerate(chain) if is_inside(frame)]
@@ -109,7 +109,7 @@ def is_fault_of_ours(error: BaseException) -> bool:
 
 
 def raised_in(error: BaseException) -> list[FrameType]:
-    """Return the frames that an exception went through, outermost first."""
+    """Return the frames in an exception's traceback, outermost first."""
     found = []
     traceback = error.__traceback__
     while traceback is not None:
@@ -119,9 +119,9 @@ def raised_in(error: BaseException) -> list[FrameType]:
 
 
 def is_interrupted_by(frame: FrameType, called: FrameType) -> bool:
-    """Tell whether the interpreter has called a function by itself while it was at `frame`.
+    """Tell whether the interpreter itself has called the function of `called` while at `frame`.
 
-    It gives the frame, or its code, to whom it calls; nobody else does.
+    Then `frame`, or its code, is an argument of the call: nobody else passes these.
     """
     given = [*called.f_locals.values()]
     given += [one for several in given if type(several) is tuple for one in several]
@@ -135,11 +135,11 @@ def in_file_of(function: Any) -> Callable[[FrameType], bool]:
 
 
 def wait_for_others(is_there: Callable[[FrameType], bool] = is_inside) -> bool:
-    """Wait until no other thread is in our code or coverage's; False if one stays there for long.
+    """Wait until no other thread executes our code or coverage's; False if one does for long.
 
-    The C tracer calls coverage, and must still be there when that returns.  For less than all of
-    our code, `is_there` tells which frames are in it: the agent of an attach that was killed waits
-    in its own for a while.
+    The C tracer calls coverage, and must still be there when that returns.  `is_there` tells which
+    frames count, for a part of our code: the agent of an attach that was killed stays in its own
+    for a while.  The wait ends after PATIENCE seconds.
     """
     until = time.monotonic() + PATIENCE
     pause = _queue.SimpleQueue[None]()  # gevent has replaced `time.sleep`
@@ -155,7 +155,7 @@ def wait_for_others(is_there: Callable[[FrameType], bool] = is_inside) -> bool:
 
 
 def name_of(function: Any) -> str:
-    """Return the name of a trace function, as far as it has one."""
+    """Return the qualified name of a trace function, or of its class, with the module."""
     function = getattr(function, "func", function)  # of a partial object
     kind = type(function)
     module = getattr(function, "__module__", None) or kind.__module__

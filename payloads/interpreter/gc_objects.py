@@ -12,12 +12,12 @@ from . import atomic
 
 
 def instances(kinds: Iterable[type], found: list[Any]) -> list[Callable[[], Any]]:
-    """Return C functions that together add all objects of these very classes to `found`.
+    """Return C functions that together add all objects of exactly the classes `kinds` to `found`.
 
-    They are for `atomic.at_once`, and take 40 to 60 ms for a million objects.  The list of every
-    object there is must be gone before another thread runs: before 3.14 a tuple that is being
-    made, as by `tuple()` of a generator, is given up with a SystemError in the application if
-    anybody else refers to it (_PyTuple_Resize, Objects/tupleobject.c).
+    They are for `atomic.at_once`, and take 40 to 60 ms for a million objects.  The list of all
+    objects must be gone before another thread runs.  Before 3.14 a tuple that is being made, as by
+    `tuple()` of a generator, raises SystemError in the application if anybody else refers to it
+    (_PyTuple_Resize, Objects/tupleobject.c).
     """
     everything: list[list[Any]] = []
     types = map(type, chain.from_iterable(everything))
@@ -27,6 +27,6 @@ def instances(kinds: Iterable[type], found: list[Any]) -> list[Callable[[], Any]
     return [
         atomic.exhausting(map(everything.append, map(atomic.CALL, (gc.get_objects,)))),
         partial(found.extend, chosen),
-        atomic.exhausting(wanted),  # which `compress` leaves one step short of letting the list go
+        atomic.exhausting(wanted),  # `compress` leaves it one step before its end, with the list
         everything.clear,
     ]

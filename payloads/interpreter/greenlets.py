@@ -1,6 +1,6 @@
-"""Greenlets: stacks that are suspended, which no thread's stack shows.
+"""Greenlets that are suspended: their frames are on no thread's stack.
 
-gevent and eventlet run whole applications in them.  A thread has a tree of them, whose root is
+gevent and eventlet run whole applications in greenlets.  A thread has a tree of them, whose root is
 its main greenlet, and runs one at a time.
 """
 
@@ -17,7 +17,7 @@ from weakref import ref
 
 from . import atomic, frames, gc_objects, tool_ids
 
-TOOLS = (3, 4, 5, 1, 2, 0)  # the last ones have names: coverage, profiler, debugger
+TOOLS = (3, 4, 5, 1, 2, 0)  # tool ids; the last are meant for coverage, profilers, debuggers
 
 
 def kind() -> Any:
@@ -26,7 +26,7 @@ def kind() -> Any:
 
 
 def with_subclasses(one: type) -> set[type]:
-    """Return a class and all that are derived from it."""
+    """Return the class `one` and all classes that are derived from it, directly or not."""
     found = {one}
     derived: list[type] = type.__subclasses__(one)
     for below in derived:
@@ -41,7 +41,7 @@ def root() -> Any:
 
 
 def root_of(one: Any) -> Any:
-    """Return the main greenlet of the thread that a greenlet belongs to."""
+    """Return the main greenlet of the thread that the greenlet `one` belongs to."""
     parent_of = kind().parent.__get__
     while True:
         parent = parent_of(one)
@@ -51,11 +51,12 @@ def root_of(one: Any) -> Any:
 
 
 class Look:
-    """The frames that were running or suspended at one moment, but for the looking thread's.
+    """The frames that were running or suspended at one moment, except those of the looking thread.
 
-    `calls` are the C functions that look, for `atomic.at_once`.  Greenlets are referred to weakly,
-    as one that the application drops has to end.  `also` returns more such functions, which do
-    something with all greenlets and the innermost frames of those that are suspended.
+    `calls` are the C functions that take the look, for `atomic.at_once`.  Greenlets are referred to
+    weakly, as one that the application drops has to end.  `also`, if given, returns more C
+    functions for `calls`.  It is called with two lists that will be filled: all greenlets, and
+    their innermost frames, None for those that are not suspended.
     """
 
     def __init__(self, also: Callable[[list[Any], list[Any]], list[Any]] | None = None) -> None:
@@ -92,12 +93,12 @@ class Look:
         yield from self.of_greenlets()
 
     def instrument(self) -> bool:
-        """Have the code on the stacks of greenlets instrumented for trace functions, on 3.12.
+        """Instrument the code on the stacks of greenlets for trace functions, from 3.12 on.
 
-        When a trace function is set or taken away, the interpreter rewrites the code that threads
-        are executing.  It rewrites other code when that is entered, which this has been already.  A
-        tool's own events in one code object, on and off, have it rewritten at once
-        (sys.monitoring).  Returns False if no tool id is free.
+        When a trace function is set or removed, the interpreter rewrites the code that threads are
+        executing.  It rewrites other code when that is entered, which code in greenlets has been
+        already.  But it rewrites a code object at once when a tool's local events there go on and
+        off (sys.monitoring).  Returns False if no tool id is free.
         """
         monitoring: Any = getattr(sys, "monitoring", None)
         if monitoring is None or not any(self.tops):
@@ -116,7 +117,7 @@ class Look:
 
 
 def look() -> Look:
-    """Look now."""
+    """Return a `Look` taken now."""
     found = Look()
     atomic.at_once(*found.calls)
     return found

@@ -1,6 +1,6 @@
 """JSON by the C module `_json`, as applications may replace the module `json`, or change it.
 
-loads(text), dumps(value), load(file), dump(value, file)      as there
+loads(text), dumps(value), load(file) and dump(value, file) are as in `json`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ except ImportError:
 
 
 class Reading:
-    """The settings that a scanner reads a text by."""
+    """The settings of the JSON parser, as `_json.make_scanner` looks them up."""
 
     strict = True
     object_hook = object_pairs_hook = None
@@ -25,12 +25,16 @@ class Reading:
 
 
 def refuse(value: Any) -> Any:
-    """Raise TypeError for a value that JSON has no form for."""
+    """Raise TypeError for a value that JSON cannot represent."""
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def made(module: Any) -> tuple[Any, Any]:
-    """Return the functions that read a text from a position on, and make parts of a text."""
+    """Return a function that parses a value at a position of a text, and one that encodes a value.
+
+    `module` is `_json`, or `json` where that is missing.  The second function returns parts of a
+    text.
+    """
     if module.__name__ == "json":
         return module.JSONDecoder().scan_once, module.JSONEncoder(default=refuse).iterencode
     text = module.encode_basestring_ascii
@@ -39,7 +43,7 @@ def made(module: Any) -> tuple[Any, Any]:
 
 
 def loads(text: str | bytes) -> Any:
-    """Return the value of a text; raises ValueError, RecursionError."""
+    """Return the value of a JSON text; raises ValueError, RecursionError."""
     words = (text if isinstance(text, str) else text.decode()).strip(" \t\n\r")
     try:
         value, end = SCAN(words, 0)
@@ -51,17 +55,17 @@ def loads(text: str | bytes) -> Any:
 
 
 def dumps(value: Any) -> str:
-    """Return a value as a text; raises TypeError for one that JSON has no form for."""
+    """Return a value as JSON text; raises TypeError if JSON cannot represent it."""
     return "".join(ENCODE(value, 0))
 
 
 def load(file: Any) -> Any:
-    """Return the value in a file; raises ValueError, RecursionError."""
+    """Return the value of the JSON text in an open file; raises ValueError, RecursionError."""
     return loads(file.read())
 
 
 def dump(value: Any, file: Any) -> None:
-    """Write a value to a file."""
+    """Write a value as JSON text to an open file; raises TypeError if JSON cannot represent it."""
     file.write(dumps(value))
 
 

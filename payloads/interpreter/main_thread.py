@@ -17,8 +17,8 @@ def import_threading() -> None:
     """Import `threading` where it is not there yet, with the process's first thread as the main."""
     if "threading" in sys.modules or sys.version_info >= (3, 13):
         return
-    # Where nobody could tell: thread states are listed from the newest to the oldest.
-    whole = sys.modules[(__package__ or __name__).partition(".")[0]]  # our package, of all parts
+    # Where that thread is unknown, the oldest: states are listed from the newest to the oldest.
+    whole = sys.modules[(__package__ or __name__).partition(".")[0]]  # our top-level package
     known: int = getattr(whole, "main", 0)
     ident = known or list(sys._current_frames())[-1]
     import threading

@@ -1,6 +1,6 @@
-"""Subinterpreters that have a GIL, and an allocator, of their own: nobody may look into them.
+"""Subinterpreters with a GIL, and an allocator, of their own: their frames must not be looked at.
 
-`sys._current_frames` of 3.12 and 3.13.0 does, and makes frame objects for what runs there, which
+`sys._current_frames` of 3.12 and 3.13.0 does so.  It makes frame objects for the code there, which
 the wrong allocator frees: the process is aborted (Python/pystate.c, _PyThread_CurrentFrames).
 """
 
@@ -13,7 +13,7 @@ from typing import Any
 
 @lru_cache(None)
 def lister() -> Any:
-    """Return the module that lists interpreters, or None; it is left in no table."""
+    """Return the C module that lists interpreters, or None; it is not left in `sys.modules`."""
     name = "_interpreters" if sys.version_info >= (3, 13) else "_xxsubinterpreters"
     was_there = name in sys.modules
     try:
@@ -26,7 +26,7 @@ def lister() -> Any:
 
 
 def are_there() -> bool:
-    """Tell whether there may be such interpreters now, where it matters."""
+    """Tell whether there may be subinterpreters with their own GIL; only on 3.12 and 3.13."""
     if not (3, 12) <= sys.version_info[:2] <= (3, 13) or lister() is None:
         return False
     others = list(lister().list_all())[1:]

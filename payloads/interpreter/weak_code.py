@@ -1,4 +1,4 @@
-"""Weak references to code objects, with something to do at the end of each."""
+"""Weak references to code objects, with a C function that is called at the end of each."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ FORGET = methodcaller("forget")
 
 
 class Reference(ref):  # type: ignore[type-arg]
-    """A weak reference to a code object, which has something to do at the end of it.
+    """A weak reference to a code object, whose attribute `forget` is called when that is freed.
 
-    It is done by C functions all the way down: the end of a code object can come anywhere in the
-    application, and what its signal handlers raise while bytecode runs there would be lost.
+    `forget` must be a C function all the way down.  A code object can be freed anywhere in the
+    application, and an exception of its signal handlers, while bytecode runs there, would be lost.
     """
 
     __slots__ = ("forget",)

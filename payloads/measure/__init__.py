@@ -1,1 +1,1 @@
-"""One measurement: coverage and the adoption of code that runs already."""
+"""The measurement of a process: coverage started in it, and running code adopted."""

@@ -1,4 +1,4 @@
-"""Other tools that measure, trace or debug this process: how to find, name and spare them."""
+"""Detection of other tools that measure, trace or debug this process; each check raises Refused."""
 
 from __future__ import annotations
 
@@ -10,14 +10,17 @@ from ..interpreter import frames, tool_ids
 from ..interpreter.all_threads import AllThreads
 from .leftovers import is_inert
 
-# The ids of sys.monitoring, the best one first, that ours may take.  Debuggers want 0 and profilers
-# 2: they raise where that is taken.  SlipCover wants 1, from which coverage also looks for its own.
+# The tool ids of sys.monitoring that our coverage may take, the best first.  Debuggers want 0 and
+# profilers 2: they raise where that is taken.  SlipCover wants 1, and coverage tries that first.
 TOOLS = (3, 4, 5, 1)
-LEGACY = 1 << 7  # the bit by which CPython itself listens for `sys.settrace` from 3.12 on
+LEGACY = 1 << 7  # the bit of tool id 7, by which CPython implements `sys.settrace` from 3.12 on
 
 
 def refuse_coverage(current: Any) -> None:
-    """Raise Refused if `current`, the Coverage object that is measuring now, is somebody's."""
+    """Raise Refused if `current`, the result of `Coverage.current()`, is a Coverage object.
+
+    It measures then, and belongs to the application or to a test tool.
+    """
     if current is None:
         return
     collector = getattr(current, "_collector", None)
@@ -36,9 +39,10 @@ def refuse_coverage(current: Any) -> None:
 
 
 def refuse_tracers() -> None:
-    """Raise Refused where a trace function is set, which a trace function of ours would replace.
+    """Raise Refused if a trace function is set that a trace function of ours would replace.
 
-    Below 3.12 a thread that has one can be left to it; there must be others to measure.
+    It may be `threading`'s, for new threads, or one of a running thread.  Below 3.12 traced threads
+    can be spared, so there it is enough if others are left to measure.
     """
     hook = getattr(sys.modules.get("threading"), "_trace_hook", None)
     if not is_inert(hook):
@@ -54,7 +58,10 @@ def refuse_tracers() -> None:
 
 
 def refuse_if_all_are_traced() -> None:
-    """Raise Refused where each thread that runs Python has a trace function of somebody's."""
+    """Raise Refused if every other thread that runs Python has another tool's trace function.
+
+    Where threads' trace functions cannot be read, `refuse_traced_frames` decides.
+    """
     try:
         functions = AllThreads().functions()
     except CannotAdopt:
@@ -70,7 +77,7 @@ def refuse_if_all_are_traced() -> None:
 
 
 def refuse_traced_frames() -> None:
-    """Raise Refused where a frame that runs has a trace function of somebody's."""
+    """Raise Refused if a running frame of another thread has another tool's trace function."""
     for frame in frames.all_running(frames.own_ident()):
         if not is_inert(frame.f_trace):
             code = frame.f_code
@@ -81,7 +88,7 @@ def refuse_traced_frames() -> None:
 
 
 def refuse_if_no_free_tool_id() -> None:
-    """Raise Refused if no tool id of sys.monitoring is free."""
+    """Raise Refused if all tool ids in TOOLS are taken."""
     if tool_ids.free(TOOLS) is None:
         named = tool_ids.holders(tuple(sorted(TOOLS)))
         raise Refused(

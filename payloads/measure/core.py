@@ -1,7 +1,7 @@
-"""A core of coverage's, as a measurement sees it.
+"""The interface of coverage's cores for a measurement: their base class, `Core`.
 
-A further one is a package beside `ctrace` and `sysmon` with a class like theirs, which is derived
-from `Core`; a line in `registry`; and one in `core_choice`, which says what it can measure.
+To add a core, make a package beside `ctrace` and `sysmon`, with a class derived from `Core`.  Enter
+it in `registry`, and in `core_choice`, which says from which Python it can measure.
 """
 
 from __future__ import annotations
@@ -12,84 +12,91 @@ from typing import Any, ClassVar
 
 
 class Core:
-    """Adoption by one core, for one collector whose core it is.
+    """The adoption of running code by one core of coverage's, for one collector that uses it.
 
     Coverage measures code that is entered from now on; adoption has it measure the code that runs
-    already.  `guard` stands between coverage and the application's threads.
+    already.  `collector` is coverage's, and `guard` catches coverage's faults in the application's
+    threads.
     """
 
-    name = ""  # the user's, and coverage's
+    name = ""  # as in --core, and in coverage's option run:core
     tracers: ClassVar[
         dict[str, str]
-    ] = {}  # coverage's classes that are this core; the users' names
-    stops_first = False  # before coverage itself stops, or afterwards
-    tool: int | None = None  # the tool id of sys.monitoring that it has
+    ] = {}  # coverage's classes for this core, and the name that users see for each
+    stops_first = False  # whether `stop` is called before coverage itself stops, or afterwards
+    tool: int | None = None  # the tool id of sys.monitoring that the core uses
 
     @classmethod
     def refuse_conflicts(cls) -> None:
-        """Raise Refused where somebody else is there, whom this core would put out."""
+        """Raise Refused if other tools in the process leave no place for this core."""
         raise NotImplementedError
 
     @classmethod
     def prepare(cls, branch: bool) -> None:
-        """Import all that coverage would import later; raises NoCoverage if it lacks the core."""
+        """Import modules that coverage would import later; raises NoCoverage if it lacks the core.
+
+        `branch` says whether branches are to be measured.
+        """
 
     @classmethod
     def concurrency(cls) -> list[str]:
-        """Return by which libraries coverage is to tell stacks apart."""
+        """Return the value of coverage's option run:concurrency, by which it tells stacks apart."""
         return ["thread"]
 
     @classmethod
     @contextmanager
     def beginning(cls, cov: Any) -> Iterator[None]:
-        """Have coverage begin, in the body, in a way that is safe for the target."""
+        """Return a context manager, in whose body `cov` is started safely for the target."""
         yield
 
     @classmethod
     def undo_failed_start(cls) -> None:
-        """Take back all that coverage has left of a start that has failed half-way."""
+        """Clean up after a start of coverage that has failed half-way."""
 
     def __init__(self, collector: Any, guard: Any) -> None:
         self.collector = collector
 
     def start(self, ident: int) -> None:
-        """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt.
+        """Adopt all running threads except the caller's, whose identifier is `ident`.
 
-        Raises CannotAdopt; then only threads that start later are measured.
+        With `ident` 0 nothing is adopted: coverage was started in the only thread.  Raises
+        CannotAdopt; then only threads that start later are measured.
         """
         raise NotImplementedError
 
     def rearm(self, taken: dict[str, Any]) -> None:
-        """Have every line reported once more, now that `taken` is out of coverage's sets.
+        """Have every line reported again, after the data `taken` was removed from coverage's sets.
 
-        There is nothing to do where lines are reported each time.
+        `taken` are the lines or arcs, by file.  A core that reports each execution of a line does
+        nothing.
         """
 
     def tend(self) -> None:
-        """Take back threads that other tools are done with; for the agent's thread only."""
+        """Re-adopt threads that other tools have traced and left; for the agent's thread only."""
 
     def warnings(self) -> list[str]:
-        """Return the warnings about tools that have taken the place of this core."""
+        """Return warnings, as texts, about other tools that have displaced this core."""
         return []
 
     def calibrate(self, work: Any, plain: float) -> tuple[float, float]:
-        """Return how many times as long Python takes, and the seconds that one report takes.
+        """Return the factor by which this core slows Python down, and the seconds of a report.
 
-        `plain` are the seconds that `work()` takes when it is not measured.
+        `work` is a function without arguments to be timed; without measuring it takes `plain`
+        seconds of CPU time.
         """
         raise NotImplementedError
 
     def watch_calls(self, log: Any) -> None:
-        """Have `log`, see first_calls.py, note each function that is entered from now on."""
+        """Have `log`, a `FirstCalls`, note each function that is entered from now on."""
         raise NotImplementedError
 
     def unwatch_calls(self) -> None:
-        """Have nothing noted any more; not to be called once measuring has stopped."""
+        """Have no more functions noted; not to be called once measuring has stopped."""
         raise NotImplementedError
 
     def stop(self) -> None:
-        """Take back all that `start` has done, in every thread."""
+        """Undo everything that `start` has done, in every thread."""
         raise NotImplementedError
 
     def discard(self) -> None:
-        """Drop the references that lead back to this object, once no thread is in its functions."""
+        """Drop references that form cycles with this object, once no thread is in its methods."""

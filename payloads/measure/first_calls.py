@@ -1,7 +1,7 @@
-"""The functions that a window has seen entered, in the order in which they were first.
+"""The functions that were entered in a window, in the order of their first entries.
 
-coverage's sets have no order, so it is noted as it happens, only while somebody records, and once
-for each function.  Each core tells of entries in its own way, see `Core.watch_calls`.
+coverage's sets have no order.  So the order is noted as it happens, only during a `record`, and
+once for each function.  Each core reports entries in its own way, see `Core.watch_calls`.
 """
 
 from __future__ import annotations
@@ -12,40 +12,43 @@ from typing import Any
 
 from .core import Core
 
-MOST = 20_000  # functions of which the order is kept, in files that are measured or not
+MOST = 20_000  # functions in the log at the most, in files that are measured or not
 
 
 class FirstCalls:
-    """A log of one window, for the `adoption` of any core; `begin` and `end` switch it."""
+    """A log of the functions entered in one window; `begin` and `end` switch it on and off.
+
+    `adoption` is the `Core` that reports the entries.
+    """
 
     def __init__(self, adoption: Core) -> None:
         self.adoption = adoption
         self.collector = adoption.collector
-        self.codes: dict[int, tuple[CodeType, float]] = {}  # alive, so that no address is reused
+        self.codes: dict[int, tuple[CodeType, float]] = {}  # by `id`; alive, so none is reused
         self.began = time.monotonic()
 
     @property
     def is_full(self) -> bool:
-        """Tell whether functions may have been entered that are not in the log."""
+        """Whether the log is full, so that it may lack functions that were entered."""
         return len(self.codes) >= MOST
 
     def note(self, code: CodeType) -> None:
-        """Note the first time that `code` is seen."""
+        """Add `code` to the log with the time, unless it is there already or the log is full."""
         if len(self.codes) < MOST:
             self.codes.setdefault(id(code), (code, time.monotonic()))
 
     def begin(self) -> None:
-        """Listen from now on."""
+        """Have the core note the functions that are entered from now on."""
         self.adoption.watch_calls(self)
 
     def end(self) -> None:
-        """Listen no more; not to be called once measuring has stopped."""
+        """Have the core note no more functions; not to be called once measuring has stopped."""
         self.adoption.unwatch_calls()
 
     def listed(self, name_of: Any) -> list[tuple[str, int, str, float]]:
-        """Return the entries of measured code: file, first line, name, and ms since the beginning.
+        """Return the entries in measured files: file, first line, name, and ms since the beginning.
 
-        `name_of` returns a file's name as it is in snapshots.
+        `name_of` is a function that returns a file's name as it is in snapshots.
         """
         found = []
         for code, when in list(self.codes.values()):

@@ -1,7 +1,7 @@
-"""coverage in the application's threads: a fault in it stays with us.
+"""Protection of the application's threads from errors of coverage, whose code runs in them.
 
-coverage asks there which files to measure, and notes the lines that run.  An exception would come
-up in the application's code, at any of its instructions.
+In these threads coverage decides which files to measure, and notes the lines that run.  An error
+would be raised in the application's code, at any of its instructions.
 """
 
 from __future__ import annotations
@@ -13,11 +13,15 @@ from typing import Any
 from ..interpreter import frames
 from . import source_search
 
-PASSING = (RecursionError, MemoryError)  # what may go well another time, where there is more room
+PASSING = (RecursionError, MemoryError)  # may not happen again, with more memory or stack
 
 
 class Guard:
-    """Stands between a collector, not yet started, and its decisions; `note` takes faults."""
+    """Wraps a collector's decisions about files, so that errors in them are noted and not raised.
+
+    `cov` is the Coverage object, whose collector has not started yet.  `note` is called with a
+    warning for the user.
+    """
 
     def __init__(self, cov: Any, note: Any) -> None:
         self.collector = cov._collector
@@ -30,10 +34,11 @@ class Guard:
         self.collector.check_include = self.check_include
 
     def should_trace(self, filename: str, frame: FrameType | None) -> Any:
-        """Return coverage's decision about a file; after a fault, that it is left out.
+        """Return coverage's decision about a file; after an error, that it is not measured.
 
-        coverage looks at `sys.path`, which may hold anything, whenever that has changed.  After a
-        fault it decides once more, without that look.
+        coverage looks at `sys.path`, which may hold any objects, whenever that has changed.  After
+        an error it decides once more, without that look.  Errors that are the application's own are
+        raised.
         """
         fault: BaseException | None = None
         for _ in range(2):
@@ -50,7 +55,7 @@ class Guard:
         return self.left_out(filename)
 
     def left_out(self, filename: str) -> Any:
-        """Return the decision that a file is not measured."""
+        """Return coverage's disposition object for a file that is not measured."""
         found = self.collector.core.file_disposition_class()
         found.original_filename = found.canonical_filename = filename
         found.source_filename = found.file_tracer = None
@@ -59,7 +64,7 @@ class Guard:
         return found
 
     def check_include(self, filename: str, frame: FrameType) -> bool:
-        """Return coverage's decision on a file that a plugin has named; False after a fault."""
+        """Tell whether coverage measures a file that its plugin has named; False on an error."""
         try:
             return bool(self.check(filename, frame))
         except BaseException as error:
@@ -69,7 +74,11 @@ class Guard:
             return False
 
     def guarded(self, report: Any, silent: Any) -> Any:
-        """Return a callback of sys.monitoring that does the same, or returns `silent`."""
+        """Return a sys.monitoring callback that calls `report`, and only notes errors of ours.
+
+        After an error it returns `silent`, for which DISABLE may be given; or None if the error may
+        not happen again.
+        """
 
         def call(*event: Any) -> Any:
             try:
@@ -83,22 +92,25 @@ class Guard:
         return call
 
     def tell(self, error: BaseException | None) -> None:
-        """Note a fault for the user."""
+        """Note an error of coverage's as a warning for the user."""
         self.note(f"coverage has failed in the target, and something is not measured: {error!r}")
 
     def retry(self) -> None:
-        """Have coverage decide again about files for which there was no room."""
+        """Have coverage decide again about files where memory or stack did not suffice."""
         while self.again:
             self.collector.should_trace_cache.pop(self.again.pop(), None)
 
     def discard(self) -> None:
-        """Drop the references that lead back to this object."""
+        """Remove the wrappers from the collector, and drop references that form cycles."""
         del self.collector.should_trace, self.collector.check_include
         self.decide = self.check = self.collector = self.inorout = None
 
 
 def decide_beforehand(collector: Any, running: Iterable[FrameType]) -> None:
-    """Have coverage decide about files now, so that the application's threads need not."""
+    """Have coverage decide about the files of the frames `running` now, in the calling thread.
+
+    So the application's threads need not.
+    """
     known = collector.should_trace_cache
     for frame in running:
         name = frame.f_code.co_filename

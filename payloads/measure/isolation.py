@@ -1,7 +1,8 @@
-"""Our coverage is apart from those of the application, which may begin and end in any order.
+"""Isolation of our Coverage object from the application's, which start and stop as they like.
 
-coverage keeps a stack of all that measure: one that begins has the one before pause, and expects to
-be the last when it stops.  Ours is on stacks of its own, so that to the application there is none.
+coverage keeps a stack of all Coverage objects that measure.  One that starts pauses the one before,
+and expects to be the last when it stops.  Ours is on stacks of its own, where the application's
+coverage does not find it.
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from ..coverage_import.coverage_package import is_ours
 
 
 def have_own_stacks(cov: Any) -> None:
-    """Have a Coverage object, and its collector, which have not started, be on no common stack."""
+    """Put a Coverage object, and its collector, that have not started on stacks of their own."""
     cov._instances = []
     cov._collector._collectors = []
 
 
 class Uses:
-    """Tells whether the application has come to use the coverage that we have brought in.
+    """Detects whether the application has come to use the coverage package that we have imported.
 
-    It has if somebody but coverage refers more often than before to a module or class of it.
+    It has if there are more references than before to a module of coverage's, or a class of
+    `package`, from outside coverage.
     """
 
     def __init__(self, package: ModuleType) -> None:
@@ -33,7 +35,7 @@ class Uses:
         self.before = self.counted()
 
     def counted(self) -> dict[int, int]:
-        """Return how often each is referred to by others, by its identity."""
+        """Return the references to each module and class from outside coverage, by `id`."""
         modules = [module for name, module in list(sys.modules.items()) if is_ours(name)]
         names = [name for module in modules for name in list(vars(module).values())]
         own = Counter(map(id, names))
@@ -42,7 +44,7 @@ class Uses:
 
     @contextmanager
     def of_ours(self) -> Iterator[None]:
-        """Count nothing that begins in the body as the application's: a report made for us."""
+        """Exclude references made in the `with` body, by a report of ours, from the count."""
         then = self.counted()
         try:
             yield

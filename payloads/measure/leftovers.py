@@ -1,4 +1,4 @@
-"""Trace functions and profilers that an earlier session has left behind, and that do nothing."""
+"""Trace and profile functions that an earlier session has left behind, and that do nothing."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from typing import Any
 
 
 def is_inert(function: Any) -> bool:
-    """Tell whether a trace function, or profiler, is none or the remains of an earlier session.
+    """Tell whether a trace or profile function is None, or left behind by an earlier session.
 
-    A frame that was suspended at that session's end has one, as only a look at all objects would
-    have found it.  Or another tool has kept it and put it back.
+    A frame that was suspended when that session ended keeps its trace function: only a search of
+    all objects would have found the frame.  Or another tool has saved the function and restored it
+    later.
     """
     if function is None:
         return True

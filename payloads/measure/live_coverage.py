@@ -1,4 +1,4 @@
-"""The live Coverage object: made and initialized so that it writes nothing, and warns only us."""
+"""The live Coverage object: made and initialized to write no file and print no warning."""
 
 from __future__ import annotations
 
@@ -11,17 +11,20 @@ from ..coverage_import import lazy_import
 
 
 class FirstStays(dict[str, Any]):
-    """A dictionary in which a key's first value stays: whoever comes second finds that one."""
+    """A dictionary that keeps the first value of each key: setting a key again does nothing."""
 
     __setitem__ = dict.setdefault
 
 
 def construct(package: ModuleType, settings: dict[str, Any], note: Any) -> Any:
-    """Return a Coverage object with these settings, whose warnings `note` takes."""
+    """Return a Coverage object with the options `settings`, which calls `note` with its warnings.
+
+    `package` is the imported coverage.
+    """
     startup = getattr(sys.modules["coverage.control"], "process_startup", None)
     automatic: Any = getattr(startup, "coverage", None)
     saves = automatic._auto_save if automatic is not None else False
-    # In memory only: where data goes is for the caller of a dump to say.
+    # In memory only: the caller of a dump says where the data goes.
     cov = package.Coverage(data_file=None, config_file=False)
     if saves:
         automatic._auto_save = True  # constructing ours has switched it off
@@ -33,7 +36,7 @@ def construct(package: ModuleType, settings: dict[str, Any], note: Any) -> Any:
 
 
 def initialize(cov: Any) -> None:
-    """Initialize coverage as its `start` does, so that a collector is there beforehand."""
+    """Initialize `cov` as its `start` would, so that its collector exists before the start."""
     cov._init()
     cov._data = lazy_import.LazyCoverageData(cov)
     cov._inited_for_start = True
@@ -41,7 +44,7 @@ def initialize(cov: Any) -> None:
     # of each frame goes through all modules of the application.
     collector: Any = sys.modules["coverage.collector"]
     short_stack, collector.short_stack = collector.short_stack, str
-    # For each folder of `sys.path` all those above it are asked for the mark of a venv.
+    # For each folder of `sys.path` coverage looks for the mark of a venv in all folders above it.
     path: Any = sys.modules["coverage.inorout"].os.path  # type: ignore[attr-defined,unused-ignore]
     exists, path.exists = path.exists, lru_cache(None)(path.exists)
     try:
@@ -52,12 +55,13 @@ def initialize(cov: Any) -> None:
 
 
 def remove_locks(collector: Any) -> None:
-    """Have a collector that has not started do without its lock, which can hang the target.
+    """Replace the lock of a collector that has not started: the lock can hang the target.
 
-    coverage takes it one bytecode before its `try`.  A signal handler of the application's that
-    raises just there leaves it locked, and then every thread waits for ever that comes to a file
-    for the first time.  So does a child that is forked while another thread holds it.
-    The C tracer needs none but the GIL; sysmon needs one to add a set only if there is none.
+    coverage takes it one bytecode before its `try`.  If a signal handler of the application's
+    raises just there, it stays locked.  Then every thread that comes to a file for the first time
+    waits for ever.  So does a child that is forked while another thread holds the lock.  The C
+    tracer needs no lock but the GIL; sysmon needs one to add a missing set, for which `FirstStays`
+    is enough.
     """
     collector.lock_data = collector.unlock_data = tuple  # C functions that do nothing much
     collector.data = FirstStays()

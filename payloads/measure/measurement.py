@@ -1,4 +1,4 @@
-"""One measurement: the live Coverage object, `sys.covattach`, from start to stop."""
+"""One measurement, from start to stop, with its live Coverage object: `sys.covattach`."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from .registry import CORES, core_named, core_of
 
 
 class Measurement:
-    """A live Coverage object together with all that must be undone when it stops.
+    """A live Coverage object together with all changes that must be undone when it stops.
 
     `options` may hold `settings` (names and values for `Coverage.set_option`), `core` (sysmon or
-    ctrace), `brought` (for `import_coverage`, where the target has no coverage), and `here`
-    where this thread is the only one, and the application's.
+    ctrace) and `brought` (for `import_coverage`, where the target has no coverage).  `here` in it
+    is true where the calling thread is the only one of the process, and the application's.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
-        """Bring coverage in and construct the object.
+        """Import coverage and construct the Coverage object; nothing is measured yet.
 
-        Raises NoCoverage, Refused, and what coverage raises for bad settings.
+        Raises NoCoverage, Refused, and the errors of coverage for bad settings.
         """
         self.warnings: list[str] = []
         self.adoption: Core | None = None
@@ -51,14 +51,14 @@ class Measurement:
             best = core_choice.best_core(branch)
             asked = options.get("core") or best
             if self.is_first and not core_choice.exists(asked):
-                asked = best  # it was asked for in a tree, of which others are newer
+                asked = best  # chosen for a tree, of which other processes have a newer Python
             conflicts.refuse_coverage(self.package.Coverage.current())
-            # Where that core cannot do it, coverage takes another one, whatever was asked for.
+            # Where the core asked for cannot measure branches, coverage takes another by itself.
             core_named(asked if core_choice.can_measure(asked, branch) else best).refuse_conflicts()
             core = core_named(asked)
             core.prepare(branch)
-            # Not what the target's configuration says: that is about starting programs, would patch
-            # `multiprocessing`, and keep coverage from sysmon, which need not tell greenlets apart.
+            # Not the target's own run:concurrency: that is for programs that coverage starts, would
+            # patch `multiprocessing`, and rule out sysmon, which need not tell greenlets apart.
             own = {"run:concurrency": core.concurrency(), "run:core": core.name}
             self.cov = live_coverage.construct(self.package, {**settings, **own}, self.note)
         except BaseException:
@@ -66,12 +66,20 @@ class Measurement:
             raise
 
     def note(self, message: str, slug: str | None = None, once: bool = False) -> None:
-        """Keep a warning of coverage's for the user; the target's stderr is not ours."""
+        """Keep a warning of coverage's for the user; this replaces `Coverage._warn`.
+
+        Nothing is printed, as the target's stderr is the application's.  `slug` and `once`, which
+        coverage passes too, are ignored.
+        """
         if message not in self.warnings:
             self.warnings.append(message)
 
     def start(self) -> None:
-        """Measure every thread and every frame, those that are running too."""
+        """Start to measure all threads and frames, also those that run already.
+
+        On an error everything is undone, and the error is raised.  But CannotAdopt leads to a
+        warning only.
+        """
         try:
             live_coverage.initialize(self.cov)
             collector = self.cov._collector
@@ -86,7 +94,7 @@ class Measurement:
             do_all(*(core.undo_failed_start for core in CORES), self.stash_coverage)
             raise
         finally:
-            atexit.unregister(self.cov._atexit)  # at the end `autosave` saves
+            atexit.unregister(self.cov._atexit)  # `autosave` saves at exit instead
         try:
             self.snapshots: Any = Snapshots(collector)
             self.snapshots.make_flush_lossless()
@@ -116,7 +124,11 @@ class Measurement:
         }
 
     def missed(self) -> list[str]:
-        """Return the warnings about other tools that have taken our place; looks again."""
+        """Return the warnings about tools that have displaced our core, after looking again.
+
+        Also has coverage decide again about files, and threads re-adopted, where this is due.
+        Returns [] once measuring has stopped.  For the agent's thread only.
+        """
         if self.adoption is None or not self.is_measuring:
             return []
         self.guard.retry()
@@ -132,7 +144,7 @@ class Measurement:
     def stop(self) -> None:
         """Stop measuring, and undo everything that was done; does nothing the second time.
 
-        What was measured stays, for snapshots.  Every step is done, whatever the others raise.
+        The measured data stay, for snapshots.  Every step is done, even if others raise.
         """
         was_measuring, self.is_measuring = self.is_measuring, False
         if not was_measuring:
@@ -143,15 +155,16 @@ class Measurement:
         do_all(self.remove_from_sys, self.uninstall_thread_hook, *steps, self.stash_coverage)
 
     def remove_from_sys(self) -> None:
-        """Take our name out of `sys`, unless somebody else has it now."""
+        """Delete `sys.covattach`, unless that is another object by now."""
         if getattr(sys, "covattach", None) is self.cov:
             del sys.covattach  # type: ignore[attr-defined]
 
     def discard(self) -> None:
-        """Let go of the measured data, which may be megabytes, once nobody can ask for them.
+        """Free the measured data, which may be megabytes, once nobody can ask for them.
 
-        And of all the rest, unless another thread is in it.  Reference cycles would wait for the
-        garbage collector, those of twenty sessions at a time.
+        All other objects are freed too, unless another thread is in our code or coverage's.  The
+        garbage collector would leave their reference cycles for long, those of twenty sessions at a
+        time.
         """
         cov, collector = self.cov, self.cov._collector
         self.snapshots.windows.discard()
@@ -159,7 +172,7 @@ class Measurement:
         collector.data.clear()
         if not frames.is_alone():
             return
-        del collector.flush_data  # ours: its own is that of the class
+        del collector.flush_data  # our replacement; coverage's is in the class
         collector.tracers = []
         cov._collector = cov._data = None
         if self.adoption is not None:
@@ -168,12 +181,15 @@ class Measurement:
         self.cov = self.snapshots = self.adoption = self.guard = None
 
     def uninstall_thread_hook(self) -> None:
-        """Keep coverage's `stop` from removing a trace function that is somebody else's."""
+        """Uninstall our hook for new threads, and have coverage's `stop` leave others' alone."""
         self.cov._collector._installation_trace.uninstall()
         self.cov._collector.threading = None
 
     def stash_coverage(self) -> None:
-        """Put coverage aside where we brought it in, unless the application has come to use it."""
+        """Stash coverage's modules if we have imported them and the application does not use them.
+
+        coverage's own search for `--source` is restored in any case.
+        """
         self.search.uninstall()
         if self.is_stashed and (self.uses is None or not self.uses.has_grown()):
             coverage_package.stash()

@@ -1,11 +1,11 @@
-"""The overhead: how much longer the target takes because it is measured, estimated from above.
+"""An upper estimate of the overhead: how much longer the target takes because it is measured.
 
-How often the C tracer is called cannot be seen from inside, and a pause without it, to compare,
-would lose lines.  So the estimate has two parts.  Calibrated once, here: how many times as long a
-piece of Python takes that is all lines, calls and returns.  And observed: how much of the time the
-target spends on a processor, not counting waits for one.  Of that, the tracer has at most the
-calibrated part; less where C code runs, which the tracer does not slow down.  sysmon reports a
-place once: there it is the number of new points times the cost of a report.
+The number of calls of the C tracer cannot be seen from inside, and a pause without it, to compare,
+would lose lines.  So the estimate has two parts.  The first is calibrated once: the factor by which
+Python code slows down that is all lines, calls and returns.  The second is observed: the part of
+the time that the target spends on a processor, not counting waits for one.  Of that, the tracer has
+at most the calibrated part; less where C code runs, which the tracer does not slow down.  sysmon
+reports a line only once: there the cost is the number of new lines or arcs times that of a report.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ from typing import Any
 from ..interpreter import descriptors
 from ..interpreter.cpu_time import seconds_of
 
-PERIOD = 1.0  # seconds between two looks
-PERIODS = 5  # so many are looked at together: a short burst is not a slow-down
+PERIOD = 1.0  # seconds between two samples
+PERIODS = 5  # for one estimate: a short burst is not a slow-down
 ROUNDS = 300
 
 
 class Item:
-    """Something with an attribute, for `work`."""
+    """An object with an attribute, for `work`."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
     def next(self) -> int:
-        """Take one step, in a method with a test, additions and a return."""
+        """Take one step: a method with a test, additions and a return, for `work`."""
         if self.number > 1 << 20:
             self.number = 0
         self.number += 3
@@ -38,7 +38,7 @@ class Item:
 
 
 def work() -> int:
-    """Do ordinary things, a little on each line."""
+    """Execute ordinary statements, a little on each line, to be timed; the result means nothing."""
     item = Item(ROUNDS)
     total = 0
     held = []
@@ -53,10 +53,11 @@ def work() -> int:
 
 
 def on_processors(but: int) -> tuple[float, float]:
-    """Return for how many seconds threads have run, and waited for a processor; all but one.
+    """Return the seconds that threads have run, and those that they have waited for a processor.
 
-    On a busy machine a target waits for one most of the time, and is slowed down all the same
-    (/proc/PID/schedstat, nanoseconds of both).  A thread that has ended is no longer counted.
+    The thread with the native id `but` is left out.  On a busy machine a target mostly waits, and
+    is slowed down all the same.  The kernel has both numbers, in nanoseconds, in
+    /proc/PID/task/TID/schedstat.  A thread that has ended is no longer counted.
     """
     ran = waited = 0
     for name in os.listdir("/proc/self/task"):
@@ -71,9 +72,10 @@ def on_processors(but: int) -> tuple[float, float]:
 
 
 class OverheadEstimate:
-    """Tells when measuring costs more than `limit`, in per cent of the target's time without it.
+    """Estimates the overhead of measuring, and tells when it is above `limit`.
 
-    To be made before anything is measured; `begin` is called when that has begun.
+    Both are in per cent of the target's time without measuring.  It is to be made before anything
+    is measured; `begin` is called when that has begun.
     """
 
     def __init__(self, limit: float) -> None:
@@ -85,7 +87,7 @@ class OverheadEstimate:
         self.percent = 0.0
 
     def begin(self, measurement: Any) -> None:
-        """Calibrate for a measurement that has just begun; a fault in that stops it."""
+        """Calibrate for `measurement`, which has just begun; stop it if that raises."""
         try:
             self.calibrate(measurement)
         except BaseException:
@@ -93,11 +95,14 @@ class OverheadEstimate:
             raise
 
     def calibrate(self, measurement: Any) -> None:
-        """Calibrate the cost of measuring, on this machine, in this thread."""
+        """Set `factor` and `report`, the costs of measuring, by timing them in this thread."""
         self.factor, self.report = measurement.adoption.calibrate(work, self.plain)
 
     def look(self, points: int) -> None:
-        """Note time, CPU and the number of points now; compute `percent`, the cost, from them."""
+        """Take a sample of times and `points`; compute `percent`, the overhead, from samples.
+
+        `points` is the number of lines or arcs in coverage's sets.
+        """
         ran, waited = on_processors(get_native_id())
         self.looks = [*self.looks[-PERIODS:], (time.monotonic(), ran, waited, points)]
         first, last = self.looks[0], self.looks[-1]
@@ -113,6 +118,6 @@ class OverheadEstimate:
         self.percent = 100 * ours / (1 - ours)
 
     def is_too_high(self, points: int) -> bool:
-        """Look; tell whether the target is slowed down beyond the limit, for long enough."""
+        """Take a sample; tell whether the overhead over PERIODS samples is above the limit."""
         self.look(points)
         return len(self.looks) > PERIODS and self.percent > self.limit

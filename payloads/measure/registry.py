@@ -1,4 +1,4 @@
-"""The cores that there are, found by their names and by coverage's classes."""
+"""The classes of all cores of coverage, found by name or by a collector."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ CORES: tuple[type[Core], ...] = (SysmonAdoption, CtraceAdoption)
 
 
 def core_named(name: str) -> type[Core]:
-    """Return the core with a user's name; raises KeyError."""
+    """Return the `Core` class for `name`, ctrace or sysmon as in --core; raises KeyError."""
     return {core.name: core for core in CORES}[name]
 
 
 def core_of(collector: Any) -> tuple[type[Core], str]:
-    """Return the core that coverage has taken for a collector, and the user's name for it."""
+    """Return the `Core` class of the core that coverage has chosen for `collector`, and its name.
+
+    The name is the user's: pytrace, say, where coverage's tracer in Python takes the place of
+    ctrace.
+    """
     tracer = collector.tracer_name()
     found = next(core for core in CORES if tracer in core.tracers)
     return found, found.tracers[tracer]

@@ -1,6 +1,6 @@
-"""coverage's search for the names in `--source`: without an import, on a path of strings only.
+"""A replacement of coverage's search for the modules of `--source`, which imports nothing.
 
-coverage imports the packages above a module, and then takes all new modules out of `sys.modules`
+coverage imports the packages above a module, and then removes all new modules from `sys.modules`
 (coverage/misc.py, SysModuleSaver): also those that other threads have imported meanwhile.
 """
 
@@ -12,9 +12,9 @@ from typing import Any
 
 
 class Sys:
-    """Takes the place of `sys` in coverage.inorout; its `path` leaves out all but strings.
+    """A stand-in for `sys` in coverage.inorout, whose `path` has only the strings of `sys.path`.
 
-    The import system takes no notice of other objects on `sys.path`, and coverage fails on them.
+    The import system ignores other objects on `sys.path`, but coverage fails on them.
     """
 
     def __getattr__(self, name: str) -> Any:
@@ -27,7 +27,10 @@ class Sys:
 
 
 def file_and_path(modulename: str) -> tuple[str | None, list[str]]:
-    """Return the file of a module, and where its submodules are, as coverage's function does."""
+    """Return the file of a module and the folders of its submodules; None, [] if it is not found.
+
+    In place of coverage's file_and_path_for_module.
+    """
     path: Any = None
     file = None
     name = ""
@@ -41,12 +44,15 @@ def file_and_path(modulename: str) -> tuple[str | None, list[str]]:
 
 
 def spec_of(name: str, path: Any) -> Any:
-    """Return the spec of a module on `path` (None for `sys.path`), or None."""
+    """Return the import spec of the module `name`, or None if it is not found.
+
+    `path` holds the folders to search (None for `sys.path`), unless the module is imported already.
+    """
     spec = getattr(sys.modules.get(name), "__spec__", None)
     for finder in () if spec is not None else list(sys.meta_path):
         try:
             spec = finder.find_spec(name, path)
-        except Exception:  # noqa: S112  # somebody's finder, and others may know it
+        except Exception:  # noqa: S112  # the application's finder; others may know it
             continue
         if spec is not None:
             break
@@ -54,7 +60,7 @@ def spec_of(name: str, path: Any) -> Any:
 
 
 class SourceSearch:
-    """Has coverage look in this way, until `end`."""
+    """Installs this search in coverage.inorout, until `uninstall`."""
 
     def __init__(self) -> None:
         self.module: Any = sys.modules["coverage.inorout"]

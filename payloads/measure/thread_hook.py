@@ -1,7 +1,7 @@
-"""The hook by which threads that start later are measured, where trace functions measure.
+"""The trace function that `threading` sets in new threads, to start coverage's tracer there.
 
-It is `threading`'s, and shared with every debugger.  Other tools keep what they find there and put
-it back when they are done, which may be long after our session: then the hook does nothing.
+`threading` has only one, which it shares with every debugger.  Other tools save the one that they
+find and restore it when they are done.  That may be long after our session: then it does nothing.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ STARTING = "_bootstrap_inner"  # in which a thread begins (Lib/threading.py)
 
 
 class ThreadHook:
-    """Takes the place of a collector's `_installation_trace`; inert once `has_ended`.
+    """The trace function of new threads, in place of a collector's `_installation_trace`.
 
-    `note` takes warnings.
+    It does nothing once `has_ended`.  `note` is called with warnings.
     """
 
     def __init__(self, collector: Any, note: Any) -> None:
@@ -44,12 +44,13 @@ class ThreadHook:
             self.note(f"a thread is not measured: {error!r}")
 
     def __bool__(self) -> bool:
-        """Tell `threading`, which asks in each new thread, whether it is to set this there.
+        """Tell `threading`, which tests this in each new thread, whether it is to set this there.
 
-        Where that might fail (see `atomic.one_setter`), and the thread with it, it is done here.
+        Where that call might fail, and end the thread (see `atomic.one_setter`), it is made here
+        instead.
         """
         if sys._getframe(1).f_code.co_name != STARTING:
-            return True  # somebody else asks
+            return True  # not a thread that starts
         if self.has_ended:
             self.remove_from_threading()
             return False
@@ -66,7 +67,7 @@ class ThreadHook:
 
     @property
     def has_ended(self) -> bool:
-        """Whether it does nothing any more, whoever puts it back."""
+        """Whether this does nothing any more, even if another tool restores it."""
         return self.collector is None
 
     @staticmethod
@@ -75,11 +76,11 @@ class ThreadHook:
         return getattr(sys.modules.get("threading"), "_trace_hook", None)
 
     def is_set(self) -> bool:
-        """Tell whether it is this."""
+        """Tell whether `threading` has this hook now."""
         return self.current() is self
 
     def set_where_free(self) -> bool:
-        """Be it again, if it is nobody's; tell whether it was."""
+        """Set this hook in `threading` unless another tool's is there; tell whether it was set."""
         threading: Any = sys.modules["threading"]
         is_free = is_inert(threading._trace_hook)
         if is_free:
@@ -87,12 +88,12 @@ class ThreadHook:
         return is_free
 
     def remove_from_threading(self) -> None:
-        """Be it no longer."""
+        """Remove this hook from `threading`, if it is set there."""
         if self.is_set():
             threading: Any = sys.modules["threading"]
             threading._trace_hook = None
 
     def uninstall(self) -> None:
-        """Do nothing from now on, whoever puts it back."""
+        """Remove this hook, and have it do nothing any more, even if another tool restores it."""
         self.collector = None
         self.remove_from_threading()

@@ -1,1 +1,1 @@
-"""The stream of function calls."""
+"""The verb `trace`: function calls in the target, streamed to the client as they happen."""

@@ -1,4 +1,4 @@
-"""The calls that were seen and not sent yet, in a bounded buffer.
+"""The events that were seen and not sent yet, in a bounded buffer.
 
 The application's threads fill it, and the agent's empties it.  No thread waits for another: events
 that do not fit are counted and dropped.
@@ -27,7 +27,7 @@ def counted(counter: Any) -> int:
 
 
 def depth_of(frame: FrameType | None) -> int:
-    """Return how many frames there are below a frame on its stack."""
+    """Return the depth of a frame in its stack: how many callers it has."""
     depth = -1
     while frame is not None:
         frame = frame.f_back
@@ -36,10 +36,10 @@ def depth_of(frame: FrameType | None) -> int:
 
 
 class EventBuffer:
-    """The buffer that a hook writes to; `request` is that of the verb `trace`, see `tracing`.
+    """The buffer that a hook writes events to; `request` is that of the verb `trace`.
 
-    `allowed` is the number of events at which the hook has used up its share of the target's time,
-    see `overhead_budget`; each event takes a `tick`.
+    `allowed` is the number of events at which the hook has used up its budget, see
+    `overhead_budget`.  Each event takes a number, a `tick`.  `unpatched` is as for `Threads`.
     """
 
     def __init__(self, request: dict[str, Any], unpatched: Any) -> None:
@@ -56,9 +56,11 @@ class EventBuffer:
         self.most = MOST
 
     def note(self, kind: int, function: Any, frame: FrameType, began: int, value: Any) -> None:
-        """Keep one event of the calling thread, in which `frame` is just running.
+        """Add an event of the calling thread, whose frame is `frame`, or count it as dropped.
 
-        `began` is the time at which the hook was called, `value` what was returned or yielded.
+        `kind` is one of `event_kinds`, `function` a `Function`, and `value` was returned or
+        yielded.  `began` is the time in ns at which the hook was called.  Nothing is added for a
+        thread that is not shown.
         """
         thread = self.threads.number()
         if not thread:
@@ -77,26 +79,26 @@ class EventBuffer:
         self.held.append((kind, function.number, thread, began, depth, id(frame), cost, text))
 
     def note_gap(self, since: int) -> None:
-        """Note that the hook was off from `since` until now."""
+        """Add an event which tells that the hook was off from `since`, a time in ns, until now."""
         now = clock()
         if len(self.held) < self.most:
             self.held.append((GAP, 0, 0, now, 0, now - since, 0, None))
 
     def fault(self, error: BaseException) -> None:
-        """Raise an error of the application's; a fault of ours in its thread is only counted."""
+        """Handle an error caught in a hook: only count a fault of ours, raise any other."""
         if not frames.is_fault_of_ours(error):
             raise error
         next(self.faults)
 
     def take(self, most: int) -> list[tuple[Any, ...]]:
-        """Return and forget the oldest events, up to so many."""
+        """Remove the oldest events, at most `most`, and return them."""
         number = min(len(self.held), most)
         return [self.held.popleft() for _ in range(number)]
 
     def take_new(self) -> dict[str, list[Any]]:
-        """Return and forget the new functions and threads; to be called after `take`.
+        """Remove facts about new functions and threads, and return them; to be called after `take`.
 
-        A function is told before the first event of it is kept, so none comes too late.
+        The facts about a function are there before its first event, so none comes too late.
         """
         found = {}
         for name, new in (("functions", self.new_functions), ("threads", self.new_threads)):

@@ -1,4 +1,4 @@
-"""The kinds of a trace's events, and the numbers that each has, for both sides."""
+"""The kinds of a trace's events, and their numbers; `covattach` uses them too."""
 
 from __future__ import annotations
 

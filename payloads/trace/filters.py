@@ -1,7 +1,7 @@
-"""Filters: the functions and threads that a trace shows, and their names.
+"""Filters of a trace: the functions and threads that it shows, with their numbers and names.
 
-It is asked in the application's threads, at each event.  So it does no I/O, and remembers the facts
-about a piece of code by the code's address.
+They are used in the application's threads, at each event.  So they do no I/O, and remember the
+facts about a code object by its address.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Matcher = Callable[[str], Any]
 
 
 class Function:
-    """The facts about one code object; `number` is 0 if it is not to be shown."""
+    """The facts about one code object; `number` is 0 if the trace does not show it."""
 
     __slots__ = ("bytecode", "number", "parameters", "reference")
 
@@ -37,7 +37,10 @@ class Function:
 
 
 def matcher(patterns: list[str]) -> Matcher | None:
-    """Return a function that tells whether a text matches one of `patterns`; None for none."""
+    """Return a function that tells whether a text begins with a match of a regular expression.
+
+    `patterns` are the regular expressions, of which one has to match; for [] None is returned.
+    """
     import re
 
     return (
@@ -46,18 +49,18 @@ def matcher(patterns: list[str]) -> Matcher | None:
 
 
 def globs(patterns: list[str]) -> list[str]:
-    """Return shell-style patterns as the regular expressions of this Python."""
+    """Return shell-style patterns translated into regular expressions, in this Python's syntax."""
     import fnmatch
 
     return [fnmatch.translate(pattern) for pattern in patterns]
 
 
 class Functions:
-    """The code objects that were met.
+    """The functions that the trace has met, by their code objects.
 
-    `request` may have `include` and `omit`, lists of regular expressions that a file's whole name
-    must match, and `function`, a list of shell-style patterns.  `new` takes the facts about each
-    function that is shown, once: number, module, name, file, line.
+    `request` may have `include` and `omit`, lists of regular expressions for a file's whole path,
+    and `function`, a list of shell-style patterns.  Facts about each function that is shown are
+    appended to `new` once: number, module, name, file, line.
     """
 
     def __init__(self, request: dict[str, Any], new: deque[Any]) -> None:
@@ -71,7 +74,10 @@ class Functions:
         self.next = count(1).__next__
 
     def look(self, code: CodeType, globals_: dict[str, Any]) -> Function:
-        """Return the facts about code that is met for the first time, and remember them."""
+        """Return the facts about `code`, which is met for the first time, and remember them.
+
+        `globals_` is the namespace of its module.
+        """
         function = Function(self.number_of(code, globals_), code)
         function.reference = Reference(code, FORGET)
         function.reference.forget = partial(self.known.pop, id(code), None)
@@ -79,7 +85,7 @@ class Functions:
         return function
 
     def number_of(self, code: CodeType, globals_: dict[str, Any]) -> int:
-        """Return the number of the function that a code object is, or 0 if it is not shown."""
+        """Return the number of the function of `code`, a new one if need be; 0 if not shown."""
         file = code.co_filename
         name = getattr(code, "co_qualname", code.co_name)  # from 3.11 on
         module = globals_.get("__name__") if type(globals_) is dict else None
@@ -95,13 +101,13 @@ class Functions:
         )
         number = self.numbers.get(what)
         if number is None:
-            # Two threads may give two numbers to one function: both are told.
+            # Two threads may give two numbers to one function: both are sent.
             number = self.numbers[what] = self.next()
             self.new.append((number, *what))
         return number
 
     def is_wanted(self, file: str, name: str, module: str) -> bool:
-        """Tell whether a function is to be shown."""
+        """Tell whether the filters let a function pass, by its file, qualified name and module."""
         if file.startswith("<covattach "):
             return False
         path = file
@@ -121,11 +127,11 @@ def code_name(name: str) -> str:
 
 
 class Threads:
-    """The threads that were met, each with a number of its own; 0 for those not shown.
+    """The threads that the trace has met, each with a number of its own; 0 for those not shown.
 
-    `unpatched` returns functions as they were before gevent replaced them.  `patterns` are
-    shell-style patterns of names or of native ids; `new` takes the facts about each thread that is
-    shown: number, name, native id.
+    `patterns` are shell-style patterns of names or of native ids.  Facts about each thread that is
+    shown are appended to `new`: number, name, native id.  `unpatched(module, name)` returns a
+    function as it was before gevent replaced it.
     """
 
     def __init__(self, patterns: list[str], new: deque[Any], unpatched: Any) -> None:
@@ -137,11 +143,11 @@ class Threads:
         self.next = count(1).__next__
 
     def leave_out(self) -> None:
-        """Leave the calling thread, which is the agent's, out."""
+        """Give the calling thread, which is the agent's, the number 0: it is not shown."""
         self.local.number = 0
 
     def number(self) -> int:
-        """Return the number of the calling thread."""
+        """Return the number of the calling thread, 0 if it is not shown."""
         try:
             found: int = self.local.number
         except AttributeError:
@@ -149,7 +155,7 @@ class Threads:
         return found
 
     def meet(self) -> int:
-        """Give the calling thread a number."""
+        """Give the calling thread a number, 0 if it is not to be shown, and return that."""
         native = self.native()
         name = self.name() or ("MainThread" if native == os.getpid() else f"thread {native}")
         wanted = self.match is None or self.match(name) or self.match(str(native))

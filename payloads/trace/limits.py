@@ -1,4 +1,4 @@
-"""Limits: of the events that were seen, those that the user asked for."""
+"""Limits of a trace: how many calls are sent, in all and in each second."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from typing import Any
 
 from .event_kinds import CALL, GAP, RAISE, RETURN
 
-MOST = 100_000  # frames that are remembered for having been left out
+MOST = 100_000  # frames that are remembered as left out
 
 
 class CallLimits:
-    """At most `limit` calls in all, and the first `rate` of each second; 0 is no limit."""
+    """Chooses the events to send: at most `limit` calls in all, and the first `rate` a second.
+
+    0 is no limit.
+    """
 
     def __init__(self, limit: int, rate: float) -> None:
         self.limit, self.rate = limit, rate
@@ -20,11 +23,14 @@ class CallLimits:
 
     @property
     def is_complete(self) -> bool:
-        """Tell whether all calls that were asked for are there."""
+        """Whether as many calls as `limit` have been sent; False without a limit."""
         return bool(self.limit) and self.sent >= self.limit
 
     def of(self, events: list[tuple[Any, ...]], now: float) -> list[tuple[Any, ...]]:
-        """Return the events that are to be sent; the calls that `rate` leaves out are counted."""
+        """Return those of `events` that are to be sent; count the calls that `rate` leaves out.
+
+        `now` is the monotonic time, in seconds.
+        """
         if not self.limit and not self.rate:
             return events
         if now >= self.begun + 1:
@@ -46,7 +52,7 @@ class CallLimits:
         return not is_skipped
 
     def takes_call(self, frame: tuple[int, int]) -> bool:
-        """Count a call of a thread and frame, and tell whether it is to be sent."""
+        """Count a call, and tell whether to send it; `frame` is a thread number and frame id."""
         if self.rate and self.in_second >= self.rate:
             self.left_out += 1
             if len(self.skipped) < MOST:

@@ -1,9 +1,10 @@
 """The hook from Python 3.12 on: `sys.monitoring`, with a tool id of its own.
 
 Code that is not shown is switched off by DISABLE, place by place, and costs nothing afterwards.
-Such a silence outlives the tool: it is lifted for our tool id alone, without `restart_events`,
-which all tools would feel.  A place is told anew when an event of a code object goes and comes
-(Python/instrumentation.c); so at the end each is made a local one of that code, and taken away.
+The places stay disabled for that tool id after the trace.  They are enabled for our tool id alone,
+without `restart_events`, which would enable those of all tools.  A place is enabled when an event
+of its code object goes and comes (Python/instrumentation.c).  So at the end the events are set
+locally for each code object, and cleared.
 """
 
 from __future__ import annotations
@@ -21,15 +22,18 @@ from .event_kinds import CALL, RAISE, RESUME, RETURN, YIELD
 NAME = "covattach trace"
 # Not 0, a debugger's, nor 2, which cProfile insists on; coverage takes the first that is free.
 TOOLS = (4, 3, 5, 1)
-LOCAL = ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME")
-OTHER = ("PY_UNWIND", "PY_THROW")  # which cannot be silenced
+LOCAL = ("PY_START", "PY_RETURN", "PY_YIELD", "PY_RESUME")  # which can be disabled at a place
+OTHER = ("PY_UNWIND", "PY_THROW")  # which cannot be disabled
 
 
 class MonitoringHook:
-    """Events of `sys.monitoring` in all threads; `is_on` while there are any."""
+    """Callbacks of `sys.monitoring` that write events of all threads to the buffer `calls`.
+
+    `is_on` while the events are switched on.
+    """
 
     def __init__(self, calls: EventBuffer) -> None:
-        """Raise Refused where every tool id is taken."""
+        """Choose a free tool id; raises Refused where all are taken."""
         self.calls = calls
         self.monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
         tool = tool_ids.free(TOOLS)
@@ -68,17 +72,20 @@ class MonitoringHook:
         self.monitoring.set_events(self.tool, self.events)
 
     def pause(self) -> None:
-        """Switch the events off; the thread that finds the share used up does so at once."""
+        """Switch the events off; also called in the thread that finds the budget used up."""
         if self.is_on and not self.has_ended:
             self.is_on = False
             self.off_since = clock()
             self.monitoring.set_events(self.tool, 0)
 
     def tend(self) -> None:
-        """Do nothing: every thread has the events."""
+        """Do nothing: every thread, also a new one, has the events of sys.monitoring."""
 
     def see(self, kind: int, code: CodeType, value: object = None) -> Any:
-        """Note an event of the calling thread, whose frame called the one who calls this."""
+        """Note an event of the frame two levels up the stack, which a callback has handed to this.
+
+        Returns DISABLE for a function that is not shown, or None.
+        """
         try:
             began = clock()
             if not self.is_on:
@@ -97,42 +104,42 @@ class MonitoringHook:
         return None
 
     def on_start(self, code: CodeType, offset: int) -> Any:
-        """See a function that is entered."""
+        """Note that a function is entered."""
         return self.see(CALL, code)
 
     def on_return(self, code: CodeType, offset: int, value: object) -> Any:
-        """See a function that returns."""
+        """Note that a function returns `value`."""
         return self.see(RETURN, code, value)
 
     def on_yield(self, code: CodeType, offset: int, value: object) -> Any:
-        """See a generator that yields, or a coroutine that waits."""
+        """Note that a generator yields `value`, or that a coroutine waits."""
         return self.see(YIELD, code, value)
 
     def on_resume(self, code: CodeType, offset: int) -> Any:
-        """See a generator or coroutine that goes on."""
+        """Note that a generator or coroutine goes on."""
         return self.see(RESUME, code)
 
     def on_unwind(self, code: CodeType, offset: int, error: BaseException) -> None:
-        """See a function that is left by an exception."""
+        """Note that a function is left by an exception."""
         self.see(RAISE, code)
 
     def on_throw(self, code: CodeType, offset: int, error: BaseException) -> None:
-        """See a generator that goes on by an exception."""
+        """Note that a generator goes on with an exception, thrown into it."""
         self.see(RESUME, code)
 
     def see_nothing(self, times: int) -> None:
-        """See so many events that are not shown, to have their cost measured."""
+        """Call the hook `times` times for a function that is not shown, to be timed."""
         code = MonitoringHook.see.__code__
         for _ in range(times):
             self.on_start(code, 0)
 
     @staticmethod
     def slowness(work: Any, rounds: int) -> float:
-        """Return which part of its time code loses that has no events: none."""
+        """Return 0.0, the part of its time that `work` loses, as it has no events."""
         return 0.0
 
     def uninstall(self) -> None:
-        """Take everything back, the silences too; does nothing the second time."""
+        """Undo everything, also the disabling of places; does nothing the second time."""
         if self.has_ended:
             return
         self.is_on, self.has_ended = False, True
@@ -145,7 +152,7 @@ class MonitoringHook:
         )
 
     def lift(self) -> None:
-        """Take the silences back, once no thread can ask for another."""
+        """Enable the disabled places again, once no thread can disable another."""
         frames.wait_for_others(frames.in_file_of(self.see))
         local = sum(getattr(self.monitoring.events, name) for name in LOCAL)
         for function in list(self.calls.functions.known.values()):

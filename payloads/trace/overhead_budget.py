@@ -1,9 +1,9 @@
-"""The budget: how much of the target's time the hook may take, and how much it takes.
+"""The budget of a trace's hook: how much of the target's time it may take, and how much it takes.
 
 Each event tells for how long the hook worked on it.  Two further costs are calibrated here, in the
-agent's own thread: how long the interpreter takes to call the hook, and, below 3.12, how much
-slower plain bytecode is under a profiler.  All three add to a debt, which is paid off as time
-passes.  Where it grows too large, the hook goes off until it is paid.
+agent's own thread.  One is how long the interpreter takes to call the hook.  Below 3.12, the other
+is how much slower plain bytecode is under a profile function.  All three add to a debt, which is
+paid off as time passes.  Where it grows too large, the hook goes off until it is paid.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from .event_buffer import EventBuffer, counted
 from .event_kinds import CALL, GAP
 
 LARGEST = 0.02  # seconds of work that the hook may do in one go
-ENOUGH = 0.015  # seconds that must be there for it to begin again
-LEAST_BUSY = 0.25  # of a target that uses less of the time than this, so much counts as its time
-LONGEST_EVENT = 20_000  # ns; what is more is another thread's turn
+ENOUGH = 0.015  # seconds that must be in the budget for the hook to go on
+LEAST_BUSY = 0.25  # the part of the time that counts as the target's, even if it is idle
+LONGEST_EVENT = 20_000  # ns; any more is another thread's turn
 AROUND = 1.5  # the interpreter's own work around a call of the hook, beside the hook's
 UNLIMITED = 1000  # per cent, from which on nothing is left out
 FIRST_GUESS = 4e-6  # seconds an event
-SMOOTH = 0.3
+SMOOTH = 0.3  # weight of the newest figure in an average
 ROUNDS = 2000
 
 
 def plain(rounds: int) -> int:
-    """Run plain bytecode for so many rounds, without a call."""
+    """Run plain bytecode, without a call, to be timed; the result means nothing."""
     total = 0
     for number in range(rounds):
         if number % 3:
@@ -40,7 +40,7 @@ def plain(rounds: int) -> int:
 class OverheadBudget:
     """The seconds that the hook may take: `percent` of the target's time without it.
 
-    `costs` are the calibrated ones, and `calls` counts the events, from now on.
+    `costs` are the calibrated ones.  `calls` counts the events, from now on.
     """
 
     def __init__(self, percent: float, costs: Costs, calls: EventBuffer) -> None:
@@ -55,9 +55,10 @@ class OverheadBudget:
         self.spent = self.base = self.watched = 0.0
 
     def account(self, events: list[tuple[Any, ...]], watched: float) -> None:
-        """Book the time since the last call, in which the hook was on for `watched` seconds.
+        """Book the time since the last call: earned by the target's work, spent by the hook's.
 
-        `events` are those that were seen and kept.  Called in the agent's thread.
+        The hook was on for `watched` seconds of it, and `events` were seen and kept.  Called in the
+        agent's thread.
         """
         now, cpu, own = time.monotonic(), time.process_time(), time.thread_time()
         elapsed, busy, ours = now - self.at, cpu - self.cpu, max(own - self.own, 0.0)
@@ -73,7 +74,7 @@ class OverheadBudget:
         self.watched += watched
 
     def of_the_hook(self, events: list[tuple[Any, ...]]) -> float:
-        """Return how many seconds the hook has worked since the last call."""
+        """Return the seconds that the hook has worked since the last call, for `events`."""
         seen, dropped = counted(self.calls.ticks), counted(self.calls.drops)
         new, lost = seen - self.seen, dropped - self.dropped
         self.seen, self.dropped = seen, dropped
@@ -84,21 +85,24 @@ class OverheadBudget:
         return seconds
 
     def allowed(self) -> int:
-        """Return the number of the event up to which the hook may work."""
+        """Return the number of events since the begin up to which the hook may work."""
         if self.is_unlimited:
             return sys.maxsize
         return self.seen + int(max(self.tokens, 0.0) / max(self.each, 1e-8))
 
     def is_used_up(self) -> bool:
-        """Tell whether the hook has had its share."""
+        """Tell whether the budget is used up, so that the hook has to pause."""
         return self.tokens <= 0 and not self.is_unlimited
 
     def is_there_again(self) -> bool:
-        """Tell whether the hook may begin again."""
+        """Tell whether the budget suffices for the paused hook to go on."""
         return self.tokens >= ENOUGH
 
     def facts(self) -> dict[str, float]:
-        """Return the state so far: `cost` in per cent of the target's time, the rest in seconds."""
+        """Return the state so far: `cost` in per cent of the target's time, the rest in seconds.
+
+        `watched` is how long the hook was on, and `seconds` how long the trace has taken.
+        """
         return {
             "cost": round(100 * self.spent / max(self.base, 1e-9), 2),
             "watched": round(self.watched, 3),
@@ -107,9 +111,9 @@ class OverheadBudget:
 
 
 class Costs:
-    """The costs in this process, in seconds: of a call of the hook, and of dropping an event.
+    """The costs of a hook in this process, in seconds: of a call of it, and of dropping an event.
 
-    `slow` is the part of its time that all bytecode loses while the hook is on.
+    `slow` is the part of its time, from 0 to 1, that all bytecode loses while the hook is on.
     """
 
     def __init__(self, call: float, drop: float, slow: float) -> None:
@@ -119,7 +123,7 @@ class Costs:
 
 
 def calibrated(hook: Any, trial: EventBuffer) -> Costs:
-    """Return the costs of a hook that is not on yet; `trial` is thrown away afterwards."""
+    """Return the costs of a hook that is not on yet; `trial` is a buffer for nothing else."""
     trial.most, trial.threads.local.number = 0, 1  # everything is dropped
     frame = sys._getframe()
     function = trial.functions.look(frame.f_code, frame.f_globals)

@@ -1,7 +1,7 @@
-"""The hook before Python 3.12: a profiler, of the kind of `sys.setprofile`, in every thread.
+"""The hook before Python 3.12: a profile function, as of `sys.setprofile`, in every thread.
 
-It is called for functions of C's as well, and on 3.11 all bytecode is slow while there is one: the
-`budget` counts both.  To pause, each thread takes it off itself, at its next event.
+It is called for C functions as well, and on 3.11 all bytecode is slower while there is one:
+`overhead_budget` counts both.  To pause, each thread removes it itself, at its next event.
 """
 
 from __future__ import annotations
@@ -20,10 +20,13 @@ from .event_kinds import CALL, RAISE, RESUME, RETURN, YIELD
 
 
 class ProfileHook:
-    """A profiler in all threads but the calling one; `is_on` while it is meant to be there."""
+    """A profile function in all threads but the calling one; it writes events to `calls`.
+
+    `is_on` while it is meant to be there.
+    """
 
     def __init__(self, calls: EventBuffer) -> None:
-        """Raise Refused where there is a profiler already, or where none can be set."""
+        """Prepare the hook; raises Refused where a profiler is active, or none can be set."""
         import opcode
         import threading
 
@@ -44,14 +47,14 @@ class ProfileHook:
         self.refuse_profilers()
 
     def refuse_profilers(self) -> None:
-        """Raise Refused where there is a profiler, which ours would replace."""
+        """Raise Refused if a thread has another tool's profile function, or new ones would."""
         there = [self.threading._profile_hook, *self.threads.somebodys()]
         for found in there:
             if not is_inert(found):
                 raise Refused(f"a profiler is active: {frames.name_of(found)}")
 
     def install(self) -> None:
-        """Have new threads begin with the hook; the others get it from `resume`."""
+        """Have new threads begin with the hook; running threads get it from `resume`."""
         self.threading._profile_hook = self.hook
 
     def resume(self) -> None:
@@ -61,18 +64,18 @@ class ProfileHook:
         self.threads.give_where_none(self.hook)
 
     def pause(self) -> None:
-        """Have every thread take the hook off at its next event."""
+        """Have every thread remove the hook at its next event."""
         if self.is_on:
             self.is_on = False
             self.off_since = clock()
 
     def tend(self) -> None:
-        """Set the hook where it is not: raw threads, and those that took it off too late."""
+        """Set the hook in threads without it: not `threading`'s, or having removed it too late."""
         if self.is_on:
             self.threads.give_where_none(self.hook)
 
     def on_event(self, frame: FrameType, event: str, value: Any) -> None:
-        """See an event of a thread of the application; CPython calls this in its own way."""
+        """Note an event of this thread: the profile function, which CPython calls."""
         try:
             if not self.is_on:
                 sys.setprofile(None)
@@ -88,7 +91,10 @@ class ProfileHook:
             self.calls.fault(error)
 
     def see(self, event: str, frame: FrameType, began: int, value: Any) -> None:
-        """Note a call or a return of Python's, if it is of a function that is shown."""
+        """Note a call or a return of a Python function that is shown.
+
+        `began` is the time in ns at which the hook was called.
+        """
         code = frame.f_code
         function = self.calls.functions.known.get(id(code))
         if function is None:
@@ -103,14 +109,20 @@ class ProfileHook:
             self.calls.note(kind, function, frame, began, value)
 
     def kind_of_call(self, bytecode: bytes, at: int) -> int:
-        """Tell a function that begins from a generator that goes on, by where it is."""
+        """Return CALL for a function that begins, RESUME for a generator that goes on.
+
+        `at` is the frame's position in its `bytecode`, -1 before the first instruction.
+        """
         if at < 0:
             return CALL
         begins = bytecode[at] == self.beginning and bytecode[at + 1] & 3 == 0
         return CALL if begins else RESUME
 
     def kind_of_return(self, bytecode: bytes, at: int, value: Any) -> int:
-        """Tell a return, a yield and an exception, which leaves no value, from each other."""
+        """Return RETURN, YIELD, or RAISE for an exception, which leaves None as the `value`.
+
+        `at` is the frame's position in its `bytecode`.
+        """
         if at >= 0 and bytecode[at] == self.returning:
             return RETURN
         if at >= 0 and bytecode[at] == self.yielding:
@@ -120,13 +132,13 @@ class ProfileHook:
         return RETURN if value is not None else RAISE
 
     def see_nothing(self, times: int) -> None:
-        """See so many events that are not shown, to have their cost measured."""
+        """Call the hook `times` times for a function that is not shown, to be timed."""
         frame = sys._getframe()
         for _ in range(times):
             self.hook(frame, "call", None)
 
     def slowness(self, work: Any, rounds: int) -> float:
-        """Return which part of its time code loses that has no events, `work` for instance."""
+        """Return the part of its time, from 0 to 1, that `work(rounds)`, without events, loses."""
         without = seconds_of(work, rounds)
         sys.setprofile(self.hook)
         try:
@@ -136,7 +148,7 @@ class ProfileHook:
         return max(1 - without / there, 0.0)
 
     def uninstall(self) -> None:
-        """Take the hook off in every thread, and off new ones; does nothing the second time."""
+        """Remove the hook from every thread, and from new ones; does nothing the second time."""
         if self.has_ended:
             return
         self.is_on, self.has_ended = False, True
@@ -145,6 +157,6 @@ class ProfileHook:
         self.threads.take_where([self.hook])
         if sys.getprofile() is self.hook:
             sys.setprofile(None)  # in a forked child this thread is the application's
-        # One that is just starting, or in the hook, takes it off itself.
+        # A thread that is just starting, or in the hook, removes it itself.
         frames.wait_for_others(frames.in_file_of(self.see))
         self.threads.take_where([self.hook])

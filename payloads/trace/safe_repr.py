@@ -1,8 +1,8 @@
-"""Values as text: arguments and results of calls, told shortly and without running any code.
+"""Short texts for arguments and results of calls, made without running any of the target's code.
 
 An application's `__repr__`, `__str__` or `__len__` may raise, block, or change something.  So only
-objects of exactly the builtin types are looked into; of any other only its type is named, and that
-is read where the interpreter itself keeps it, past properties and metaclasses.
+objects of exactly the builtin types are looked into.  Of any other only its type is named, read
+where the interpreter itself keeps the name, past properties and metaclasses.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ QUALNAME = type.__dict__["__qualname__"]
 
 
 def shown(value: object, inside: bool = False) -> str:
-    """Return any object as a short text; `inside` of a container no other is looked into."""
+    """Return any object as a short text; `inside` a container, no other is looked into."""
     kind = type(value)
     if kind is int and value.bit_length() > WIDEST_INT:  # type: ignore[attr-defined]
         return "<a large int>"
@@ -50,7 +50,10 @@ def shown(value: object, inside: bool = False) -> str:
 
 
 def container(value: Any, inside: bool) -> str:
-    """Return the first items of a container of a builtin type, in its brackets."""
+    """Return the first items of a container of a builtin type as text, in its brackets.
+
+    If it is itself `inside` a container, "…" stands for its items.
+    """
     opening, closing = BRACKETS[type(value)]
     if not value:
         return opening + closing if type(value) is not set else "set()"
@@ -68,7 +71,7 @@ def container(value: Any, inside: bool) -> str:
 
 
 def name_of(kind: type) -> str:
-    """Return the name of a class with its module's, as the interpreter has them."""
+    """Return the qualified name of a class, with its module's except for builtins."""
     try:
         module = MODULE.__get__(kind)
     except AttributeError:
@@ -81,7 +84,7 @@ def name_of(kind: type) -> str:
 
 
 def parameters(code: CodeType) -> list[str]:
-    """Return the names of a function's parameters as `def` has them, with the stars."""
+    """Return the names of a function's parameters in the order of `def`, with the stars."""
     count = code.co_argcount + code.co_kwonlyargcount
     names = list(code.co_varnames[:count])
     rest = iter(code.co_varnames[count:])
@@ -93,9 +96,10 @@ def parameters(code: CodeType) -> list[str]:
 
 
 def arguments(frame: FrameType, names: list[str], emptied: bool = EMPTIED) -> str:
-    """Return the arguments of a call that has just begun; "" for a module's or a class's code.
+    """Return the arguments of a call that has just begun, as text; "" for code of no function.
 
-    `names` are those of `parameters`.
+    `names` are those of `parameters`.  With `emptied`, the dictionary of the frame's locals is
+    emptied again.
     """
     if not names or frame.f_code.co_flags & FUNCTION != FUNCTION:
         return ""

@@ -1,7 +1,8 @@
-"""The stream of a trace: sent behind its reply, on the same connection, without ever waiting.
+"""The stream of a trace: messages behind its reply, on the same connection, non-blocking.
 
-Each message is a line of JSON and then `blob` bytes, as replies are.  The client ends a stream by
-closing its sending half; if it has been killed, the kernel does that.
+Each message is a line of JSON and then a blob, whose bytes are counted in the line as `blob`, as in
+replies.  The client ends a stream by closing its sending half; if it has been killed, the kernel
+does that.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ NO_SIGNAL = _socket.MSG_NOSIGNAL  # the application may not ignore SIGPIPE
 
 
 class Stream:
-    """One connection that is only written to; the agent waits for it at `listener`."""
+    """A connection on which a trace is sent to one client, who sends nothing more.
+
+    `listener` is the agent's `Listener`, which waits for this connection too.
+    """
 
     def __init__(self, connection: Socket, listener: Any) -> None:
         self.connection = connection
@@ -30,11 +34,11 @@ class Stream:
         listener.streams.append(self)
 
     def events(self) -> int:
-        """Return the events to wake the agent up for: an end, and room to send pending bytes."""
+        """Return the poll(2) events to wait for: the client's end, and room for pending bytes."""
         return select.POLLIN | (select.POLLOUT if self.pending else 0)
 
     def is_asked_to_end(self) -> bool:
-        """Tell whether the client has closed its half: it never sends anything."""
+        """Tell whether the client has closed its sending half, or is gone; it sends nothing."""
         try:
             self.connection.checked().recv(1)
         except BlockingIOError:
@@ -44,7 +48,11 @@ class Stream:
         return True
 
     def put(self, events: list[tuple[Any, ...]], facts: dict[str, Any]) -> None:
-        """Send a message; only to be called when nothing is pending."""
+        """Send a message with `events` and `facts`; only to be called when nothing is pending.
+
+        An event is COLUMNS integers and a text or None.  The integers are sent in the blob, column
+        by column.
+        """
         columns = list(zip(*events)) or [()] * (COLUMNS + 1)
         blob = b"".join(array("q", column).tobytes() for column in columns[:COLUMNS])
         texts = columns[COLUMNS] if any(columns[COLUMNS]) else None
@@ -54,7 +62,7 @@ class Stream:
         self.flush()
 
     def flush(self) -> None:
-        """Send as many of the pending bytes as the client takes."""
+        """Send as many of the pending bytes as the client takes, without blocking."""
         try:
             while self.pending:
                 sent = self.connection.checked().send(self.pending, NO_SIGNAL)

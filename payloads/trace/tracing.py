@@ -1,4 +1,4 @@
-"""A trace: the verb that streams function calls as they happen, from its begin to its end.
+"""The verb `trace`, from its begin to its end: it streams function calls as they happen.
 
 The request may have `include`, `omit`, `function`, `thread` (lists, see `filters`), `returns`,
 `arguments` (booleans), `limit` (calls in all), `rate` (calls a second), `for` (seconds) and
@@ -21,7 +21,7 @@ from .monitoring_hook import MonitoringHook
 from .profiler_hook import ProfileHook
 from .stream import Stream
 
-TICK = 0.02  # seconds between two looks at what was seen
+TICK = 0.02  # seconds between two looks at the events that were seen
 REST = 0.2  # seconds between two looks for threads that have no hook
 SAYING = 0.5  # seconds after which the client hears of the state, if of nothing else
 MOST = 2048  # events in one message
@@ -31,10 +31,11 @@ NEVER = float("inf")
 
 
 class Tracing:
-    """Gives a session the verb `trace`: one at a time, and all of it is done in the agent's thread.
+    """Gives a session the verb `trace`; there is one trace at a time, run by the agent's thread.
 
-    `listener` is where the agent waits; `unpatched` returns functions as they were before gevent or
-    eventlet replaced them.  A session in which nothing else is done ends with its trace.
+    `listener` is the agent's `Listener`.  `unpatched(module, name)` returns a function as it was
+    before gevent or eventlet replaced it.  A session in which nothing is measured ends with its
+    trace.
     """
 
     def __init__(self, session: Any, listener: Any, unpatched: Any) -> None:
@@ -45,15 +46,18 @@ class Tracing:
         self.calls: Any = None
         self.hook: Any = None
         self.stream: Any = None
-        self.has_ended = False  # whether there was one
+        self.has_ended = False  # whether a trace has ended, for `tend`
 
     @property
     def is_on(self) -> bool:
-        """Whether somebody traces."""
+        """Whether a trace is under way."""
         return self.hook is not None
 
     def begin(self, request: dict[str, Any]) -> Reply:
-        """Begin a trace by the request of the verb `trace`; on a fault everything is undone."""
+        """Begin a trace by the request of the verb `trace`; on an error everything is undone.
+
+        Raises Refused if one is under way, or the hook cannot be set.
+        """
         if self.is_on:
             raise Refused("another covattach is tracing this process")
         self.close()  # remains of the one before
@@ -68,7 +72,7 @@ class Tracing:
             self.next_tick = self.next_rest = self.next_word = now = time.monotonic()
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
             self.why = ""
-            self.is_told = False  # why it ends
+            self.is_told = False  # whether the client knows why it ends
             self.looked_at = 0
             atexit.register(self.stop)
             self.hook.install()
@@ -81,23 +85,23 @@ class Tracing:
         return {"stream": True, "python": ".".join(map(str, sys.version_info[:3]))}, []
 
     def new_hook(self) -> Any:
-        """Return the hook for this interpreter."""
+        """Return a new hook, of the kind that this Python version needs."""
         if sys.version_info >= (3, 12):
             return MonitoringHook(self.calls)
         return ProfileHook(self.calls)
 
     def follow(self, connection: Any) -> None:
-        """Stream to this connection from now on."""
+        """Stream to `connection`, a `Socket`, from now on."""
         self.stream = Stream(connection, self.listener)
 
     def patience(self) -> float:
-        """Return for how many seconds there is nothing to do."""
+        """Return for how many seconds `tend` has nothing to do; infinity without a trace."""
         if self.is_on:
             return max(self.next_tick - time.monotonic(), 0.0)
         return TICK if self.stream is not None else NEVER
 
     def resume(self) -> None:
-        """Switch the hook on, for as many events as it may see."""
+        """Switch the hook on, for as many events as the budget allows."""
         self.calls.allowed = self.budget.allowed()
         if self.hook.off_since:
             self.calls.note_gap(self.hook.off_since)
@@ -106,7 +110,7 @@ class Tracing:
     def tend(self) -> None:
         """Look after a trace, if there is one; called often, acts when something is due."""
         if self.stream is not None:
-            self.listener.was_useful = True  # that the stream has room is no garbage
+            self.listener.was_useful = True  # the stream wakes us too, not only requests
             self.send_and_step()
         if self.has_ended and self.stream is None:
             self.has_ended = False
@@ -126,13 +130,16 @@ class Tracing:
             self.why = "asked"
         if now >= self.next_tick or self.why:
             self.next_tick = now + TICK
-            self.calls.threads.leave_out()  # after a fork it is another thread
+            self.calls.threads.leave_out()  # after a fork the agent is another thread
             self.step(now)
         if self.why or self.stream.is_gone:
             self.stop()
 
     def step(self, now: float) -> None:
-        """Take the events of one tick, keep to the budget, and send those that are asked for."""
+        """Take the events of one tick, keep to the budget, and send those that are asked for.
+
+        `now` is the monotonic time, in seconds.
+        """
         is_on = self.hook.is_on
         events = [] if self.stream.pending else self.calls.take(MOST)
         self.budget.account(events, self.watched())
@@ -153,7 +160,7 @@ class Tracing:
             self.tell(events)
 
     def tell(self, events: list[tuple[Any, ...]]) -> None:
-        """Send a message; only to be called when nothing is pending."""
+        """Send a message with `events` and the state; only to be called when nothing is pending."""
         self.is_told = bool(self.why)
         self.stream.put(events, self.facts())
 
@@ -165,7 +172,7 @@ class Tracing:
         return float(max(until - since, 0)) / 1e9
 
     def facts(self) -> dict[str, Any]:
-        """Return the fields of a message besides events; functions and threads are told once."""
+        """Return the fields of a message besides events; each function and thread comes once."""
         return {
             **self.calls.take_new(),
             **self.budget.facts(),
@@ -177,7 +184,10 @@ class Tracing:
         }
 
     def stop(self) -> None:
-        """Take the hook off at once; the last message may linger.  Can be called at any time."""
+        """Uninstall the hook at once; the stream may stay open for its last message.
+
+        Can be called at any time, also without a trace.
+        """
         hook, self.hook = self.hook, None
         if hook is not None:
             atexit.unregister(self.stop)

@@ -31,7 +31,7 @@ from .greenlet_tracers import GreenletTracers
 from .owners import Owners
 from .stacks import Stacks
 
-PASSES = 2  # over all stacks, the second for what moved during the first
+PASSES = 2  # over all stacks; the second finds frames that moved during the first
 
 
 class CtraceAdoption(Core):
@@ -49,7 +49,7 @@ class CtraceAdoption(Core):
 
     @classmethod
     def concurrency(cls) -> list[str]:
-        """Return how stacks are told apart: by thread, and by greenlet where there are any."""
+        """Return coverage's run:concurrency: thread, and greenlet if the application has it."""
         # gevent and eventlet run greenlets: to coverage all three are the same.
         return ["thread"] if greenlets.kind() is None else ["greenlet", "thread"]
 
@@ -67,7 +67,7 @@ class CtraceAdoption(Core):
         self.foreign = ForeignTracers()
 
     def start(self, ident: int) -> None:
-        """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt.
+        """Adopt all running threads except the caller's, whose identifier is `ident`; with 0, none.
 
         Raises CannotAdopt; then only threads that start later are measured.
         """
@@ -87,11 +87,11 @@ class CtraceAdoption(Core):
                     frame.f_trace = self.hook
 
     def install(self) -> None:
-        """Give every thread our trace function, and then every frame that runs, which needs it.
+        """Set our trace function in every thread, and then in every running frame: both need it.
 
-        In this order nothing needs to stand still: what is called from now on is an event in a
-        thread that has the function, and what was called before is on the stack until it ends.
-        A thread that has one of somebody else's is left to that, as far as can be known.
+        In this order nothing needs to stand still.  A function called from now on causes an event
+        in its thread, and one that was called before is on the stack until it ends.  A thread that
+        has another tool's trace function is left to that tool, as far as can be known.
         """
         assert self.threads is not None
         own = frames.own_ident()
@@ -113,11 +113,11 @@ class CtraceAdoption(Core):
             every = chain(frames.all_running(own, *settled), green)
             running = [frame for frame in every if not frames.is_inside(frame)]
             self.functions.give(running, self.stacks.lines if self.collector.branch else None)
-        # What ended in the meantime must not be kept alive, nor what it refers to.
+        # Frames that ended in the meantime must not be kept alive, nor the objects in them.
         self.stacks.keep_only(running)
 
     def tend(self) -> None:
-        """Take back threads that other tools are done with; for the agent's thread only."""
+        """Re-adopt threads that other tools have traced and left; for the agent's thread only."""
         threads = None if self.has_ended else self.reachable()
         if threads is None:
             return
@@ -136,17 +136,17 @@ class CtraceAdoption(Core):
             self.install()
 
     def warnings(self) -> list[str]:
-        """Return the warnings about tools that have taken threads of ours."""
+        """Return the warnings, as texts, about other tools that have traced threads of ours."""
         return self.foreign.told()
 
     def on_event(self, frame: FrameType, event: str, arg: Any) -> Any:
-        """Start coverage's tracer in this thread of the application, at its next event.
+        """Start coverage's tracer in this thread: the trace function that `install` sets.
 
-        A fault of ours must not reach the application; what its own signal handlers raise must.
+        A fault of ours must not reach the application; errors of its own signal handlers must.
         """
         try:
             if sys.gettrace() != self.hook and not self.has_ended:
-                frame.f_trace = None  # somebody else's thread, and that one calls it
+                frame.f_trace = None  # another tool traces this thread, and calls this
                 return None
             with atomic.one_setter():
                 sys.settrace(None)
@@ -160,14 +160,14 @@ class CtraceAdoption(Core):
                 sys.settrace(self.hook)  # try again where there is more room
                 return self.hook
             self.note(f"a thread is not measured: {error!r}")
-        # Not the tracer: what is returned would be set after a `stop` that comes just now.
+        # Not the tracer: CPython would set it, even after a `stop` that comes just now.
         return None
 
     def again(self) -> None:
-        """Have this thread adopted once more, from outside.
+        """Have another thread adopt this one once more.
 
-        For an exception that its trace function raises, CPython takes the function away.  Nobody
-        sees one that is raised before the function's first line; then the thread is lost.
+        CPython removes a thread's trace function if it raises.  If an exception is raised before
+        the function's first line, it cannot be caught here; then the thread is lost.
         """
         import _thread
 
@@ -178,7 +178,7 @@ class CtraceAdoption(Core):
         _thread.start_new_thread(readopt, ())
 
     def adopt(self, frame: FrameType, event: str, arg: Any) -> None:
-        """Start coverage's tracer in this thread, which is at an event."""
+        """Start coverage's tracer in this thread; tell it of the stack and of this event."""
         if frames.is_inside(list(frames.stack(frame))[-1]):
             return  # a thread of ours
         tracer = self.greenlet_tracers.start(greenlets.root())
@@ -186,19 +186,19 @@ class CtraceAdoption(Core):
             self.stacks.tell(tracer, frame, event, arg)
 
     def calibrate(self, work: Any, plain: float) -> tuple[float, float]:
-        """Return how many times as long traced Python takes; a report has no other cost."""
+        """Return the factor by which traced Python is slower, and 0.0: no report costs more."""
         return max(seconds_traced(self.collector, work) / plain, 1.0), 0.0
 
     def watch_calls(self, log: Any) -> None:
-        """Have the tracers ask, at each call, whether a context is to start there."""
+        """Have `log` note functions: tracers ask at each call whether a context starts there."""
         ask_at_calls(self.collector, CallWatcher(log).on_call)
 
     def unwatch_calls(self) -> None:
-        """Have the tracers ask nobody."""
+        """Have the tracers ask no more at calls."""
         ask_at_calls(self.collector, None)
 
     def stop(self) -> None:
-        """Take the tracers out of threads that may never wake to do it themselves.
+        """Remove the tracers from all threads, some of which may never wake to do it themselves.
 
         Called after coverage has stopped.  A frame's trace function would disturb a later debugger.
         """
@@ -214,9 +214,9 @@ class CtraceAdoption(Core):
         do_all(*(tracer.stop for tracer in self.collector.tracers), *steps)
 
     def untrace(self) -> None:
-        """Take our trace functions off threads and frames."""
+        """Remove our trace functions from threads and frames."""
         if self.flags is not None and self.threads is not None and self.threads.is_profiled():
-            self.flags = None  # that profiler needs them
+            self.flags = None  # another tool's profile function needs them
         look = look_at_all(self.flags, on=False)
         threads = self.reachable()
         if threads is not None and threads.is_seen:
@@ -230,11 +230,11 @@ class CtraceAdoption(Core):
             self.functions.take(chain(frames.all_running(), look.of_greenlets()))
 
     def discard(self) -> None:
-        """Drop the references that lead back to this object, once no thread is in its functions."""
+        """Drop references that form cycles with this object, once no thread is in its methods."""
         self.hook = self.greenlet_tracers = self.stacks = self.functions = self.owners = None
 
     def reachable(self) -> AllThreads | None:
-        """Return the threads; None where each has to take its tracer off at its next event."""
+        """Return access to all threads; None if their trace functions cannot be set from here."""
         try:
             self.threads = self.threads or AllThreads()
         except CannotAdopt:
@@ -242,7 +242,7 @@ class CtraceAdoption(Core):
         return self.threads
 
     def discard_tracers(self) -> None:
-        """Empty the tracers, which suspended generators may refer to for long."""
+        """Empty the tracers, to which suspended generators may refer; or keep any still in use."""
         ours = list(self.collector.tracers)
         if not frames.wait_for_others() or self.owners.has_others():
             tracers.keep(ours)

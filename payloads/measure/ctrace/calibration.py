@@ -1,4 +1,4 @@
-"""The cost of tracing by the C tracer, measured with a tracer that keeps its lines to itself."""
+"""The cost of tracing by the C tracer, timed with a tracer that fills only sets of its own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from ...interpreter.cpu_time import seconds_of
 
 
 def seconds_traced(collector: Any, work: Any) -> float:
-    """Return how much CPU time `work()` takes in this thread while it is traced."""
+    """Return the least CPU seconds that `work()` takes in this thread while it is traced.
+
+    `collector` has the core and the settings.
+    """
     own = tracer_like(collector, work.__code__.co_filename)
     try:
         own.start()
@@ -20,7 +23,10 @@ def seconds_traced(collector: Any, work: Any) -> float:
 
 
 def tracer_like(collector: Any, name: str) -> Any:
-    """Return a tracer that does all that the collector's do, for one file, without their sets."""
+    """Return a tracer with the settings of the collector's, which fills a set of its own.
+
+    It traces one file, the one with the path `name`.
+    """
     core = collector.core
     own = core.tracer_class(**core.tracer_kwargs)
     disposition = core.file_disposition_class()
@@ -32,7 +38,7 @@ def tracer_like(collector: Any, name: str) -> Any:
     own.should_trace = own.check_include = own.warn = lambda *_: disposition
     own.lock_data = own.unlock_data = tuple
     own.trace_arcs = collector.branch
-    # The C tracer looks at each without asking whether it is there.
+    # The C tracer reads these without checking that they are set.
     own.concur_id_func = own.should_start_context = own.switch_context = None
     own.disable_plugin = tuple
     return own

@@ -1,4 +1,4 @@
-"""Trace functions of others that come while ours measure: a thread can have one only."""
+"""Other tools' trace functions that are set while ours measure: a thread can have only one."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 from ...interpreter.frames import name_of
 
 CLOCK = "%H:%M:%S"
-UNSEEN = "somebody"  # who came and went between two looks
+UNSEEN = "somebody"  # a tool that came and went between two checks
 
 
 class ForeignTracers:
-    """Other tools that have had threads of ours, since when and until when, as times of day.
+    """Other tools that have traced threads of ours, with the times of day of begin and end.
 
-    Such threads are not measured meanwhile: `told` says so.
+    Such threads are not measured meanwhile; `told` returns the warnings.
     """
 
     def __init__(self) -> None:
@@ -23,7 +23,7 @@ class ForeignTracers:
         self.until: dict[str, str] = {}
 
     def see(self, functions: Iterable[Any]) -> None:
-        """Note that these, and no others, are there now."""
+        """Note that these trace functions of other tools, and no others, are set now."""
         now = time.strftime(CLOCK)
         names = set(map(name_of, functions))
         for name in names:
@@ -34,16 +34,16 @@ class ForeignTracers:
                 self.until.setdefault(name, now)
 
     def see_trace(self) -> None:
-        """Note that somebody has been there; unless it is known who was."""
+        """Note that an unknown tool has been there, unless a tool is known already."""
         if not self.since:
             self.since[UNSEEN] = self.until[UNSEEN] = time.strftime(CLOCK)
 
     def told(self) -> list[str]:
-        """Return a sentence for each."""
+        """Return the warnings, one sentence for each tool."""
         return [self.sentence(name) for name in self.since]
 
     def sentence(self, name: str) -> str:
-        """Return the warning about one tool."""
+        """Return the warning about the tool `name`."""
         if name not in self.until:
             since = self.since[name]
             return (

@@ -1,7 +1,7 @@
-"""The trace functions of frames: ours on those that run, and none of ours once measuring has ended.
+"""The trace functions of frames: ours are set on running frames, and removed when measuring ends.
 
-A frame has one besides that of its thread, and CPython asks it for lines.  Others leave theirs
-behind, on frames of threads that are not traced any more; they get them back.
+A frame has a trace function besides its thread's, which CPython calls for lines.  Other tools leave
+theirs behind, on frames of threads that are not traced any more; such frames get these back.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from ...interpreter import atomic
 
 
 class FrameTraceFunctions:
-    """Gives frames the trace function `hook`, and takes away those that `is_ours` recognizes."""
+    """Sets the trace function `hook` on frames, and removes those that `is_ours` recognizes."""
 
     def __init__(self, hook: Any, is_ours: Callable[[Any], bool]) -> None:
         self.hook = hook
@@ -26,7 +26,7 @@ class FrameTraceFunctions:
         self.leftovers: dict[int, tuple[CodeType, Any]] = {}
 
     def give(self, running: list[FrameType], lines: dict[FrameType, int] | None) -> None:
-        """Give these frames ours; note in `lines`, if there are any, where each is just then."""
+        """Set `hook` on the frames `running`; note in `lines`, unless None, the line each is at."""
         missing = [frame for frame in running if frame.f_trace is not self.hook]
         for frame in missing:
             left: Any = frame.f_trace
@@ -40,12 +40,12 @@ class FrameTraceFunctions:
             atomic.at_once(known, given)
 
     def take(self, every: Iterable[FrameType]) -> None:
-        """Have these frames be as they were before ours came."""
+        """Restore the trace functions that these frames had before `give`."""
         traced = [frame for frame in every if self.is_ours(frame.f_trace)]
         before = [self.before(frame) for frame in traced]
         atomic.at_once(atomic.exhausting(map(setattr, traced, repeat("f_trace"), before)))
 
     def before(self, frame: FrameType) -> Any:
-        """Return the trace function that a frame had before, or None."""
+        """Return the trace function that a frame had before `give`, or None."""
         code, left = self.leftovers.get(id(frame), (None, None))
         return left if code is frame.f_code else None

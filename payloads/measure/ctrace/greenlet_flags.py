@@ -1,9 +1,9 @@
-"""Whether a suspended greenlet will be traced: in Python 3.10 and 3.11 it says so itself.
+"""The tracing flag of a suspended greenlet, which it has in Python 3.10 and 3.11.
 
-There the interpreter looks for a trace function only where a flag on the C stack says that there
-is one (`use_tracing`, Include/cpython/pystate.h), and greenlet saves the flag with each stack that
-it puts aside.  So a trace function that is set meanwhile would never be called in that greenlet,
-and one that is taken away would leave it slower for good.
+There the interpreter calls trace functions only if a flag on the C stack says that there is one
+(`use_tracing`, Include/cpython/pystate.h).  greenlet saves the flag with each stack that it
+suspends.  Unless this flag is changed, a trace function that is set meanwhile is never called in
+that greenlet.  And one that is removed leaves it slower for good.
 """
 
 from __future__ import annotations
@@ -19,20 +19,20 @@ from ...interpreter import atomic, capi, greenlets
 
 SAVED_WITH_STACK = (3, 10) <= sys.version_info[:2] <= (3, 11)
 SIZE = (
-    40  # of a PyGreenlet from greenlet 2.0 on (greenlet.h); its last word points to what is saved
+    40  # bytes of a PyGreenlet from greenlet 2.0 on (greenlet.h); its last word points to its state
 )
-WORDS = 18  # of that, in which the flag is looked for: fewer than it has
+WORDS = 18  # of that state, in which the flag is looked for: fewer than it has
 
 
 class UnknownGreenlet(Exception):
-    """The greenlet of this process saves the flag in a way that is not known."""
+    """The greenlet library of this process saves the flag in an unknown way."""
 
 
 def find_flag() -> tuple[int, int]:
     """Return the flag's offset in a greenlet's saved state, in bytes, and its value when traced.
 
-    It lies two words behind the frame (greenlet's TGreenlet.hpp, PythonState), and is looked for
-    in a greenlet of our own.  Raises UnknownGreenlet.
+    The flag lies two words behind the frame (greenlet's TGreenlet.hpp, PythonState), which is
+    looked for in a greenlet of our own.  Raises UnknownGreenlet.
     """
     module: Any = sys.modules["greenlet"]
     kind = greenlets.kind()
@@ -60,17 +60,18 @@ def find_flag() -> tuple[int, int]:
 
 
 class GreenletFlags:
-    """Sets the flags of greenlets that are suspended."""
+    """Sets the tracing flags of suspended greenlets."""
 
     def __init__(self) -> None:
-        """Find out how; raises UnknownGreenlet."""
+        """Find the offset and the value of the flag; raises UnknownGreenlet."""
         self.flag: Any = capi.kind("i")
         self.at, self.value = find_flag()
 
     def calls(self, found: list[Any], tops: list[Any], on: bool) -> list[Callable[[], Any]]:
-        """Return C functions, for `atomic.at_once`, that set the flag where there is a frame.
+        """Return C functions, for `atomic.at_once`, that set the flags of suspended greenlets.
 
-        `found` are greenlets, and `tops` their frames, once that is called.
+        `found` will hold greenlets when these are called, and `tops` their innermost frames, None
+        for a greenlet that is not suspended.  `on` says whether they are to be traced.
         """
         suspended = compress(map(id, found), tops)
         saved = map(itemgetter(4), map(capi.words_at(5), suspended))
@@ -80,9 +81,9 @@ class GreenletFlags:
 
 
 def flags_of_greenlets(note: Any) -> GreenletFlags | None:
-    """Return the tracing flags of suspended greenlets, or None where none are known.
+    """Return access to the tracing flags of greenlets; None where they are not needed or not known.
 
-    `note` takes the reason.
+    If they are not known, `note` is called with a warning.
     """
     if not SAVED_WITH_STACK or greenlets.kind() is None:
         return None
@@ -94,5 +95,8 @@ def flags_of_greenlets(note: Any) -> GreenletFlags | None:
 
 
 def look_at_all(flags: GreenletFlags | None, on: bool) -> greenlets.Look:
-    """Return a look at all frames; it turns tracing of suspended greenlets `on` or off."""
+    """Return a look at all frames, which also turns tracing of suspended greenlets `on` or off.
+
+    It does so if `flags` are given, and when its `calls` are made.
+    """
     return greenlets.Look(None if flags is None else partial(flags.calls, on=on))

@@ -23,17 +23,18 @@ from ...interpreter import frames, greenlets
 class Follower:
     """The callback of greenlet after each switch in one thread (`greenlet.settrace`).
 
-    `before` is the callback that was there, and is called as before.
+    `tracer` is coverage's tracer in that thread.  `before` is the callback that was set before, or
+    None; it is called as well.
     """
 
     def __init__(self, tracer: Any, before: Any) -> None:
         self.tracer = tracer
-        # One of an earlier session is still there if this thread has not switched since.
+        # A follower of an earlier session is still set if this thread has not switched since.
         is_ours = type(before).__module__ == type(self).__module__
         self.before: Any = before.before if is_ours else before
 
     def __call__(self, event: str, switched: Any) -> None:
-        """Have the tracer find the stack of the greenlet that now runs."""
+        """Have the tracer find the stack of the greenlet that runs since this switch."""
         tracer = self.tracer
         if tracer is None:
             self.uninstall()
@@ -53,15 +54,15 @@ class Follower:
 
 
 class Numbers(WeakKeyDictionary[Any, int]):
-    """Replaces the mapping by which a tracer numbers its stacks, and gives numbers out again.
+    """A mapping from greenlets to a tracer's stack numbers, which reuses those of ended greenlets.
 
-    coverage looks a greenlet's number up by `[]`, and makes a stack with a new one where that
-    fails (CTracer_set_pdata_stack, coverage/ctracer/tracer.c).
+    It replaces the tracer's own. coverage looks a greenlet's number up by `[]`, and makes a stack
+    with a new number where that fails (CTracer_set_pdata_stack, coverage/ctracer/tracer.c).
     """
 
     data: dict[Any, int]
     free: list[int]
-    _remove: Any  # what is called at the end of a greenlet
+    _remove: Any  # is called at the end of a greenlet
 
     def __getitem__(self, greenlet: Any) -> int:
         try:
@@ -74,7 +75,7 @@ class Numbers(WeakKeyDictionary[Any, int]):
         return number
 
     def begin(self) -> None:
-        """Have numbers given out again from now on."""
+        """Collect the numbers of greenlets that end from now on, to be used again."""
         data = self.data
         free: list[int] = []
 
@@ -87,18 +88,19 @@ class Numbers(WeakKeyDictionary[Any, int]):
 
 
 class Nobody:
-    """Stands for a greenlet, when there is none."""
+    """A stand-in for a greenlet, by which `reuse_stacks` finds a tracer's mapping."""
 
 
 def reuse_stacks(tracer: Any) -> None:
-    """Have a tracer use the stacks of greenlets that have ended again.
+    """Have a tracer use the stacks of ended greenlets again.
 
-    What it numbers them by shows nowhere but in the weak references of a greenlet that it knows.
+    Its mapping from greenlets to stack numbers can be reached only through the weak references of a
+    greenlet that is in it.
     """
     nobody = Nobody()
     usual, tracer.concur_id_func = tracer.concur_id_func, lambda: nobody
     try:
-        tracer(sys._getframe(), "return", None)  # there is no stack from which that takes anything
+        tracer(sys._getframe(), "return", None)  # harmless: this stack is empty
         known: Any = getweakrefs(nobody)[0].__callback__
         numbers = known.__defaults__[0]()
         numbers.__class__ = Numbers
@@ -108,9 +110,9 @@ def reuse_stacks(tracer: Any) -> None:
 
 
 class GreenletTracers:
-    """The tracers of threads in an application with greenlets, and in others plain tracers.
+    """Starts coverage's tracers in threads, and has them follow greenlets where there are any.
 
-    `tell` tells a tracer of one frame.
+    `tell` is a function that tells a tracer of one frame.
     """
 
     def __init__(self, collector: Any, tell: Callable[[Any, FrameType], None]) -> None:
@@ -123,7 +125,11 @@ class GreenletTracers:
         collector._start_tracer = self.for_new_thread
 
     def for_new_thread(self) -> Any:
-        """Start tracing in a thread that begins; for gevent and eventlet that can be a greenlet."""
+        """Start tracing in a thread that begins, and return its tracer.
+
+        For gevent and eventlet such a thread can be a greenlet; it gets the tracer of its real
+        thread.
+        """
         root = greenlets.root()
         tracer = None if root is None else self.of_threads.get(root)
         if tracer is None:
@@ -132,7 +138,10 @@ class GreenletTracers:
         return tracer
 
     def start(self, root: Any) -> Any:
-        """Start a tracer in this thread, whose main greenlet is `root`, and return it."""
+        """Start a tracer in this thread, and return it.
+
+        `root` is the thread's main greenlet, None in an application without greenlets.
+        """
         self.begin()
         tracer: Any = sys.gettrace()
         if root is not None and tracer is not None:
@@ -143,7 +152,7 @@ class GreenletTracers:
         return tracer
 
     def follow(self, tracer: Any) -> None:
-        """Have the tracer follow the switches of this thread."""
+        """Have the tracer follow the greenlet switches of this thread, by a `Follower`."""
         module: Any = sys.modules["greenlet"]
         follower = Follower(tracer, module.gettrace())
         module.settrace(follower)
@@ -165,7 +174,7 @@ class GreenletTracers:
             tracer.concur_id_func = usual
 
     def stop(self) -> None:
-        """Forget the tracers; this thread is left now, and each other one at its next switch."""
+        """Forget the tracers; remove followers, in other threads at their next switch."""
         self.of_threads.clear()
         self.suspended = []
         for one in self.followers:

@@ -12,25 +12,29 @@ from . import tracers
 
 
 class Stacks:
-    """Tells tracers of a collector of the frames that were called before; `hook` is for frames."""
+    """Tells a collector's C tracers of the frames that were called before they began.
+
+    `hook` is set as the trace function of such frames on Python 3.9, which needs it for their
+    lines.
+    """
 
     def __init__(self, collector: Any, hook: Any) -> None:
         self.collector = collector
         self.hook = hook
-        self.lines: dict[FrameType, int] = {}  # where each running frame was at the start
+        self.lines: dict[FrameType, int] = {}  # the line of each running frame at the start
 
     def keep_only(self, running: Iterable[FrameType]) -> None:
-        """Forget all other frames, so that they are freed with all that they refer to."""
+        """Forget the lines of frames not in `running`, so that ended frames can be freed."""
         for ended in set(self.lines).difference(running):
             self.lines.pop(ended, None)
 
     def tell(self, tracer: Any, frame: FrameType, event: str, arg: Any) -> None:
-        """Tell `tracer` of the frames on the stack, then of the event itself."""
+        """Tell `tracer` of the frames on the stack of `frame`, then of the trace event itself."""
         running = list(frames.stack(frame))
         if event == "call":
-            running.pop(0)  # this one it is about to see
+            running.pop(0)  # the tracer is about to see its call
         before = self.lines.get(frame)
-        tracer.should_start_context = None  # they are not entered now, see call_watcher.py
+        tracer.should_start_context = None  # frames are not entered now, see call_watcher.py
         for outer in reversed(running):
             self.tell_frame(tracer, outer)
         tracer.should_start_context = self.collector.should_start_context
@@ -42,7 +46,7 @@ class Stacks:
             tracer(frame, event, arg)
 
     def tell_frame(self, tracer: Any, frame: FrameType) -> None:
-        """Tell `tracer` of one frame that is on a stack."""
+        """Tell `tracer` of one frame that is on a stack, as if it was called now."""
         if frames.STALE and frame.f_trace is None:
             frame.f_trace = self.hook
         tracer(frame, "call", None)
@@ -51,7 +55,7 @@ class Stacks:
         self.lines.pop(frame, None)
 
     def held_for(self, frame: FrameType) -> set[int]:
-        """Return the set that coverage fills for the frame's file; one of no use if it is none."""
+        """Return coverage's set of lines or arcs for the frame's file; or else a spare set."""
         disposition = self.collector.should_trace_cache.get(frame.f_code.co_filename)
         if disposition is None or not disposition.trace:
             return set()

@@ -1,4 +1,4 @@
-"""Facts about coverage's tracers beyond their interface (coverage/ctracer/tracer.c)."""
+"""Changes to coverage's C tracers that rely on their implementation (coverage/ctracer/tracer.c)."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ FUNCTIONS = (
     "should_start_context",
     "switch_context",
 )
-FEW = 64  # tracers of threads that have ended, which are not worth looking for
-# What `sys.getrefcount` says of an object that nothing but a list refers to, asked by `map`.
+FEW = 64  # so many tracers are not searched for those of threads that have ended
+# The result of `sys.getrefcount`, called by `map`, for an object that only a list refers to.
 SOLE = next(map(sys.getrefcount, [object()]))
 
 
@@ -50,17 +50,18 @@ class Tracers(list[Any]):
             partial(self.__setitem__, slice(None), compress(self, map(SOLE.__lt__, counts))),
         )
         for tracer in finished:
-            tracer.stop()  # one that is freed while it is on takes this thread's function away
+            tracer.stop()  # freed before, it would remove this thread's trace function
         self.limit = 2 * len(self) + FEW
 
 
 def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
-    """Tell a tracer of arcs on which line a frame is, so that it does not make up an arc.
+    """Tell a tracer of arcs the line that `frame` is at, so that it does not make up an arc.
 
-    Told of the frame by a "call", it may take it for one that begins: from 3.11 on, by whatever
-    number stands beside the instruction.  While it traces lines, a line event sets the last line,
-    and adds a plain number, which as a packed arc would be one to line 0: `held` is the set that
-    it goes to, and must not show it to anybody.  What it traces, `start` looks up.
+    A "call" event for a running frame may look to the tracer like one that begins.  From 3.11 on
+    that depends on the number beside the current instruction.  While it traces lines, a line event
+    sets the last line, and adds the line to `held`, the set of the frame's file.  There it would be
+    taken for a packed arc to line 0, so it is removed before another thread can see it.  The tracer
+    looks at `trace_arcs` in `start`.
     """
     tracer.trace_arcs = False
     tracer.start()
@@ -71,7 +72,7 @@ def set_last_line(tracer: Any, frame: FrameType, held: set[int]) -> None:
 
 
 def discard(some: list[Any], hook: Any) -> None:
-    """Empty tracers, and take them and `hook` off frames that hold them, which 3.9 looks at."""
+    """Empty stopped tracers; on Python 3.9 first remove them, and `hook`, from frames."""
     if frames.STALE:
         for frame in frames.holding([*some, hook]):
             frame.f_trace = None
@@ -80,16 +81,16 @@ def discard(some: list[Any], hook: Any) -> None:
 
 
 def clear(tracer: Any) -> None:
-    """Make a tracer that has stopped refer to nothing of its collector's."""
+    """Drop a stopped tracer's references to the objects of its collector."""
     for name in OBJECTS + FUNCTIONS:
         if hasattr(tracer, name):
             setattr(tracer, name, None)
 
 
 def keep(some: list[Any]) -> None:
-    """Keep tracers alive for good: one that is freed while it is at work takes the target along.
+    """Keep tracers alive for good: one that is freed while it is called crashes the target.
 
-    The C tracer does not take part in garbage collection, so a reference back to it is enough.
+    The C tracer does not take part in garbage collection, so a reference cycle is enough.
     """
     for tracer in some:
         tracer.warn = some

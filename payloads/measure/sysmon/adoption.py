@@ -39,7 +39,7 @@ REPORTS = {
 
 
 class SysmonAdoption(Core):
-    """Adoption by sysmon; needs 3.12."""
+    """Adoption by the sysmon core, which needs Python 3.12."""
 
     name = "sysmon"
     tracers: ClassVar[dict[str, str]] = {"SysMonitor": "sysmon"}
@@ -51,7 +51,7 @@ class SysmonAdoption(Core):
 
     @classmethod
     def prepare(cls, branch: bool) -> None:
-        """Import the parser of sources, or the application's threads would."""
+        """Import coverage's parser of sources if `branch`, or the application's threads would."""
         if branch:
             lazy_import.import_parsers()
 
@@ -68,8 +68,8 @@ class SysmonAdoption(Core):
     def adopt(self, code: CodeType, frame: FrameType) -> None:
         """Have coverage measure `code`, of which `frame` is a running frame.
 
-        coverage looks at the calling frame to see which module it is asked about; here that
-        would be ours, so the question is answered beforehand.
+        To decide about a file, coverage looks at the calling frame for the module.  Here that would
+        be ours, so the decision is made beforehand, with `frame`.
         """
         cache = self.collector.should_trace_cache
         if code.co_filename not in cache:
@@ -87,16 +87,16 @@ class SysmonAdoption(Core):
             self.monitoring.set_local_events(self.tracer.myid, code, self.pruner.all)
 
     def local_events(self, code: CodeType) -> int:
-        """Return the events that coverage listens to in `code`."""
+        """Return the events that coverage listens to in `code`, as a bit mask."""
         return int(self.monitoring.get_local_events(self.tracer.myid, code))
 
     def on_start(self, code: CodeType, offset: int) -> Any:
-        """Do coverage's work for a function that is entered, in a way that is safe for threads."""
+        """Handle the entry of a function in coverage's place, in a way that is safe for threads."""
         self.adopt(code, sys._getframe(2))  # the guard is between
         return self.monitoring.DISABLE
 
     def on_resume(self, code: CodeType, offset: int) -> Any:
-        """Adopt the code of a generator that is resumed; once for each place is enough."""
+        """Adopt the code of a generator that is resumed, once for each place in it."""
         self.adopt(code, sys._getframe(2))  # the guard is between
         return self.monitoring.DISABLE
 
@@ -105,7 +105,10 @@ class SysmonAdoption(Core):
         self.adopt(code, sys._getframe(2))  # the guard is between
 
     def start(self, ident: int) -> None:
-        """Adopt all running threads but `ident`, the caller's; with 0, there is none to adopt."""
+        """Register our callbacks, and adopt all running threads except the caller's.
+
+        `ident` is the identifier of the caller's thread; with 0, nothing is adopted.
+        """
         events = self.monitoring.events
         tool = self.tracer.myid
         self.report_lines_to(self.pruner.on_line)
@@ -128,16 +131,16 @@ class SysmonAdoption(Core):
             self.adopt(frame.f_code, frame)
 
     def report_lines_to(self, listener: Any) -> None:
-        """Have `listener` called for each line that is reported."""
+        """Register `listener` as the callback for line events."""
         self.pruner.listener = listener
         safe = self.guard.guarded(listener, self.monitoring.DISABLE)
         self.monitoring.register_callback(self.tracer.myid, self.monitoring.events.LINE, safe)
 
     def rearm(self, taken: dict[str, Any]) -> None:
-        """Have every line reported once more, now that `taken` is out of coverage's sets.
+        """Have every line reported again, after the data `taken` was removed from coverage's sets.
 
-        sysmon falls silent at a place after one event.  It is so only in files of which the sets
-        had something; and it is told by a tool's own local events, which disturb no other tool.
+        After one event sysmon disables the place.  Events are renewed only in files that had data
+        in `taken`, by setting our tool id's local events anew, which disturbs no other tool.
         """
         emptied = {id(self.collector.data[name]) for name, held in taken.items() if held}
         underway = self.reports_underway()
@@ -151,7 +154,10 @@ class SysmonAdoption(Core):
             self.report_again(frame)
 
     def toggle(self, code: CodeType, events: int) -> None:
-        """Switch the events of a code object off and on, which no thread sees in between."""
+        """Clear and set the local events of `code`, which no thread sees in between.
+
+        `events` is a bit mask; 0 stands for the events that are set now.
+        """
         events = events or self.local_events(code)
         if events:  # otherwise coverage is about to set them, for the first time
             calls = (self.tracer.myid,) * 2, (code,) * 2, (0, events)
@@ -160,8 +166,8 @@ class SysmonAdoption(Core):
     def reports_underway(self) -> list[FrameType]:
         """Return the frames of coverage's callbacks that threads are in.
 
-        One of them may have added its point to a set before that was emptied, and may tell the
-        interpreter to be silent at this place after we have told it not to be.
+        Such a callback may have added its line to a set before that was emptied.  And it may
+        disable its place after we have renewed the events.
         """
         callbacks = {getattr(type(self.tracer), name).__code__ for name in REPORTS}
         callbacks.update(
@@ -170,7 +176,7 @@ class SysmonAdoption(Core):
         return [frame for frame in frames.all_running() if frame.f_code in callbacks]
 
     def report_again(self, frame: FrameType) -> None:
-        """Repeat the report of a callback that is underway: its place runs right after it."""
+        """Repeat the report of the callback in `frame`: the reported code runs right after it."""
         name, known = frame.f_code.co_name, frame.f_locals
         if name == LineWatcher.on_line.__name__:
             name = "sysmon_line_arcs" if self.tracer.trace_arcs else "sysmon_line_lines"
@@ -184,13 +190,13 @@ class SysmonAdoption(Core):
             getattr(self.tracer, name)(code, *rest)
 
     def calibrate(self, work: Any, plain: float) -> tuple[float, float]:
-        """Return the seconds that a report takes; Python takes as long as ever otherwise."""
+        """Return 1.0, as Python is not slower otherwise, and the seconds that a report takes."""
         report, code = self.pruner.on_line, work.__code__
         seconds = seconds_of(lambda: [report(code, 1) for _ in range(REPORTS_TIMED)])
         return 1.0, INTERPRETER * seconds / REPORTS_TIMED
 
     def watch_calls(self, log: Any) -> None:
-        """Have `log` note each function with a line that is reported."""
+        """Have `log`, a `FirstCalls`, note each function with a line that is reported."""
         self.watcher = LineWatcher(log, self.pruner.listener)
         self.report_lines_to(self.watcher.on_line)
 
@@ -201,7 +207,7 @@ class SysmonAdoption(Core):
             self.report_lines_to(watcher.usual)
 
     def warnings(self) -> list[str]:
-        """Return the warnings: one, if another tool has taken the tool id away."""
+        """Return the warnings as texts: one if another tool has taken our tool id, or none."""
         holder = self.monitoring.get_tool(self.tool)
         if holder == monitoring_tool.NAME:
             return []
@@ -209,7 +215,7 @@ class SysmonAdoption(Core):
         return [f"{taken}: nothing is measured since"]
 
     def discard(self) -> None:
-        """Drop the references that lead back to this object, once no thread is in its functions."""
+        """Drop references that form cycles with this object, once no thread is in its methods."""
         self.pruner.listener = self.watcher = None
 
     def stop(self) -> None:
@@ -226,6 +232,6 @@ class SysmonAdoption(Core):
         do_all(self.silence, partial(monitoring_tool.release, self.tool), self.codes.discard)
 
     def silence(self) -> None:
-        """Switch off the events of each code object."""
+        """Switch off the local events of each code object that coverage knows."""
         for code in list(self.tracer.code_objects):
             self.monitoring.set_local_events(self.tool, code, 0)

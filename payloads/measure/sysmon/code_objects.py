@@ -17,9 +17,10 @@ from ...interpreter.weak_code import FORGET, Reference
 
 
 def plain_lines(code: CodeType) -> frozenset[int]:
-    """Return the lines that define something on that one line, and do not branch: `class C: ...`.
+    """Return the lines of `code` with a definition on one line, `class C: ...`, and no branch.
 
-    In a report these have two possible ends: that of the inner code, and the next line.
+    In a report of branches such a line has two possible successors: the end of the inner code, and
+    the next line.
     """
     inner = {one.co_firstlineno for one in code.co_consts if isinstance(one, CodeType)}
     branches = getattr(code, "co_branches", None)  # 3.14, as is measuring branches
@@ -33,7 +34,7 @@ def plain_lines(code: CodeType) -> frozenset[int]:
 
 
 class WeakCodeObjects:
-    """Takes the place of the list `code_objects` of a coverage.sysmon.SysMonitor."""
+    """Replaces the list `code_objects` of a coverage.sysmon.SysMonitor, and keeps none alive."""
 
     def __init__(self, tracer: Any) -> None:
         """Take over the code objects that `tracer` knows already."""
@@ -43,7 +44,7 @@ class WeakCodeObjects:
             self.append(code)
 
     def append(self, code: CodeType) -> None:
-        """Watch over a code object that coverage has just noted."""
+        """Refer weakly to a code object that coverage has noted; when it ends, drop its facts."""
         info = self.infos[id(code)]
         reference = Reference(code, FORGET)
         reference.forget = partial(self.infos.pop, id(code), None)
@@ -59,10 +60,10 @@ class WeakCodeObjects:
                 yield code
 
     def discard(self) -> None:
-        """Watch over nothing any more: it would all wait for the garbage collector.
+        """Drop the weak references, and coverage's facts, which only garbage collection would free.
 
-        Called when no event comes any more.  coverage's callbacks rely on what is known of the
-        code that they are called for: as long as a thread is in one, that stays.
+        Called when no event comes any more.  The facts stay if another thread is in our code or
+        coverage's: callbacks rely on the facts about their code.
         """
         for info in list(self.infos.values()):
             vars(info).pop("reference", None)
@@ -70,7 +71,7 @@ class WeakCodeObjects:
             self.infos.clear()
 
     def check(self, code: CodeType) -> None:
-        """Forget the facts about a code object, now gone, that had the same address.
+        """Forget the facts about another code object, now gone, that had the address of `code`.
 
         Such facts stay where a signal handler of the application's has raised in the middle of
         coverage's work.
@@ -88,7 +89,8 @@ WITH_CERTAIN_ARCS: dict[type, type] = {}
 def join_only_certain_arcs(info: Any, plain: frozenset[int]) -> None:
     """Have coverage join two lines to an arc only where the first of them is in `plain`.
 
-    It joins each line that is reported with the one that was reported before in the same code
+    `info` holds coverage's facts about a code object, and `plain` comes from `plain_lines`.
+    coverage joins each line that is reported with the one that was reported before in the same code
     (`last_line`, coverage/sysmon.py).  But a line is reported once, and by whichever thread,
     generator or recursion comes first: such an arc may never have happened.  It is needed only
     behind a definition in one line, which can be followed by nothing but the next.
@@ -107,12 +109,12 @@ def join_only_certain_arcs(info: Any, plain: frozenset[int]) -> None:
 
 
 def get_last_line(info: Any) -> Any:
-    """Return the line reported last, if the next one is sure to have followed it."""
+    """Return the line reported last, if the next one is sure to have followed it, or None."""
     return vars(info).get("line")
 
 
 def set_last_line(info: Any, line: Any) -> None:
-    """Note the line reported last."""
+    """Note `line`, the one reported last, if it is in `plain`; or else None."""
     vars(info)["line"] = line if line in info.plain else None
 
 

@@ -1,4 +1,4 @@
-"""Line events where they are needed: none where all lines were reported, and all where they begin.
+"""Line events of sys.monitoring, switched off in code whose lines have all been reported.
 
 A callback of sys.monitoring switches off the one place that it was called for.  But a place that a
 jump leads to within its line, as in each round of a comprehension's loop, is looked at each time
@@ -6,14 +6,14 @@ and never reported (CPython's Python/instrumentation.c, `_Py_call_instrumentatio
 10 to 40 % for good where programs do little else.  So lines in that code are no longer listened to,
 once none is left to report.
 
-The same look misses the first line of a function that stands behind the colon of its `def`, and
-that of a lambda, from 3.13 on.  The line seems to go on, unless the function's entry is reported
-too.  That is the case the first time; in a further window it is told by its instructions.
+From 3.13 on the same look misses the first line of a lambda, and of a function whose body stands
+behind the colon of its `def`.  The line seems to go on, unless the function's entry is reported
+too.  That is the case the first time; in a further window an instruction event tells of the line.
 
 An application's threads come here, and a lock might be held by the very code that a signal handler
-interrupts.  So this relies on CPython's evaluation loop.  Other threads, and signal handlers, get
-their turn at the end of a call, at the beginning of a function and where a loop jumps back, and
-nowhere else.
+interrupts.  So there is none, and this relies on CPython's evaluation loop.  Other threads, and
+signal handlers, get their turn at the end of a call, at the beginning of a function and where a
+loop jumps back, and nowhere else.
 """
 
 from __future__ import annotations
@@ -22,23 +22,25 @@ import sys
 from types import CodeType
 from typing import Any
 
-SPAN = 256  # lines, from a code's first to its last, that are kept account of
-RESUME = (lambda: None).__code__.co_code[0]  # with which each code begins, but for its prologue
-CACHE = 0  # what follows an instruction that keeps something there (CPython's opcode_ids.h)
-IS_MISSED = sys.version_info >= (3, 13)  # a line that stands behind a colon, the second time
+SPAN = 256  # lines, from the first to the last, of code that is kept account of
+RESUME = (lambda: None).__code__.co_code[0]  # the opcode that begins each code, after its prologue
+CACHE = 0  # the opcode of an inline cache, behind some instructions (CPython's opcode_ids.h)
+IS_MISSED = sys.version_info >= (3, 13)  # a line behind a colon is missed the second time
 
 
 class Lines:
-    """The lines of a code object not reported yet, as bits; `all` are those of a new window.
+    """The lines of a code object that are not reported yet: `left`, as bits from line `first` on.
 
-    `missed` is the line on which it begins, if no line event tells of that in a further window.
+    `all` is the value of `left` at the beginning of a window, -1 for code that is not kept account
+    of.  `missed` is the function's first line if no line event tells of it in a further window, or
+    None.
     """
 
     __slots__ = ("all", "first", "left", "missed")
 
     def __init__(self, code: CodeType) -> None:
         entry, below = entrance(code)
-        # That of a `def` has no part in what is below its entry.
+        # The line of the `def` itself is left out: no instruction below the entry has it.
         spans = [
             (start, line)
             for start, end, line in code.co_lines()
@@ -56,7 +58,7 @@ class Lines:
 
 
 def entrance(code: CodeType) -> tuple[int, int]:
-    """Return where a code object is entered, and where that has been done, in bytes."""
+    """Return the offsets of a code object's RESUME instruction and of the next one, in bytes."""
     instructions = code.co_code[::2]
     entry = instructions.find(RESUME)
     below = entry + 1
@@ -66,9 +68,10 @@ def entrance(code: CodeType) -> tuple[int, int]:
 
 
 class LineEventPruner:
-    """Reports the lines of one coverage.sysmon.SysMonitor, and listens to no more than it needs.
+    """Reports lines to coverage, and switches line events off in code with none left to report.
 
-    `infos` are coverage's facts about code objects; ours are put there, too.
+    `tracer` is a coverage.sysmon.SysMonitor.  Its `infos`, facts about code objects, get our
+    `Lines` too.
     """
 
     def __init__(self, tracer: Any) -> None:
@@ -87,7 +90,10 @@ class LineEventPruner:
         self.all = events.LINE | self.rest
 
     def on_line(self, code: CodeType, line_number: int) -> Any:
-        """Report a line to coverage; after the last one of its code, listen to lines no more."""
+        """Handle a line event: report it to coverage, and return coverage's answer.
+
+        After the last line of `code`, line events are switched off there.
+        """
         answer = self.report(code, line_number)
         info = self.infos.get(id(code))
         if info is None:
@@ -96,7 +102,7 @@ class LineEventPruner:
         if lines is None:
             lines = info.lines = Lines(code)
             if vars(info).get("plain"):
-                lines.left = lines.all = -1  # which line comes next is told by a line event
+                lines.left = lines.all = -1  # line events have to tell which line comes next
         at = line_number - lines.first
         if 0 <= at < SPAN:
             # No other thread has its turn from here on: none can begin a window, or end it all.
@@ -106,22 +112,25 @@ class LineEventPruner:
         return answer
 
     def on_instruction(self, code: CodeType, offset: int) -> Any:
-        """Report the line on which a function begins, and listen to its instructions no more."""
+        """Handle an instruction event: report the function's first line if it would be missed.
+
+        Returns DISABLE, so each instruction is seen once.
+        """
         info = self.infos.get(id(code))
         lines = vars(info).get("lines") if info is not None else None
         if lines is not None and lines.missed is not None:
             here = [line for start, end, line in code.co_lines() if start <= offset < end]
             if here == [lines.missed]:
-                # Again nobody else has a turn.  A window that begins right behind has this line.
+                # Again no other thread has a turn.  A window that begins right after has this line.
                 if self.tracer.sysmon_on:
                     self.set_local_events(self.tracer.myid, code, self.all)
                 self.listener(code, lines.missed)
         return self.disable
 
     def listen_again(self, info: Any) -> int:
-        """Wait for all lines of a code object again; return the events to hear, 0 if it is new.
+        """Expect all lines of a code object again; return the events to set, 0 if it is new.
 
-        `info` is what coverage knows of it.
+        `info` holds coverage's facts about the code object.  The events are a bit mask.
         """
         lines = vars(info).get("lines")
         if lines is None:
@@ -131,6 +140,6 @@ class LineEventPruner:
 
 
 def has_no_line_left(info: Any) -> bool:
-    """Tell whether all lines of a code object have been reported, by coverage's facts about it."""
+    """Tell whether all lines of the code object with coverage's facts `info` have been reported."""
     lines = vars(info).get("lines")
     return lines is not None and not lines.left

@@ -1,4 +1,4 @@
-"""Calls, as sysmon tells of them: the first line of a function in a window is its first entry.
+"""Notes of function entries by sysmon: a function's first line event in a window is its entry.
 
 Each line is reported once in a window, so that this costs next to nothing.
 """
@@ -10,9 +10,9 @@ from typing import Any
 
 
 class LineWatcher:
-    """Tells a log, see first_calls.py, of each function with a line that is reported.
+    """Tells `log`, a `FirstCalls`, of each function with a line that is reported.
 
-    `usual` is called for each line besides.
+    `usual` is the callback for line events, which is called besides.
     """
 
     def __init__(self, log: Any, usual: Any) -> None:
@@ -21,7 +21,7 @@ class LineWatcher:
         self.usual = usual
 
     def on_line(self, code: CodeType, line_number: int) -> Any:
-        """Note a line of sysmon's, and hand it on to coverage."""
+        """Handle a line event: note `code`, call the usual callback and return its answer."""
         if id(code) not in self.seen:
             self.log.note(code)
         return self.usual(code, line_number)

@@ -13,11 +13,11 @@ from ...errors import do_all
 from ...interpreter import tool_ids
 from ..conflicts import TOOLS
 
-NAME = "covattach coverage"  # by which ours has its tool id
+NAME = "covattach coverage"  # under which our coverage has its tool id
 
 
 class Monitoring:
-    """Takes the place of `sys.monitoring` where coverage looks for a tool id, and gives it ours."""
+    """A stand-in for `sys.monitoring` in coverage, by which coverage takes the tool id `tool`."""
 
     def __init__(self, tool: int) -> None:
         self.COVERAGE_ID = tool
@@ -26,15 +26,15 @@ class Monitoring:
         return getattr(sys.monitoring, name)  # type: ignore[attr-defined,unused-ignore]
 
     def use_tool_id(self, tool: int, name: str) -> None:
-        """Take the tool id, in our name."""
+        """Take the tool id `tool`, but under our name instead of `name`."""
         sys.monitoring.use_tool_id(tool, NAME)  # type: ignore[attr-defined,unused-ignore]
 
 
 class NoLock:
-    """Takes the place of the lock of sysmon's tracer, which can hang the target.
+    """A lock that does nothing, in place of the one of sysmon's tracer, which can hang the target.
 
     From 3.14 on a signal handler may have its turn between `__enter__` and the block of a `with`
-    statement.  What is guarded (coverage/sysmon.py: `if self.sysmon_on: set_local_events(...)`)
+    statement.  The guarded code (coverage/sysmon.py: `if self.sysmon_on: set_local_events(...)`)
     has no place at which another thread could have its turn.
     """
 
@@ -47,9 +47,9 @@ class NoLock:
 
 @contextmanager
 def beginning(cov: Any) -> Iterator[None]:
-    """Have sysmon's tracer made without its lock, and begin with a tool id that we choose.
+    """Return a context manager: coverage, started in its body, makes no lock and takes our tool id.
 
-    `threading` might be gevent's or eventlet's, too: who waits for one of their locks runs other
+    The lock could also be gevent's or eventlet's.  A thread that waits for such a lock runs other
     greenlets meanwhile, in our thread as well, and may wait for ever.
     """
     module: Any = sys.modules.get("coverage.sysmon")
@@ -77,7 +77,8 @@ def own_tools() -> list[int]:
 def release(tool: int) -> None:
     """Switch a tool's global events off, forget its callbacks, and give its id back.
 
-    By steps, for an audit hook of the application's may refuse a callback.
+    Each step is taken even if others raise: an audit hook of the application's may refuse a
+    callback.
     """
     monitoring: Any = sys.monitoring  # type: ignore[attr-defined,unused-ignore]
     events = monitoring.events
@@ -92,6 +93,6 @@ def release(tool: int) -> None:
 
 
 def release_all() -> None:
-    """Undo a start of coverage's that has failed half-way: it keeps the tool id."""
+    """Release the tool ids that a start of coverage has kept which failed half-way."""
     for tool in own_tools():
         release(tool)
