@@ -2,9 +2,9 @@
 
     make(recorder, folder)      write the report
 
-coverage's reporter writes all pages; it is given more kinds of lines, and extended templates.  If
-this version of coverage has other templates, or another reporter, nothing is written.  Then
-importing this module raises ImportError, or `make` raises OtherTemplate.
+coverage's reporter does all of it; it is told of more kinds of lines, and given templates
+with more in them.  If this version of coverage has other templates, or another reporter, nothing
+is written.  Then importing this module raises ImportError, or `make` raises OtherTemplate.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
     from covattach.reports.reporting_coverage import ReportingCoverage
 
-# Categories of lines, in coverage's sense (coverage/html.py), to CSS classes.  Those that end in 2
-# are for the second and further lines of a statement.
+# Names of kinds of lines, as coverage has them (coverage/html.py), to classes of a line.  Those
+# that end in 2 are for the further lines of a statement.
 KINDS = {
     "imp": "imp show_imp",
     "imp2": "imp imp2 show_imp",
@@ -44,15 +44,15 @@ FIELDS = ("at_import", "undecided", "never_seen", "in_functions", "ran_in_functi
 
 
 def make(recorder: ReportingCoverage, folder: Path) -> None:
-    """Write the HTML report into `folder`.
+    """Write the HTML report into a folder.
 
-    Raises html_templates.OtherTemplate before anything is written, and coverage's errors.
+    Raises templates.OtherTemplate before anything is written, and coverage's errors.
     """
     recorder._prepare_data_for_reporting()
     try:
         recorder.config.html_dir = os.fspath(folder)
         reporter = MarkingReporter(recorder)
-        # coverage notes the settings: a new folder name each time would make all pages out of date.
+        # It is another folder each time, and would make coverage's notes worth nothing.
         recorder.config.html_dir = NO_FOLDER
         kept_open = recorder.get_data().keep_db_open
     except (AttributeError, LookupError, TypeError) as error:
@@ -62,13 +62,10 @@ def make(recorder: ReportingCoverage, folder: Path) -> None:
 
 
 class MarkingReporter(HtmlReporter):
-    """coverage's HTML reporter, with templates that also show lines that ran at import."""
+    """coverage's reporter, with templates that show more."""
 
     def __init__(self, recorder: ReportingCoverage) -> None:
-        """Make the templates; raises html_templates.OtherTemplate.
-
-        With a future coverage it can raise anything.
-        """
+        """Make the templates; raises templates.OtherTemplate, or anything in a future coverage."""
         super().__init__(recorder)
         self.recorder = recorder
         self.datagen = MarkingData(recorder)
@@ -77,14 +74,14 @@ class MarkingReporter(HtmlReporter):
         for field in (*FIELDS, "functions_shown"):
             self.template_globals[field] = functools.partial(self.field, field)
         self.template_globals["is_file"] = lambda noun: noun == "file"
-        # coverage skips a page if its source, data and template are the same: hence the digest.
+        # A page is left as it is if its source, its data and the template are the same.
         page = html_templates.page(self.pyfile_html_source)
         self.pyfile_html_source = f"{page}{{# {self.digest()} #}}"
         self.source_tmpl = Templite(self.pyfile_html_source, self.template_globals)
         self.index_tmpl = Templite(html_templates.index(index_source()), self.template_globals)
 
     def write_html_page(self, ftr: FileToReport) -> None:
-        """Write the page of a file; note it in `given_up` if that takes too much time or memory."""
+        """Write the page of a file, unless that takes too much."""
         size = work_limits.size_of(ftr.fr.filename)
         try:
             with limited(
@@ -95,10 +92,7 @@ class MarkingReporter(HtmlReporter):
             self.recorder.given_up.add(ftr.fr.filename)
 
     def digest(self) -> str:
-        """Return a digest, in hex, of those inputs of the pages that coverage does not look at.
-
-        These are the imported modules, and whether a source has changed.
-        """
+        """Return a digest of the pages' inputs that coverage does not look at."""
         names = sorted(self.recorder.get_data().measured_files())
         self.recorder.fit(set(names))  # it finds the sources that have changed
         depends: list[Any] = [
@@ -108,12 +102,12 @@ class MarkingReporter(HtmlReporter):
         return hashlib.sha256(repr(depends).encode(errors="replace")).hexdigest()
 
     def field(self, field: str, what: Any) -> Any:
-        """Return the attribute `field` of the Row for `what`: a Row itself, or as for `row`."""
+        """Return a field of the Row of a page's file, of a line of the index, or of all files."""
         row = what if isinstance(what, Row) else self.row(what)
         return getattr(row, field)
 
     def row(self, what: Any) -> Row:
-        """Return the Row of `what`: a line of coverage's index, or its Numbers of all files."""
+        """Return the Row of a line of the index, or of all files."""
         known = self.recorder.known
         if isinstance(what, Numbers):
             return to_row("TOTAL", what, known.values())
@@ -121,21 +115,21 @@ class MarkingReporter(HtmlReporter):
 
 
 def index_source() -> str:
-    """Return the text of coverage's template for index pages."""
+    """Return coverage's template of an index."""
     from coverage.html import read_data
 
     return read_data("index.html")
 
 
 class MarkingData(HtmlDataGeneration):
-    """coverage's data of pages, with more kinds of lines."""
+    """The data of pages, with more kinds of lines."""
 
     def __init__(self, recorder: ReportingCoverage) -> None:
         super().__init__(recorder)
         self.recorder = recorder
 
     def data_for_file(self, fr: FileReporter, analysis: Analysis) -> FileData:
-        """Return the data of a file's page; some missing lines get the categories of KINDS."""
+        """Return the data of a file's page."""
         data = super().data_for_file(fr, analysis)
         name = fr.relative_filename()
         known = self.recorder.known.get(name, LineStatus())

@@ -2,11 +2,11 @@
 
     page(text), index(text)     coverage's pyfile.html and index.html with the pieces in them
 
-Each piece is inserted beside a known text of coverage's.  If that text is missing, as in another
-version of coverage, OtherTemplate is raised.  The pieces use these names.  `row` is the Row of the
-page's file.  `region` and `totals` are coverage's own, for a line of an index and for all of them.
-`|at_import` and so on are the fields of these names of their Row.  `noun|is_file` says whether an
-index is that of files.
+Each piece stands beside one of coverage's.  If that is missing, as in another version of coverage,
+OtherTemplate is raised.  The pieces use these names.  `row` is the Row of the page's file.
+`region` and `totals` are coverage's own for a line of an index and for all of them.  `|at_import`
+and so on are the fields of these names of their Row.  `noun|is_file` says whether an index is that
+of files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ STYLE = """\
     }
 </style>
 """
-# coverage's script serves its own buttons only; being deferred, it has run before this event.
+# coverage's script looks after its own buttons only; it is deferred, and done before this event.
 SCRIPT = """\
 <script>
     document.addEventListener("DOMContentLoaded", function () {
@@ -122,7 +122,7 @@ INDEX_INSTEAD = (
 
 
 class OtherTemplate(Exception):
-    """coverage's template does not have the texts that the pieces are put beside."""
+    """The template is another one, in this version of coverage."""
 
 
 def page(text: str) -> str:
@@ -138,11 +138,7 @@ def index(text: str) -> str:
 def with_pieces(
     text: str, beside: Sequence[tuple[str, str, str]], instead: Sequence[tuple[str, str]], what: str
 ) -> str:
-    """Return the template `text` with the pieces in it; raises OtherTemplate.
-
-    `beside` is a table like PAGE, `instead` one like PAGE_INSTEAD.  WHAT in a piece is replaced by
-    "region" beside a text that has this word, else by `what`.
-    """
+    """Return the text with the pieces in it; `what` replaces WHAT in pieces outside a region."""
     for place, before, after in beside:
         about = "region" if "region" in place else what
         pieces = (piece.replace("WHAT", about) for piece in (before, place, after))
@@ -153,7 +149,7 @@ def with_pieces(
 
 
 def replaced(text: str, place: str, piece: str) -> str:
-    """Return `text` with `place` replaced by `piece`; OtherTemplate unless it is there once."""
+    """Return the text with `place` replaced; raises OtherTemplate if it is not there just once."""
     if text.count(place) != 1:
         raise OtherTemplate(f"{text.count(place)} times in coverage's template: {place}")
     return text.replace(place, piece)
