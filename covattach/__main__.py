@@ -6,10 +6,14 @@ from covattach import inherited
 
 
 def main() -> None:
-    """Run the command line; a Ctrl-C before there is anything to undo just ends it."""
+    """Run the command line.
+
+    Until the command line has installed its own handlers, Ctrl-C ends the process at once: there is
+    nothing to undo yet.
+    """
     inherited.complete_streams()
     inherited.measure_nothing()
-    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # see `interruption`
+    if signal.getsignal(signal.SIGINT) != signal.SIG_IGN:  # see `interrupts.ignored`
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     from covattach.cli import run
 

@@ -1,4 +1,4 @@
-"""The command line: the list of commands, and how errors are told.
+"""The command line: the group of all commands, and the output of errors.
 
 Each command imports its modules when it is called, so that `--help` is as fast as click.
 """
@@ -51,14 +51,14 @@ Examples:
 """
 
 
-UNDOING = ("start", "record", "trace", "run", "demo")  # which begin something, and end it too
+UNDOING = ("start", "record", "trace", "run", "demo")  # commands that undo at a Ctrl-C
 
 
 class Commands(click.Group):
     """The group of commands; the one place where errors become sentences and exit codes."""
 
     def main(self, *given: Any, **how: Any) -> Any:
-        """Run the command line; nothing but text is printed meanwhile, also by click."""
+        """Run the command line; meanwhile all output, also click's, goes through `terminal`."""
         with terminal.installed():
             try:
                 return super().main(*given, **how)
@@ -75,7 +75,7 @@ class Commands(click.Group):
         except CovattachError as error:
             show(error, verbose=bool(context.params.get("verbose")))
             context.exit(error.exit_code)
-        except Overrun:  # it came between a piece of work and its end
+        except Overrun:  # raised just outside of the `try` in Budget.limited
             too_much = TooMuch("The command", "time")
             show(too_much, verbose=False)
             context.exit(too_much.exit_code)
@@ -94,7 +94,7 @@ class Commands(click.Group):
 
 
 def is_somewhere() -> bool:
-    """Whether our current directory is still there."""
+    """Whether our current directory still exists."""
     try:
         os.getcwd()
     except FileNotFoundError:

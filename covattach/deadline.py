@@ -1,7 +1,7 @@
-"""When everything that a command waits for has to be over: one point in time, which is handed on.
+"""The deadline of a command: one point in time, which is passed on to all that waits.
 
-A command's own work, such as making reports, is not waiting: whoever waits again after it asks for
-`renewed`.
+A command's own work, such as making reports, is not waiting.  A caller that waits again after such
+work asks for a `renewed` deadline.
 """
 
 from __future__ import annotations
@@ -16,56 +16,57 @@ USUAL = 30.0  # seconds, unless --timeout says otherwise
 
 @dataclass(frozen=True)
 class Deadline:
-    """A time of `time.monotonic`, and how many seconds there were until then at the beginning."""
+    """A point in time: `at` is of `time.monotonic`, `seconds` the time-out that it began with."""
 
     at: float
     seconds: float
 
     @classmethod
     def after(cls, seconds: float) -> Deadline:
-        """Return the deadline so many seconds from now."""
+        """Return the deadline that is `seconds` from now."""
         return cls(time.monotonic() + seconds, seconds)
 
     @property
     def left(self) -> float:
-        """How many seconds there are until then; 0 from then on."""
+        """The seconds left until the deadline; 0 once it has passed."""
         return max(self.at - time.monotonic(), 0.0)
 
     @property
     def is_over(self) -> bool:
-        """Whether it has passed."""
+        """Whether the deadline has passed."""
         return time.monotonic() >= self.at
 
     def within(self, seconds: float) -> Deadline:
-        """Return the deadline so many seconds from now, or this one if that comes earlier."""
+        """Return the deadline that is `seconds` from now, but no later than this one."""
         return Deadline(min(self.at, time.monotonic() + seconds), seconds)
 
     def renewed(self) -> Deadline:
-        """Return one of as many seconds, from now on."""
+        """Return a deadline with the same time-out that begins now."""
         return Deadline.after(self.seconds)
 
 
 class OfCommand:
-    """The deadline of the command that is running, which its `--timeout` sets."""
+    """The deadline of the running command, set by its `--timeout`."""
 
     def __init__(self) -> None:
         self.seconds = USUAL
         self.deadline: Deadline | None = None
-        # What the processes of each user have used of its time, and our own work in one turn.
+        # Seconds waited for the processes of each user, and of our own work in the present turn.
         self.used: dict[int, float] = {}
         self.worked = 0.0
 
     def begin(self, seconds: float) -> None:
-        """Begin a command that has so many seconds."""
+        """Set the deadline of a command that begins now, and has `seconds`."""
         self.seconds = seconds
         self.deadline = Deadline.after(seconds)
         self.used = {}
 
     @contextlib.contextmanager
     def turn_of(self, user: int) -> Iterator[None]:
-        """Wait for a process of that user's: for all of one user's as long as for one alone.
+        """Set the deadline for waiting, in the body, for a process of `user`, a user id.
 
-        A user whose processes do not answer uses up no time of the others'.
+        Each user has the whole time-out of the command, shared by all processes of that user.  So
+        processes that do not answer take no time from those of other users.
         """
         if self.deadline is None:
             yield
@@ -82,7 +83,7 @@ class OfCommand:
 
     @contextlib.contextmanager
     def at_work(self) -> Iterator[None]:
-        """Work in the body, and wait for nobody: that does not count."""
+        """Leave the time of the body out of the deadline: it is our own work, not waiting."""
         began = time.monotonic()
         try:
             yield
@@ -93,16 +94,16 @@ class OfCommand:
                 self.deadline = Deadline(self.deadline.at + took, self.deadline.seconds)
 
     def end(self) -> None:
-        """Have whoever waits from now on do so for the usual time, each by itself."""
+        """End the command: from now on, each wait has a deadline of its own, in USUAL seconds."""
         self.seconds, self.deadline = USUAL, None
 
     def renew(self) -> None:
-        """Begin anew, after work of our own, or after the user had us wait."""
+        """Restart the deadline now, after our own work, or a wait that the user asked for."""
         if self.deadline is not None:
             self.deadline, self.used = self.deadline.renewed(), {}
 
     def current(self) -> Deadline:
-        """Return the command's deadline; where there is no command, one of its own."""
+        """Return the command's deadline; if no command is running, a new one of USUAL seconds."""
         return self.deadline or Deadline.after(self.seconds)
 
 

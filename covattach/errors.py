@@ -1,4 +1,4 @@
-"""Errors of covattach: each has one sentence, one remedy, and an exit code of the contract."""
+"""Errors of covattach: each has a message of one sentence, one remedy, and an exit code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """The environment and the standard streams of covattach, put in order before anything else.
 
 complete_streams()      no file of ours gets the number of a closed stream, as by `2>&-`
-measure_nothing()       a coverage that was started in us, by the environment, is ended
+measure_nothing()       stop a coverage that the environment has started in this process
 given()                 the environment as it was, for commands of the user's
 """
 
@@ -18,9 +18,10 @@ taken: dict[str, str] = {}
 
 
 def complete_streams() -> None:
-    """Have /dev/null in the place of each standard stream that is closed.
+    """Open /dev/null in place of each closed standard stream (file descriptors 0 to 2).
 
-    A command of the user's does not inherit it: for that the stream is closed as before.
+    The new descriptors are not inherited: in a command of the user's the stream is closed as
+    before.
     """
     for number, (name, mode) in enumerate(STREAMS):
         try:
@@ -36,9 +37,9 @@ def complete_streams() -> None:
 
 
 def measure_nothing() -> None:
-    """End a coverage that measures us, and have no Python that we start for ourselves measured.
+    """Stop a coverage that measures covattach itself, and have none start in our child processes.
 
-    It would be of our reports' making, overwrite the user's data, and keep us from attaching to
+    It would measure our making of reports, overwrite the user's data, and keep us from attaching to
     the sample server.
     """
     for name in MEASURING:
@@ -48,9 +49,9 @@ def measure_nothing() -> None:
     measuring = getattr(starting, "coverage", None)
     if measuring is not None:
         measuring.stop()
-        measuring._auto_save = False  # it has nothing that anybody would want
+        measuring._auto_save = False  # its data is about covattach, and of no use
 
 
 def given() -> dict[str, str]:
-    """Return the environment that we were given."""
+    """Return the environment that covattach was started with."""
     return {**os.environ, **taken}

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM, as exceptions, so that changes are undone."""
+"""Ctrl-C and SIGTERM, turned into KeyboardInterrupt, so that changes are undone."""
 
 from __future__ import annotations
 
@@ -11,19 +11,23 @@ UNDONE = "Interrupted: what was begun has been undone."
 
 
 class Interrupted(KeyboardInterrupt):
-    """A Ctrl-C whose consequences are known; its words are for the user."""
+    """A KeyboardInterrupt with a message for the user about its consequences."""
 
 
-ignored: set[signal.Signals] = set()  # those that we were started to ignore, as by `nohup … &`
+# The signals that were ignored when we were started, as by `nohup … &`.
+ignored: set[signal.Signals] = set()
 
 
 def on_sigterm(signum: int, frame: FrameType | None) -> None:
-    """End as Ctrl-C would."""
+    """Raise KeyboardInterrupt, as Ctrl-C does; the handler of SIGTERM."""
     raise KeyboardInterrupt
 
 
 def take() -> None:
-    """Have both raise KeyboardInterrupt from now on."""
+    """Have SIGINT and SIGTERM raise KeyboardInterrupt from now on.
+
+    The signals among them that were ignored so far are added to `ignored`.
+    """
     handlers = ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, on_sigterm))
     for number, handler in handlers:
         if signal.signal(number, handler) == signal.SIG_IGN:
@@ -32,7 +36,7 @@ def take() -> None:
 
 @contextlib.contextmanager
 def ignoring_ctrl_c() -> Iterator[None]:
-    """Do nothing at a Ctrl-C in the body; programs started there are not affected."""
+    """Ignore Ctrl-C in the body; programs started there do not inherit that."""
     before = signal.signal(signal.SIGINT, lambda signum, frame: None)
     try:
         yield

@@ -1,14 +1,14 @@
-"""The terminal: all output goes through here, and is text and nothing else.
+"""The terminal: all output goes through here, without escape sequences or control characters.
 
     with installed(): …             standard output and standard error are Harmless meanwhile
     err().put(Painted(("text", CODE), …))       text in styles of ours
-    screen()                        rich's console, for tables: the same holds for it
+    screen()                        rich's console, for tables, with the same protection
 
-The terminal must obey nothing in a target's words or files' names: no escape, no control
-character, nothing that turns the direction of text.  So Python's own streams are replaced by some
-that let nothing else through.  Styles are not part of the text: only text and styles combined
-here reach the terminal as they are.  A `print` that bypasses all this, or a warning or a traceback
-of Python's, is made harmless like anything else.
+A target's words and the names of its files must not control the terminal: by an escape sequence, a
+control character, or a change of the direction of text.  So Python's own streams are replaced by
+filtering ones.  Styles are not part of the text: only text and styles combined here reach the
+terminal unchanged.  A `print` that bypasses all this, or a warning or a traceback of Python's, is
+filtered like anything else.
 """
 
 from __future__ import annotations
@@ -40,23 +40,24 @@ class Painted(str):
     parts: tuple[tuple[str, str], ...]
 
     def __new__(cls, *parts: tuple[str, str]) -> Painted:
-        """Put parts together, each a text and a code."""
+        """Join `parts`: pairs of a text and its style, which is an escape sequence (CODE) or ""."""
         whole = super().__new__(cls, "".join(text for text, _ in parts))
         whole.parts = parts
         return whole
 
 
 def harmless(text: str) -> str:
-    """Return lines of text in which there is nothing for a terminal to obey."""
+    """Return `text` with spaces for tabs, and "?" for each other control character but newlines."""
     if text.replace("\n", "").isprintable():
         return text
     return "\n".join(map(printable, text.expandtabs().split("\n")))
 
 
 class Harmless(io.TextIOBase):
-    """A stream that lets text through, and styles of ours.
+    """A text stream that replaces control characters; the only styles it writes are our own.
 
-    It has no `buffer`, by which click would go around it.
+    With `is_for_facts`, as for standard output, a failure to write raises ReportFailed.  It has no
+    attribute `buffer`: click would write to that directly.
     """
 
     def __init__(self, stream: TextIO, is_for_facts: bool = False) -> None:
@@ -67,19 +68,19 @@ class Harmless(io.TextIOBase):
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The stream's."""
+        """The encoding of the underlying stream."""
         return self.stream.encoding
 
     def writable(self) -> bool:
-        """Return that it is."""
+        """Return True."""
         return True
 
     def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
+        """Return whether the underlying stream is a terminal."""
         return self.stream.isatty()
 
     def fileno(self) -> int:
-        """Return the descriptor, for a command of the user's."""
+        """Return the file descriptor of the underlying stream, for a command of the user's."""
         return self.stream.fileno()
 
     def flush(self) -> None:
@@ -89,10 +90,10 @@ class Harmless(io.TextIOBase):
 
     @contextlib.contextmanager
     def given_up(self) -> Iterator[None]:
-        """Write no more to a stream that takes nothing, as on a full disk.
+        """Replace the stream by /dev/null if the body cannot write to it, as on a full disk.
 
-        Of lost facts ReportFailed tells; of lost words nobody can be told.  That a reader has gone
-        (EPIPE) is click's to know.
+        Raises ReportFailed where results are lost (`is_for_facts`); lost messages cannot be
+        reported.  A reader that has gone (EPIPE) is left to click.
         """
         try:
             yield
@@ -107,20 +108,20 @@ class Harmless(io.TextIOBase):
                 ) from None
 
     def write(self, text: str | bytes) -> int:
-        """Write text, or bytes of text; return their number.
+        """Write text, or bytes of encoded text; return the length of what was given.
 
-        click tries with no bytes whether this is a stream of bytes, which it is not.
+        Raises TypeError for empty bytes: click writes these to see whether a stream is binary.
         """
         if not text and not isinstance(text, str):
             raise TypeError("this is a stream of text")
         if not text:
-            return 0  # click tries this too, and swallows the exception
+            return 0  # click tries this too; it would swallow an exception
         with self.given_up():
             self.stream.write(harmless(text if isinstance(text, str) else bytes(text).decode()))
         return len(text)
 
     def put(self, text: Painted) -> None:
-        """Write text in its styles."""
+        """Write a Painted text with its styles; control characters in the text are replaced."""
         for part, code in text.parts:
             assert CODE.fullmatch(code), "a style is no text"
             with self.given_up():
@@ -128,22 +129,22 @@ class Harmless(io.TextIOBase):
 
 
 class Passing(io.TextIOBase):
-    """A way past a Harmless stream, for writers of text that is harmless already, as Screen."""
+    """The unfiltered stream below a Harmless one, for writers that filter themselves: Screen."""
 
     def __init__(self, to: Harmless) -> None:
         self.to = to
 
     @property
     def encoding(self) -> str:  # type: ignore[override]
-        """The stream's."""
+        """The encoding of the underlying stream."""
         return self.to.encoding
 
     def isatty(self) -> bool:
-        """Tell whether it is a terminal."""
+        """Return whether the underlying stream is a terminal."""
         return self.to.isatty()
 
     def fileno(self) -> int:
-        """Return the descriptor, by which rich finds the size of the terminal."""
+        """Return the file descriptor, by which rich finds the size of the terminal."""
         return self.to.fileno()
 
     def flush(self) -> None:
@@ -151,30 +152,30 @@ class Passing(io.TextIOBase):
         self.to.flush()
 
     def write(self, text: str) -> int:
-        """Write text and styles."""
+        """Write text with its escape sequences as they are; return its length."""
         with self.to.given_up():
             self.to.stream.write(text)
         return len(text)
 
 
 def out() -> Harmless:
-    """Return standard output."""
+    """Return standard output as a Harmless stream."""
     return sys.stdout if isinstance(sys.stdout, Harmless) else Harmless(sys.stdout, True)
 
 
 def err() -> Harmless:
-    """Return standard error."""
+    """Return standard error as a Harmless stream."""
     return sys.stderr if isinstance(sys.stderr, Harmless) else Harmless(sys.stderr)
 
 
 def install() -> None:
-    """Let nothing else through from now on."""
+    """Replace sys.stdout and sys.stderr by Harmless streams."""
     sys.stdout, sys.stderr = cast(TextIO, out()), cast(TextIO, err())
 
 
 @contextlib.contextmanager
 def installed() -> Iterator[None]:
-    """Let nothing else through for a while."""
+    """Replace sys.stdout and sys.stderr by Harmless streams in the body."""
     before = sys.stdout, sys.stderr
     install()
     try:
@@ -184,7 +185,7 @@ def installed() -> Iterator[None]:
 
 
 def screen() -> Console:
-    """Return where tables for people's eyes go: standard error."""
+    """Return a rich console for tables, which writes to standard error."""
     # File names and targets' words are shown as they are: `[id].py` is no markup.
     return screen_class()(
         file=cast(TextIO, Passing(err())), highlight=False, markup=False, emoji=False
@@ -192,28 +193,28 @@ def screen() -> Console:
 
 
 def release(shown: Console, captured: Capture) -> None:
-    """Print the captured output of a screen, which is harmless and has its styles."""
+    """Print output `captured` from `shown`, a console of `screen`: it is harmless already."""
     shown.file.write(captured.get())
     shown.file.flush()
 
 
 @functools.cache
 def screen_class() -> type[Console]:
-    """Return a Console that makes text harmless; rich is imported when one is needed."""
+    """Return the class of the console of `screen`; rich is imported at the first call only."""
     from rich.console import Console, ConsoleOptions
     from rich.segment import Segment
 
     class Screen(Console):
-        """Makes text harmless before it is laid out where it can, and when it is rendered."""
+        """A rich console that makes text harmless, before layout if possible, and when rendered."""
 
         def render_str(self, text: str, **how: Any) -> Any:
-            """Return a text to be laid out."""
+            """Return `text`, made harmless, as the Text of rich."""
             return super().render_str(harmless(text), **how)
 
         def render(
             self, renderable: RenderableType, options: ConsoleOptions | None = None
         ) -> Iterator[Segment]:
-            """Yield the segments to be written; control codes are rich's own, and come apart."""
+            """Yield the segments to be written, made harmless; control codes are rich's own."""
             for text, style, control in super().render(renderable, options):
                 yield Segment(text if control else harmless(text), style, control)
 

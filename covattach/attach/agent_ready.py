@@ -1,4 +1,4 @@
-"""The agent's arrival in a process: waited for, or given up so that nothing of it is left."""
+"""The wait for the agent after an injection, and the undoing of an attach that has failed."""
 
 from __future__ import annotations
 
@@ -12,14 +12,17 @@ from covattach.process.process import Process
 from covattach.session import agent_client, agent_errors
 from covattach.session.folder import SessionFolder
 
-ASKING = 2.0  # seconds for an agent to say that it is there
+ASKING = 2.0  # seconds for an agent to answer `status`
 UNDOING = 3.0  # seconds after the deadline, to undo everything
 
 
 def wait_for_agent(
     process: Process, place: SessionFolder, injection: Injection, deadline: Deadline
 ) -> None:
-    """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow."""
+    """Wait until the agent listens; raises NoSafePoint, PayloadFailed, NotNow.
+
+    `place` is the session's folder, with the agent's socket.
+    """
     while not listens(place, deadline):
         if place.fault:
             raise agent_errors.payload_failed(place.fault)
@@ -53,7 +56,7 @@ def wait_for_agent(
 
 
 def listens(place: SessionFolder, deadline: Deadline) -> bool:
-    """Whether the agent is there."""
+    """Whether an agent answers at the socket in the folder `place`; False if it is silent."""
     try:
         return agent_client.answers(place, deadline.within(ASKING).left) is not None
     except agent_client.NoAnswer:
@@ -61,10 +64,10 @@ def listens(place: SessionFolder, deadline: Deadline) -> bool:
 
 
 def give_up(process: Process, place: SessionFolder, injection: Injection | None) -> bool:
-    """Leave the target as it was: nothing armed, nothing measured, no file.
+    """Undo an attach: withdraw the line, stop the agent, and remove the session's folder `place`.
 
-    Returns whether that is certain.  If not, the agent ends by itself once it can run: it finds its
-    folder gone, and nobody at the other end.
+    Returns whether it is certain that nothing is left in the target.  If not, the agent ends by
+    itself once it can run: it finds its folder gone, and nobody at the other end.
     """
     claimed = not place.withdraw()
     if injection is not None:
@@ -82,7 +85,7 @@ def give_up(process: Process, place: SessionFolder, injection: Injection | None)
 
 
 def stopped(process: Process, place: SessionFolder, deadline: Deadline) -> bool:
-    """Have the agent stop; return whether it has, and its thread is gone."""
+    """Ask the agent to stop; return whether it has stopped, and its thread has ended."""
     try:
         thread = int(agent_client.ask(place, "stop", deadline.at)[0].get("thread", 0))
     except agent_client.NobodyThere:

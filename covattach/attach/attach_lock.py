@@ -14,10 +14,10 @@ from covattach.process.process import Process, may_not
 
 @contextlib.contextmanager
 def alone(process: Process) -> Iterator[None]:
-    """Be the only covattach that attaches to `process` now; raises NotNow where there is another.
+    """Hold the attach lock of `process` in the body; raises NotNow if another covattach holds it.
 
-    The lock (flock(2)) is on a file of /proc that only those can open who may attach.  It goes with
-    its holder: nobody else can keep us waiting.
+    The lock (flock(2)) is on a file of /proc that only those can open who may attach: nobody else
+    can keep us out.  It goes with its holder.
     """
     try:
         lock = os.open(process.proc / "environ", plain_files.READING)

@@ -1,4 +1,4 @@
-"""Attaching: everything from a PID to a target that is being measured, or is as it was."""
+"""Attaching to one process: from a PID to a target that is measured, or is as it was."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ from covattach.session.session_lookup import measuring
 from covattach.untrusted import validated
 
 Tell = Callable[[str], None]
-DONE = "measuring"  # told last: a failure after it is not undone any more
+DONE = "measuring"  # the last step told: a failure after it is not undone
 
 
 def nobody(words: str) -> None:
-    """Be told, and do nothing about it."""
+    """Do nothing with `words`: for callers that show no progress."""
 
 
 @dataclass
@@ -65,13 +65,13 @@ class Options:
     deadline: Deadline | None = None
 
     def begun(self) -> Options:
-        """Return them with the deadline that all waiting of an attach has, unless there is one."""
+        """Return these options with a deadline, for all that the attach waits for."""
         whole = COMMAND.deadline
         begun = whole.within(self.timeout) if whole else Deadline.after(self.timeout)
         return self if self.deadline else replace(self, deadline=begun)
 
     def until(self) -> Deadline:
-        """Return that deadline."""
+        """Return the deadline; if there is none yet, a new one."""
         return self.deadline or Deadline.after(self.timeout)
 
 
@@ -80,9 +80,9 @@ def start(
 ) -> tuple[Session, dict[str, Any]]:
     """Attach to `pid` and measure; return the session and the facts of the attach.
 
-    `tell` is told each step in a few words.  `warn` is told the cost before anything is done, if it
-    will be felt.  After any exception, also KeyboardInterrupt, the target is as it was.  A target
-    that is measured already stays so: `already` is true.
+    `tell` is called with each step in a few words.  `warn` is called with the cost, before anything
+    is done, if it will be felt.  After any exception, also KeyboardInterrupt, the target is as it
+    was.  A target that is measured already stays so: the fact "already" is true.
     """
     options = options.begun()
     process = Process(pid)
@@ -135,7 +135,7 @@ def start_alone(
 
 
 def check_goes_on(running: Session) -> None:
-    """Raise NotNow for a session that is there, but does not measure, or is about to end."""
+    """Raise NotNow if session `running` measures no longer, or ends with a `covattach record`."""
     if running.facts.get("off"):
         raise NotNow(
             f"{running.facts['off']}.",
@@ -149,7 +149,7 @@ def check_goes_on(running: Session) -> None:
 
 
 def check_target(process: Process, interpreter: Interpreter, options: Options) -> None:
-    """Raise NotPossible, NotNow for a target in which there can be no agent; nothing is done."""
+    """Raise NotPossible, NotNow if `process` cannot have an agent; it is not changed."""
     preconditions.check_rights(process)
     check_python(process, interpreter)
     check_seccomp(process, interpreter, options.trust_seccomp, options.until().at)
@@ -167,7 +167,7 @@ def agent_in(
     options = options.begun()
     deadline = options.until()
     code = compile_payloads.payloads(process, deadline)
-    if not options.tree:  # once for a whole tree: it looks into all folders that there are
+    if not options.tree:  # once for a whole tree: `clear` looks into all session folders
         folder_lookup.clear(process)
     place = folder_lookup.create(process, options.tree or None)
     injection: Injection | None = None
@@ -191,7 +191,7 @@ def agent_in(
 
 
 def chosen_core(options: Options, wanted: dict[str, Any], interpreter: Interpreter) -> str:
-    """Return the core that was asked for, or else the best that there is for it."""
+    """Return the core that the user asked for, or the best for lines or branches on this Python."""
     branch = bool(wanted.get("run:branch"))
     asked = coverage_settings.asked_core(wanted, options.core)
     return asked or best_core(branch, interpreter.version)
@@ -205,9 +205,12 @@ def begin(
     wanted: dict[str, Any],
     core: str,
 ) -> dict[str, Any]:
-    """Have the agent begin to measure; return its facts.  Raises the errors of `client.ask`."""
+    """Have the agent begin to measure with `core`; return its facts.
+
+    Raises NoSafePoint if it does not answer in time, and the errors of `agent_client.ask`.
+    """
     if options.tree == "":
-        # What its children run may be another Python, which decides for itself.
+        # Its children may run another Python, which chooses its core for itself.
         asked = coverage_settings.asked_core(wanted, options.core)
         branch = bool(wanted.get("run:branch"))
         chosen = {

@@ -27,7 +27,7 @@ EVERY = 30.0  # seconds between two autosaves, unless told otherwise: workers ma
 class Attached:
     """The result of attaching to a tree: the first session, and each PID's facts or error.
 
-    A NoTarget is nobody's concern: the process runs no Python, or has ended meanwhile.
+    A NoTarget in `failed` is not reported: the process runs no Python, or has ended meanwhile.
     """
 
     first: Session
@@ -36,21 +36,22 @@ class Attached:
 
     @property
     def failures(self) -> dict[int, CovattachError]:
-        """The errors that somebody should know of."""
+        """The errors to be reported: all but NoTarget."""
         return {pid: e for pid, e in self.failed.items() if not isinstance(e, NoTarget)}
 
     @property
     def done(self) -> int:
-        """How many processes have been looked after."""
+        """The number of processes that have facts or an error."""
         return len(self.facts) + len(self.failed)
 
 
 def start(pid: int, options: Options, tell: Tell, warn: Tell, count: Count) -> Attached:
     """Attach to `pid` and all of its descendants, also those that are born meanwhile.
 
-    `tell` and `warn` are as for `attach.start`, of the first; `count` is told how many have been
-    attached to, and how many there are.  Raises the errors of `attach.start` for the first; the
-    failures of others are in the result.  An interruption leaves all of them as they were.
+    `tell` and `warn` are as for `attach_process.start`, of the first process.  `count` is called
+    with the number of processes attached to, and of all.  Raises the errors of
+    `attach_process.start` for the first; the failures of others are in the result.  An interruption
+    leaves all of them as they were.
     """
     options = replace(options, every=options.every or EVERY).begun()
 
@@ -106,12 +107,15 @@ def with_descendant(pid: int, error: NoTarget) -> NoTarget:
 
 
 def is_left(pid: int, found: Attached) -> bool:
-    """Whether a descendant has still to be attached to; the others are noted."""
+    """Whether descendant `pid` has still to be attached to: `found` has neither facts nor error."""
     return pid not in found.facts and pid not in found.failed
 
 
 def attach_to(pids: list[int], options: Options, found: Attached, count: Count) -> None:
-    """Attach to several processes, as many at a time as is good for them."""
+    """Attach to the processes `pids`, up to AT_ONCE side by side, and note the results in `found`.
+
+    `count` is called after each with the number of processes that are done, and of all.
+    """
     total = found.done + len(pids)
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
@@ -133,8 +137,8 @@ def attach_to(pids: list[int], options: Options, found: Attached, count: Count) 
 def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
     """Attach to one of the descendants and return the facts.
 
-    Raises NoTarget if it has ended meanwhile, and the errors of `attach.start`.  One that was born
-    measured is in the way of being attached to until it has opened its door: then it is waited for.
+    Raises NoTarget if it has ended meanwhile, and the errors of `attach_process.start`.  A child
+    that is measured from birth cannot be attached to before its agent listens: it is waited for.
     """
     try:
         return attach_process.start(pid, options, attach_process.nobody)[1]
@@ -149,7 +153,7 @@ def attach_one(pid: int, options: Options, found: Attached) -> dict[str, Any]:
 
 
 def absolute(settings: dict[str, Any], cwd: Path) -> dict[str, Any]:
-    """Return settings whose paths do not depend on the working directory."""
+    """Return settings whose paths are absolute, made so with `cwd`."""
     whole = dict(settings)
     for name in ("run:include", "run:omit", "report:include", "report:omit"):
         if name in whole:

@@ -1,8 +1,8 @@
-"""Compile the payloads outside of the target, by the program that the target is an instance of.
+"""Compilation of the payloads outside of the target, by the same Python program as the target's.
 
-Byte code is good for one version of Python only, and compiling is a third of what an attach would
-cost the target.  What the program gives is cached.  Only a program that nobody but root and we
-could have changed is run; for any other, the target compiles for itself.
+Byte code is good for one version of Python only, and compiling is a third of the cost of an attach
+to the target.  The result is cached.  Only a program that nobody but root and we could have changed
+is run; for any other, the target compiles the payloads itself.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from covattach.process.process import Process
 PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 MAGIC = 4  # bytes of the number that tells versions of byte code apart
-# Executed before MODULES.
+# Names of the payloads that are executed before MODULES.
 FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
 PATIENCE = 5.0  # seconds; it takes 0.5
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
@@ -64,7 +64,10 @@ sys.stdout.buffer.write(hashlib.sha256(content).digest() + content)
 
 
 def payloads(process: Process, deadline: Deadline | None = None) -> bytes | None:
-    """Return the payload modules compiled for `process`, or None where that cannot be had."""
+    """Return the payload modules compiled for `process`, or None where its program cannot be used.
+
+    They are in the format of the output of COMPILER.
+    """
     program = trusted_program(process)
     seconds = PATIENCE if deadline is None else deadline.within(PATIENCE).left
     return None if program is None else payloads_by(program, seconds)
@@ -104,7 +107,7 @@ def interpreter_of(script: Path) -> str | None:
 
 
 def payloads_by(program: Path, seconds: float = PATIENCE) -> bytes | None:
-    """Return the payload modules compiled by a program, or None where it will not."""
+    """Return the payload modules compiled by a program, or cached; None if it fails."""
     folder = files("covattach.payloads")
     names = (*FIRST, *MODULES)
     sources = {name: text_of(folder, name) for name in names}
@@ -124,7 +127,10 @@ def text_of(folder: Traversable, name: str) -> str:
 
 
 def first(compiled: bytes | None) -> bytes:
-    """Return bootstrap.py for the line to execute: compiled if possible, or else its text."""
+    """Return bootstrap.py for the line to execute: compiled if possible, or else its text.
+
+    `compiled` is the result of `payloads`.
+    """
     size = int.from_bytes((compiled or b"")[MAGIC : MAGIC + 4], "little")
     if compiled and 0 < size < len(compiled):
         return compiled[:MAGIC] + compiled[MAGIC + 4 : MAGIC + 4 + size]
@@ -149,9 +155,9 @@ def is_ours(path: Path) -> bool:
 
 
 def kept(program: Path, sources: dict[str, str]) -> Path | None:
-    """Return where the code that `program` makes of `sources` is kept, if it is.
+    """Return the path in the cache for the code that `program` makes of `sources`, there or not.
 
-    None where others could have put it there.
+    None if there is no safe cache.
     """
     found = program.stat()
     key = repr((str(program), found.st_mtime_ns, found.st_size, COMPILER, sorted(sources.items())))
@@ -160,7 +166,7 @@ def kept(program: Path, sources: dict[str, str]) -> Path | None:
 
 
 def compiled_by(program: Path, sources: dict[str, str], seconds: float = PATIENCE) -> bytes | None:
-    """Return the code that `program` makes of `sources`, or None where it will not in time."""
+    """Return the code that `program` makes of `sources`, or None if it fails, or takes longer."""
     try:
         done = subprocess.run(
             [program, "-I", "-S", "-c", COMPILER],
@@ -173,12 +179,12 @@ def compiled_by(program: Path, sources: dict[str, str], seconds: float = PATIENC
             check=True,
         )
     except (OSError, subprocess.SubprocessError):
-        return None  # it needs the target's environment
+        return None  # it may need the target's environment
     return done.stdout
 
 
 def keep(cached: Path, compiled: bytes) -> None:
-    """Write it to the cache, whole or not at all; a cache that cannot be written is none."""
+    """Write `compiled` to the file `cached` atomically; errors are ignored."""
     beside = cached.with_suffix(f".{os.getpid()}")
     try:
         cached.parent.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A coverage that fits the target's Python, for targets that have none."""
+"""Coverage packages that fit the target's Python, for targets that have no coverage installed."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ LAST = {(3, 9): "7.10.7", (3, 10): "7.16.2"}
 
 
 def own() -> Path:
-    """Return the folder of the coverage package that covattach itself runs with."""
+    """Return the folder of the coverage package that covattach uses itself; raises NotPossible."""
     found = importlib.util.find_spec("coverage")
     if found is None or found.origin is None:
         raise NotPossible(
@@ -34,9 +34,9 @@ def own() -> Path:
 
 
 def kept(version: tuple[int, int]) -> Path | None:
-    """Return where the coverage package for that Python is kept, whether it is there or not.
+    """Return the path in the cache for a coverage package for that Python, there or not.
 
-    None where others could have put it there.
+    None if there is no safe cache.
     """
     return cache.place("coverage", "{}.{}".format(*version), "coverage")
 
@@ -58,7 +58,7 @@ def find(version: tuple[int, int], core: str) -> Path | None:
 def bring(
     process: Process, folder: SessionFolder, version: tuple[int, int], core: str
 ) -> str | None:
-    """Return the path, for the target, of a coverage package to use if it has none; or None.
+    """Return the path of a coverage package, as the target sees it, to use if it has none; or None.
 
     Where the target may not be able to read ours, it gets a copy in the session's folder.
     """
@@ -69,9 +69,10 @@ def bring(
 def bring_all(
     process: Process, folder: SessionFolder, branch: bool, core: str | None
 ) -> dict[str, str]:
-    """Return such paths for all Pythons that there is a coverage for, by version: "3.11".
+    """Return the paths of coverage packages, as the target sees them, by version: "3.11".
 
-    `core` is the one that was asked for, or None for the best that each version has.
+    There is one for each Python that we have a package for.  `core` is the one that was asked for,
+    or None for the best that each version has.
     """
     found = {}
     for version in VERSIONS:
@@ -83,14 +84,17 @@ def bring_all(
 
 
 def within_reach(process: Process, folder: SessionFolder, package: Path, name: str) -> str:
-    """Return the path of a package for the target: its own, or that of a copy with that name."""
+    """Return the path of a package as the target sees it: its own, or that of a copy.
+
+    The copy is made, as `name`, in the session's `folder` if the target may not read `package`.
+    """
     if process.root == Path("/") and process.uid == os.geteuid():
         return str(package)
     return folder.add_tree(package, name)
 
 
 def fill(version: tuple[int, int]) -> Path:
-    """Fill the cache for that Python with pip and return the folder; raises NotPossible."""
+    """Install coverage for that Python in the cache by pip; return the path; raises NotPossible."""
     target = kept(version)
     if target is None:
         raise NotPossible(
@@ -128,7 +132,7 @@ def fill(version: tuple[int, int]) -> Path:
 
 
 def own_environment() -> dict[str, str]:
-    """Return our environment; for root without folders of settings that others can change.
+    """Return our environment; for root, without configuration folders that others can change.
 
     pip reads there which index to trust.  With `sudo`, $HOME may still be another user's.
     """

@@ -1,4 +1,4 @@
-"""The facts in a session's folder before there is an agent."""
+"""The facts that are written into a session's folder before there is an agent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,10 @@ from covattach.session.folder import SessionFolder
 
 
 def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
-    """Return the facts that are in the session's folder before there is an agent."""
+    """Return the facts of a session that are known before there is an agent.
+
+    `wanted` are the settings of coverage.
+    """
     return {
         "pid": process.pid,
         "start_time": process.start_time,
@@ -24,7 +27,11 @@ def first_facts(process: Process, wanted: dict[str, Any]) -> dict[str, Any]:
 
 
 def tree_facts(tree: str | None, key: str, folder: SessionFolder) -> dict[str, Any]:
-    """Return the tree's folder and its key, for the session; nothing if it has no tree."""
+    """Return the facts of a session about its tree: folder and key; {} if it has no tree.
+
+    `tree` is the tree's folder as the target sees it, "" for a new tree in `folder`, None for no
+    tree.
+    """
     if tree is None:
         return {}
     return {"tree": tree or folder.path_in_target, "key": key}

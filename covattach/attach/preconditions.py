@@ -10,13 +10,13 @@ from covattach.process.identity import check_whole
 from covattach.process.process import Process, may_not
 
 MOMENT = 1.0  # seconds for a sampling profiler, such as py-spy, to let go of the process
-DESCRIPTORS = 8  # that the agent needs while it begins: its door, and a file to be imported
+DESCRIPTORS = 8  # file descriptors for the agent's beginning: its socket, and imports
 
 
 def check_state(process: Process, patience: float = MOMENT) -> None:
     """Raise NotNow, or NoTarget, for a process in a state in which nothing can be begun.
 
-    A tracer that is there now may be gone in a moment: it is looked again for `patience` seconds.
+    A tracer may be gone in a moment: the state is read again for up to `patience` seconds.
     """
     until = time.monotonic() + patience
     while True:
@@ -45,18 +45,18 @@ def check_state(process: Process, patience: float = MOMENT) -> None:
 def check_rights(process: Process) -> None:
     """Raise NotNow, NotPossible for a process that has more rights than its user has.
 
-    Capabilities in another user namespace are over nothing that is ours.
+    Capabilities in another user namespace do not count: they are over nothing of ours.
     """
     try:
         is_far = not process.shares("user")
     except OSError:
-        process.read_start_time()  # says so if it has ended
+        process.read_start_time()  # raises NoTarget if it has ended
         raise
     check_whole(process.pid, process.standing, is_far)
 
 
 def check_descriptors(process: Process) -> None:
-    """Raise NotNow for a process without enough descriptors left for the agent."""
+    """Raise NotNow for a process without enough file descriptors left for the agent."""
     used, limit = process.descriptors
     higher = limit + 100
     if used + DESCRIPTORS > limit:
@@ -67,7 +67,7 @@ def check_descriptors(process: Process) -> None:
 
 
 def check_folder(process: Process) -> None:
-    """Raise NotNow where coverage could not be imported: it asks for the current directory."""
+    """Raise NotNow if the working directory is gone: coverage needs one to be imported."""
     if is_nowhere(process):
         raise NotNow(
             f"The working directory of process {process.pid} has been removed,"
@@ -77,7 +77,7 @@ def check_folder(process: Process) -> None:
 
 
 def is_nowhere(process: Process) -> bool:
-    """Whether its working directory has been removed; raises NotPossible."""
+    """Whether the working directory of `process` has been removed; raises NotPossible."""
     try:
         return os.stat(process.proc / "cwd").st_nlink == 0
     except PermissionError:

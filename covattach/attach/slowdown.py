@@ -27,7 +27,7 @@ SPARING = {
 
 
 def limits(settings: Mapping[str, Any], max_overhead: float | None) -> set[str]:
-    """Return the ways to be slowed down less that the user has taken already, as in SPARING."""
+    """Return the ways of SPARING, by key, that the user takes already, in `settings` or options."""
     named = ("run:source", "run:source_pkgs", "run:source_dirs", "run:include")
     found = {"source"} if any(settings.get(name) for name in named) else set()
     return found | ({"limit"} if max_overhead else set())
@@ -38,7 +38,7 @@ def forecast(
 ) -> str:
     """Return the forecast for a target with that core and version; "" for a slow-down not felt.
 
-    No way that is `taken` already is advised.
+    Ways of SPARING whose keys are in `taken` are not advised.
     """
     if core not in SLOW_ALWAYS:
         return ""

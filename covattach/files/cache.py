@@ -1,9 +1,9 @@
-"""covattach's cache for later runs, only where nobody else can have put anything.
+"""The cache of covattach, only in a folder to which no other user can have written.
 
     place("coverage", "3.9")        where it is, or is going to be
 
-Its files are executed in targets of ours.  With `sudo` the home folder, and with it the cache,
-may still be that of another user.
+Its files are executed in targets of ours.  With `sudo` the home folder, and with it the cache, may
+still be that of another user.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from covattach.files.safe_path import is_private
 
 
 def place(*names: str) -> Path | None:
-    """Return the folder of these names in the cache, there or not; None if there is no safe one.
+    """Return the path of the folder `names` in the cache, also if it does not exist.
 
-    Raises nothing.
+    None if there is no safe place for a cache.  Raises nothing.
     """
     for base in bases():
         folder = base.joinpath("covattach", *names)
@@ -30,7 +30,7 @@ def place(*names: str) -> Path | None:
 
 
 def bases() -> Iterator[Path]:
-    """Yield the folders that a cache may be in: where it is asked for, and at our own home."""
+    """Yield folders that a cache may be in: $XDG_CACHE_HOME if it is set, or those in our home."""
     asked = os.environ.get("XDG_CACHE_HOME")
     if asked:
         yield Path(os.path.abspath(asked))

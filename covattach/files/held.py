@@ -1,10 +1,10 @@
-"""A file or folder, held by a descriptor: its facts cannot become untrue by a rename.
+"""A file or folder held by a descriptor: its facts cannot become untrue by a rename.
 
     with HeldFile.open("htmlcov", folder.descriptor) as found:
         found.is_folder, found.is_ours, found.others_may_write
 
-Whoever else may change a folder can put a link, a pipe or another folder into the place of anything
-in it, at any instant.  So a thing is opened first, through no link and without reading or
+Other users who may change a folder can put a link, a pipe or another folder into the place of
+anything in it, at any instant.  So a thing is opened first, through no link and without reading or
 executing anything (O_PATH of open(2)), and looked at afterwards.
 """
 
@@ -23,13 +23,13 @@ from typing import BinaryIO
 # A folder first: without O_DIRECTORY nothing is mounted where an automounter waits (open(2)).
 AS_FOLDER = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DIRECTORY
 AS_IT_IS = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
-# Not waiting: somebody may have a lease on the file (fcntl(2), F_SETLEASE).
+# Non-blocking: somebody may have a lease on the file (fcntl(2), F_SETLEASE).
 TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC
 ACCESS_LIST = "system.posix_acl_access"
 
 
 class HeldFile:
-    """A file, folder or link that is held; `facts` are those of the moment at which it was opened.
+    """A file, folder or link held by a descriptor; `facts` are its `os.fstat` when it was opened.
 
     `HeldFile.open` raises OSError, FileNotFoundError where there is none.
     """
@@ -40,7 +40,10 @@ class HeldFile:
 
     @classmethod
     def open(cls, name: str, folder: int | None = None) -> HeldFile:
-        """Return the file named `name`, held, in the folder with the descriptor `folder`."""
+        """Return the file, folder or link `name`, held; links are not followed.
+
+        `folder` is the descriptor of the folder it is in; None is the current directory.
+        """
         try:
             return cls(os.open(name, AS_FOLDER, dir_fd=folder))
         except NotADirectoryError:
@@ -53,14 +56,14 @@ class HeldFile:
         self.close()
 
     def close(self) -> None:
-        """Let it go; does nothing the second time."""
+        """Close the descriptor; does nothing the second time."""
         descriptor, self.descriptor = self.descriptor, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     @property
     def path(self) -> str:
-        """A name that leads to this, and to nothing else, as long as it is held."""
+        """A path (in /proc) to exactly this file, which is valid until `close`."""
         return f"/proc/self/fd/{self.descriptor}"
 
     @property
@@ -80,12 +83,12 @@ class HeldFile:
 
     @property
     def is_ours(self) -> bool:
-        """Whether it belongs to root or to us."""
+        """Whether it belongs to root or to us (`trusted_users`)."""
         return self.facts.st_uid in trusted_users()
 
     @property
     def others_may_write(self) -> bool:
-        """Whether its mode lets others write; a user's own private group is nobody else."""
+        """Whether its mode lets other users write; a user's own private group is nobody else."""
         mode = self.facts.st_mode
         by_group = mode & stat.S_IWGRP and not (
             is_private_group(self.facts.st_gid) and not self.has_access_list
@@ -94,7 +97,7 @@ class HeldFile:
 
     @property
     def has_access_list(self) -> bool:
-        """Whether more users are named than the mode tells of (acl(5))."""
+        """Whether it has an access control list, which may name further users (acl(5))."""
         try:
             return bool(os.getxattr(self.path, ACCESS_LIST))
         except OSError:  # there is none, or the file system knows of none
@@ -107,9 +110,9 @@ class HeldFile:
 
     @property
     def is_believed(self) -> bool:
-        """Whether its content counts; for root, a file that others may write does not.
+        """Whether we trust its content: it is ours, and if we are root, others may not write it.
 
-        Other users have chosen whom they let write their own files.
+        Users other than root have chosen themselves who may write their files.
         """
         return self.is_ours and (not self.others_may_write or os.geteuid() != 0)
 
@@ -143,7 +146,7 @@ class HeldFile:
         return next(self.names(), None) is None
 
     def look(self, name: str) -> HeldFile | None:
-        """Return the file named `name` in a folder, held, or None; raises OSError."""
+        """Return the entry `name` of this folder, held; None if there is none.  Raises OSError."""
         try:
             return HeldFile.open(name, self.descriptor)
         except FileNotFoundError:
@@ -151,15 +154,15 @@ class HeldFile:
 
 
 def trusted_users() -> set[int]:
-    """Return the users whose things we trust: root and ourselves."""
+    """Return the ids of the users whose files we trust: root, ourselves, and `nameless`."""
     return {0, os.geteuid(), *nameless()}
 
 
 @functools.cache
 def nameless() -> tuple[int, ...]:
-    """Return the user who stands for all that have no name here, where root itself may have none.
+    """Return the id that stands for all users without one here, perhaps root; () if there is none.
 
-    That is in a user namespace only, and if nobody has that number (user_namespaces(7)).
+    There is one in a user namespace only, and if no user has that number (user_namespaces(7)).
     """
     try:
         lines = (
@@ -177,7 +180,7 @@ def nameless() -> tuple[int, ...]:
 
 
 def is_private_group(group: int) -> bool:
-    """Tell whether a group is that of one user only, root or us: it bears their name."""
+    """Whether group id `group` is the private group of root or us: it has no other members."""
     try:
         found = grp.getgrgid(group)
         names = {pwd.getpwuid(user).pw_name for user in (0, os.geteuid())}

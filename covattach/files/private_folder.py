@@ -1,4 +1,4 @@
-"""Temporary folders of our own, whose paths no other user can lead elsewhere.
+"""Temporary folders of our own, whose paths no other user can make lead elsewhere.
 
     with private_folder("report-", beside=Path("/srv/app")) as folder: ...
 
@@ -23,10 +23,11 @@ BASES = ("/tmp", "/var/tmp", "/dev/shm", "/run")  # noqa: S108  a random folder 
 
 @contextlib.contextmanager
 def private_folder(prefix: str, beside: Path | None = None) -> Iterator[Path]:
-    """Make a folder that only we can look into, and remove it at the end.
+    """Make a folder that only we can look into, yield its path, and remove it after the body.
 
-    In `beside`, if nobody else can exchange what is in there: that has room for what is going to be
-    there in the end.  Raises NotPossible where there is no place for one.
+    Its name begins with `prefix`.  It is made in `beside`, where the results are going to be, if no
+    other user can exchange files there.  That file system has the room.  Raises NotPossible where
+    there is no safe place.
     """
     folder = made(prefix, beside)
     try:
@@ -36,14 +37,14 @@ def private_folder(prefix: str, beside: Path | None = None) -> Iterator[Path]:
 
 
 def made(prefix: str, beside: Path | None) -> Path:
-    """Make the folder; raises NotPossible."""
+    """Make the folder of `private_folder` and return its path; raises NotPossible."""
     bases = [*([beside] if beside else []), *temporary()]
     for base in filter(is_settled, dict.fromkeys(bases)):
         try:
             return Path(tempfile.mkdtemp(prefix=prefix, dir=base))
         except OSError:  # it cannot be written to
             continue
-    if os.geteuid() != 0:  # nobody is to be had who may do more than others
+    if os.geteuid() != 0:  # who is not root has no rights to be abused
         with contextlib.suppress(OSError):
             return Path(tempfile.mkdtemp(prefix=prefix))
     raise NotPossible(
@@ -53,7 +54,7 @@ def made(prefix: str, beside: Path | None) -> Path:
 
 
 def temporary() -> list[Path]:
-    """Return the folders for temporary files, the one that is asked for first."""
+    """Return the folders for temporary files, that of $TMPDIR first."""
     with contextlib.suppress(FileNotFoundError):  # none can be written to
         return [Path(tempfile.gettempdir()), *map(Path, BASES)]
     return [*map(Path, BASES)]

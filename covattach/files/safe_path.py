@@ -1,12 +1,12 @@
-"""The way to a folder, gone step by step, so that nobody else decides where it leads.
+"""Safe resolution of a path, step by step, so that no other user decides where it leads.
 
-    SafePath.to("/srv/app/htmlcov")      where it leads, and who besides us could lead it elsewhere
-    is_settled(folder)                   nobody else could
+    SafePath.to("/srv/app/htmlcov")      the folder, and whether others could make it another
+    is_settled(folder)                   whether nobody else could
 
-A link counts where only root and we can have put it; for a caller who is not root, also where it is
-theirs.  Behind a folder in which others may rename things, root follows no link at all.  Each
-further folder must be one that those others could write into as well.  Then root does nothing
-there that they could not do.
+A symbolic link is followed only where nobody but root and we can have put it.  A caller who is not
+root may also follow links of their own.  Behind a folder in which others may rename things, root
+follows no link at all.  There, each further folder must be one that those others could write into
+as well.  Then root does nothing that they could not do.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ REMEDY = "Go there with `cd` and name it from there, or choose a folder that onl
 
 
 class SafePath:
-    """How far a way has led: `here` is the folder that is reached, and held.
+    """How far a path has been resolved: `here` is the folder reached, and held.
 
-    `is_loose` says that others could have exchanged it, and `missing` are the names behind it that
-    are not there.
+    `is_loose` says that others could have exchanged that folder.  `missing` are the names behind
+    it, the first of which does not exist.  `links` is the number of links followed.
     """
 
     def __init__(self, here: HeldFile) -> None:
@@ -41,9 +41,9 @@ class SafePath:
 
     @classmethod
     def to(cls, folder: Path, make: bool = False) -> SafePath:
-        """Go to a folder; with `make`, make missing folders.
+        """Resolve the path `folder`; with `make`, make missing folders.
 
-        Raises OSError, and BadUsage where others could lead us astray.
+        Raises OSError, and BadUsage where others could make the path lead elsewhere.
         """
         here = current()
         if here is not None and folder.is_relative_to(here):
@@ -60,7 +60,7 @@ class SafePath:
 
     @classmethod
     def from_root(cls) -> SafePath:
-        """Begin at the root, which is ours: who may change it has no need of us."""
+        """Return a SafePath at "/", which counts as ours: who may change it has no need of us."""
         way = cls(HeldFile.open("/"))
         way.is_loose = False
         return way
@@ -72,11 +72,14 @@ class SafePath:
         self.close()
 
     def close(self) -> None:
-        """Let the folder go."""
+        """Close the descriptor of the folder reached."""
         self.here.close()
 
     def go(self, folder: Path, names: list[str], make: bool) -> None:
-        """Go on, by these names; `folder` is where that is to lead, for errors."""
+        """Resolve further `names`, up to a missing one; with `make`, make missing folders.
+
+        `folder` is the whole path, for errors.  Raises OSError, BadUsage.
+        """
         ahead = names[::-1]
         while ahead:
             name = ahead.pop()
@@ -93,7 +96,11 @@ class SafePath:
                 self.enter(below, name, folder, is_new)
 
     def enter(self, below: HeldFile, name: str, folder: Path, is_new: bool) -> None:
-        """Go into a folder."""
+        """Enter the folder `below`, named `name`; `is_new` says that we have just made it.
+
+        `folder` is the whole path, for errors.  Raises NotADirectoryError, and BadUsage if it is
+        not safe.
+        """
         if not below.is_folder:
             below.close()
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder))
@@ -110,13 +117,17 @@ class SafePath:
         self.is_loose = self.is_loose or below.others_may_exchange
 
     def may_enter(self, below: HeldFile, is_new: bool) -> bool:
-        """Whether a folder that others could exchange is safe to enter, or new, ours and empty."""
+        """Whether a folder that others could exchange may be entered, or is new, ours and empty."""
         if could_be_theirs(self.here, below):
             return True
         return is_new and below.is_ours and self.here.is_ours and below.is_empty
 
     def follow(self, link: HeldFile, folder: Path) -> list[str]:
-        """Return the names that a link leads to, from here on; begin anew if it is absolute."""
+        """Return the names in the target of `link`; go back to the root if that is absolute.
+
+        `folder` is the whole path, for errors.  Raises BadUsage if others may have put the link
+        there, OSError for too many links.
+        """
         with link:
             leads = os.readlink("", dir_fd=link.descriptor)
             is_callers = link.is_ours and os.geteuid() != 0
@@ -135,7 +146,7 @@ class SafePath:
 
 
 def could_be_theirs(above: HeldFile, below: HeldFile) -> bool:
-    """Tell whether those who may exchange `below`, in `above`, could write into it themselves.
+    """Whether those who may exchange `below`, in `above`, could write into it themselves.
 
     That is the question where we are root; others have to know with whom they share a folder.
     """
@@ -151,9 +162,9 @@ def could_be_theirs(above: HeldFile, below: HeldFile) -> bool:
 
 
 def make_folder(above: HeldFile, name: str, mode: int = 0o777) -> HeldFile:
-    """Make a folder and hold it; in somebody else's it is theirs, and made with their rights.
+    """Make the folder `name` in `above` and return it, held; one that exists is returned.
 
-    Raises OSError.
+    In a folder of another user, it is made with the rights of that user.  Raises OSError.
     """
     with acting_for(above), contextlib.suppress(FileExistsError):
         os.mkdir(name, mode, dir_fd=above.descriptor)
@@ -161,9 +172,10 @@ def make_folder(above: HeldFile, name: str, mode: int = 0o777) -> HeldFile:
 
 
 def make_shared(above: HeldFile, name: str) -> HeldFile:
-    """Make a folder on the way; in one that a group shares it is shared, too; raises OSError.
+    """Make a missing folder of a path, and return it, held; shared by a group if `above` is.
 
-    Else nobody could go through it again: whoever shares the one may exchange the other.
+    Else the path could not be resolved again: whoever shares the one may exchange the other.
+    Raises OSError.
     """
     mode = above.facts.st_mode
     before = os.umask(0o077)
@@ -176,7 +188,7 @@ def make_shared(above: HeldFile, name: str) -> HeldFile:
 
 @contextlib.contextmanager
 def acting_for(folder: HeldFile) -> Iterator[None]:
-    """Have the rights of a folder's owner, where we are root and that is somebody else."""
+    """Act in the body with the rights of a folder's owner, if we are root and the owner is not."""
     if os.geteuid() != 0 or folder.is_ours:
         yield
         return
@@ -193,7 +205,7 @@ def current() -> str | None:
 
 
 def is_settled(folder: Path) -> bool:
-    """Tell whether a folder is there, and nobody else can lead its path elsewhere."""
+    """Whether a folder exists, and no other user can make its path lead elsewhere."""
     way = SafePath.from_root()
     try:
         way.go(folder, list(folder.parts[1:]), make=False)
@@ -205,7 +217,7 @@ def is_settled(folder: Path) -> bool:
 
 
 def is_private(folder: Path) -> bool:
-    """Tell whether nobody else can change a folder, or could make it if it is not there."""
+    """Whether no other user can change a folder, or could make it if it does not exist."""
     way = SafePath.from_root()
     try:
         way.go(folder, list(folder.parts[1:]), make=False)

@@ -1,1 +1,1 @@
-"""Injectors: one line of Python executed in a target, at a safe point, once."""
+"""Injectors: ways to have a target execute one line of Python, at a safe point, once."""

@@ -1,4 +1,4 @@
-"""The one line that is executed in the target."""
+"""The line of Python that the injectors have a target execute, which begins a session there."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ import re
 from covattach.errors import NotPossible
 from covattach.payloads.session_files import BEGIN, RAISED
 
-# Lambdas, because it is executed in `__main__` and leaves no name there.  Nothing is raised: once
-# we have given up the file is gone.  Everything is found by importlib's own namespace, as
-# bootstrap.py finds it too: in `__main__`, and among the builtins, names may have been replaced or
-# taken away, `exec` among them, which code that covattach has compiled does not need.  What was
-# raised is told by the name of a FIFO, which may still be made where nothing may be opened, by an
-# audit hook say: by a new `posix` (originals.py).
+# Lambdas, so that no name is left in `__main__`, where the line is executed.  It raises nothing:
+# once we have given up, its file is gone.  Everything is found in importlib's own namespace, as in
+# bootstrap.py: in `__main__`, and among the builtins, names may have been replaced or removed, even
+# `exec`, which code that covattach has compiled does not need.  An exception is reported in the
+# name of a FIFO.  A new `posix` (originals.py) can still make one where nothing may be opened,
+# because of an audit hook, say.
 TEXT = """\
 try:
  try: (lambda s, g: (lambda f, x: (lambda d: (lambda: 0).__class__(g["marshal"].loads(d[4:]), x)()\
@@ -34,8 +34,8 @@ SAFE = re.compile(r"[A-Za-z0-9_./-]{1,56}")
 def bootstrap_line(session: str, main: int = 0) -> bytes:
     """Return the line for the session in the folder `session` (as the target sees it).
 
-    `main` is the identifier of the target's main thread, as `_thread.get_ident` has it, if known.
-    Raises NotPossible for a path that would have to be quoted.
+    `main` is the identifier of the target's main thread, as `_thread.get_ident` has it, or 0 if it
+    is not known.  Raises NotPossible for a path that would have to be quoted.
     """
     if not SAFE.fullmatch(session):
         raise NotPossible(

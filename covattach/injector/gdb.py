@@ -29,18 +29,18 @@ from covattach.process.runtime import no_python_any_more
 from covattach.process.thread_activity import Activity, activity, to_send, traces_of_moving
 
 Text = Callable[[int], bytes]
-# Of a tree, for which many are attached to side by side: a gdb that has no processor to itself is
-# slow, and its target is stopped meanwhile.
+# How many gdb may run at once, as for a tree: without a processor to itself, a gdb is slow, and its
+# target is stopped meanwhile.
 TURNS = threading.BoundedSemaphore((os.cpu_count() or 1) + 1)
-MOMENT = 1.0  # seconds in which a sampling profiler has let go of the process
+MOMENT = 1.0  # seconds until a sampling profiler has let go of the process
 STUCK = 2.0  # seconds after which a thread that waits for the lock of pending calls never gets it
 
 
 def inject(process: Process, interpreter: Interpreter, text: Text, deadline: float) -> Injection:
-    """Have a thread of its own in `process` execute `text`, or arm the interpreter to start one.
+    """Have a new thread in `process` execute the line, or arm the interpreter to start that thread.
 
-    `text` makes it of the main thread's identifier.  `deadline` is a time of `time.monotonic`.
-    Raises NotPossible, NotNow, NoSafePoint.
+    `text` returns the line, given the identifier of the main thread.  `deadline` is a time of
+    `time.monotonic`.  Raises NotPossible, NotNow, NoSafePoint.
     """
     support.check(process, interpreter)
     with open_memory(process) as memory:
@@ -54,14 +54,14 @@ def inject(process: Process, interpreter: Interpreter, text: Text, deadline: flo
 
 
 def clear(process: Process, way: Detour) -> None:
-    """Take the line back that a detour has; of a process that ends just now there is nothing."""
+    """Remove the line from the memory of a detour; does nothing if the process has ended."""
     with contextlib.suppress(OSError, NotNow, NoTarget), open_memory(process) as memory:
         way.clear(memory)
 
 
 @contextlib.contextmanager
 def turn(process: Process, deadline: float) -> Iterator[None]:
-    """Be one of few that use a gdb now; raises NoSafePoint at the deadline."""
+    """Take one of the TURNS, in the body; raises NoSafePoint if none is free until the deadline."""
     if not TURNS.acquire(timeout=max(deadline - time.monotonic(), 0.0)):
         raise NoSafePoint(
             f"No gdb was free for process {process.pid} in time; it runs on untouched.",
@@ -75,9 +75,9 @@ def turn(process: Process, deadline: float) -> Iterator[None]:
 
 @dataclass
 class GdbInjection:
-    """One injection by gdb: the target, the detour that there is room for, and the line.
+    """One injection by gdb: the target, the detour `way` that there is room for, and the line.
 
-    `text` makes the line of the main thread's identifier.  `deadline` is a time of
+    `text` returns the line, given the main thread's identifier.  `deadline` is a time of
     `time.monotonic`.
     """
 
@@ -89,11 +89,11 @@ class GdbInjection:
     deadline: float
 
     def cancel(self) -> None:
-        """Take the line back, as if it had never been there."""
+        """Withdraw the line, if it has not run yet."""
         clear(self.process, self.way)
 
     def by_detour(self) -> Injection:
-        """Send a thread on its way, and see that it comes back."""
+        """Send a thread on the detour, and wait until it has returned; raises CovattachErrors."""
         try:
             before = traces_of_moving(self.process, self.process.pid)
             self.gdb.prepare(self.deadline)
@@ -117,9 +117,9 @@ class GdbInjection:
         return Injection("gdb", 1000 * pause, how, self.gdb.transcript, self.cancel, keeps_gil)
 
     def attach(self) -> None:
-        """Attach, between two looks of a sampling profiler if need be; raises GdbError.
+        """Attach gdb; for MOMENT seconds, retry if another tracer has the process; raises GdbError.
 
-        Whoever comes while another has the process is refused by the kernel, as without the right.
+        The kernel refuses a second tracer with the same error as one without the right.
         """
         until = min(self.deadline, time.monotonic() + MOMENT)
         while True:
@@ -133,10 +133,10 @@ class GdbInjection:
                 return
 
     def send(self, tid: int) -> Activity:
-        """Send thread `tid`, which is stopped, on the detour; return its activity until then.
+        """Send the stopped thread `tid` on the detour; return the activity of the thread sent.
 
-        It is the main thread, or one in an idle call.  If it is idle no more, the main thread is
-        sent.
+        `tid` is the main thread, or one in an idle call.  If it is no longer idle, the main thread
+        is sent.
         """
         sent = activity(self.process, self.interpreter, tid)
         # glibc's pthread_t is the address of the thread's own block, to which this register points.
@@ -150,7 +150,7 @@ class GdbInjection:
             if self.way.has(back) or self.way.state(memory) == detour.INSIDE:
                 raise detour.still_inside(self.process)
             self.way.place(memory, self.text(main), back, run=sent.idle)
-        # The first is all that is changed, at one stroke; after it, it does not matter who lives.
+        # The first is the only change, and atomic; after it, gdb or we may be killed without harm.
         self.gdb.command(
             f"set ${support.PROGRAM_COUNTER} = {self.way.entry:#x}\ndetach", self.deadline
         )
@@ -158,11 +158,11 @@ class GdbInjection:
         return sent
 
     def bring_back(self) -> float:
-        """Wait until the thread is home again; return for how many seconds it was stopped.
+        """Wait until the thread has returned; return for how many seconds it was stopped once more.
 
-        One that was stopped while it held the lock of the pending calls waits for itself: it is
-        sent to the way out.  Where the line is run, it may be waiting for the GIL, as long as it
-        takes.
+        A thread that arms the line waits for itself if it held the lock of the pending calls when
+        it was stopped.  After STUCK seconds it is sent to the way out.  One that starts the line
+        may wait for the GIL, until the deadline.
         """
         began, pause = time.monotonic(), 0.0
         while self.process.is_alive() and time.monotonic() < self.deadline:
@@ -184,7 +184,10 @@ class GdbInjection:
         return pause
 
     def outcome(self, sent: Activity) -> str:
-        """Return the result of the detour, in words; raises NotNow, NoSafePoint."""
+        """Return the result of the detour, as a text for `-v`; raises NotNow, NoSafePoint.
+
+        `sent` is the activity of the thread before it was sent.
+        """
         if not self.process.is_alive():
             raise ended(self.process, "\n".join(self.gdb.transcript))
         with open_memory(self.process) as memory:
@@ -204,7 +207,7 @@ class GdbInjection:
 
 
 def refusal(process: Process, result: int) -> CovattachError:
-    """Return the error for a detour that has come to nothing."""
+    """Return the error for a `result` by which the line was neither started nor armed."""
     if result == detour.ABSENT:
         return no_python_any_more(process)
     if result == detour.ARMED:

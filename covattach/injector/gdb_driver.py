@@ -1,9 +1,9 @@
 """A gdb that is driven over its command line: one command, one answer, a deadline.
 
-gdb loads no symbols: it needs none to call a function at an address.  Looking for them would keep
-the target stopped for a quarter of a second.  Nor is gdb's machine interface used: it writes one
-byte at a time, with the target stopped.  The process runs in a session of its own: a Ctrl-C meant
-for us does not reach it.  If we are killed, gdb reads the end of its input, detaches, and ends.
+gdb loads no symbols: it needs none to set a register.  Looking for them would keep the target
+stopped for a quarter of a second.  Nor is gdb's machine interface used: it writes one byte at a
+time, with the target stopped.  gdb runs in a session (setsid(2)) of its own: a Ctrl-C meant for us
+does not reach it.  If we are killed, gdb reads the end of its input, detaches, and ends.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Gdb:
     """A gdb process; a context manager that leaves the target detached and running."""
 
     def __init__(self, description: Path | None) -> None:
-        """Start gdb with `description`, a target description, or gdb's own.
+        """Start gdb; `description` is the file of a target description, or None for gdb's own.
 
         Raises NotPossible where there is no gdb.
         """
@@ -89,14 +89,15 @@ class Gdb:
         if self.description is not None:
             self.command(f"set tdesc filename {self.description}", deadline)
         self.warm_up(deadline)
-        confine_program(self.popen.pid)  # should a target find more for it to read
+        confine_program(self.popen.pid)  # in case a target makes it read more
 
     def warm_up(self, deadline: float) -> None:
-        """Attach to a process of ours: gdb does much only once, and else with the target stopped.
+        """Attach to a process of ours, and detach: gdb does much only the first time.
 
-        It forks to see what ptrace can do (6 ms), and has all its memory yet to touch.
+        Else it would do that with the target stopped.  It forks to see what ptrace can do (6 ms),
+        and touches its memory for the first time.
         """
-        nowhere = subprocess.DEVNULL  # if we are killed, nobody is to wait for its end
+        nowhere = subprocess.DEVNULL  # it is to hold no pipe of ours open if we are killed
         process = subprocess.Popen(["sleep", "10"], stdout=nowhere, stderr=nowhere)
         try:
             self.attach(process.pid, deadline)
@@ -109,10 +110,10 @@ class Gdb:
             self.warmed_up.append(process)
 
     def command(self, text: str, deadline: float) -> list[str]:
-        """Send one command, or lines of several, and return the lines printed.
+        """Send one command, or several as lines of `text`, and return the lines printed.
 
-        gdb has all the lines before it executes the first; an error ends them.
-        Raises GdbError, GdbTimeout.
+        gdb has read all lines before it executes the first; an error skips the rest.  Raises
+        GdbError, GdbTimeout.
         """
         self.token += 1
         done, end = f"@{self.token} done", f"@{self.token} end"
@@ -164,7 +165,7 @@ class Gdb:
         self.command(f"attach {pid}", deadline)
 
     def select(self, tid: int, deadline: float) -> None:
-        """Have the commands that follow be about thread `tid`."""
+        """Select thread `tid` for the commands that follow; raises GdbError."""
         lines = self.command(f"thread find LWP {tid}$", deadline)
         found = re.search(r"^Thread (\d+) has target id", "\n".join(lines), re.M)
         if found is None:
@@ -172,7 +173,7 @@ class Gdb:
         self.command(f"thread {found[1]}", deadline)
 
     def value(self, expression: str, deadline: float) -> int:
-        """Return the value of a C expression, such as that of a register."""
+        """Return the value of a C expression, such as that of a register, as a number."""
         lines = self.command(f"output {expression}", deadline)
         values = [line for line in lines if re.fullmatch(r"-?\d+", line)]
         if not values:
@@ -180,12 +181,12 @@ class Gdb:
         return int(values[-1])
 
     def detach(self, deadline: float) -> None:
-        """Let the target go."""
+        """Detach from the target, which runs on."""
         self.command("detach", deadline)
         self.attached = 0
 
     def close(self) -> None:
-        """End gdb, and see to it that the target runs.
+        """End gdb, and make sure that the target runs.
 
         gdb is told to detach.  If a thread of the target waits for a disk and does not stop, gdb
         would wait for it.  Then gdb is killed; that does no harm, as it makes no calls.
@@ -223,7 +224,7 @@ class Gdb:
 
     @staticmethod
     def reap(process: subprocess.Popen[bytes]) -> bool:
-        """Wait for the end of a process that is ending; return whether it has come."""
+        """Wait up to GRACE seconds for the end of a process; return whether it has ended."""
         try:
             process.wait(GRACE)
         except subprocess.TimeoutExpired:

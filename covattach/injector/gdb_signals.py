@@ -1,4 +1,4 @@
-"""Signals around a debugger: those it is not to see, and the one that makes up for its death."""
+"""Signals around gdb: those that arrive often, those that it must not get, and SIGCONT after it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from covattach.process.process import Process
 
-# What timers send, and what comes as often as data does: setitimer(2), timer_create(2), fcntl(2).
+# Signals of timers, and those that come as often as data: setitimer(2), timer_create(2), fcntl(2).
 FREQUENT = {
     signal.SIGALRM,
     signal.SIGVTALRM,
@@ -20,17 +20,17 @@ FREQUENT = {
 
 
 def handles_timers(process: Process) -> bool:
-    """Whether a process catches signals that are likely to come in any millisecond."""
+    """Whether a process has handlers for signals that may arrive in any millisecond (FREQUENT)."""
     caught = int(process.status.get("SigCgt", "0"), 16)
     return any(caught >> number - 1 & 1 for number in FREQUENT)
 
 
 def wake(pid: int) -> None:
-    """Let a process run whose debugger was killed.
+    """Send SIGCONT to a process whose debugger was killed while it attached.
 
     To attach, a debugger has a SIGSTOP sent to each thread, and nobody takes it back if it dies too
-    early.  One SIGCONT is enough for stops that are still to come, those that a thread has in hand,
-    and those in effect.  Whether there are any cannot be seen from outside.
+    early.  One SIGCONT ends those in effect, and those still pending.  Whether there are any cannot
+    be seen from outside.
     """
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGCONT)
@@ -38,7 +38,7 @@ def wake(pid: int) -> None:
 
 @contextlib.contextmanager
 def blocked_signals() -> Iterator[None]:
-    """Block the signals that ask a program to end, here and in a process that is started now.
+    """Block the signals that ask a program to end, in the body, and in a process started there.
 
     gdb would take a SIGINT for one that stops the target, and end at a SIGTERM while it attaches.
     """

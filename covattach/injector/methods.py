@@ -1,7 +1,7 @@
-"""Getting one line of Python executed in a target, at a safe point, once.
+"""The choice of an injector: by the method that was asked for, or the least intrusive one.
 
-An injector knows nothing of coverage.  Whatever the method, the line is the same: execute the
-launch file of a session's folder.
+An injector knows nothing of coverage.  The line that it has executed is the same for all methods
+(bootstrap_line.py): it executes the file "begin" in a session's folder.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ ASLEEP = 0.25  # seconds after which a target none of whose threads runs is take
 def inject(
     process: Process, interpreter: Interpreter, folder: SessionFolder, method: str, deadline: float
 ) -> Injection:
-    """Have the target execute the launch file of `folder`, by the `method` asked for.
+    """Have `process` execute the line for the session in `folder`, by `method`, one of METHODS.
 
-    `deadline` is a time of `time.monotonic`.  Raises NotPossible, NotNow, NoSafePoint; the
-    target is then as it was.
+    `deadline` is a time of `time.monotonic`.  Raises NotPossible, NotNow, NoSafePoint; the target
+    is then as it was.
     """
     text = partial(bootstrap_line, folder.path_in_target)
     check_python(process, interpreter)
@@ -54,7 +54,7 @@ def inject(
 def by_remote_exec(
     process: Process, interpreter: Interpreter, folder: SessionFolder, text: Text, deadline: float
 ) -> Injection:
-    """Inject by PEP 768, which takes a file instead of a text."""
+    """Inject the line that `text` returns by PEP 768, which reads it from a file in `folder`."""
     script = folder.add_file("launch", text())
     return remote_exec.inject(process, interpreter, script, folder.is_claimed, deadline)
 
@@ -65,8 +65,8 @@ def least_intrusive(
     """Inject without stopping the target where that is possible, else by gdb.
 
     A signal handler of the application's may raise while PEP 768's script runs in the main thread.
-    It would then raise in that script, and nowhere else.  So where a timer may send signals, a
-    thread of our own executes the line, which only gdb can start.
+    It would then raise in that script, and nowhere else.  So where a timer may send signals, a new
+    thread, which only gdb can start, executes the line.
 
     PEP 768 waits for a thread that runs in the main interpreter.  Where all of those sleep, none
     would look, and gdb has to let one run the line.  The same holds if another interpreter has
@@ -75,7 +75,7 @@ def least_intrusive(
     if not remote_exec.is_available(process, interpreter):
         return gdb.inject(process, interpreter, text, deadline)
     if handles_timers(process) and shutil.which("gdb") and support.is_supported(interpreter):
-        with contextlib.suppress(NotPossible):  # where gdb has no way in, there is still the other
+        with contextlib.suppress(NotPossible):  # where gdb cannot, PEP 768 still can
             return gdb.inject(process, interpreter, text, deadline)
     injection = by_remote_exec(process, interpreter, folder, text, deadline)
     long = min(deadline, time.monotonic() + ASLEEP)

@@ -1,7 +1,7 @@
-"""Injection by pyrasite, the classic, run as a program of its own: only when it is asked for.
+"""Injection by pyrasite, an older tool, run as a program of its own: only with `--method pyrasite`.
 
-It calls into the interpreter wherever the target happens to be, which hangs or kills a busy
-target in a quarter of all attaches.  It is here for comparison, and for those who trust it.
+It calls into the interpreter wherever the target happens to be, which hangs or kills a busy target
+in a quarter of all attaches.  It is here for comparison, and for those who trust it.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def program() -> str:
 
 
 def inject(process: Process, interpreter: Interpreter, script: str, deadline: float) -> Injection:
-    """Have pyrasite execute the file `script` in `process`.
+    """Have pyrasite execute the file `script` (a path in the target's view) in `process`.
 
     `deadline` is a time of `time.monotonic`.  Raises NotPossible, NoSafePoint.
     """
@@ -69,9 +69,10 @@ def inject(process: Process, interpreter: Interpreter, script: str, deadline: fl
 
 
 def environment(configuration: Path) -> dict[str, str]:
-    """Return an environment in which gdb reads a register description that does no harm.
+    """Return an environment in which pyrasite's gdb uses our description of registers.
 
-    gdb before 14 cannot even write registers where the CPU has AMX: the target may then abort.
+    `configuration` is an empty folder for gdb's settings.  Without them, gdb before 14 cannot write
+    registers where the CPU has AMX: the target may then abort.
     """
     (configuration / "gdb").mkdir()
     (configuration / "gdb" / "gdbinit").write_text(

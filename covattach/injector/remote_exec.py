@@ -25,7 +25,7 @@ from covattach.process.memory import Memory, open_memory
 from covattach.process.process import Process
 from covattach.process.runtime import check_python
 
-# How many words of 8 bytes _Py_DebugOffsets has, and which of them is the native thread id's.
+# The number of words of 8 bytes in _Py_DebugOffsets, and the index of the native thread id's.
 WORDS = {(3, 14): (95, 28), (3, 15): (111, 31)}
 INTERPRETERS_HEAD, INTERPRETER_ID, INTERPRETER_NEXT = 5, 7, 8
 THREADS_HEAD, THREADS_MAIN, THREAD_NEXT = 9, 10, 24
@@ -64,7 +64,7 @@ class Disabled(Exception):
 
 
 def read_support(memory: Memory, interpreter: Interpreter) -> Support:
-    """Return the offsets; raises Disabled where the interpreter does not support PEP 768."""
+    """Return the offsets for PEP 768; raises Disabled where the interpreter does not support it."""
     try:
         return support_in(memory, interpreter)
     except OSError as error:
@@ -72,7 +72,7 @@ def read_support(memory: Memory, interpreter: Interpreter) -> Support:
 
 
 def support_in(memory: Memory, interpreter: Interpreter) -> Support:
-    """Read the offsets for `read_support`; raises OSError where one leads nowhere."""
+    """Read the offsets for `read_support`; raises Disabled, and OSError where one leads nowhere."""
     if interpreter.version not in WORDS:
         raise Disabled("Python below 3.14 has no remote debugging")
     count, native_id = WORDS[interpreter.version]
@@ -90,7 +90,7 @@ def support_in(memory: Memory, interpreter: Interpreter) -> Support:
 
 
 def main_interpreter(memory: Memory, interpreter: Interpreter, support: Support) -> int:
-    """Return the address of the main interpreter's state, or 0: subinterpreters stand before it."""
+    """Return the address of the main interpreter's state, or 0; it is the last of the list."""
     state = memory.word(interpreter.runtime + support.interpreters_head)
     for _ in range(MOST_INTERPRETERS):
         if not state or not memory.word(state + support.interpreter_id):
@@ -110,7 +110,7 @@ def is_available(process: Process, interpreter: Interpreter) -> bool:
 
 
 def threads(memory: Memory, interpreter: Interpreter, support: Support) -> Iterator[int]:
-    """Yield the addresses of the thread states; a thread that ends meanwhile ends the walk."""
+    """Yield the addresses of the main interpreter's thread states; an ending one may end this."""
     state = memory.word(main_interpreter(memory, interpreter, support) + support.threads_head)
     for _ in range(MOST_THREADS):
         if not state:
@@ -120,7 +120,7 @@ def threads(memory: Memory, interpreter: Interpreter, support: Support) -> Itera
 
 
 def needed_support(process: Process, memory: Memory, interpreter: Interpreter) -> Support:
-    """Return the interpreter's support for PEP 768; raises NotPossible where it is off."""
+    """Return the offsets for PEP 768; raises NotPossible where that is not supported."""
     try:
         return read_support(memory, interpreter)
     except Disabled as reason:
@@ -139,7 +139,7 @@ def inject(
 ) -> Injection:
     """Have `process` execute the file `script` (a path in its own view), once.
 
-    `has_run` tells whether somebody has executed it; `deadline` is a time of `time.monotonic`.
+    `has_run` returns whether a thread has executed it; `deadline` is a time of `time.monotonic`.
     Raises NotPossible, NotNow.
     """
     path = script.encode() + b"\0"
@@ -169,7 +169,7 @@ def inject(
 
 
 def main_thread(memory: Memory, interpreter: Interpreter, support: Support) -> int:
-    """Return the address of the main thread's state; 0 where there is none any more."""
+    """Return the address of the main thread's state; 0 if there is none, or no longer."""
     try:
         main = main_interpreter(memory, interpreter, support)
         return memory.word(main + support.threads_main)
@@ -178,7 +178,7 @@ def main_thread(memory: Memory, interpreter: Interpreter, support: Support) -> i
 
 
 def waited_for(has_run: Callable[[], bool], deadline: float, pace: float = 0.002) -> bool:
-    """Return whether it has run, as soon as it has, or at the deadline; look every `pace` s."""
+    """Call `has_run` every `pace` seconds until it is true, or `deadline`; return its result."""
     while not has_run():
         if time.monotonic() > deadline:
             return False
@@ -187,7 +187,7 @@ def waited_for(has_run: Callable[[], bool], deadline: float, pace: float = 0.002
 
 
 def existing(memory: Memory, interpreter: Interpreter, support: Support) -> set[int]:
-    """Return the addresses of the thread states there are, as far as the walk gets."""
+    """Return the addresses of the thread states that the walk of `threads` finds now."""
     found = set()
     with contextlib.suppress(OSError):
         for state in threads(memory, interpreter, support):
@@ -215,7 +215,7 @@ def arm_others(
     path: bytes,
     before: set[int],
 ) -> int:
-    """Arm the threads that were there `before` and are alive; return how many."""
+    """Arm the threads that are alive and whose states were there `before`; return their number."""
     armed, running = 0, process.inner_threads
     for state in before & existing(memory, interpreter, support):
         with contextlib.suppress(OSError):
@@ -228,7 +228,7 @@ def arm_others(
 
 
 def arm(memory: Memory, support: Support, state: int, path: bytes) -> None:
-    """Have the thread execute the script the next time it looks at its eval_breaker."""
+    """Have the thread with this `state` execute `path` when it next looks at its eval_breaker."""
     memory.write(state + support.support + support.path, path)
     memory.write(state + support.support + support.pending, struct.pack("<i", 1))
     breaker = memory.word(state + support.eval_breaker)
@@ -238,7 +238,7 @@ def arm(memory: Memory, support: Support, state: int, path: bytes) -> None:
 
 
 def disarm(process: Process, interpreter: Interpreter, support: Support, path: bytes) -> None:
-    """Take the request back from threads that have not run it: those that still have our path."""
+    """Withdraw the request from threads that have not run it: their state still has `path`."""
     with open_memory(process) as memory, contextlib.suppress(OSError):
         for state in threads(memory, interpreter, support):
             place = state + support.support

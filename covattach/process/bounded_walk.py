@@ -1,4 +1,4 @@
-"""A walk through folders of somebody else, who can make them as deep and as many as they like."""
+"""A walk through folders of another user, with limits of depth and number."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Walk:
     """A walk like `os.walk`, but a bounded one: folders too deep, or too many, are left out.
 
     `entries` returns the names of the folders and of the files in a folder, or raises OSError.
-    `left_out` are the folders that were not gone into.
+    `left_out` are the folders that were not entered because of a limit.
     """
 
     def __init__(self, entries: Callable[[str], tuple[list[str], list[str]]]) -> None:
@@ -22,9 +22,10 @@ class Walk:
         self.left_out: list[str] = []
 
     def __call__(self, folder: str) -> Iterator[tuple[str, list[str], list[str]]]:
-        """Yield a folder, its folders and its files, top down.
+        """Yield, top down, the path of a folder, and the names of the folders and files in it.
 
-        As for `os.walk`, a folder is not gone into whose name the caller takes out of the list.
+        As with `os.walk`, the caller can take names out of the list of folders: these are not
+        entered.
         """
         ahead = [(folder, 0)]
         while ahead:

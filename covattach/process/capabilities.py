@@ -13,7 +13,10 @@ VERSION = 0x20080522  # _LINUX_CAPABILITY_VERSION_3, whose sets have 64 bits
 
 
 def parsed(status: dict[str, str], kind: str) -> int:
-    """Return a set of capabilities out of /proc/PID/status; 0 where it is not told."""
+    """Return a capability set of a process as bits; 0 if it is missing or malformed.
+
+    `status` has the fields of its /proc/PID/status; `kind` is the name of one, such as "CapEff".
+    """
     try:
         return int(status.get(kind, "0"), 16)
     except ValueError:
@@ -21,7 +24,11 @@ def parsed(status: dict[str, str], kind: str) -> int:
 
 
 def sets() -> tuple[Any, Any]:
-    """Return a header and the sets of this thread: effective, permitted, inheritable, twice."""
+    """Return the two structures of capget(2) for this thread: the header and the sets.
+
+    The sets are six words of 32 bits: the low halves of the effective, permitted and inheritable
+    set, then the high halves.  Raises OSError.
+    """
     import ctypes
 
     header = (ctypes.c_uint32 * 2)(VERSION, 0)
@@ -31,20 +38,23 @@ def sets() -> tuple[Any, Any]:
 
 
 def numbers() -> tuple[int, int]:
-    """Return the numbers of the calls; raises OSError on a machine where they are not known."""
+    """Return the system call numbers of capget and capset; raises OSError on an unknown machine."""
     if (found := CALLS.get(platform.machine())) is None:
         raise OSError(f"capset has no known number on {platform.machine()}")
     return found
 
 
 def effective() -> int:
-    """Return the effective set of this thread; raises OSError."""
+    """Return the effective set of this thread as bits; raises OSError."""
     _, held = sets()
     return int(held[0]) | int(held[3]) << 32
 
 
 def set_effective(wanted: int) -> None:
-    """Change the effective set of this thread, and no other of its sets; raises OSError."""
+    """Set the effective set of this thread to the bits `wanted`; raises OSError.
+
+    Its other sets stay as they are.
+    """
     header, held = sets()
     held[0], held[3] = wanted & 0xFFFFFFFF, wanted >> 32
     call(numbers()[1], header, held)

@@ -1,8 +1,8 @@
-"""The users that a process could be at this moment; those with the least rights count.
+"""The users that a process is or can become; those with the fewest rights count.
 
 A process has a real, an effective and a saved user (credentials(7)).  Rights that it has dropped,
-or could take on, show in these.  Whoever controls the process may have the rights of any one of
-them only.
+or could take on, show in these.  Somebody who controls the process may have the rights of any one
+of these users only.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ ROOT = 0
 
 
 def of_process(process: Process) -> tuple[Owner, ...]:
-    """Return the users of a process; a file shown on its word must be readable by all of them.
+    """Return the users of a process that `least` leaves.
 
-    Raises NoTarget where it has ended.
+    A file that the process names is shown only if all these users may read it.  Raises NoTarget if
+    the process has ended.
     """
     status = process.status
     users, groups = (list(map(int, status[name].split())) for name in ("Uid", "Gid"))
@@ -35,22 +36,26 @@ def of_process(process: Process) -> tuple[Owner, ...]:
 
 
 def is_bare(process: Process, status: dict[str, str]) -> bool:
-    """Whether its root may read fewer files than ours, by capabilities or the user namespace."""
+    """Whether a root process may read fewer files than we may, by capabilities or user namespace.
+
+    `status` has the fields of its /proc/PID/status.
+    """
     ours = capabilities.parsed(ptrace_permission.own_status(), "CapEff") & capabilities.OVER_FILES
-    # One who is another for a while has them still, and may take them on again.
+    # A root with another effective user still has its capabilities as permitted ones.
     kind = "CapEff" if int(status["Uid"].split()[1]) == ROOT else "CapPrm"
     if ours & ~capabilities.parsed(status, kind):
         return True
     try:
         return not process.shares("user")
-    except OSError:  # we may not even look
+    except OSError:  # we may not look at its namespace
         return True
 
 
 def least(owners: Iterable[Owner]) -> tuple[Owner, ...]:
-    """Return the users that decide when all have to be allowed something.
+    """Return the users of `owners` whose rights decide if all of them have to be allowed something.
 
-    Root may do what any other may.  Of one user with different groups, those count that are in all.
+    A root that is not bare may do all that others may, and is left out if there are others.  A user
+    that occurs with different groups gets those that are in all of them.
     """
     found: dict[tuple[int, int, bool], Owner] = {}
     for one in owners:
@@ -64,18 +69,21 @@ def least(owners: Iterable[Owner]) -> tuple[Owner, ...]:
 
 
 def with_groups(one: Owner, others: Iterable[Owner]) -> Owner:
-    """Return a user with the further groups that the same user has among the others."""
+    """Return user `one` with the further groups that the same user and group has in `others`.
+
+    Without such a user, returns `one` as it is.
+    """
     same = [other for other in others if (other.uid, other.gid) == (one.uid, one.gid)]
     return replace(one, groups=same[0].groups) if same else one
 
 
 def are_us(owners: Iterable[Owner]) -> bool:
-    """Whether these are all ourselves, with no fewer rights."""
+    """Whether all `owners` are our own effective user, and none is bare."""
     return all(one.uid == os.geteuid() and not one.is_bare for one in owners)
 
 
 def now(pid: int, start_time: object) -> tuple[Owner, ...]:
-    """Return the users of a process that is known by its PID and start time; () if it has ended."""
+    """Return the users of the process with this PID and start time; () if it has ended."""
     try:
         process = Process(pid)
         return of_process(process) if process.start_time == start_time else ()

@@ -1,4 +1,4 @@
-"""The children of a process, and theirs, as /proc shows them (proc(5))."""
+"""The children and all descendants of a process, read from /proc (proc(5))."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONGEST = 1 << 25  # bytes: four million children, as many processes as there ca
 
 
 def children_of(pid: int) -> list[int]:
-    """Return the children of a process, by whichever of its threads; [] for one that has ended."""
+    """Return the PIDs of the children of all threads of a process; [] if it has ended."""
     found: list[int] = []
     with contextlib.suppress(OSError):  # it may end while the list is read, too
         for path in Path(f"/proc/{pid}/task").glob("*/children"):
@@ -22,7 +22,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def descendants(pid: int) -> Iterator[int]:
-    """Yield the descendants of a process, parents before their children."""
+    """Yield the PIDs of all descendants of a process, parents before their children."""
     ahead = children_of(pid)[::-1]
     while ahead:
         child = ahead.pop()

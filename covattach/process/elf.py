@@ -19,8 +19,8 @@ from covattach.process import plain_files
 PAGE = 4096
 HONEST = 0.2  # seconds of CPU: a shared libpython takes 0.03
 MOST_SEGMENTS = 256  # a linker makes a dozen
-MOST_SECTIONS = 4096  # it makes forty
-MOST_BUCKETS = 1 << 18  # of the table of symbols: libpython has 2,000
+MOST_SECTIONS = 4096  # a linker makes forty
+MOST_BUCKETS = 1 << 18  # of the hash table of symbols: libpython has 2,000
 
 
 class NotElf(Exception):
@@ -66,12 +66,13 @@ class ElfFile:
                 raise NotElf(f"{path}: {error!r}") from error
 
     def slack(self, permission: str) -> tuple[int, int] | None:
-        """Return address and size of the unused end of the last page behind the data, if any.
+        """Return the address and size of the unused rest of a segment's last page, or None.
 
-        `permission` is "w" for data, "x" for code: behind that, too, there should be only the
-        linker's padding, which the caller must check.  The kernel maps whole pages and clears the
-        bytes behind `.bss` (fs/binfmt_elf.c, padzero; the loader of glibc does the same).  That
-        memory belongs to the file, and nobody uses it.
+        The segment is the first with `permission`: "w" for data, "x" for code.  The address is
+        before relocation.  Behind code there should be only the linker's padding: the caller must
+        check that.  The kernel maps whole pages, and clears the bytes behind `.bss`
+        (fs/binfmt_elf.c, padzero; the loader of glibc does the same).  That memory belongs to the
+        file, and nobody uses it.
         """
         for segment in self.segments:
             if permission in segment.permissions:
@@ -80,9 +81,10 @@ class ElfFile:
         return None
 
     def bias(self, start: int, offset: int) -> int:
-        """Return the difference of addresses in memory to those in the file, from one mapping.
+        """Return the load bias: the difference between an address in memory and that in the file.
 
-        `start` is the mapping's address and `offset` its offset in the file, both page-aligned.
+        `start` is a mapping's address and `offset` its offset in the file, both page-aligned.
+        Raises NotElf where no segment has that offset.
         """
         for segment in self.segments:
             if segment.offset & ~0xFFF <= offset < segment.offset + max(segment.file_size, 1):
@@ -91,9 +93,10 @@ class ElfFile:
 
 
 def read(path: Path, names: tuple[str, ...]) -> ElfFile:
-    """Return the ELF file at `path`, which is read once; raises NotElf, OSError.
+    """Return the ElfFile at `path` with its symbols `names`; each file is read only once.
 
-    Hundreds of processes may run the same interpreter, each known by a path of its own.
+    Hundreds of processes may run the same interpreter, each known by a path of its own: files are
+    told apart by inode.  Raises NotElf, OSError.
     """
     facts = path.stat()
     key = (facts.st_dev, facts.st_ino, facts.st_mtime_ns, names)
@@ -112,7 +115,7 @@ KNOWN: dict[tuple[int, int, int, tuple[str, ...]], ElfFile | NotElf] = {}
 
 
 def check_counts(elf: Any) -> None:
-    """Raise NotElf for a file that has more of something than a linker makes.
+    """Raise NotElf for a file that has more segments or sections than a linker makes.
 
     The number of sections may stand in the file as one of 64 bits (elf(5), e_shnum).
     """
@@ -123,7 +126,10 @@ def check_counts(elf: Any) -> None:
 
 
 def check_table(elf: Any, offset: int) -> None:
-    """Raise NotElf for a hash table that has more than a linker makes: all of it would be read."""
+    """Raise NotElf if the GNU hash table at `offset` is larger than a linker makes it.
+
+    pyelftools would read all of it.
+    """
     elf.stream.seek(offset)
     head = elf.stream.read(16)
     order: Literal["little", "big"] = "little" if elf.little_endian else "big"
@@ -147,7 +153,7 @@ def load_segments(elf: Any) -> list[Segment]:
 
 
 def find_symbols(elf: Any, names: Iterable[str]) -> dict[str, Symbol]:
-    """Return those of `names` that the file defines and exports."""
+    """Return the symbols among `names` that the file defines and exports, by name."""
     found = {}
     for segment in elf.iter_segments("PT_DYNAMIC"):
         _, offset = segment.get_table_offset("DT_GNU_HASH")

@@ -1,8 +1,8 @@
 """The files of a process, as its user sees them; a report may show these, and no others.
 
-A path of a container's leads to somewhere else when we follow it: a link to `/etc/passwd` would
-lead to ours.  And root may read more than the target's user, who chooses the files that a report
-shows.  So names are resolved step by step below the process's root, with its user's rights.
+A path in a container leads elsewhere when we follow it: a link to `/etc/passwd` would lead to ours.
+And root may read more than the target's user, who chooses the files that a report shows.  So paths
+are resolved component by component below the process's root, with its user's rights.
 """
 
 from __future__ import annotations
@@ -25,16 +25,14 @@ Seen = TypeVar("Seen")
 
 
 class FileView:
-    """Looks at files by the names that the process has for them; raises OSError as `os` would.
+    """Access to files by the paths that a process uses; methods raise OSError as `os` would.
 
-    `root` is its root as we see it, `cwd` its working directory as it sees it.
+    `root` is our path to the root of the process, `cwd` its working directory as it sees it.  A
+    file can be accessed only if all `owners` may access it.
     """
 
     def __init__(self, root: Path, cwd: str, *owners: Owner) -> None:
-        """Open the root: it stays there, also when the process has ended.
-
-        Of several owners all must be allowed to see a file.
-        """
+        """Open `root`: the descriptor stays valid when the process has ended."""
         self.root = os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC)
         self.cwd = cwd
         self.owners = owners
@@ -46,15 +44,15 @@ class FileView:
         os.close(self.root)
 
     def of(self, name: str) -> FileView:
-        """Return the access to a source of that name: the same as to all others."""
+        """Return the access for the source `name`: this one, as for all others."""
         return self
 
     def also(self, name: str, source: str) -> None:
-        """Do nothing: all names are looked at with the same."""
+        """Do nothing: all names have the same access."""
 
     @contextlib.contextmanager
     def located(self, name: str, owner: Owner) -> Iterator[tuple[int, str]]:
-        """Yield a descriptor (O_PATH) of the file named `name`, and its path without links."""
+        """Yield an O_PATH descriptor of the file `name`, and its path without links, as `owner`."""
         way = PathInRoot(self.root)
         try:
             with as_owner(owner):
@@ -64,9 +62,9 @@ class FileView:
             way.close()
 
     def agreed(self, name: str, look: Callable[[int], Seen]) -> Seen:
-        """Return the result of `look` for the descriptor of a file, the same for each owner.
+        """Call `look` with a descriptor of the file `name`, as each owner; return the last result.
 
-        Raises OSError if one of them may not look, or has another file by that name.
+        Raises OSError if an owner may not access the file, or has another file by that name.
         """
         seen: list[Seen] = []
         files = set()
@@ -84,9 +82,9 @@ class FileView:
         return self.agreed(name, os.fstat)
 
     def read(self, name: str, most: int) -> bytes:
-        """Return the content of a plain file, or its first `most` bytes.
+        """Return the content of a plain file, at most `most` bytes; b"" if its size is 0.
 
-        Nothing of files that have no size: those of /proc tell about us.
+        Files of /proc have no size: their content would be about us.
         """
 
         def content(found: int) -> bytes:
@@ -99,9 +97,9 @@ class FileView:
         return self.agreed(name, content)
 
     def entries(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the names of the folders and of the files in a folder; of links to folders none.
+        """Return two lists of names in a folder: of the folders, and of all else.
 
-        `os.walk` names those too, and does not go into them.
+        Links to folders are in the second, unlike those of `os.walk`.
         """
 
         def listed(found: int) -> list[os.DirEntry[str]]:
@@ -125,24 +123,28 @@ class FileView:
         return self.agreed(folder or "/", lambda found: os.lstat(base, dir_fd=found))
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False if it does not exist."""
+        """Whether `name` is a symbolic link; False if it does not exist."""
         try:
             return stat.S_ISLNK(self.lstat(name).st_mode)
         except OSError:
             return False
 
     def readlink(self, name: str) -> str:
-        """Return where a link leads."""
+        """Return the target of the symbolic link `name`."""
         folder, _, base = name.rpartition("/")
         return self.agreed(folder or "/", lambda found: os.readlink(base, dir_fd=found))
 
     def realpath(self, name: str) -> str:
-        """Return the path without links; from the first part on that is not there, as it is."""
+        """Return the absolute path of `name` without links.
+
+        Components from the first on that does not exist stay as they are.  If the path is not the
+        same for all owners, no link is resolved.
+        """
         found = {self.resolved(name, owner) for owner in self.owners}
         return found.pop() if len(found) == 1 else os.path.normpath(os.path.join(self.cwd, name))
 
     def resolved(self, name: str, owner: Owner) -> str:
-        """Return the path without links, as far as that owner may go."""
+        """Return the absolute path of `name`, without links as far as `owner` may follow them."""
         way = PathInRoot(self.root)
         try:
             with as_owner(owner):
@@ -167,7 +169,11 @@ def check(name: str) -> None:
 
 
 class PathInRoot:
-    """The way from a root to a file: the folders that have been opened, and the names ahead."""
+    """The way from a root to a file: the folders that have been opened, and the names ahead.
+
+    `folders` are descriptors, the root's first; `names` are those of the others.  `ahead` are the
+    components of the path still to go, the next one last.
+    """
 
     def __init__(self, root: int) -> None:
         self.folders = [os.dup(root)]
@@ -176,11 +182,11 @@ class PathInRoot:
 
     @property
     def path(self) -> str:
-        """How far we are."""
+        """The path from the root to the folder or file reached, beginning with "/"."""
         return "/" + "/".join(self.names)
 
     def go(self, name: str) -> None:
-        """Go all the way; raises OSError where there is none."""
+        """Go to the file at the path `name`, within the root; raises OSError if there is none."""
         check(name)
         self.ahead = name.split("/")[::-1]
         links = 0
@@ -201,7 +207,10 @@ class PathInRoot:
             self.ahead.pop()
 
     def step(self, part: str) -> str | None:
-        """Go into `part`; if that is a link, stay, and return where it leads."""
+        """Open the component `part` and go into it, and return None.
+
+        If it is a symbolic link, stay, and return its target.  Raises OSError.
+        """
         found = os.open(part, STEP, dir_fd=self.folders[-1])
         if stat.S_ISLNK(os.fstat(found).st_mode):
             try:
@@ -213,12 +222,12 @@ class PathInRoot:
         return None
 
     def back(self, steps: int) -> None:
-        """Go back towards the root, and no further."""
+        """Go back by that many `steps` towards the root, but not above it."""
         for _ in range(min(steps, len(self.names))):
             os.close(self.folders.pop())
             self.names.pop()
 
     def close(self) -> None:
-        """Close the folders that were opened."""
+        """Close the descriptors of the folders."""
         while self.folders:
             os.close(self.folders.pop())

@@ -1,10 +1,10 @@
-"""The owner and the program of a process: as it was looked at, so it must still be.
+"""The owner and the program of a process, and checks that both are still as they were examined.
 
-A process keeps its PID when it becomes another program, one with more rights too (execve(2)), and
-when it becomes another user.  The code executed in it comes from a folder of the user that it was.
-So that user must have all its rights, and for good.  Both are compared once more by whoever has the
-process in hand.  It is stopped then, or held by a descriptor of its memory, which is one program's
-for ever.
+A process keeps its PID when it executes another program, one with more rights too (execve(2)), and
+when it changes its user.  The code that we have it execute comes from a folder of the user that it
+had.  So that user must have all rights of the process, and for good.  Both are compared once more
+when the process can no longer change.  It is stopped then, or held by a descriptor of its memory,
+which belongs to one program for ever.
 """
 
 from __future__ import annotations
@@ -19,19 +19,20 @@ from covattach.process.owner import Owner
 from covattach.process.procfs import parse_start_stack
 
 ROOT = 0
-EFFECTIVE = 1  # of the real, effective, saved one, and that for files
-# Capabilities that give nobody what is another user's: to bind low ports and send raw packets, to
-# configure the network, to lock memory, to be scheduled first, to have more, to write to the audit
-# log, to wake the machine.
+EFFECTIVE = 1  # index of the effective id in those of `Standing.users`
+# Capabilities that give access to nothing of other users: to bind low ports and send raw packets,
+# to configure the network, to lock memory, to be scheduled first, to have more, to write to the
+# audit log, to wake the machine.
 HARMLESS = sum(1 << number for number in (10, 11, 12, 13, 14, 23, 24, 29, 35, 36))
 
 
 @dataclass(frozen=True)
 class Standing:
-    """The users and groups of a process, four each, the capabilities it may take on, and its stack.
+    """The users, groups and permitted capabilities of a process, and the address of its stack.
 
-    `further` are more groups.  `stack` is where its stack starts, which is new with each program
-    (execve(2)); 0 where we may not see it.
+    `users` and `groups` have four ids each: real, effective, saved, and for files.  `further` are
+    supplementary groups.  `permitted` are capabilities as bits.  `stack` is where its stack starts,
+    which is new with each program (execve(2)); 0 where we may not see it.
     """
 
     users: tuple[int, ...]
@@ -42,7 +43,10 @@ class Standing:
 
     @classmethod
     def of(cls, folder: Path, status: dict[str, str]) -> Standing:
-        """Return that of the process with this folder in /proc, now; raises OSError, ValueError."""
+        """Return the present Standing of a process; raises OSError, ValueError.
+
+        `folder` is its folder in /proc, `status` has the fields of its /proc/PID/status.
+        """
         users, groups, further = (
             tuple(map(int, status.get(name, "").split())) for name in ("Uid", "Gid", "Groups")
         )
@@ -51,24 +55,25 @@ class Standing:
 
     @property
     def owner(self) -> Owner:
-        """Its user with all groups, whose rights are all that its files are looked at with."""
+        """The effective user with all groups, whose rights we access the process's files with."""
         return Owner(self.users[EFFECTIVE], self.groups[EFFECTIVE], self.further)
 
     @property
     def rights(self) -> tuple[object, ...]:
-        """The rights that are to stay the same, in any program that it runs."""
+        """The users, groups and capabilities, which have to stay the same."""
         return self.users, self.groups, self.permitted
 
     def is_other_program(self, now: Standing) -> bool:
-        """Whether it has become another program since."""
+        """Whether `now`, a later Standing of the process, is that of another program."""
         return bool(self.stack and now.stack and self.stack != now.stack)
 
 
 def check_whole(pid: int, standing: Standing, is_far: bool) -> None:
-    """Raise NotNow, NotPossible for a process that has, or can take on, more than its user has.
+    """Raise NotNow, NotPossible if a process has, or can take on, more rights than its user.
 
-    Whoever is that user can change the code executed in it.  Root's folder nobody else can change.
-    `is_far`: it is in another user namespace, where capabilities are over nothing of ours.
+    For that user can change the code executed in it.  Only code in a folder of root's nobody else
+    can change.  `is_far` says that it is in another user namespace: its capabilities do not count
+    here.
     """
     user = standing.users[EFFECTIVE]
     if user == ROOT:
@@ -92,9 +97,9 @@ def check_whole(pid: int, standing: Standing, is_far: bool) -> None:
 
 
 def check_same(pid: int, before: Standing, now: Standing, rights: bool) -> None:
-    """Raise NotNow for a process that has become another program, or with `rights`, another user's.
+    """Raise NotNow if a process has become another program; with `rights`, also for other rights.
 
-    What was looked at until then was not this one.
+    `before` is its Standing when it was examined, `now` its present one.
     """
     if before.is_other_program(now):
         raise NotNow(
@@ -109,5 +114,5 @@ def check_same(pid: int, before: Standing, now: Standing, rights: bool) -> None:
 
 
 def is_somebody_elses(standing: Standing) -> bool:
-    """Whether a process belongs to another user than we are."""
+    """Whether a process has any user id that is not our effective one."""
     return {os.geteuid()} != {*standing.users}

@@ -26,24 +26,29 @@ FUNCTIONS = (
     "PyGILState_Release",
     "PyRun_SimpleString",
 )
-# The second is the first's name before 3.13.
+# The second is the name of the first before 3.13.
 UNCHECKED = ("PyThreadState_GetUnchecked", "_PyThreadState_UncheckedGet")
-DEBUG = "_Py_NegativeRefcount"  # only where references are counted twice (Include/object.h)
+DEBUG = "_Py_NegativeRefcount"  # exported by debug builds only (Include/object.h)
 NAMES = ("_PyRuntime", "Py_Version", DEBUG, *FUNCTIONS, *UNCHECKED)
 LIBPYTHON = re.compile(r"/libpython3\.\d+(\w*)\.so[^/]*$")
 VERSION_IN_NAME = re.compile(r"python3\.(\d+)")
 VERSION_INSIDE = re.compile(rb"\0cpython-3(\d+)\0")  # sys.implementation.cache_tag
 PYTHON_INSIDE = re.compile(rb"(Fatal Python error: )")  # Python/pylifecycle.c
-MOST_CANDIDATES = 8  # files of a process that are looked into: one is honest
-SEARCHED = 1 << 26  # bytes of a program that are searched for a word: CPython's 30 MB have it all
-PIECE = 1 << 20
-LONGEST_WORD = 64
+MOST_CANDIDATES = 8  # files of a process that are looked into: an honest one has one
+SEARCHED = 1 << 26  # bytes of a file that are searched at most: CPython's 30 MB are fewer
+PIECE = 1 << 20  # bytes that are read at a time
+LONGEST_WORD = 64  # bytes of a match
 COOKIE = b"xdebugpy"  # the start of _Py_DebugOffsets, from 3.13 on
 
 
 @dataclass(frozen=True)
 class Interpreter:
-    """A CPython in a process: its version, and addresses in the process's memory."""
+    """A CPython in a process: its version, and addresses in the process's memory.
+
+    `path` is its file, as the process sees it.  `runtime` and `runtime_size` are address and size
+    of `_PyRuntime`.  `functions` has the addresses of FUNCTIONS by name.  `machine` is as ELF names
+    it.
+    """
 
     path: str
     version: tuple[int, int]
@@ -85,7 +90,7 @@ def find_interpreter(process: Process) -> Interpreter:
 
 
 def interpreter_file(process: Process) -> tuple[Mapping, ElfFile] | None:
-    """Return the file with the CPython that `process` runs; None where it runs none.
+    """Return the mapping and the ELF file of the CPython that `process` runs; None if it runs none.
 
     Raises NotPossible where we may not look.
     """
@@ -100,7 +105,7 @@ def interpreter_file(process: Process) -> tuple[Mapping, ElfFile] | None:
 
 
 def runs_pypy(process: Process) -> bool:
-    """Whether it is the other Python; raises NotPossible where we may not look."""
+    """Whether `process` runs PyPy; raises NotPossible where we may not look."""
     return any("libpypy" in mapping.path for mapping in process.mappings)
 
 
@@ -119,11 +124,14 @@ def candidates(process: Process) -> Iterator[Mapping]:
 
 
 def described(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
-    """Return the result of `describe`; raises its errors, or NotPossible for a damaged file."""
+    """Return the Interpreter of a file, by `describe`; raises NotPossible for a damaged file.
+
+    Raises the CovattachErrors of `describe` as they are, and NoTarget if the process has ended.
+    """
     try:
         return describe(process, mapping, elf)
     except (NotElf, OSError) as error:
-        process.read_start_time()  # says so if it has ended
+        process.read_start_time()  # raises NoTarget if it has ended
         raise NotPossible(
             f"The memory of process {process.pid} is not what its file says ({error}).",
             "Restart the program: the file may have been replaced or damaged.",
@@ -131,7 +139,11 @@ def described(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
 
 
 def describe(process: Process, mapping: Mapping, elf: ElfFile) -> Interpreter:
-    """Return the Interpreter of one file; raises NoTarget or NotPossible for one that is no use."""
+    """Return the Interpreter in the file `elf`, of which `mapping` is one mapping.
+
+    Raises NoTarget or NotPossible for one that cannot be measured, NotElf or OSError for a damaged
+    file.
+    """
     missing = [name for name in ("_PyRuntime", *FUNCTIONS) if name not in elf.symbols]
     unchecked = [name for name in UNCHECKED if name in elf.symbols]
     missing += [] if unchecked else UNCHECKED
@@ -172,7 +184,10 @@ def refuse_unfit(process: Process, version: tuple[int, int], header: bytes, is_d
 
 
 def hidden(process: Process, what: str) -> NotPossible:
-    """Return the error for a program of whose interpreter nothing can be called."""
+    """Return the error for an interpreter whose functions cannot be called.
+
+    `what` tells in a few words which symbol is missing.
+    """
     return NotPossible(
         f"The interpreter of process {process.pid} hides the functions that are needed"
         f" ({what}), as frozen programs do.",
@@ -183,7 +198,8 @@ def hidden(process: Process, what: str) -> NotPossible:
 def read_version(memory: Memory, py_version: int | None, path: str, file: Path) -> tuple[int, int]:
     """Return major and minor version: from `Py_Version` (3.11 on), else from the file's name.
 
-    A program that embeds Python has another name: then from the content of `file`.
+    `py_version` is the address of `Py_Version` or None; `path` is the file as the process sees it.
+    A program that embeds Python has another name: then the content of `file` is searched.
     """
     if py_version is not None:
         number = memory.word(py_version)
@@ -193,9 +209,9 @@ def read_version(memory: Memory, py_version: int | None, path: str, file: Path) 
 
 
 def search(file: Path, pattern: re.Pattern[bytes]) -> str:
-    """Return the first group of the first match in the file, "" if there is none.
+    """Return the first group of the first match of `pattern` in a file, as text; "" for none.
 
-    It is read piece by piece: a mapping of a file that is cut off meanwhile would kill us.
+    The file is read piece by piece: if a mapped file were cut off meanwhile, that would kill us.
     """
     rest = b""
     try:

@@ -1,4 +1,4 @@
-"""Where the target's C library has the functions that start a thread."""
+"""The addresses of the functions of the target's C library that start a thread."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from covattach.errors import NotPossible
 from covattach.process.elf import NotElf, read
 from covattach.process.process import Process
 
-# Up to glibc 2.33 they are in a library of their own, and a file may have its version in its name.
+# Up to glibc 2.33 they are in libpthread, and a file may have its version in its name.
 LIBRARY = re.compile(r"/lib(pthread|c)[-.][^/]*$")
 THREADS = (
     "pthread_attr_init",
@@ -41,7 +41,10 @@ def thread_functions(process: Process) -> dict[str, int]:
 
 
 def is_old(process: Process) -> bool:
-    """Whether the C library is glibc before 2.33, which has no function `stat`."""
+    """Whether the C library of `process` is glibc before 2.33, which has no function `stat`.
+
+    False if it cannot be read.
+    """
     for mapping in process.mappings:
         if not mapping.offset and "/libc" in mapping.path and LIBRARY.search(mapping.path):
             with contextlib.suppress(NotElf, OSError):

@@ -13,7 +13,10 @@ from covattach.process.process import Process, may_not
 
 
 class Memory:
-    """Reads and writes at absolute addresses; raises OSError where nothing is mapped."""
+    """The memory of a process, by absolute addresses; raises OSError where nothing is mapped.
+
+    `fd` is a descriptor of its /proc/PID/mem.
+    """
 
     def __init__(self, fd: int) -> None:
         self.fd = fd
@@ -29,7 +32,7 @@ class Memory:
         return data
 
     def write(self, address: int, data: bytes) -> None:
-        """Write all of `data`, also where the target itself may not write."""
+        """Write all of `data` at `address`, also where the target itself may not write."""
         try:
             written = os.pwrite(self.fd, data, address)
         except OverflowError:
@@ -46,9 +49,9 @@ class Memory:
 def open_memory(process: Process, to_inject: bool = False) -> Iterator[Memory]:
     """Open the memory of `process` for reading and writing; raises NotPossible without rights.
 
-    Raises NotNow or NoTarget where it has ended, or is another program, also if another process has
-    its PID now.  `to_inject` also raises where its rights have changed.  An open memory belongs to
-    one program for good, so its owner is checked afterwards.
+    Raises NoTarget or NotNow if it has ended, or executes another program, also if another process
+    has its PID now.  With `to_inject`, raises NotNow if its rights have changed.  An open memory
+    belongs to one program for good: so the checks follow the opening.
     """
     try:
         fd = os.open(process.proc / "mem", os.O_RDWR | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -70,7 +73,7 @@ def open_memory(process: Process, to_inject: bool = False) -> Iterator[Memory]:
 
 
 def ended(process: Process, details: str = "") -> NotNow:
-    """Return the error for a process that has ended under our hands."""
+    """Return the error for a process that has ended meanwhile; `details` are for `-v`."""
     return NotNow(
         f"Process {process.pid} ended meanwhile.",
         "Look for its successor with `covattach ps`.",

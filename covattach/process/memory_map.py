@@ -16,7 +16,7 @@ class Mapping:
     path: str
 
     def __contains__(self, address: int) -> bool:
-        """Whether the address lies in it."""
+        """Whether `address` lies in the mapping."""
         return self.start <= address < self.end
 
     @property

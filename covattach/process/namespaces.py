@@ -1,4 +1,4 @@
-"""Processes that see another system than we do: in containers, and in roots of their own."""
+"""Processes whose root directory is another than ours, as in containers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from covattach.process.process import Process
 
 
 def processes_elsewhere() -> Iterator[Process]:
-    """Yield one process of each root that is not ours, of those that we may look at."""
+    """Yield one process for each root directory that is not ours and that we may look at."""
     seen = {place_of("self")}
     for pid in filter(str.isdecimal, os.listdir("/proc")):
         with contextlib.suppress(OSError, NoTarget):
@@ -22,6 +22,9 @@ def processes_elsewhere() -> Iterator[Process]:
 
 
 def place_of(pid: str) -> tuple[str, int, int]:
-    """Return the mount namespace, device and inode that identify a process's root."""
+    """Return the mount namespace, device and inode that identify a process's root.
+
+    `pid` is its PID as text, or "self".
+    """
     found = os.stat(f"/proc/{pid}/root/.")
     return os.readlink(f"/proc/{pid}/ns/mnt"), found.st_dev, found.st_ino

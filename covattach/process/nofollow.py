@@ -1,7 +1,7 @@
-"""Files and folders below a process's root, by steps that follow no link.
+"""Operations on files and folders below a process's root that follow no symbolic link.
 
-Everything here takes a descriptor of a folder and names below it.  A link that somebody has put
-in the way leads nowhere: OSError, whoever asks.
+Each function takes a descriptor of a folder, and names below it.  A link that somebody has put in
+the way raises OSError, for root too.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def opened(folder: int, name: str) -> Iterator[int]:
 
 
 def names(folder: int, most: int | None = None, start: str = "") -> list[str]:
-    """Return the names in the folder, or of the first `most` found there, sorted.
+    """Return the names in the folder that begin with `start`, sorted.
 
-    Only those that begin with `start`.
+    With `most`, only that many entries are looked at.
     """
     descriptor = os.open(".", LIST, dir_fd=folder)
     try:
@@ -48,13 +48,13 @@ def names(folder: int, most: int | None = None, start: str = "") -> list[str]:
 
 
 def read(folder: int, name: str, most: int) -> bytes:
-    """Return the content of a plain file in the folder, or its first `most` bytes."""
+    """Return the content of the plain file `name` in the folder, at most `most` bytes."""
     with plain_files.opened(name, os.O_NOFOLLOW, folder) as file:
         return file.read(most)
 
 
 def write(folder: int, name: str, content: bytes) -> None:
-    """Write a file into the folder, whole or not at all; an older one is replaced."""
+    """Write the file `name` into the folder atomically; an older one is replaced."""
     beside = name + ".new"
     with contextlib.suppress(FileNotFoundError):
         os.unlink(beside, dir_fd=folder)
@@ -69,7 +69,7 @@ def write(folder: int, name: str, content: bytes) -> None:
 
 
 def exists(folder: int, name: str) -> bool:
-    """Tell whether there is anything of that name in the folder."""
+    """Whether the folder has an entry `name`, of any kind."""
     try:
         os.lstat(name, dir_fd=folder)
     except FileNotFoundError:
@@ -78,10 +78,10 @@ def exists(folder: int, name: str) -> bool:
 
 
 def remove(folder: int, name: str) -> None:
-    """Remove a folder in the folder, with all that is in it, as far as that can be done.
+    """Remove the folder `name` in the folder, with its content, as far as possible; raises nothing.
 
-    Files deeper than MOST_DEEP, or beyond MOST_REMOVED, stay: the owner could put more there than
-    we would ever be through with.
+    Files deeper than MOST_DEEP, or beyond MOST_REMOVED, stay: their owner could add files faster
+    than we remove them.
     """
     with contextlib.suppress(OSError):
         empty(folder, name, [MOST_REMOVED], 0)
@@ -89,9 +89,10 @@ def remove(folder: int, name: str) -> None:
 
 
 def empty(folder: int, name: str, left: list[int], depth: int) -> None:
-    """Remove the content of the folder `name`; `left` is how many more files may be removed.
+    """Remove the content of the folder `name`, also of the folders in it.
 
-    Raises OSError if the folder cannot be looked into.
+    `left` has one item, the number of files that may still be removed.  `depth` is the number of
+    folders above, in which this is called again.  Raises OSError if the folder cannot be opened.
     """
     with opened(folder, name) as inside:
         for one in names(inside, max(left[0], 0)):

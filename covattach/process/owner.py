@@ -1,9 +1,9 @@
-"""The rights of a target's user, taken on for a while.
+"""Acting with the rights of a target's user, for a while.
 
-Whoever owns a folder can change it between any two steps that root makes in it.  So root makes
-them with the rights of that user: the kernel then refuses every step that the user could not make.
-New files belong to that user.  To the agent, it is that user who asks, also where a user namespace
-has no name for our root.
+A folder's owner can change it between any two steps of root in it.  So root takes these steps with
+the rights of that user: the kernel then refuses every step that the user could not take.  New files
+belong to that user.  The agent, too, sees that user as the one who asks, also where a user
+namespace has no name for our root.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ AS_IT_IS = -1
 
 @dataclass(frozen=True)
 class Owner:
-    """A user with their groups, by the numbers that we have for them.
+    """A user with their groups, by the ids that they have in our user namespace.
 
-    `is_bare` for a root that may read no files but its own: without CAP_DAC_OVERRIDE, or with it
-    in another user namespace only.
+    `is_bare` says that root may read no files but its own: it has no CAP_DAC_OVERRIDE, or has it in
+    another user namespace only.
     """
 
     uid: int
@@ -53,7 +53,7 @@ def set_gid(gid: int) -> None:
 
 
 def set_groups(groups: tuple[int, ...]) -> None:
-    """Make `groups` the further groups of this thread."""
+    """Make `groups` the supplementary groups of this thread."""
     import ctypes
 
     if (numbers := CALLS.get(platform.machine())) is None:
@@ -63,15 +63,16 @@ def set_groups(groups: tuple[int, ...]) -> None:
 
 @contextlib.contextmanager
 def as_owner(owner: Owner) -> Iterator[None]:
-    """Act as `owner` in this thread; raises NotPossible where we may not.
+    """Act as `owner` in this thread, in the body; raises NotPossible where we may not.
 
-    Does nothing where we are that user already.
+    Does nothing if we are that user already, unless `owner` is bare.
     """
     if os.geteuid() == owner.uid and not owner.is_bare:
         yield
         return
     before = Owner(os.geteuid(), os.getegid(), tuple(os.getgroups()))
-    undo: list[Callable[[], None]] = []  # in reverse: the user first, with whom the rights return
+    # Done in reverse: the user's first, which gives the rights for the others.
+    undo: list[Callable[[], None]] = []
     try:
         try:
             set_groups(owner.groups)

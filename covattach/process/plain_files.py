@@ -1,8 +1,8 @@
-"""Files that somebody else may have put there: plain ones are read, so many bytes and no more.
+"""Plain files that somebody else may have put there: read without waiting, up to a number of bytes.
 
-A pipe or a device in the place of a file would be waited for, or would do something when it is
-opened for reading.  So would a plain file that its owner has a lease on, for 45 s: he may have one
-on any file of his, those of his processes in /proc too (fcntl(2), F_SETLEASE).
+Opening a pipe or a device in the place of a file could block, or do something.  Opening a plain
+file blocks for 45 s if its owner has a lease on it.  Owners may have one on any file of theirs,
+those of their processes in /proc too (fcntl(2), F_SETLEASE).
 """
 
 from __future__ import annotations
@@ -13,13 +13,13 @@ import stat
 from pathlib import Path
 from typing import BinaryIO, cast
 
-# Without O_NONBLOCK to open a pipe waits for somebody who writes (fifo(7)), and a file for leases.
+# Without O_NONBLOCK, opening a pipe waits for a writer (fifo(7)), and opening a file for leases.
 READING = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 LONGEST_TEXT = 1 << 20  # bytes: 65,536 groups, the kernel's limit, are 720 KB of a status
 
 
 def opened(path: Path | str, flags: int = 0, folder: int | None = None) -> BinaryIO:
-    """Open a plain file for reading; raises OSError, also for anything else.
+    """Open a plain file for reading; raises OSError, also if it is no plain file.
 
     `flags` are further ones of open(2); `folder` is a descriptor that a relative path starts from.
     """

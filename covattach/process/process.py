@@ -56,7 +56,7 @@ class Process:
             raise procfs_errors.damaged(self.proc, "stat", error) from None
 
     def read_standing(self) -> Standing:
-        """Return its owner and its program, now; raises NoTarget."""
+        """Return the users, rights and program that the process has now; raises NoTarget."""
         try:
             return Standing.of(self.proc, self.status)
         except BlockingIOError:
@@ -67,12 +67,12 @@ class Process:
             raise procfs_errors.damaged(self.proc, "stat", error) from None
 
     def age(self) -> float:
-        """Return for how many seconds the process has been there."""
+        """Return the age of the process in seconds."""
         ticks: float = self.start_time / os.sysconf("SC_CLK_TCK")
         return time.clock_gettime(time.CLOCK_BOOTTIME) - ticks
 
     def is_alive(self) -> bool:
-        """Whether it is still there: the same process, and not another with its PID."""
+        """Whether the process still runs: it is no zombie, and no other process has its PID."""
         try:
             return self.read_start_time() == self.start_time and self.state not in "ZX"
         except NoTarget:
@@ -96,7 +96,7 @@ class Process:
         except BlockingIOError:
             raise procfs_errors.leased(self.proc, "status") from None
         except OSError:
-            self.read_start_time()  # says so if it has ended
+            self.read_start_time()  # raises NoTarget if it has ended
             raise
         try:
             return procfs.parse_status(text)
@@ -105,12 +105,12 @@ class Process:
 
     @property
     def state(self) -> str:
-        """One letter: R, S, D, T (stopped), t (traced), Z, X."""
+        """The state as a letter: R, S, D, T (stopped), t (traced), Z, X."""
         return self.status["State"][0]
 
     @property
     def is_stopped(self) -> bool:
-        """Whether it is suspended, so that nothing in it can answer."""
+        """Whether the process is stopped or traced, so that nothing in it can answer."""
         return self.state in "Tt"
 
     @property
@@ -125,12 +125,12 @@ class Process:
 
     @property
     def owner(self) -> Owner:
-        """Its user with all groups, whose rights are all that its files are looked at with."""
+        """The effective user with all groups, whose rights we access the process's files with."""
         return self.read_standing().owner
 
     @property
     def sees_as_we_do(self) -> bool:
-        """Whether it shares our root, and its user is ourselves."""
+        """Whether the process has our root directory, and our effective user."""
         return self.root == Path("/") and self.uid == os.geteuid()
 
     @cached_property
@@ -140,7 +140,7 @@ class Process:
 
     @property
     def inner_threads(self) -> dict[int, Path]:
-        """The ids of the threads, as the process itself sees them, and where they are in /proc."""
+        """The folders of the threads in /proc, by the thread ids that the process itself sees."""
         found = {}
         for status in self.proc.glob("task/*/status"):
             with contextlib.suppress(OSError):  # a thread may end at any time
@@ -150,7 +150,7 @@ class Process:
 
     @property
     def descriptors(self) -> tuple[int, int]:
-        """How many files it has open, and how many it may have; raises NotPossible."""
+        """The number of open file descriptors, and their limit; raises NotPossible."""
         try:
             used = len(os.listdir(self.proc / "fd"))
             limits = plain_files.text(self.proc / "limits")
@@ -181,8 +181,8 @@ class Process:
         except PermissionError:
             raise may_not(self) from None
         except (FileNotFoundError, ProcessLookupError):
-            self.read_start_time()  # says so if it has been collected
-            return Path("/")  # it has ended, and waits for its parent: its remains are there
+            self.read_start_time()  # raises NoTarget if it has been collected
+            return Path("/")  # it is a zombie, which has no root any more
         same = (theirs.st_dev, theirs.st_ino) == (ours.st_dev, ours.st_ino)
         return Path("/") if same and self.shares("mnt") else self.proc / "root"
 
@@ -193,7 +193,7 @@ class Process:
 
     @property
     def memory_folders(self) -> list[str]:
-        """The mount points of file systems in memory, in its view: writable if any folder is."""
+        """The mount points of writable tmpfs, as the process sees them, for files of ours."""
         try:
             text = plain_files.beginning(self.proc / "mountinfo", LONGEST_MOUNTS)
         except OSError:
@@ -201,7 +201,7 @@ class Process:
         return procfs.memory_folders(text.decode(errors="replace"))
 
     def path_of(self, theirs: str) -> Path:
-        """Return for us the path that is `theirs` in the process's own view."""
+        """Return our path to the file with the path `theirs` in the process's own view."""
         return self.root / theirs.lstrip("/")
 
     @property
@@ -236,7 +236,7 @@ class Process:
             raise procfs_errors.damaged(self.proc, "maps", error) from None
 
     def open_mapped(self, mapping: Mapping) -> Path:
-        """Return a path by which we can read the file behind a mapping, also a deleted one."""
+        """Return a path by which we can read the file behind `mapping`, also a deleted one."""
         path = self.path_of(mapping.path)
         # The target could have put a pipe there, which we would wait for.
         if not mapping.deleted and path.is_file():
@@ -245,5 +245,5 @@ class Process:
 
 
 def may_not(process: Process, details: str = "") -> CovattachError:
-    """Return the error for a process that we have no right to look into."""
+    """Return the error for a process that we have no right to look into; `details` are for `-v`."""
     return ptrace_permission.refused(process.pid, process.status, details)

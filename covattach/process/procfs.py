@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-# What must be in /proc/PID/status, and what may be, if it is there.
+# Patterns of fields in /proc/PID/status; one that matches "" may be missing.
 NUMBERS = r"\d+(\s+\d+)*"
 FIELDS = {
     "Tgid": r"\d+",
@@ -16,12 +16,12 @@ FIELDS = {
     "NSpid": f"({NUMBERS})?",
 }
 MOST_FOLDERS = 32
-MOST_VARIABLES = 4000  # to set many takes time by their square (putenv(3))
-NO_FILES = ("/proc", "/sys", "/dev")  # not for files of ours, but for /dev/shm
+MOST_VARIABLES = 4000  # to set n takes time of the order of n² (putenv(3))
+NO_FILES = ("/proc", "/sys", "/dev")  # no place for files of ours; /dev/shm is one without this
 
 
 def parse_start_time(text: str) -> int:
-    """Return field 22 of /proc/PID/stat; raises ValueError."""
+    """Return the start time in clock ticks: field 22 of /proc/PID/stat; raises ValueError."""
     # The name, field 2, may contain anything, also spaces and parentheses.
     fields = text.rpartition(")")[2].split()
     if len(fields) < 20:
@@ -30,7 +30,10 @@ def parse_start_time(text: str) -> int:
 
 
 def parse_start_stack(text: str) -> int:
-    """Return field 28 of /proc/PID/stat, 0 where we may not see it; raises ValueError."""
+    """Return the address where the stack starts: field 28 of /proc/PID/stat; raises ValueError.
+
+    0 where we may not see it.
+    """
     fields = text.rpartition(")")[2].split()
     if len(fields) < 26:
         raise ValueError(f"only {len(fields)} fields")
@@ -48,7 +51,7 @@ def parse_status(text: str) -> dict[str, str]:
 
 
 def memory_folder(line: str) -> str | None:
-    """Return where a line of /proc/PID/mountinfo says that writable memory is mounted, or None."""
+    """Return the mount point of a line of /proc/PID/mountinfo if it is writable tmpfs, or None."""
     fields, _, more = line.partition(" - ")
     parts = fields.split(" ")
     if not more.startswith("tmpfs ") or len(parts) < 6 or "rw" not in parts[5].split(","):
@@ -57,13 +60,13 @@ def memory_folder(line: str) -> str | None:
 
 
 def memory_folders(text: str) -> list[str]:
-    """Return where writable memory is mounted that files of ours may be in, by mountinfo."""
+    """Return the mount points of writable tmpfs in /proc/PID/mountinfo, for files of ours."""
     found = [memory_folder(line) for line in text.splitlines()]
     return [one for one in found if one is not None and not one.startswith(NO_FILES)][:MOST_FOLDERS]
 
 
 def environment(content: bytes) -> dict[str, str]:
-    """Return the variables in /proc/PID/environ, which the process can write over."""
+    """Return the variables in /proc/PID/environ, a text that the process itself can overwrite."""
     items = content.split(b"\0", MOST_VARIABLES)[:MOST_VARIABLES]
     texts = [item.decode(errors="surrogateescape") for item in items]
     # Those without a name cannot be set.

@@ -13,19 +13,19 @@ from covattach.process import plain_files
 
 
 def nobody(pid: int) -> NoTarget:
-    """Return the error for a process that is not there, or not any more."""
+    """Return the error for a PID that no process has, or no longer."""
     return NoTarget(f"There is no process {pid}.", "Look for the PID with `covattach ps`.")
 
 
 def ended(pid: int) -> NoTarget:
-    """Return the error for a process that has ended while we were at it."""
+    """Return the error for a process that has ended while we dealt with it."""
     return NoTarget(
         f"Process {pid} has ended meanwhile.", "Look for its successor with `covattach ps`."
     )
 
 
 def leased(folder: Path, name: str) -> NoTarget:
-    """Return the error for a file of /proc that its owner makes wait whoever opens it."""
+    """Return the error for the file `name` in a /proc `folder` on which its owner has a lease."""
     return NoTarget(
         f"{folder}/{name} cannot be read now: its user has a lease on it (fcntl(2), F_SETLEASE).",
         "Look at what that user does: no honest program has a reason for that.",
@@ -34,10 +34,10 @@ def leased(folder: Path, name: str) -> NoTarget:
 
 @contextlib.contextmanager
 def ends_told() -> Iterator[None]:
-    """Raise NoTarget in the place of an OSError about a process that has just ended (proc(5)).
+    """Turn an OSError about a file of /proc into NoTarget if its process has just ended (proc(5)).
 
-    NotPossible where it goes on, and /proc cannot tell what it is asked for: the path of a very
-    deep folder, say.
+    Raises NotPossible if the process still runs, but the file cannot be read: the path of a very
+    deep folder, say.  Other OSErrors are raised as they are.
     """
     try:
         yield
@@ -52,9 +52,10 @@ def ends_told() -> Iterator[None]:
 
 @contextlib.contextmanager
 def made_sense() -> Iterator[None]:
-    """Raise an error of ours for any words of a process that no check has refused.
+    """Turn errors of our code that malformed data of a process has led to into CovattachErrors.
 
-    So that, of several processes, the others have their turn.
+    Such data has passed all checks.  Of several processes, the others then have their turn.
+    OSErrors are treated as in `ends_told`.
     """
     try:
         with ends_told():
@@ -64,7 +65,7 @@ def made_sense() -> Iterator[None]:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether there is such a process, which has not ended."""
+    """Whether there is a process `pid` that has not ended: no zombie."""
     try:
         stat = plain_files.text(f"/proc/{pid}/stat")
     except OSError:
@@ -73,7 +74,7 @@ def is_running(pid: int) -> bool:
 
 
 def damaged(folder: Path, name: str, error: ValueError) -> NotPossible:
-    """Return the error for a file of /proc that says something that we do not know."""
+    """Return the error for the file `name` in the /proc `folder` that cannot be parsed."""
     return NotPossible(
         f"What {folder}/{name} says is not understood ({error}).",
         "Please report it, with that file and the version of the kernel: `uname -r`.",
@@ -87,7 +88,7 @@ def untold(path: str, error: OSError) -> NotPossible:
 
 
 def not_understood(error: Exception) -> NotPossible:
-    """Return the error for words of a process or its agent that no check has refused."""
+    """Return the error for malformed data of a process or its agent that has passed all checks."""
     details = "".join(traceback.format_exception(error))
     reason = f"{type(error).__name__}: {error}"
     return NotPossible(

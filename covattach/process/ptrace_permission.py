@@ -43,7 +43,7 @@ def is_in_container() -> bool:
 
 
 def as_root(pid: int) -> str:
-    """Return how to do the same as root."""
+    """Return the words for how to run the same command as root."""
     if shutil.which("sudo"):
         return f"`sudo covattach … {pid}`"
     return f"the same command as root (`su -c 'covattach … {pid}'`)"
@@ -60,7 +60,7 @@ def refused(pid: int, status: dict[str, str], details: str = "") -> CovattachErr
 
 
 def why(pid: int, status: dict[str, str]) -> tuple[str, str]:
-    """Return the reason and its remedy."""
+    """Return the reason why we may not attach to a process, and its remedy."""
     uid, scope = int(status["Uid"].split()[1]), ptrace_scope()
     if scope >= 3:
         return (
@@ -95,7 +95,10 @@ def why(pid: int, status: dict[str, str]) -> tuple[str, str]:
 
 
 def hint(uid: int, scope: int) -> str:
-    """Return another remedy than to be root, if there is one."""
+    """Return another remedy than being root, to end a sentence; "" if there is none.
+
+    `uid` is the user of the target, `scope` is Yama's setting.
+    """
     if uid != os.geteuid() and uid != 0 and not is_in_container():
         return f", or as user {uid}"
     if uid == os.geteuid() and scope == 1:

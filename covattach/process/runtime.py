@@ -1,8 +1,8 @@
-"""Interpreters in a process, as `_PyRuntime` tells: whether there is one, and how many others.
+"""The state of CPython in a process, read from `_PyRuntime`: whether it is initialised, and more.
 
-A process may have libpython in it and no Python: not yet, or not any more.  No function of the C
-API may be called then, and none is needed.  `Py_IsInitialized` reads one word, whose place is
-fixed in each minor version (Include/internal/pycore_runtime.h).
+A process may have libpython loaded and no Python running: not yet, or not any more.  No function of
+the C API may be called then, and none is needed.  `Py_IsInitialized` reads one word, whose offset
+is fixed in each minor version (Include/internal/pycore_runtime.h).
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from covattach.process.interpreter import COOKIE, Interpreter
 from covattach.process.memory import Memory, open_memory
 from covattach.process.process import Process
 
-# Places in `_PyRuntime` of `initialized`, `_finalizing` and `interpreters.head`.  From 3.13 on,
-# _Py_DebugOffsets at its start tells the last two, and the first is the word before.
+# Offsets in bytes in `_PyRuntime` of `initialized`, `_finalizing` and `interpreters.head`.  From
+# 3.13 on, _Py_DebugOffsets at its start has the last two, and the first is the word before.
 PLACES = {(3, 9): (12, 16, 32), (3, 10): (12, 16, 32), (3, 11): (16, 24, 40), (3, 12): (16, 24, 40)}
 OFFSETS = struct.Struct("<9Q")
-FINALIZING, HEAD, NEXT = 4, 5, 8  # which words of _Py_DebugOffsets
+FINALIZING, HEAD, NEXT = 4, 5, 8  # indices of words of _Py_DebugOffsets
 MOST = 10_000  # interpreters in a process
 
 
@@ -39,7 +39,7 @@ class Runtime:
 
     @classmethod
     def of(cls, memory: Memory, interpreter: Interpreter) -> Runtime:
-        """Find the addresses; raises OSError where the memory has an unexpected content."""
+        """Return the Runtime of `interpreter`; raises OSError if `memory` has unknown content."""
         start = interpreter.runtime
         if interpreter.version in PLACES:
             initialized, finalizing, head = PLACES[interpreter.version]
@@ -52,19 +52,19 @@ class Runtime:
         return cls(memory, finalizing - 8, finalizing, head, words[NEXT])
 
     def is_initialized(self) -> bool:
-        """Whether `Py_IsInitialized` would say so."""
+        """Whether `Py_IsInitialized` would return true."""
         return self.memory.read(self.initialized, 4) != bytes(4)
 
     def is_finalizing(self) -> bool:
-        """Whether `Py_FinalizeEx` has begun; it stays so afterwards."""
+        """Whether `Py_FinalizeEx` has begun, or is over."""
         return self.memory.word(self.finalizing) != 0
 
     def subinterpreters(self) -> int:
-        """Return how many interpreters there are now beside the main one."""
+        """Return the number of interpreters beside the main one."""
         return max(sum(1 for _ in self.interpreters()) - 1, 0)
 
     def interpreters(self) -> Iterator[int]:
-        """Yield the addresses of the interpreters' states, as far as the walk gets."""
+        """Yield the addresses of the interpreters' states, at most MOST; raises OSError."""
         state = self.memory.word(self.head)
         for _ in range(MOST):
             if not state:
@@ -74,16 +74,16 @@ class Runtime:
 
 
 def check_python(process: Process, interpreter: Interpreter) -> None:
-    """Raise NotNow for a process in which there is no Python, though its library is loaded.
+    """Raise NotNow for a process whose libpython is loaded, but runs no Python.
 
-    Raises NotPossible where that cannot be read.
+    It is not initialised yet, or is finalised.  Raises NotPossible if that cannot be read.
     """
     try:
         with open_memory(process) as memory:
             runtime = Runtime.of(memory, interpreter)
             there, ending = runtime.is_initialized(), runtime.is_finalizing()
     except OSError as error:
-        process.read_start_time()  # says so if it has ended
+        process.read_start_time()  # raises NoTarget if it has ended
         raise NotPossible(
             f"Whether there is a Python in process {process.pid} cannot be read ({error}).",
             "Restart the program: its file may have been replaced or damaged.",
@@ -111,7 +111,7 @@ def no_python_any_more(process: Process) -> NotNow:
 
 
 def subinterpreters(process: Process, interpreter: Interpreter) -> int:
-    """Return how many subinterpreters there are now; 0 where that cannot be read."""
+    """Return the number of subinterpreters; 0 where that cannot be read."""
     try:
         with open_memory(process) as memory:
             return Runtime.of(memory, interpreter).subinterpreters()
@@ -120,7 +120,7 @@ def subinterpreters(process: Process, interpreter: Interpreter) -> int:
 
 
 def not_measured(process: Process, interpreter: Interpreter) -> list[str]:
-    """Return a sentence that says of the subinterpreters that they are not measured, if any."""
+    """Return a list of one warning that subinterpreters are not measured; [] if there are none."""
     others = subinterpreters(process, interpreter)
     if others == 1:
         return [f"Process {process.pid} has a subinterpreter: what runs in it is not measured."]

@@ -1,4 +1,4 @@
-"""Seccomp filters: whether one may kill the target for a system call of ours (seccomp(2)).
+"""Seccomp filters of a target: one could kill it for a session's system call (seccomp(2)).
 
 A filter may answer with an error, as Docker's and systemd's do mostly: then a session fails and
 says so.  But it may also kill, and that has to be known before anything is done.
@@ -24,13 +24,13 @@ from covattach.process.process import Process
 from covattach.process.thread_activity import threads
 
 NONE, STRICT, FILTER = 0, 1, 2  # modes, in /proc/PID/status
-# What the kernel does with an answer; any other kills.  TRAP sends SIGSYS, and what a handler
-# makes of it nobody knows.
+# Actions in a filter's answer that do not kill.  TRAP is not among them: it sends SIGSYS, and a
+# handler of that may do anything.
 HARMLESS = {0x00050000, 0x7FC00000, 0x7FF00000, 0x7FFC0000, 0x7FFF0000}  # ERRNO … ALLOW
-ACTION = 0xFFFF0000
-NAMED = 5  # system calls in a sentence
+ACTION = 0xFFFF0000  # mask of the action in an answer
+NAMED = 5  # system calls named in a message, at most
 READING = 10.0  # seconds in which all threads have to be stopped, one after the other
-REHEARSING = 10.0
+REHEARSING = 10.0  # seconds for REHEARSAL
 EFFORT = 8_000_000  # instructions: twenty of systemd's filters, for all calls, are a million
 REHEARSAL = """\
 import os, socket, tempfile, threading
@@ -82,7 +82,7 @@ def check_seccomp(
 
 
 def modes(process: Process) -> Iterator[tuple[int, int]]:
-    """Yield the threads and their modes."""
+    """Yield the id of each thread and its seccomp mode: NONE, STRICT or FILTER."""
     for tid in threads(process):
         with contextlib.suppress(OSError):  # it may end at any time
             status = plain_files.text(process.proc / "task" / str(tid) / "status")
@@ -90,16 +90,17 @@ def modes(process: Process) -> Iterator[tuple[int, int]]:
 
 
 def field(status: str, name: str) -> str:
-    """Return a field of /proc/PID/status; "" where there is none."""
+    """Return the field `name` in the text of a /proc/PID/status; "" where there is none."""
     found = (line.partition(":") for line in status.splitlines())
     return next((value.strip() for key, _, value in found if key == name), "")
 
 
 def kills(programs: Iterable[bytes], interpreter: Interpreter, is_old_libc: bool) -> set[str]:
-    """Return the names of the system calls of ours at which one of the filters may kill.
+    """Return the names of the system calls of a session at which one of the filters may kill.
 
-    The work for all of them is bounded by counting it: the clock of covattach.budget interrupts the
-    main thread only, and those of a tree are attached to in others.
+    `programs` are the filters as BPF byte code.  The work is bounded by counting it (EFFORT).  The
+    clock of covattach.budget interrupts the main thread only, and members of a tree are attached to
+    in others.
     """
     found, effort = set(), seccomp_bpf.Effort(EFFORT)
     machine = interpreter.machine
@@ -114,10 +115,10 @@ def kills(programs: Iterable[bytes], interpreter: Interpreter, is_old_libc: bool
 
 
 def has_our_filters(process: Process, filtered: dict[int, int]) -> bool:
-    """Whether the target seems to have the filters that we have ourselves, in one container.
+    """Whether the target seems to have the same filters as ourselves, those of one container.
 
-    A filter is inherited, and never taken away.  Where both have as many of them, and are in the
-    same namespace of PIDs, both have those of the container that they are in.
+    A filter is inherited, and never removed.  So if both have as many of them, and are in the same
+    PID namespace, they are taken for the container's.  `filtered` has the modes of threads by id.
     """
     own = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     names = ("Seccomp", "Seccomp_filters", "NoNewPrivs")
@@ -133,7 +134,7 @@ def has_our_filters(process: Process, filtered: dict[int, int]) -> bool:
 
 
 def lives_with_ours() -> bool:
-    """Whether a process of ours survives a session's system calls under our own filters."""
+    """Whether a child process of ours survives a session's system calls under our own filters."""
     nowhere = subprocess.DEVNULL
     words = [sys.executable, "-I", "-c", REHEARSAL]
     try:

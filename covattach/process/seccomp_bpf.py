@@ -1,11 +1,12 @@
-"""Programs of the classic BPF that seccomp filters are (linux/filter.h, linux/seccomp.h).
+"""Possible answers of seccomp filters, which are programs in classic BPF (linux/filter.h).
 
-They are not run, but looked through, for all answers to a system call of which some arguments are
-not known.  Jumps lead forward only, so one pass over the program is enough.  A value that differs
-between the ways to an instruction counts as unknown there.
+A filter is not run, but interpreted for a system call (struct seccomp_data, linux/seccomp.h) of
+which some arguments are unknown, to find all its possible answers.  Jumps lead forward only, so one
+pass over the program is enough.  Where two paths join, a value that differs between them becomes
+unknown.
 
-As long as all is known there is one way only, which is gone quickly: nearly all that filters do is
-to compare the number of the call.
+As long as all values are known, there is one path only, which is followed quickly.  Most of a
+filter just compares the number of the call.
 """
 
 from __future__ import annotations
@@ -16,12 +17,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-Value = int | None  # of 32 bits, or unknown
+Value = int | None  # a number of 32 bits, or None: unknown
 MASK = 0xFFFFFFFF
 INSTRUCTION = struct.Struct("<HBBI")
 DATA = 64  # bytes of struct seccomp_data
 SCRATCH = 16  # words of memory
-# Classes and sizes of instructions, and where operands come from.
+# Parts of codes: classes of instructions, where operands come from, and single operations.
 LD, LDX, ST, STX, ALU, JMP, RET, MISC = range(8)
 IMM, ABS, MEM, LEN = 0x00, 0x20, 0x60, 0x80
 NEG, ALWAYS, FROM_X, RET_A, TXA = 0x80, 0x00, 0x08, 0x10, 0x80
@@ -45,23 +46,23 @@ TESTS: dict[int, Callable[[int, int], bool]] = {
 }
 
 
-# The quick instructions, with constants: nearly all of honest filters.
+# Codes of the instructions that `quickly` knows: nearly all of honest filters.
 LOAD, AND, JUMP, EQUAL, GREATER, AT_LEAST, ANY_BIT = 0x20, 0x54, 0x05, 0x15, 0x25, 0x35, 0x45
-SLOWER = 40  # times that another instruction takes
+SLOWER = 40  # quick instructions that take as long as any other one
 
 
 class NotUnderstood(Exception):
-    """An instruction that no filter of the kernel's has, or more of them than anybody needs."""
+    """A filter has an invalid instruction or jump, or takes more work than any honest one."""
 
 
 @dataclass
 class Effort:
-    """The work that all filters of a process may take together, in quick instructions."""
+    """The work left for all filters of a process together, in quick instructions."""
 
     left: int
 
     def spend(self, work: int) -> None:
-        """Count work that has been done; raises NotUnderstood."""
+        """Subtract `work` from the work left; raises NotUnderstood when nothing is left."""
         self.left -= work
         if self.left < 0:
             raise NotUnderstood("its filters are too long")
@@ -78,14 +79,20 @@ class Instruction(NamedTuple):
 
 @dataclass
 class State:
-    """The known values before an instruction: the accumulator, the index, the memory."""
+    """The values of accumulator `a`, index register `x` and `memory` before an instruction.
+
+    None stands for an unknown value.
+    """
 
     a: Value
     x: Value
     memory: list[Value]
 
     def joined(self, other: State | None) -> State:
-        """Return the values that are the same in two states, where two ways meet."""
+        """Return the values that are the same in this state and `other`, where two paths join.
+
+        If `other` is None, returns a copy.
+        """
         if other is None:
             return State(self.a, self.x, list(self.memory))
         words = [both(*pair) for pair in zip(self.memory, other.memory, strict=True)]
@@ -93,20 +100,20 @@ class State:
 
 
 def both(one: Value, other: Value) -> Value:
-    """Return the value that is the same, or None."""
+    """Return the value that both have, or None (unknown) if they differ."""
     return one if one == other else None
 
 
 def parse(program: bytes) -> list[Instruction]:
-    """Return the instructions of a filter as the kernel hands it out."""
+    """Return the instructions of a filter, which is in the bytes that the kernel returns."""
     return [Instruction(*fields) for fields in INSTRUCTION.iter_unpack(program)]
 
 
 def answers(program: list[Instruction], data: dict[int, int], effort: Effort) -> set[Value]:
     """Return all possible answers of the filter to a system call; None for an unknown one.
 
-    `data` are the known words of struct seccomp_data, by their offsets.  Raises NotUnderstood, also
-    where that is too much work.
+    `data` are the known words, of 32 bits, of struct seccomp_data by their offsets in bytes.
+    Raises NotUnderstood, also when `effort` has nothing left.
     """
     try:
         begin, a, quick = quickly(program, data)
@@ -119,7 +126,7 @@ def answers(program: list[Instruction], data: dict[int, int], effort: Effort) ->
     for place in range(begin, len(program)):
         instruction, state = program[place], states[place]
         if state is None:
-            continue  # no way leads here
+            continue  # no path leads here
         effort.spend(SLOWER)
         if instruction.code & 7 == RET:
             found.add(state.a if instruction.code & RET_A else instruction.constant)
@@ -134,10 +141,10 @@ def answers(program: list[Instruction], data: dict[int, int], effort: Effort) ->
 
 
 def quickly(program: list[Instruction], data: dict[int, int]) -> tuple[int, int, int]:
-    """Go the only way that there is, as long as all is known.
+    """Follow the only path, as long as all values are known and the instructions quick.
 
-    Return the place of the instruction at which that ends, the accumulator there, and how many
-    instructions came before.  Raises IndexError where a jump leads out of the program.
+    Returns the index of the instruction at which that ends, the accumulator there, and the number
+    of instructions read.  Raises IndexError where a jump leads out of the program.
     """
     place = a = count = 0
     while True:
@@ -163,7 +170,10 @@ def quickly(program: list[Instruction], data: dict[int, int]) -> tuple[int, int,
 
 
 def steps(instruction: Instruction, state: State, data: dict[int, int]) -> Iterator[int]:
-    """Apply an instruction to `state`; yield the distances to the next ones."""
+    """Apply an instruction to `state`; yield the possible distances to the next instruction.
+
+    A distance of 0 leads to the following one.
+    """
     code, kind = instruction.code, instruction.code & 7
     if kind == JMP:
         yield from jumps(instruction, state)
@@ -183,7 +193,7 @@ def steps(instruction: Instruction, state: State, data: dict[int, int]) -> Itera
 
 
 def loaded(instruction: Instruction, state: State, data: dict[int, int]) -> Value:
-    """Return the value that an instruction loads."""
+    """Return the value that an instruction loads, or None for an unknown one."""
     mode = instruction.code & 0xE0
     if mode == ABS:
         return data.get(instruction.constant)
@@ -195,7 +205,7 @@ def loaded(instruction: Instruction, state: State, data: dict[int, int]) -> Valu
 
 
 def computed(instruction: Instruction, state: State) -> Value:
-    """Return the result of an arithmetic instruction."""
+    """Return the result of an arithmetic instruction, or None for an unknown one."""
     operation = instruction.code & 0xF0
     if operation == NEG:
         return None if state.a is None else -state.a & MASK
@@ -208,7 +218,7 @@ def computed(instruction: Instruction, state: State) -> Value:
 
 
 def jumps(instruction: Instruction, state: State) -> Iterator[int]:
-    """Yield how far a jump may lead."""
+    """Yield the possible distances of a jump: both if its condition is unknown."""
     test = instruction.code & 0xF0
     if test == ALWAYS:
         yield instruction.constant

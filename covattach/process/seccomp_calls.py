@@ -1,14 +1,14 @@
 """The system calls that a session makes in its target, and their numbers.
 
-They were listed by strace over whole sessions on 3.9 to 3.15 (Debian 11, 12 and sid).  A test has
-sessions in targets whose filter kills at any other.
+They were listed by strace over whole sessions on 3.9 to 3.15 (Debian 11, 12 and sid).  A test runs
+sessions in targets whose filter kills at any other call.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-Call = tuple[str, dict[int, int]]  # a name, and which arguments are known
+Call = tuple[str, dict[int, int]]  # a name, and the known arguments by position
 ARCHITECTURES = {"EM_X86_64": 0xC000003E, "EM_AARCH64": 0xC00000B7}  # linux/audit.h
 # The numbers on x86-64, and on aarch64 and others (asm-generic/unistd.h): 0 is none.
 NUMBERS = {
@@ -81,8 +81,8 @@ NUMBERS = {
     "write": (1, 64),
     "writev": (20, 66),
 }
-# Of some calls, filters look at the arguments; these are all that we make.
-NONE, READ, WRITE, EXECUTE = 0, 1, 3, 5  # PROT_*, to be read also where written or executed
+# Filters look at the arguments of some calls; these are all that a session makes.
+NONE, READ, WRITE, EXECUTE = 0, 1, 3, 5  # PROT_*; WRITE and EXECUTE include READ
 THREAD = 0x3D0F00  # glibc's CLONE_* flags for one
 ARGUMENTS: dict[str, list[dict[int, int]]] = {
     "clone": [{0: THREAD}],
@@ -95,9 +95,10 @@ ARGUMENTS: dict[str, list[dict[int, int]]] = {
 
 
 def needed(machine: str, version: tuple[int, int], is_old_libc: bool) -> Iterator[Call]:
-    """Yield the calls of a session on that machine, each with arguments that it may have.
+    """Yield the system calls of a session, each with one set of its known arguments.
 
-    `is_old_libc` is whether glibc is older than 2.33, which has other calls for some functions.
+    `machine` is as ELF names it, `version` is Python's.  `is_old_libc` is whether glibc is older
+    than 2.33, which has other calls for some functions.
     """
     others = {"clone3", "newfstatat"} if is_old_libc else {"lstat", "stat"}
     others.add("poll" if version >= (3, 15) and machine == "EM_X86_64" else "")
@@ -114,7 +115,10 @@ def number(name: str, machine: str) -> int | None:
 
 
 def words(name: str, arguments: dict[int, int], machine: str) -> dict[int, int]:
-    """Return the known words of struct seccomp_data at this call, by their offsets."""
+    """Return the known words, of 32 bits, of struct seccomp_data at this call, by offset in bytes.
+
+    `arguments` are the known arguments by position.
+    """
     known = {0: number(name, machine) or 0, 4: ARCHITECTURES[machine]}
     for place, value in arguments.items():
         known[16 + 8 * place] = value & 0xFFFFFFFF

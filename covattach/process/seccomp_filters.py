@@ -11,8 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SEIZE, INTERRUPT, GET_FILTER, DETACH = 0x4206, 0x4207, 0x420C, 17
-EVENT_STOP = 128  # a stop that is no signal's
-SYS_ADMIN = 21  # the capability
+EVENT_STOP = 128  # PTRACE_EVENT_STOP: of a stop that no signal has caused
+SYS_ADMIN = 21  # the number of the capability
 MOST_FILTERS, MOST_INSTRUCTIONS = 4096, 4096
 MOST_IN_ALL = 1 << 18  # instructions, of different filters: a thread has at most 1 << 15
 STOPPING = 2.0  # seconds for a thread to stop: one that waits for a disk may take longer
@@ -26,18 +26,18 @@ class Unreadable(Exception):
 
 
 def may_read() -> bool:
-    """Whether the kernel would show them to us: root, in no container and under no filter."""
+    """Whether the kernel shows us filters: we have CAP_SYS_ADMIN, and are under no filter."""
     status = Path("/proc/self/status").read_text(encoding="utf-8", errors="replace")
     fields = dict(line.partition(":")[::2] for line in status.splitlines())
     return bool(int(fields["CapEff"], 16) >> SYS_ADMIN & 1) and int(fields["Seccomp"]) == 0
 
 
 def of_threads(tids: Iterable[int], deadline: float) -> set[bytes]:
-    """Return the different filters of these threads; of those that have ended there are none.
+    """Return the different filters of the threads `tids`, as BPF byte code; ended ones have none.
 
-    Each is stopped for a moment, one after the other.  That is done by a thread of ours that ends
-    with it: one that could not be stopped in time then goes on, whenever it is.  `deadline` is a
-    time of `time.monotonic`.  Raises Unreadable.
+    Each thread is stopped for a moment, one after the other, by a thread of ours.  When that ends,
+    the kernel lets a thread go on that could not be stopped in time.  `deadline` is a time of
+    `time.monotonic`.  Raises Unreadable.
     """
     if not may_read():
         raise Unreadable("only root may, from outside of containers")
@@ -46,7 +46,7 @@ def of_threads(tids: Iterable[int], deadline: float) -> set[bytes]:
 
 
 def collect(tids: list[int], deadline: float) -> set[bytes]:
-    """Do the work of `of_threads`."""
+    """Return the different filters of the threads `tids`, for `of_threads`; raises Unreadable."""
     found: set[bytes] = set()
     size = 0
     for tid in tids:
@@ -63,7 +63,10 @@ def collect(tids: list[int], deadline: float) -> set[bytes]:
 
 @contextlib.contextmanager
 def stopped(tid: int, deadline: float) -> Iterator[None]:
-    """Have a thread stopped, by no signal: if we are killed, the kernel lets it go on."""
+    """Have thread `tid` stopped in the body by ptrace, without a signal; raises Unreadable.
+
+    If we are killed, the kernel lets it go on.  Raises ProcessLookupError if the thread has ended.
+    """
     try:
         ptrace(SEIZE, tid)
     except PermissionError as error:
@@ -73,12 +76,15 @@ def stopped(tid: int, deadline: float) -> Iterator[None]:
     try:
         yield
     finally:
-        # A signal that was on its way just then is handed on.
+        # A signal that arrived just then is delivered now.
         ptrace(DETACH, tid, 0, number)
 
 
 def wait(tid: int, deadline: float) -> int:
-    """Wait until a thread is stopped; return the signal that it is to get, or 0."""
+    """Wait until thread `tid` is stopped; return the signal that is to be delivered to it, or 0.
+
+    Raises ProcessLookupError if it has ended, Unreadable at the `deadline`.
+    """
     while True:
         found, status = os.waitpid(tid, os.WNOHANG | 0x40000000)  # __WALL
         if found and not os.WIFSTOPPED(status):
@@ -91,7 +97,7 @@ def wait(tid: int, deadline: float) -> int:
 
 
 def read(tid: int) -> Iterator[bytes]:
-    """Yield the filters of a thread that is stopped."""
+    """Yield the filters of a stopped thread as BPF byte code; raises Unreadable."""
     content = ctypes.create_string_buffer(8 * MOST_INSTRUCTIONS)
     for place in range(MOST_FILTERS):
         try:
@@ -104,7 +110,7 @@ def read(tid: int) -> Iterator[bytes]:
 
 
 def ptrace(request: int, tid: int, address: int = 0, data: int = 0) -> int:
-    """Call ptrace; raises OSError."""
+    """Make the system call ptrace, and return its result; raises OSError."""
     result = LIBC.ptrace(request, tid, address, data)
     if result < 0:
         number = ctypes.get_errno()

@@ -1,9 +1,9 @@
-"""Sources that several users have named, in one report: each is looked at with the rights of those.
+"""Access to the sources of a report on processes of several users, with the rights of each.
 
     SharedSources(first, said)     `said` are pairs: an access to files, and the names given with it
 
-A source that nobody has named is not read, whoever may.  Several may have named one: it is shown on
-the word of any of them that may read it.
+A source may be read with the rights of the processes that have named it, and with no others.  So a
+source that none has named is not read.  If several have named it, one that may read it is enough.
 """
 
 from __future__ import annotations
@@ -16,9 +16,10 @@ from covattach.process.source_access import Files
 
 
 class SharedSources:
-    """Looks at each source as who has named it may; at folders of sources as `first` may.
+    """An access to files that reads each source with the rights of a process that has named it.
 
-    `first` are those of whom the settings come from.
+    `first` is the access for all other names, and for folders: that of the process whose settings
+    are used.  `said` are pairs: an access to files, and the names of sources given with it.
     """
 
     def __init__(self, first: Files, said: Iterable[tuple[Files, Iterable[str]]]) -> None:
@@ -30,18 +31,18 @@ class SharedSources:
                 self.add(name, [files])
 
     def add(self, name: str, several: list[Files]) -> None:
-        """Note who has named a source."""
+        """Note that the processes with the accesses `several` have named a source."""
         known = self.named.setdefault(name, [])
         known += [files for files in several if files not in known]
         self.chosen.pop(name, None)
 
     def also(self, name: str, source: str) -> None:
-        """Be told that `name` comes from `source`: whoever has named that has named it."""
+        """Give `name` also the accesses of `source`, which it comes from."""
         if name != source:
             self.add(name, self.named.get(source, []))
 
     def of(self, name: str) -> Files:
-        """Return the first that has named it and may read it; else one that sees nothing."""
+        """Return the first access that has named `name` and may read it, or else NO_FILES."""
         if name not in self.chosen:
             able = (files for files in self.named.get(name, ()) if can_read(files, name))
             self.chosen[name] = next(able, NO_FILES)
@@ -56,7 +57,10 @@ class SharedSources:
         return self.of(name).read(name, most)
 
     def entries(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the folders and files in a folder; these have been named by who looks."""
+        """Return the names of the folders and of the files in a folder.
+
+        These names are noted as named by the accesses that list them.  Raises OSError if none may.
+        """
         folders: dict[str, None] = {}
         files: dict[str, None] = {}
         faults: list[OSError] = []
@@ -80,15 +84,15 @@ class SharedSources:
         return (self.of(name) if name in self.named else self.first).lstat(name)
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False if it does not exist."""
+        """Whether `name` is a symbolic link; False if it does not exist."""
         return (self.of(name) if name in self.named else self.first).is_link(name)
 
     def readlink(self, name: str) -> str:
-        """Return where a link leads."""
+        """Return the target of the symbolic link `name`."""
         return (self.of(name) if name in self.named else self.first).readlink(name)
 
     def realpath(self, name: str) -> str:
-        """Return the path without links, which is then named by who has named this."""
+        """Return the absolute path of `name` without links; it gets the accesses of `name` too."""
         if name not in self.named:
             return self.first.realpath(name)
         seen = self.of(name)
@@ -101,7 +105,7 @@ class NoFiles:
     """An access that finds no files, for sources that nobody may look at."""
 
     def of(self, name: str) -> Files:
-        """Return the access to a source of that name: the same as to all others."""
+        """Return the access for the source `name`: this one, as for all others."""
         return self
 
     def also(self, name: str, source: str) -> None:
@@ -132,7 +136,7 @@ class NoFiles:
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
     def realpath(self, name: str) -> str:
-        """Return the path as it is."""
+        """Return the normalised path; no link is resolved."""
         return os.path.normpath(name)
 
 
@@ -140,7 +144,7 @@ NO_FILES = NoFiles()
 
 
 def can_read(files: Files, name: str) -> bool:
-    """Whether this may read it: to see that it is there is not enough."""
+    """Whether `files` may read the file `name`, not only see that it exists."""
     try:
         files.read(name, 0)
     except (OSError, ValueError):

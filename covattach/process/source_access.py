@@ -1,10 +1,10 @@
 """The access to a target's sources while reports are made of them.
 
-    using_files(files)     use `files` instead of our own access, for a while
+    using_files(files)     use `files` instead of our own access, in the body
     current_files()        the present access
 
-With our own access, names mean what they mean to us.  For a target in a container, or of another
-user, they mean something else, and root could see too much.  Then
+With our own access, a path means the file that we see there.  In a container, it means another file
+to the target, and root may read more than the target's user.  For these,
 covattach.process.file_view.FileView is used, also for files that coverage itself opens.
 """
 
@@ -20,14 +20,14 @@ from covattach.process import plain_files
 from covattach.process.bounded_walk import Walk
 
 LARGEST = 16 << 20  # bytes; nobody reads the report of a larger source, and it may be endless
-ONE_AT_A_TIME = threading.RLock()  # coverage's access to files is the whole process's
+ONE_AT_A_TIME = threading.RLock()  # coverage is patched for the whole process
 
 
 class Files(Protocol):
     """The access to files that reports need; every method raises OSError as `os` would."""
 
     def of(self, name: str) -> Files:
-        """Return the access to a source of that name, and to files beside it."""
+        """Return the access for the source `name`, and for files beside it."""
 
     def also(self, name: str, source: str) -> None:
         """Give `name` the same access as `source`, which it comes from."""
@@ -39,30 +39,30 @@ class Files(Protocol):
         """Return the result of `os.lstat`, which is of a link itself."""
 
     def read(self, name: str, most: int) -> bytes:
-        """Return the first `most` bytes."""
+        """Return the content of the file `name`, at most `most` bytes."""
 
     def entries(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the names of the folders and of the files in a folder; links are files."""
+        """Return two lists of names in `folder`: of the folders, and of all else, links too."""
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False if it does not exist."""
+        """Whether `name` is a symbolic link; False if it does not exist."""
 
     def readlink(self, name: str) -> str:
-        """Return where a link leads."""
+        """Return the target of the symbolic link `name`."""
 
     def realpath(self, name: str) -> str:
-        """Return the path without links."""
+        """Return the absolute path of `name` without links."""
 
 
 class LocalFiles:
-    """The access that we have ourselves."""
+    """The access to files with our own rights, by the paths that we see."""
 
     def of(self, name: str) -> Files:
-        """Return the access to a source of that name: the same as to all others."""
+        """Return the access for the source `name`: this one, as for all others."""
         return self
 
     def also(self, name: str, source: str) -> None:
-        """Do nothing: all names are looked at with the same."""
+        """Do nothing: all names have the same access."""
 
     def stat(self, name: str) -> os.stat_result:
         """Return the result of `os.stat`."""
@@ -73,25 +73,25 @@ class LocalFiles:
         return os.lstat(name)
 
     def read(self, name: str, most: int) -> bytes:
-        """Return the first `most` bytes."""
+        """Return the content of the file `name`, at most `most` bytes."""
         return plain_files.beginning(name, most)
 
     def entries(self, folder: str) -> tuple[list[str], list[str]]:
-        """Return the names of the folders and of the files in a folder; links are files."""
+        """Return two lists of names in `folder`: of the folders, and of all else, links too."""
         with os.scandir(folder) as found:
             held = {entry.name: entry.is_dir(follow_symlinks=False) for entry in found}
         return [name for name in held if held[name]], [name for name in held if not held[name]]
 
     def is_link(self, name: str) -> bool:
-        """Tell whether it is a link; False if it does not exist."""
+        """Whether `name` is a symbolic link; False if it does not exist."""
         return os.path.islink(name)
 
     def readlink(self, name: str) -> str:
-        """Return where a link leads."""
+        """Return the target of the symbolic link `name`."""
         return os.readlink(name)
 
     def realpath(self, name: str) -> str:
-        """Return the path without links."""
+        """Return the absolute path of `name` without links."""
         return os.path.realpath(name)
 
 
@@ -106,7 +106,7 @@ def current_files() -> Files:
 
 @contextlib.contextmanager
 def using_files(files: Files | None) -> Iterator[None]:
-    """Look through `files`, and have coverage do so; None: with our own access, as usual."""
+    """Have us and coverage access sources through `files` in the body; None changes nothing."""
     with ONE_AT_A_TIME:
         if files is None:
             yield
@@ -121,7 +121,7 @@ def using_files(files: Files | None) -> Iterator[None]:
 
 @contextlib.contextmanager
 def patched_into_coverage(files: Files) -> Iterator[None]:
-    """Have coverage's functions that look at sources look through `files`."""
+    """Replace coverage's functions that look at sources, in the body, so that they use `files`."""
     import coverage.control
     import coverage.files
     import coverage.python
@@ -142,7 +142,7 @@ def patched_into_coverage(files: Files) -> Iterator[None]:
 
 @contextlib.contextmanager
 def walking() -> Iterator[Walk]:
-    """Have coverage walk through folders as we look at them; yield the walk."""
+    """Replace coverage's `os.walk` in the body by a Walk with the present access; yield that."""
     import coverage.files
 
     package: Any = coverage
@@ -153,7 +153,10 @@ def walking() -> Iterator[Walk]:
 
 @contextlib.contextmanager
 def patched_names(lent: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
-    """Have other values for names of modules, for a while."""
+    """Replace attributes of modules in the body.
+
+    `lent` are triples: a module, the name of its attribute, and the value meanwhile.
+    """
     before = [(module, name, getattr(module, name)) for module, name, _ in lent]
     for module, name, value in lent:
         setattr(module, name, value)
@@ -165,9 +168,9 @@ def patched_names(lent: Sequence[tuple[Any, str, Any]]) -> Iterator[None]:
 
 
 def source(name: str) -> str:
-    """Return the text of a source, as `coverage.python.get_python_source` does.
+    """Return the text of a source file, as `coverage.python.get_python_source` does.
 
-    What lies inside of an archive is not found.  Raises coverage's NoSource.
+    A source inside of an archive is not found.  Raises coverage's NoSource.
     """
     from coverage.exceptions import NoSource
     from coverage.phystokens import source_encoding

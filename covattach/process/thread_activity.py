@@ -37,14 +37,17 @@ WAITING = {
 }
 READING = {READ: "read", RECVFROM: "recvfrom", RECVMSG: "recvmsg"}
 FUTEX_WAIT_BITSET = 9
-STACK = 1 << 18  # bytes that are to be free where the line is run: threads of C may have little
+STACK = 1 << 18  # bytes of free stack to run the line: threads of C may have little
 RUNNING, ENDED, FOR_THE_GIL = MOVING = ("running", "ended", "waiting for the GIL")
 CAN_WAIT = ("pipe:", "socket:", "anon_inode:", "/dev/pts/", "/dev/tty")
 
 
 @dataclass(frozen=True)
 class Activity:
-    """The activity of a thread: `idle` if it waits for the outside world in the call `name`."""
+    """The activity of a thread: `idle` if it waits for the outside world in the system call `name`.
+
+    Where it is in none, `name` is RUNNING, ENDED or FOR_THE_GIL.
+    """
 
     tid: int
     name: str
@@ -95,10 +98,11 @@ def threads(process: Process) -> list[int]:
 
 
 def asleep(process: Process, interpreter: Interpreter, known: Collection[int]) -> bool:
-    """Whether none of Python's threads, those `known`, runs or is about to, and one thread waits.
+    """Whether all of Python's threads wait in system calls, but not for the GIL, and one is idle.
 
-    What the C code of others does is no sign that Python will run.  Where C code has forked, as
-    uWSGI's master does, Python still has the parent's thread ids: then all threads count.
+    `known` are the ids of Python's threads: other threads, of C code, do not show that Python will
+    run.  Where C code has forked, as uWSGI's master does, Python still has the parent's thread ids:
+    then all threads count.
     """
     tids = threads(process)
     found = [activity(process, interpreter, one) for one in [t for t in tids if t in known] or tids]
@@ -106,7 +110,10 @@ def asleep(process: Process, interpreter: Interpreter, known: Collection[int]) -
 
 
 def traces_of_moving(process: Process, tid: int) -> tuple[str, ...]:
-    """Return the values that change when the thread moves: its place, and its number of waits."""
+    """Return texts of /proc that change when a thread runs: its system call and context switches.
+
+    () if the thread has ended.
+    """
     try:
         task = process.proc / "task" / str(tid)
         status = plain_files.text(task / "status")
@@ -117,11 +124,12 @@ def traces_of_moving(process: Process, tid: int) -> tuple[str, ...]:
 
 
 def to_send(process: Process, interpreter: Interpreter, before: tuple[str, ...]) -> int:
-    """Return the thread that is to execute something: the main one, which is fit for it mostly.
+    """Return the id of the thread that is to execute something: mostly the main thread.
 
-    It may have stood still since `before`, in a call in which nothing may be run.  Such a call is
-    the wait for a mutex (uWSGI's threads take turns to accept).  Then it may not move for long, and
-    another one is taken that is idle, and has a stack like one of Python's.
+    The main thread may have stood still since `before` (of `traces_of_moving`), in a call in which
+    nothing may be run.  Such a call is the wait for a mutex (uWSGI's threads take turns to accept).
+    It may not move for long: then another thread is taken that is idle, and has a stack like one of
+    Python's.
     """
     main = activity(process, interpreter, process.pid)
     if main.idle or not main.waits or traces_of_moving(process, process.pid) != before:
@@ -133,7 +141,10 @@ def to_send(process: Process, interpreter: Interpreter, before: tuple[str, ...])
 
 
 def room_on_stack(process: Process, tid: int) -> int:
-    """Return how many bytes lie between a waiting thread's stack pointer and its stack's end."""
+    """Return the number of bytes between a waiting thread's stack pointer and its stack's end.
+
+    0 if that is unknown.
+    """
     try:
         where = plain_files.text(process.proc / "task" / str(tid) / "syscall")
         pointer = int(where.split()[-2], 16)
@@ -148,7 +159,7 @@ def room_on_stack(process: Process, tid: int) -> int:
 
 
 def can_wait(process: Process, descriptor: int) -> bool:
-    """Whether a read from this descriptor can wait for somebody, as one from a file cannot."""
+    """Whether a read from `descriptor` can wait for somebody, as one from a plain file cannot."""
     try:
         return os.readlink(process.proc / "fd" / str(descriptor)).startswith(CAN_WAIT)
     except OSError:

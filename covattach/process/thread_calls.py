@@ -9,14 +9,14 @@ from typing import Any
 
 @functools.cache
 def library() -> Any:
-    """Return the C library of this process."""
+    """Return the C library of this process, by ctypes."""
     import ctypes
 
     return ctypes.CDLL(None, use_errno=True)
 
 
 def call(number: int, *arguments: Any) -> None:
-    """Make a system call; raises OSError."""
+    """Make the system call with this number; raises OSError if it fails."""
     import ctypes
 
     if library().syscall(ctypes.c_long(number), *arguments) != 0:

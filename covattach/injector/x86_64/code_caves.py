@@ -1,4 +1,4 @@
-"""Memory of a target that nobody uses, so that nothing has to be allocated there.
+"""Code caves: unused memory in the mapped files of a target, so that none has to be allocated.
 
 To allocate, a function would have to be called in a thread that may be inside the allocator.  But
 the last page of a mapped file's code, and of its data, is seldom full (`ElfFile.slack`).
@@ -14,11 +14,11 @@ from covattach.process.interpreter import Interpreter
 from covattach.process.memory_map import Mapping
 from covattach.process.process import Process
 
-GAP = 16  # bytes between the used ones and ours
+GAP = 16  # bytes left free between the used ones and ours
 
 
 def data_caves(process: Process, interpreter: Interpreter, size: int) -> Iterator[int]:
-    """Yield addresses of `size` bytes behind the data of the mapped files.
+    """Yield addresses of `size` unused bytes behind the data of the mapped files.
 
     Raises NotPossible for musl, whose allocator gives such memory away.
     """
@@ -31,12 +31,15 @@ def data_caves(process: Process, interpreter: Interpreter, size: int) -> Iterato
 
 
 def code_caves(process: Process, interpreter: Interpreter, size: int) -> Iterator[int]:
-    """Yield addresses of `size` bytes behind the code of the mapped files."""
+    """Yield addresses of `size` unused bytes behind the code of the mapped files."""
     return caves(process, interpreter, size, "x")
 
 
 def caves(process: Process, interpreter: Interpreter, size: int, permission: str) -> Iterator[int]:
-    """Yield addresses in mappings with that permission, the interpreter's own first."""
+    """Yield addresses of `size` unused bytes behind mappings, the interpreter's own first.
+
+    `permission` is "w" for data, "x" for code.
+    """
     seen = set()
     for mapping in sorted(process.mappings, key=lambda mapping: mapping.path != interpreter.path):
         known = mapping.path == interpreter.path or is_code(mapping)
@@ -53,6 +56,9 @@ def caves(process: Process, interpreter: Interpreter, size: int, permission: str
 
 
 def is_code(mapping: Mapping) -> bool:
-    """Whether a library or an interpreter is mapped here; the loader uses the end of its own."""
+    """Whether `mapping` is of a library or a Python program, and not of the dynamic loader.
+
+    The loader uses the unused end of its own memory itself.
+    """
     name = ".so" in mapping.path or "/python" in mapping.path
     return mapping.path.startswith("/") and name and "/ld-" not in mapping.path

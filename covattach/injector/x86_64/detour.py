@@ -30,21 +30,21 @@ from covattach.process.libc import THREADS, thread_functions
 from covattach.process.memory import Memory
 from covattach.process.process import Process
 
-# What the code reads and writes, `block` in the listing: state, whether a thread may be started at
-# once, where to return to; result, and what the function for it returned; where the registers are
-# kept, on the thread's stack and on ours; our stack, the signals that were blocked; how often to
-# look whether the line is over, and whether it is; the size of our thread's stack; 13 functions;
-# where the text is, for which there is more room behind code than behind data.
+# The data of the code, `block` in the listing: state, whether a thread may be started at once, the
+# address to return to; result, and the return value of its function; addresses of the saved
+# registers, on the thread's stack and on ours; our stack, the mask of blocked signals; number of
+# waits for the line, and whether it is over; stack size of our thread; addresses of 13 functions;
+# address of the text, for which there is more room behind code than behind data; MAGIC.
 BLOCK = struct.Struct("<iiQiiQQQQiiQ13QQ8s")
 MAGIC = b"covattac"  # at the end of a block
 MARK = b"#covattach\n"  # at the beginning of a text
-LENGTH = 1024  # bytes of a text at the most: so many `thread` in the listing copies to its stack
+LENGTH = 1024  # bytes of a text at most: `thread` in the listing copies so many
 PLACED, INSIDE, HOME = 0, 1, 2  # states
 NOTHING, STARTED, ARMED, ABSENT, NO_STACK = 0, 1, 2, 3, 4  # results
-# A thread is started at once only where the one that is sent does not have the GIL.
-# `PyGILState_Check` says so, but it says of every thread that it has once there was a
-# subinterpreter; then the third tells: it returns the state of whoever has the GIL, NULL if nobody
-# has, and from 3.12 on if this thread has not.
+# The 13 functions in the block.  A thread is started at once only where the one that is sent does
+# not have the GIL.  `PyGILState_Check` tells that, but returns 1 for every thread once there was a
+# subinterpreter.  Then the third tells: it returns the state of the thread that has the GIL, and
+# NULL if none has, or from 3.12 on if this thread has not.
 ORDER = (
     "Py_IsInitialized",
     "PyGILState_Check",
@@ -58,15 +58,15 @@ ORDER = (
     *THREADS,
 )
 STACK = 1 << 21  # bytes for the thread that runs the text: enough for a thousand frames of 3.9
-# How often 0.2 ms the application's thread waits for the line at most.  From 3.12 on it matters:
-# until the line has run, a fork would find a thread that it warns of (Modules/posixmodule.c,
-# warn_about_fork_with_threads).
+# How many times the application's thread waits 0.2 ms for the line at most.  From 3.12 on it
+# matters: until the line has run, a fork would find a thread that it warns of
+# (Modules/posixmodule.c, warn_about_fork_with_threads).
 TURNS = 250
 
 
 @dataclass(frozen=True)
 class Detour:
-    """The code, its block and the text: three addresses in the target.
+    """The code, its block of data and the text to execute: three addresses in the target.
 
     `functions` are the addresses of those in ORDER, and `turns` as TURNS, or 0.
     """
@@ -79,7 +79,7 @@ class Detour:
 
     @property
     def entry(self) -> int:
-        """Where to send a thread."""
+        """The address that gdb sends a thread to."""
         return self.code + BEHIND
 
     @property
@@ -88,11 +88,11 @@ class Detour:
         return self.code + UNDO + BEHIND
 
     def has(self, address: int) -> bool:
-        """Whether a thread at this instruction is on the detour."""
+        """Whether `address`, the instruction pointer of a thread, is in the code of the detour."""
         return self.code <= address < self.code + len(CODE)
 
     def place(self, memory: Memory, text: bytes, back: int, run: bool) -> None:
-        """Write code and block for a thread that is stopped, and is to return to `back`.
+        """Write code, block and `text` for a stopped thread that is to return to address `back`.
 
         `run` is whether a thread that runs the text may be started at once, if this one does not
         have the GIL.  Raises NotPossible where a security policy lets nobody write where code lies.
@@ -111,16 +111,16 @@ class Detour:
             ) from None
 
     def state(self, memory: Memory) -> int:
-        """Return how far the thread has come."""
+        """Return the state of the thread that was sent: PLACED, INSIDE or HOME."""
         return int(BLOCK.unpack(memory.read(self.block, BLOCK.size))[0])
 
     def is_arming(self, memory: Memory) -> bool:
-        """Whether the thread is inside, and was not to start one at once."""
+        """Whether the thread is inside, and was not to start a thread, but to arm the text."""
         state, run, *_ = BLOCK.unpack(memory.read(self.block, BLOCK.size))
         return state == INSIDE and not run
 
     def result(self, memory: Memory) -> tuple[int, int]:
-        """Return the result of the detour, and the return value of its function."""
+        """Return the result (NOTHING to NO_STACK), and the return value of its function."""
         fields = BLOCK.unpack(memory.read(self.block, BLOCK.size))
         return int(fields[3]), int(fields[4])
 
@@ -138,9 +138,10 @@ class Detour:
 
 
 def find(process: Process, interpreter: Interpreter, memory: Memory) -> Detour:
-    """Return a detour for which there is room; raises NotPossible, NotNow where one is in use.
+    """Find room for a detour in the target; nothing is written.  Raises NotPossible.
 
-    What was left there by one of us is used again: the code is the same.
+    The room of an earlier detour is used again, as the code is the same.  Raises NotNow if a thread
+    is still inside of that.
     """
     refuse_unfit(process)
     known = {**interpreter.functions, **thread_functions(process)}
@@ -170,7 +171,11 @@ def refuse_unfit(process: Process) -> None:
 
 
 def first(rooms: Iterator[int], memory: Memory, size: int, process: Process) -> int:
-    """Return the first address of `size` bytes that nobody uses, or that one of us has used."""
+    """Return the first of the addresses `rooms` that is unused, or that an earlier detour has used.
+
+    Each has `size` bytes.  Raises NotNow if a thread is still inside of that detour, and
+    NotPossible if there is no such room.
+    """
     for address in rooms:
         try:
             content = memory.read(address, size)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 LISTING = Path(__file__).with_name("detour.lst").read_text(encoding="ascii").splitlines()
 CODE = bytes.fromhex("".join(line[:20] for line in LISTING if line[:1] not in "#;"))
-BEHIND = 2  # bytes by which the kernel moves back
+BEHIND = 2  # bytes by which the kernel moves the instruction pointer back (detour.py)
 
 
 def place(name: str) -> int:
