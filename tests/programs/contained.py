@@ -1,11 +1,11 @@
-"""Starts a program as a container's runtime would; a program itself, run by root.
+"""Starts a program in a container, as a container's runtime would; run by root.
 
     contained.py ROOT PLACES UID -- PROGRAM ARGUMENTS…
 
-The program gets mount, PID, network and user namespaces of its own, and `ROOT` as its root, which
-nothing can be written to.  `PLACES` are folders of it, with commas between them: to each of them a
-file system in memory is mounted ("" for none).  The targets of the tests are its working directory,
-`/run`.  `UID` is its user there; to us it is that one and 100,000.
+The program gets mount, PID, network and user namespaces of its own, and the folder `ROOT` as its
+root, read-only.  `PLACES` are folders below it, separated by commas ("" for none): a file system in
+memory is mounted on each.  The working directory is `/run`, where tests/targets is mounted.  `UID`
+is the program's user in the container; outside it has that user ID plus 100,000.
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from pathlib import Path
 NEWNS, NEWUSER, NEWPID, NEWNET = 0x20000, 0x10000000, 0x20000000, 0x40000000
 RDONLY, NOEXEC, REMOUNT, BIND, REC, PRIVATE = 1, 8, 32, 4096, 16384, 1 << 18
 PIVOT_ROOT, DETACH = 155, 2  # a system call that the C library has no function for (x86-64)
-FIRST, HOW_MANY = 100_000, 65536  # the users that are lent to it
+FIRST, HOW_MANY = 100_000, 65536  # the user IDs outside that those inside are mapped to
 TARGETS = Path(__file__).parent.parent / "targets"
 libc = ctypes.CDLL(None, use_errno=True)
 
 
 def must(result: int, what: str) -> None:
-    """Fail with the system's reason unless a call returned 0."""
+    """Raise OSError, with the system's reason, unless the `result` of a call to C is 0."""
     if result != 0:
         raise OSError(ctypes.get_errno(), what)
 
 
 def mount(source: str | Path, target: Path, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """Mount something, as its manual page in section 2 says."""
+    """Have the kernel mount `source` on `target`, by mount(2); raises OSError."""
     words = [str(word).encode() for word in (source, target, kind)]
     must(libc.mount(*words, ctypes.c_ulong(flags), data.encode()), f"mount {target}")
 
 
 def furnish(root: Path, places: list[str]) -> None:
-    """Mount `root` as the root of the program, read-only but for the places."""
+    """Make `root` the root directory of this process, read-only but for the folders `places`."""
     mount("none", Path("/"), flags=REC | PRIVATE)
     mount(root, root, flags=BIND)
     mount("proc", root / "proc", "proc")
@@ -56,7 +56,7 @@ def furnish(root: Path, places: list[str]) -> None:
 
 
 def main(root: str, places: str, uid: str, _: str, *program: str) -> int:
-    """Be the runtime: wait for the program, and lend it users when it asks for some."""
+    """Start the program in new namespaces, map its user IDs, and wait; return its exit code."""
     ask, asked = os.pipe()
     answered, answer = os.pipe()
     must(libc.unshare(NEWPID | NEWNET), "unshare")

@@ -1,10 +1,10 @@
 """Imports modules under stock coverage; prints the lines that ran and the agent's account, as JSON.
 
 Arguments: `--include=PATTERN` for the files to be measured, an optional `--walk=MOST`, and names of
-modules.  With `--walk` the names are of packages, and at most so many modules of each are imported.
-A module that coverage has imported already is executed anew; one that cannot be is left out.
+modules.  With `--walk` the names are of packages, and at most MOST modules of each are imported.  A
+module that coverage has imported already is executed again; one that cannot be is left out.
 
-With `--prelude=FILE` that program is run first: it may import in other ways.
+With `--prelude=FILE`, the program FILE is run first: it may import in other ways.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ ROOT = os.path.abspath(os.path.join(os.path.dirname(__file__), "..", ".."))
 
 
 def modules_of(package, most):
-    """Return the names of modules below a package, evenly chosen."""
+    """Return the names of up to `most` modules below a package, evenly chosen."""
     top = importlib.import_module(package)
     walk = pkgutil.walk_packages(getattr(top, "__path__", []), f"{package}.", lambda name: None)
     found = [module.name for module in walk if not module.name.endswith("__main__")]
@@ -30,7 +30,7 @@ def modules_of(package, most):
 
 
 def bring(name, anew):
-    """Import a module; one that is there is executed anew, as the import system does."""
+    """Import a module; one that is there already is executed again, and kept in `anew`."""
     if name in sys.modules and name not in anew:
         there = sys.modules[name]
         anew[name] = importlib._bootstrap._load(importlib.util.find_spec(name))
@@ -40,7 +40,7 @@ def bring(name, anew):
 
 
 def record(words):
-    """Import the modules named; return the lines that ran, and the agent's description."""
+    """Import modules, as the arguments `words` say; return the lines that ran, and our account."""
     from coverage import Coverage
 
     given = dict(word[2:].split("=", 1) for word in words if word.startswith("--"))

@@ -1,4 +1,7 @@
-"""Comparison of lines claimed for the top level of modules with those stock coverage saw run."""
+"""Comparison of the lines that we claim ran at import with those that stock coverage saw run.
+
+Reports show such lines in blue.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +25,11 @@ RECORDER = Path(__file__).parent.parent / "programs" / "imports_under_coverage.p
 
 @dataclass
 class Comparison:
-    """Files that were imported: lines that coverage saw, those claimed of them, and false claims.
+    """Lines claimed for imported files, compared with those that coverage saw run there.
 
-    `claims` are by file.  `false` are claims that a line ran, or was passed over, which is not so.
+    `files` counts the files.  `seen` counts the top-level lines that coverage saw, and `claimed`
+    those of them that are claimed.  `claims` has the claimed lines of each file.  `false` lists the
+    wrong claims, as "FILE:LINE": that a line ran, or that it was passed over.
     """
 
     files: int = 0
@@ -34,7 +39,7 @@ class Comparison:
     claims: dict[str, set[int]] = field(default_factory=dict)
 
     def add(self, recorded: dict[str, Any]) -> None:
-        """Compare the claims for the imports of one process with the lines recorded there."""
+        """Compare the claims for the imports of one process with the lines `recorded` there."""
         told = imported_modules.check(recorded["imported"])
         for name, lines in recorded["lines"].items():
             held = told.of(name)
@@ -44,7 +49,10 @@ class Comparison:
     def add_file(
         self, name: str, held: frozenset[imported_modules.ImportedModule], lines: list[int]
     ) -> None:
-        """Compare one file; one that cannot be parsed here is left out."""
+        """Compare the file `name`; one that this Python cannot parse is left out.
+
+        `held` are the descriptions of its modules, and `lines` those that coverage saw run.
+        """
         try:
             parser = PythonParser(text=Path(name).read_text(encoding="utf-8"), filename=name)
             with warnings.catch_warnings():
@@ -79,9 +87,9 @@ class Comparison:
 def recorded(
     python: Sequence[str], site: str, words: Sequence[str], timeout: float = 300
 ) -> dict[str, Any]:
-    """Run a Python, with its options; return its record of the imports that `words` name.
+    """Run imports_under_coverage.py on a `python`, with the arguments `words`; return its output.
 
-    `site` is where its coverage is.
+    `site` is the folder where that Python's coverage is, and `timeout` is in seconds.
     """
     environment = {**os.environ, "PYTHONPATH": site, "PYTHONDONTWRITEBYTECODE": "1"}
     command = [*python, str(RECORDER), *words]

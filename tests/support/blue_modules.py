@@ -1,7 +1,7 @@
-"""Modules with odd top levels, for comparing the claimed lines with those that ran.
+"""Modules with odd top levels, to test which of their lines we claim to have run at import.
 
-Lines that end in `# +` must be claimed; a line that stock coverage did not see must not.  PRELUDE
-loads the modules that must not come by an `import`, in the folder of all of them.
+Lines that end in `# +` must be claimed; those that stock coverage did not see run must not.
+PRELUDE is a program that loads the modules that must not come by an `import`.
 """
 
 SOURCES = {

@@ -21,7 +21,7 @@ TRACEBACK = "Traceback (most recent call last)"
 
 @dataclass(frozen=True)
 class Done:
-    """A finished run of covattach."""
+    """A finished run of covattach: its exit code, and its output."""
 
     code: int
     out: str
@@ -33,7 +33,7 @@ class Done:
         return json.loads(self.out)
 
     def line(self, start: str) -> str:
-        """Return the only line of standard error that begins so."""
+        """Return the only line of standard error that begins with `start`; fail unless there is one."""
         found = [line for line in self.err.splitlines() if line.startswith(start)]
         assert len(found) == 1, f"{len(found)} lines begin with {start!r}"
         return found[0]
@@ -47,7 +47,10 @@ class Covattach:
         self.program: list[str] = [sys.executable, "-m", "covattach", "-v"]
 
     def begin(self, *arguments: object, **how: Any) -> subprocess.Popen[str]:
-        """Start it and return the process; `env` holds variables to add, None to remove."""
+        """Start covattach with `arguments`, and return the process.
+
+        `how` are options of Popen; in its `env` are variables to add, or to remove if None.
+        """
         how.setdefault("cwd", self.folder)
         # A machine that others use as well may be slow; tests of deadlines give their own.
         environment = {"COVATTACH_TIMEOUT": "80s", **os.environ}
@@ -66,7 +69,7 @@ class Covattach:
         )
 
     def end(self, popen: subprocess.Popen[str], seconds: float = 200) -> Done:
-        """Wait for the command's end; print and return its output."""
+        """Wait for the command's end, at most `seconds`, then interrupt it; return its output."""
         try:
             out, err = popen.communicate(timeout=seconds)
         except subprocess.TimeoutExpired:
@@ -78,17 +81,17 @@ class Covattach:
         return Done(popen.returncode, out, err)
 
     def run(self, *arguments: object, **how: Any) -> Done:
-        """Run it to its end."""
+        """Run covattach to its end, and return its output and exit code."""
         return self.end(self.begin(*arguments, **how))
 
     def __call__(self, *arguments: object, **how: Any) -> Done:
-        """Run it to its end, which must be a good one."""
+        """Run covattach to its end; fail unless its exit code is 0."""
         done = self.run(*arguments, **how)
         assert done.code == 0, done.err
         return done
 
     def fails(self, code: int, *arguments: object, **how: Any) -> str:
-        """Run it; it must fail with this code, one sentence and one remedy; return those."""
+        """Run covattach, which must fail with the exit code `code`; return its error and remedy."""
         done = self.run(*arguments, **how)
         assert done.code == code, done.err
         assert TRACEBACK not in done.err, "a traceback is shown"

@@ -1,7 +1,7 @@
-"""Programs of coverage's own tests of concurrency and of processes, with a gate in each.
+"""Programs of coverage's own tests of concurrency and of processes, with a gate added to each.
 
-They are read from the tests themselves, which tools/coverage_tests.py provides.  Here stand only
-the parts of each, and the line behind which it stops until it is let go on.
+The programs are read from these tests, which tools/coverage_tests.py provides.  Here are only the
+parts of each, and the line behind which the program waits at the gate.
 """
 
 from __future__ import annotations
@@ -20,9 +20,10 @@ SIZES = {"QLIMIT": 1000, "NPROCS": 3, "UPTO": 30}
 
 @dataclass(frozen=True)
 class Program:
-    """A program: the names of its `parts` in a file, and the line `behind` which the gate is.
+    """A program from a test file of coverage's, put together from `parts`, with a gate.
 
-    A part is a string of that name, or the text in the test function of that name.
+    A part is a string constant of that name, or the text in the test function of that name.  The
+    gate is added after the only line that contains `behind`.
     """
 
     file: str
@@ -31,7 +32,7 @@ class Program:
     concurrency: tuple[str, ...] = ("thread",)
 
     def text(self, gate: str) -> str:
-        """Return the program, with a line that is the gate."""
+        """Return the program's source, with the line `gate` added."""
         pieces = [pieces_of(self.file)[part] for part in self.parts]
         whole = "".join(pieces)
         if len(pieces) > 1 or "{QLIMIT}" in whole:
@@ -52,7 +53,7 @@ def tests_of_coverage() -> Path:
 
 @cache
 def pieces_of(file: str) -> dict[str, str]:
-    """Return the texts in a file of coverage's tests, by the names of strings and functions."""
+    """Return the source texts in a file of coverage's tests, by name of constant or function."""
     found = {}
     for node in ast.walk(ast.parse((tests_of_coverage() / file).read_text())):
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):

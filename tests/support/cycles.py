@@ -1,4 +1,4 @@
-"""Cycles of start and stop on a target in a given state (tests/targets/states.py)."""
+"""Cycles of start and stop on a target that is in one of the states of tests/targets/states.py."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ BLOCKED = tuple(wait + kind for wait in WAITS for kind in ("", "-beside"))
 
 
 def line_of(mark: str, program: Path = PROGRAM) -> int:
-    """Return the number of the line of the target that ends in this comment."""
+    """Return the number of the only line in `program` that ends in the comment `mark`."""
     numbered = enumerate(program.read_text().splitlines(), 1)
     (found,) = [number for number, line in numbered if line.endswith(f"# {mark}")]
     return found
@@ -38,7 +38,7 @@ def line_of(mark: str, program: Path = PROGRAM) -> int:
 
 @dataclass
 class Figures:
-    """How cycles went: milliseconds that the targets were stopped, and until it measured."""
+    """Milliseconds for each cycle: for which the target was stopped, and until it was measured."""
 
     pauses: list[float] = field(default_factory=list)
     attaches: list[float] = field(default_factory=list)
@@ -52,7 +52,7 @@ class Figures:
 
 
 def call_later(target: Target) -> None:
-    """Have it execute the line that is to be seen."""
+    """Have the target call `later`, a new line that must then be in the snapshot."""
     target.ask("later()")
 
 
@@ -69,9 +69,9 @@ def attach_and_leave(
     program: Path,
     meanwhile: Callable[[Target], None] = call_later,
 ) -> None:
-    """Attach, let something happen meanwhile, and stop; raises covattach's own errors.
+    """Attach, call `meanwhile`, and stop; check that the function `later` of `program` was seen.
 
-    `program` is the target's; its function `later` has to be measured.
+    Adds to `figures`.  `timeout` is in seconds.  Raises covattach's own errors.
     """
     found, facts = attach_process.start(target.pid, attach_process.Options(timeout=timeout), print)
     try:

@@ -1,4 +1,4 @@
-"""Faults in the middle of an attach: how each comes about, and how it is undone."""
+"""Faults that are caused in the middle of an attach, and how each is undone."""
 
 from __future__ import annotations
 
@@ -18,14 +18,17 @@ from support.kills import gdb_of
 from support.targets import Target
 from support.waiting import wait_for
 
-ROUNDS = 47  # for each kind and version: 2,021 attaches
+ROUNDS = 47  # attaches for each kind and version: 2,021 in all
 Undo = Callable[[], None]
 Fault = Callable[[Target, "subprocess.Popen[str]"], Undo]
 
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of fault: how it comes about, and whether the target is gone afterwards."""
+    """A kind of fault: the function that causes it, and whether the target `ends` by it.
+
+    `minors` are the Python versions that it is tried on.
+    """
 
     name: str
     happen: Fault
@@ -34,16 +37,16 @@ class Kind:
 
     @property
     def rounds(self) -> int:
-        """How many attaches there are to be on each version."""
+        """How many attaches to make on each version."""
         return ROUNDS
 
 
 def nothing() -> None:
-    """Have nothing to undo."""
+    """Undo nothing: for a fault that needs no undoing."""
 
 
 def told(expression: str) -> Fault:
-    """Return a fault that the target brings about by itself."""
+    """Return a fault that the target causes itself, by evaluating `expression`."""
 
     def happen(target: Target, _: subprocess.Popen[str]) -> Undo:
         with contextlib.suppress(BrokenPipeError):
@@ -54,7 +57,7 @@ def told(expression: str) -> Fault:
 
 
 def killed(number: signal.Signals, of_gdb: bool = False) -> Fault:
-    """Return a signal to covattach, or to its gdb if there is one just then."""
+    """Return a fault: the signal `number` is sent to covattach, or to its gdb if it has one."""
 
     def happen(_: Target, popen: subprocess.Popen[str]) -> Undo:
         pid = gdb_of(popen.pid) if of_gdb else popen.pid
@@ -67,7 +70,7 @@ def killed(number: signal.Signals, of_gdb: bool = False) -> Fault:
 
 
 def suspended(target: Target, _: subprocess.Popen[str]) -> Undo:
-    """Stop the target, as Ctrl-Z does."""
+    """Stop the target, as Ctrl-Z does; return the function that continues it."""
     os.kill(target.pid, signal.SIGSTOP)
 
     def go_on() -> None:
@@ -78,7 +81,7 @@ def suspended(target: Target, _: subprocess.Popen[str]) -> Undo:
 
 
 def limited(what: int, value: Callable[[Target], int]) -> Fault:
-    """Return a fault by which the target gets no more of something (prlimit(2))."""
+    """Return a fault that lowers the target's resource limit `what` to `value` (prlimit(2))."""
 
     def happen(target: Target, _: subprocess.Popen[str]) -> Undo:
         before = resource.prlimit(target.pid, what)
@@ -93,17 +96,17 @@ def limited(what: int, value: Callable[[Target], int]) -> Fault:
 
 
 def size_of(target: Target) -> int:
-    """Return the bytes of address space that a target has."""
+    """Return the size of a target's address space, in bytes."""
     return int(target.status("VmSize").split()[0]) * 1024
 
 
 def descriptors_of(target: Target) -> int:
-    """Return the number above a target's descriptors."""
+    """Return the lowest number above all of a target's descriptors."""
     return max(map(int, os.listdir(f"/proc/{target.pid}/fd"))) + 1
 
 
 def filled(target: Target, _: subprocess.Popen[str]) -> Undo:
-    """Fill the file systems in which sessions' folders can be."""
+    """Fill the file systems that may hold session folders; return the function that makes room."""
     fillers = [
         Path(f"/proc/{target.pid}/root/{place}/fill") for place in ("tmp", "var/tmp", "dev/shm")
     ]
@@ -119,14 +122,14 @@ def filled(target: Target, _: subprocess.Popen[str]) -> Undo:
 
 
 def fill(descriptor: int) -> None:
-    """Write to a file until there is no room."""
+    """Write to a file until its file system is full."""
     for size in (1 << 20, 4096, 1):
         with pytest.raises(OSError, match=os.strerror(errno.ENOSPC)):
             write_for_ever(descriptor, bytes(size))
 
 
 def write_for_ever(descriptor: int, part: bytes) -> None:
-    """Write the same again and again; raises OSError."""
+    """Write `part` again and again, until OSError is raised."""
     while True:
         os.write(descriptor, part)
 

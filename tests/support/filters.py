@@ -1,4 +1,4 @@
-"""Seccomp filters that targets are given (tests/targets/filtered.py): the calls, by number."""
+"""Numbers of system calls, for the seccomp filters of tests/targets/filtered.py."""
 
 from __future__ import annotations
 
@@ -17,7 +17,10 @@ OWN = {
 
 
 def allowed(minor: tuple[int, int]) -> str:
-    """Return the calls that a session makes in a target of that version, and the target's own."""
+    """Return the numbers of the calls that a session makes in a target of version `minor`.
+
+    They are separated by commas; those that the target itself needs are among them.
+    """
     needed = seccomp_calls.needed("EM_X86_64", minor, is_old_libc=True)
     names = {name for name, _ in needed} | {"clone3", "newfstatat", "lstat", "stat"}
     numbers = {seccomp_calls.number(name, "EM_X86_64") for name in names} | set(OWN.values())

@@ -1,4 +1,4 @@
-"""The list of hazards: those of the first versions, then those of odd programs and hosts."""
+"""The list of hazards: first the states of states.py, then those of odd programs and hosts."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ LEFT = "ends by itself as soon as Python can run there"
 
 
 def filtering(name: str, action: str, number: int, **more: object) -> Hazard:
-    """Return a hazard of a seccomp filter that does something at one system call."""
+    """Return the hazard of a seccomp filter that does `action` at the system call `number`."""
     return Hazard(name, "filtered.py", (action, "deny", str(number)), **more)  # type: ignore[arg-type]
 
 
 def closing(name: str, act: str) -> Hazard:
-    """Return a hazard of a target that does something to our descriptors."""
+    """Return the hazard of a target that harms our descriptors, by the expression `act`."""
     tidy = "[os.close(one) for one in taken], [one.close() for one in files]"
     return Hazard(
         name,
@@ -45,13 +45,13 @@ def closing(name: str, act: str) -> Hazard:
 
 
 def replacing(name: str, how: str, **more: object) -> Hazard:
-    """Return a hazard of a target that has replaced functions of the standard library."""
+    """Return the hazard of a target that has replaced library functions, in the way `how`."""
     usual = {"prepare": asking(("replace()", None)), "after": asking(("called", []))}
     return Hazard(name, "replaced.py", (how,), **{**usual, **more})  # type: ignore[arg-type]
 
 
 def forking(name: str, how: str) -> Hazard:
-    """Return a hazard of a server that forks, which no fork must meet a thread of ours in."""
+    """Return the hazard of a server that forks: during no fork may a thread of ours be there."""
     alone = asking(("[fork(), fork()]", [[1], [1]]), ("len(set(statuses) - {0})", 0))
     return Hazard(
         name,

@@ -1,4 +1,4 @@
-"""Everything that is known to be a danger to an attach, each as a target that is in that state."""
+"""Hazards: states of targets that could be a danger in an attach, and how each is tested."""
 
 from __future__ import annotations
 
@@ -18,35 +18,38 @@ from support.waiting import wait_for
 
 Act = Callable[[Target], None]
 Where = Callable[[Interpreter], bool]
-ATTACHES = 200  # at least so many for each hazard, over all interpreters that it can be had on
+ATTACHES = 200  # at least so many for each hazard, on all its interpreters together
 
 
 def everywhere(_: Interpreter) -> bool:
-    """Whether a state can be had that needs nothing particular: it can."""
+    """Whether a hazard that needs nothing special can be tested: always True."""
     return True
 
 
 def shared(interpreter: Interpreter) -> bool:
-    """Whether there is a libpython of its own for a program to load."""
+    """Whether the interpreter has a shared libpython that a program can load."""
     return interpreter.id.partition("-")[2] in ("pyenv", "shared")
 
 
 def static(interpreter: Interpreter) -> bool:
-    """Whether a program can be linked with it."""
+    """Whether a program in C can be linked with the interpreter's static library."""
     return interpreter.id.endswith("-pyenv")
 
 
 def as_it_was(target: Target) -> None:
-    """Fail unless it answers."""
+    """Fail unless the target answers."""
     assert target.ask("1") == 1
 
 
 def nothing(_: Target) -> None:
-    """Expect nothing but that it lives."""
+    """Do nothing: for a hazard without this step."""
 
 
 def asking(*questions: tuple[str, object]) -> Act:
-    """Return an act that asks a target, and fails unless its answers are these."""
+    """Return an act that asks a target for the values of expressions, and compares the answers.
+
+    `questions` are pairs of an expression and the value that it must have.
+    """
 
     def act(target: Target) -> None:
         for expression, expected in questions:
@@ -56,7 +59,7 @@ def asking(*questions: tuple[str, object]) -> Act:
 
 
 def doing(expression: str) -> Act:
-    """Return an act that evaluates an expression in a target, and then executes a new line."""
+    """Return an act that evaluates `expression` in a target, and then has it call `later`."""
 
     def act(target: Target) -> None:
         target.ask(expression)
@@ -67,12 +70,12 @@ def doing(expression: str) -> Act:
 
 @dataclass(frozen=True)
 class Hazard:
-    """A state of a target: its program and arguments, and the interpreters that it can be had on.
+    """A state of a target that could be a danger: its program, its arguments, and its test.
 
-    `prepare` brings it about, `meanwhile` is what happens while it is measured, `after` what must
-    be true at the end of each attach, and `finish` at the end of all.  One that does not `last`
-    is had by a new target each time.  With a pattern of what it is
-    `refused` with, each attach ends so.
+    `where` tells on which interpreters there can be such a target.  `prepare` brings the state
+    about, `meanwhile` is done while the target is measured, `after` checks it at the end of each
+    attach, and `finish` at the end of all.  If it does not `lasts`, each attach has a new target.
+    If `refused` is not empty, each attach must fail, with a message that this pattern matches.
     """
 
     name: str
@@ -90,31 +93,31 @@ class Hazard:
 
     @property
     def interpreters(self) -> list[Interpreter]:
-        """The interpreters that it can be had on."""
+        """The interpreters on which it is tested."""
         return [one for one in interpreters() if self.where(one)]
 
     @property
     def rounds(self) -> int:
-        """How many attaches there are to be on each of them."""
+        """How many attaches to make on each interpreter."""
         return math.ceil(ATTACHES / len(self.interpreters))
 
     def launch(self, launch: Launch, interpreter: Interpreter, folder: Path) -> Target:
-        """Start a target that is in this state."""
+        """Start a target, and bring it into this state."""
         target = self.begin(launch, interpreter, folder)
         self.prepare(target)
         return target
 
     def begin(self, launch: Launch, interpreter: Interpreter, folder: Path) -> Target:
-        """Start a target that can come into this state."""
+        """Start a target that `prepare` can then bring into this state."""
         words = self.arguments_on(interpreter)
         return launch(interpreter, self.script, *words, options=self.options)
 
     def arguments_on(self, interpreter: Interpreter) -> tuple[str, ...]:
-        """Return the arguments of the program."""
+        """Return the program's arguments on this interpreter: by default the hazard's name."""
         return self.arguments or (self.name,)
 
     def attach(self, target: Target, figures: Figures) -> None:
-        """Attach, check that a new line is measured, and stop; the target must be well."""
+        """Attach, check that a new line is measured, and stop, or that the attach is refused."""
         program = TARGETS / self.script
         if self.refused:
             said = refusal(target, self.timeout, program)
@@ -126,7 +129,7 @@ class Hazard:
 
 
 def refusal(target: Target, timeout: float, program: Path) -> str:
-    """Return why an attach is refused, or has failed; fails if it is neither."""
+    """Return the text of the error by which an attach fails; AssertionError if it does not fail."""
     try:
         attach_and_leave(target, Figures(), timeout, program)
     except CovattachError as error:
@@ -135,54 +138,54 @@ def refusal(target: Target, timeout: float, program: Path) -> str:
 
 
 class Embedding(Hazard):
-    """A program in C that embeds Python, and waits in a way that is its argument."""
+    """A program in C that embeds Python; its argument says how it waits."""
 
     def begin(self, launch: Launch, interpreter: Interpreter, folder: Path) -> Target:
-        """Build and start it."""
+        """Build the program, and start it."""
         host = hosts.embedding(interpreter, folder, "-rdynamic")
         return launch(host, *self.arguments, bare=True, env=hosts.home(interpreter))
 
 
 class Loading(Hazard):
-    """A program in C that has libpython, and no Python."""
+    """A program in C that loads libpython at run time; its argument says how it uses it."""
 
     def begin(self, launch: Launch, interpreter: Interpreter, folder: Path) -> Target:
-        """Build and start it."""
+        """Build the program, and start it."""
         host, library = hosts.loading(interpreter, folder), hosts.config(interpreter)["loaded"][0]
         return launch(host, *self.arguments, library, bare=True, env=hosts.home(interpreter))
 
 
 class SmallStacks(Hazard):
-    """Threads with the smallest stacks on which Python itself can run."""
+    """A target whose threads have the smallest stacks on which Python itself can run."""
 
     def arguments_on(self, interpreter: Interpreter) -> tuple[str, ...]:
-        """Return their size."""
+        """Return the size of these stacks in bytes."""
         return (str(32768 if interpreter.minor < (3, 14) else 1 << 16),)
 
 
 class Allowing(Hazard):
-    """A seccomp filter that kills at all system calls but those of a session."""
+    """A target whose seccomp filter kills it at all system calls but those of a session."""
 
     def arguments_on(self, interpreter: Interpreter) -> tuple[str, ...]:
-        """Return the filter."""
+        """Return the filter, as filtered.py takes it."""
         return ("kill", "allow", filters.allowed(interpreter.minor))
 
 
 def begin_python(target: Target) -> None:
-    """Have a program that had no Python use it."""
+    """Have a program that has not used Python do so, and wait for its answer."""
     target.tell("")
     target.line("answer")
 
 
 def let_go(target: Target) -> None:
-    """Have a target that keeps the GIL give it away; nothing of ours is left then."""
+    """Have a target that keeps the GIL release it, and wait until nothing of ours is left in it."""
     target.line("keeps")
     target.tell("let go")
     target.line("alone")
 
 
 def break_agent(target: Target) -> None:
-    """Make the agent fail; the session ends, and its lines until then are saved."""
+    """Make the agent fail: the session ends, and the lines that ran until then are saved."""
     call_later(target)
     (folder,) = target.folders
     target.ask("setattr(sys.covattach.covattach.listener, 'attend', None)")

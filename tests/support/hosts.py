@@ -1,4 +1,4 @@
-"""Programs in C that have Python inside: built from tests/targets, each beside its own Python."""
+"""Builds the C programs of tests/targets that have Python inside, and runs each with its Python."""
 
 from __future__ import annotations
 
@@ -20,14 +20,20 @@ print(json.dumps({"prefix": sys.prefix, "loaded": loaded[:1], **facts}))
 
 
 def config(interpreter: Interpreter) -> dict[str, str]:
-    """Return how to link with an interpreter's library, and the shared one that it has loaded."""
+    """Return what is needed to link with an interpreter: folders, libraries, and more.
+
+    `loaded` has the path of the shared libpython that the interpreter uses, if any.
+    """
     asked = subprocess.run([interpreter.python, "-c", ASK], capture_output=True, check=True)
     facts: dict[str, str] = json.loads(asked.stdout)
     return facts
 
 
 def embedding(interpreter: Interpreter, folder: Path, *options: str) -> Interpreter:
-    """Build embedding.c with the static library; return it as if it were an interpreter."""
+    """Build embedding.c with the static library; return an Interpreter that stands for the program.
+
+    `options` are further ones of the compiler.
+    """
     facts = config(interpreter)
     library = Path(facts["LIBPL"]) / facts["LIBRARY"]
     after = [str(library), *facts["LIBS"].split(), *facts["SYSLIBS"].split()]
@@ -36,7 +42,7 @@ def embedding(interpreter: Interpreter, folder: Path, *options: str) -> Interpre
 
 
 def loading(interpreter: Interpreter, folder: Path) -> Interpreter:
-    """Build loading.c, which takes a shared library at run time; return it in the same way."""
+    """Build loading.c, which loads a shared libpython; return an Interpreter that stands for it."""
     words = [str(TARGETS / "loading.c"), "-ldl"]
     if interpreter.root is not None:  # whose library needs a newer C library than ours
         first, second = (f"{interpreter.root}/{one}lib/x86_64-linux-gnu" for one in ("", "usr/"))
@@ -46,12 +52,15 @@ def loading(interpreter: Interpreter, folder: Path) -> Interpreter:
 
 
 def built(interpreter: Interpreter, folder: Path, words: list[str]) -> Interpreter:
-    """Compile a program into a folder."""
+    """Compile a program into `folder` with the compiler's arguments `words`.
+
+    Returns `interpreter` with the program in the place of `python`.
+    """
     program = folder / "application"
     subprocess.run(["cc", *words, "-o", str(program)], check=True, capture_output=True)
     return replace(interpreter, python=str(program))
 
 
 def home(interpreter: Interpreter) -> dict[str, str]:
-    """Return the environment in which a host finds the standard library."""
+    """Return the environment variables by which such a program finds the standard library."""
     return {"PYTHONHOME": config(interpreter)["prefix"]}

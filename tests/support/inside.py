@@ -1,7 +1,7 @@
-"""Runs the payloads in a target without a debugger, for all payload tests.
+"""Runs the payloads in a target without a debugger, for the tests in tests/payloads.
 
-An injector would execute the launcher's line; here the target does so itself, in the thread that
-answers the tests.
+In place of an injector, the target executes the bootstrap line itself, in the thread that answers
+the tests.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ PAYLOADS = TARGETS.parent.parent / "payloads"
 
 
 def prepare(session: Path) -> None:
-    """Put the file that the launcher's line executes into a session folder, as covattach does."""
+    """Write the file that the bootstrap line executes into a session folder, as covattach does."""
     compiled = session / "payloads" / "compiled"
     content = compiled.read_bytes() if compiled.exists() else None
     (session / BEGIN).write_bytes(first(content))
 
 
 def compile_for(interpreter: Interpreter, session: Path) -> None:
-    """Put compiled payloads into the folder of a session, and no sources but of the beginning."""
+    """Write compiled payloads into a session folder, and no source but that of bootstrap.py."""
     sources = {name: text_of(PAYLOADS, name) for name in (*FIRST, *MODULES)}
     code = compiled_by(Path(interpreter.python), sources)
     assert code is not None
@@ -60,12 +60,12 @@ class Inside:
         return self
 
     def execute(self) -> None:
-        """Have the target execute the line."""
+        """Have the target execute the bootstrap line."""
         self.prepare()
         self.target.tell(f"exec({bootstrap_line(str(self.path)).decode()!r})")
 
     def prepare(self) -> None:
-        """Put the files that the launcher needs into the session folder."""
+        """Write the files that an agent needs at its start into the session folder."""
         if not (self.path / "payloads").exists():
             (self.path / "payloads").symlink_to(PAYLOADS)
         facts = {"pid": self.target.pid, "start_time": self.target.start_time}
@@ -74,11 +74,11 @@ class Inside:
         prepare(self.path)
 
     def __exit__(self, *_: object) -> None:
-        """Remove the folder; the agent ends because nobody starts it, or with its target."""
+        """Remove the session folder; the agent ends if it was not started, or with its target."""
         self.remove()
 
     def remove(self) -> None:
-        """Remove the folder."""
+        """Remove the session folder."""
         shutil.rmtree(self.path, ignore_errors=True)
 
     def is_ready(self) -> bool:
@@ -89,19 +89,19 @@ class Inside:
         return bool(agent_client.answers(SessionFolder(self.path, str(self.path)), 5.0))
 
     def ask(self, verb: str, **arguments: Any) -> tuple[dict[str, Any], bytes]:
-        """Ask the agent, as covattach does."""
+        """Send a request to the agent, as covattach does; return the reply's header and blob."""
         deadline = time.monotonic() + PATIENCE
         return agent_client.ask(
             SessionFolder(self.path, str(self.path)), verb, deadline, **arguments
         )
 
     def start(self, core: str | None = None, **settings: Any) -> dict[str, Any]:
-        """Start to measure; return the agent's facts."""
+        """Start to measure, with `settings` of coverage's section [run]; return the reply's facts."""
         named = {"run:" + name: value for name, value in settings.items()}
         return self.ask("start", options={"core": core, "settings": named})[0]
 
     def dump(self, **arguments: Any) -> Snapshot:
-        """Return a snapshot."""
+        """Return a snapshot; `arguments` are further fields of the request."""
         return decode(*self.ask("dump", **arguments))
 
     def stop(self) -> Snapshot:
@@ -113,7 +113,10 @@ class Inside:
         return set(self.dump().files.get(str(TARGETS / script), ()))
 
     def points_until(self, script: str, expected: set[Any]) -> set[Any]:
-        """Return the lines, or arcs, of the first dump that has those expected, or of the last."""
+        """Dump until a file of tests/targets has the lines, or arcs, `expected`; return all found.
+
+        After PATIENCE / 3 seconds, this returns the last ones found, without all those expected.
+        """
         found: set[Any] = set()
         deadline = time.monotonic() + PATIENCE / 3
         while not found >= expected and time.monotonic() < deadline:

@@ -14,9 +14,10 @@ ROOT = Path(__file__).parent.parent.parent
 
 @dataclass(frozen=True)
 class Interpreter:
-    """One CPython that targets run on.
+    """A CPython that targets run on.
 
-    `site` is the folder for its PYTHONPATH, and `root` the foreign root that it belongs to.
+    `id` is such as "3.13-pyenv".  `site` is the folder for its PYTHONPATH, with coverage.  `root`
+    is the folder with the foreign root that it belongs to, or None.
     """
 
     id: str
@@ -27,14 +28,14 @@ class Interpreter:
 
     @property
     def minor(self) -> tuple[int, int]:
-        """The version without its last part."""
+        """The major and the minor version, as numbers."""
         major, minor = self.version.split(".")[:2]
         return int(major), int(minor)
 
 
 @functools.cache
 def interpreters() -> list[Interpreter]:
-    """Return all that `make interpreters` has provided."""
+    """Return all interpreters that `make interpreters` has provided."""
     tool = ROOT / "tools" / "interpreters.py"
     listed = subprocess.run(
         [sys.executable, tool, "list", "--json"], capture_output=True, text=True, check=True

@@ -19,12 +19,12 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGKILL)
 
 @dataclass
 class Tally:
-    """Counts of the kills, by victim and signal."""
+    """Counts of kills by kind, which is victim and signal, and by outcome."""
 
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
 
     def add(self, kind: str, *what: str) -> None:
-        """Count all that is true of one kill."""
+        """Count the outcomes `what` of one kill of the kind `kind`."""
         self.counts.update((kind, one) for one in what)
 
     def __str__(self) -> str:
@@ -37,14 +37,14 @@ class Tally:
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """How long things take, in seconds: the whole attach, and the life of its gdb."""
+    """Seconds that an attach takes without a kill: the whole of it, and the life of its gdb."""
 
     whole: float
     gdb: float
 
 
 def gdb_of(pid: int) -> int | None:
-    """Return the gdb that this covattach has started."""
+    """Return the PID of the gdb that the covattach `pid` has started, or None."""
     for child in descendants(pid):
         try:
             with open(f"/proc/{child}/comm") as comm:
@@ -56,7 +56,7 @@ def gdb_of(pid: int) -> int | None:
 
 
 def undisturbed(covattach: Covattach, target: Target, *how: str) -> Undisturbed:
-    """Attach once, and stop, with nobody in the way."""
+    """Attach and stop once, without a kill; return how long it took."""
     began, life = time.monotonic(), [0.0, 0.0]
     popen = covattach.begin("start", target.pid, *how)
     while popen.poll() is None:
@@ -76,7 +76,10 @@ def kill(
     number: signal.Signals,
     after: float,
 ) -> tuple[str, ...]:
-    """Send a signal `after` seconds from its victim's start; return the tally's entries for it."""
+    """Attach, and send a signal to `victim`, `after` seconds from its start; return the outcomes.
+
+    `how` are options of `start`.  `victim` is "gdb", or anything else for covattach.
+    """
     popen = covattach.begin("start", target.pid, *how)
     pid: int | None = popen.pid
     if victim == "gdb":
@@ -101,13 +104,13 @@ def kill(
 
 
 def is_dead(target: Target) -> bool:
-    """Whether the target has ended; waits until nobody traces it."""
+    """Whether the target has ended; first waits until it has, or runs untraced."""
     wait_for(lambda: target.popen.poll() is not None or target.is_well(), "the target to run")
     return target.popen.poll() is not None
 
 
 def assert_good_as_new(covattach: Covattach, target: Target, *how: str) -> None:
-    """Fail unless it runs, answers, can be measured again, and then nothing is left."""
+    """Fail unless the target runs, answers, and can be measured again without anything left."""
     assert target.ask("1 + 1") == 2
     covattach("start", target.pid, *how)
     covattach("stop", target.pid, "--no-dump")
@@ -116,7 +119,7 @@ def assert_good_as_new(covattach: Covattach, target: Target, *how: str) -> None:
 
 
 def instants(seed: object, longest: float) -> list[float]:
-    """Return an instant for each signal, drawn uniformly; the seed is printed."""
+    """Return random times from 0 to `longest`, one for each signal; prints the seed."""
     print(f"seed {SEED} {seed}")
     draw = random.Random(f"{SEED} {seed}")  # noqa: S311  not for secrets
     return [draw.uniform(0, longest) for _ in SIGNALS]

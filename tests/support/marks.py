@@ -1,4 +1,4 @@
-"""Lines of programs: those that bear a mark, and those that a data file says were executed."""
+"""Lines of programs: those with a mark in their comment, and the executed ones in a data file."""
 
 from __future__ import annotations
 
@@ -10,13 +10,16 @@ from support.targets import TARGETS
 
 
 def marked(program: str | Path, *marks: str) -> set[int]:
-    """Return the numbers of the lines of a program, a target by default, that end in a mark."""
+    """Return the numbers of the lines in `program` that end in one of `marks`.
+
+    A relative path starts from tests/targets.
+    """
     lines = (TARGETS / program).read_text().splitlines()
     return {number for number, line in enumerate(lines, 1) if line.endswith(marks)}
 
 
 def executed_lines(data_file: Path) -> dict[str, set[int]]:
-    """Return the executed lines in a data file, by the target's file names."""
+    """Return the executed lines in a data file, by file name."""
     data = coverage.CoverageData(str(data_file))
     data.read()
     return {name: set(data.lines(name) or ()) for name in data.measured_files()}

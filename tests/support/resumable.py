@@ -47,9 +47,9 @@ class Ledger:
         return {entry["test"] for entry in self.entries() if entry["outcome"] == "passed"}
 
     def add(self, entry: dict[str, Any]) -> None:
-        """Append an entry, whole, and on a line of its own, whoever else adds one now.
+        """Append an entry, on a line of its own, also if other processes append at the same time.
 
-        One that was cut off, as by a full disk, may be there, without its end of line.
+        The last line may lack its end, where an entry was cut off, as by a full disk.
         """
         self.path.parent.mkdir(exist_ok=True)
         with self.path.open("ab+", buffering=0) as file:
@@ -60,7 +60,7 @@ class Ledger:
 
 
 def whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
-    """Yield the entries of a ledger, without those that were cut off."""
+    """Yield the entries in the lines of a ledger, without those that were cut off."""
     for line in lines:
         try:
             yield json.loads(line)
@@ -69,7 +69,10 @@ def whole(lines: Iterable[str]) -> Iterator[dict[str, Any]]:
 
 
 class Part:
-    """One part of a long run, in a process that runs tests: which are left, and when it ends."""
+    """A plugin of pytest for a part of a long run: leaves out tests that passed, and ends in time.
+
+    Every process that runs tests has one.  `left` counts the tests that were not begun in time.
+    """
 
     def __init__(self, ledger: Ledger, minutes: float | None, resume: bool) -> None:
         self.ledger = ledger
@@ -104,7 +107,10 @@ class Part:
 
 
 class Recorder:
-    """Notes the outcomes of the tests of `part`, and of those that other processes run for it."""
+    """A plugin of pytest that writes the outcomes of stress tests into the ledger.
+
+    Of several processes, only the one that has started the others has it.
+    """
 
     def __init__(self, ledger: Ledger, part: Part, commit: str) -> None:
         self.ledger = ledger
@@ -114,14 +120,14 @@ class Recorder:
         self.attaches = 0
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        """Note the outcome of a stress test."""
+        """Write the outcome of a stress test into the ledger, and add up its attaches."""
         if "stress" in report.keywords and (report.when == "call" or report.failed):
             self.ledger.add(self.entry(report))
         if report.when == "call":
             self.attaches += int(dict(report.user_properties).get("attaches", 0))  # type: ignore[call-overload]
 
     def entry(self, report: pytest.TestReport) -> dict[str, Any]:
-        """Return the ledger's entry of a test."""
+        """Return the ledger's entry for the report of a test."""
         return {
             "test": report.nodeid,
             "outcome": report.outcome,
@@ -154,20 +160,20 @@ def is_stress(item: pytest.Item) -> bool:
 
 
 def head(root: Path) -> str:
-    """Return the commit that is tested, with a plus where the tree is changed."""
+    """Return the commit that is tested, with "+" if the working tree is changed."""
     described = ["git", "describe", "--always", "--dirty=+", "--exclude=*"]
     return subprocess.run(described, cwd=root, capture_output=True, text=True).stdout.strip()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Declare the options."""
+    """Declare the options --minutes and --resume."""
     group = parser.getgroup("long runs")
     group.addoption("--minutes", type=float, help="begin no stress test after so many minutes")
     group.addoption("--resume", action="store_true", help="leave out stress tests that have passed")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Run in parts; of several processes, the one that has started the others keeps the ledger."""
+    """Register the plugins in a run of stress tests; only the main process writes the ledger."""
     if config.getoption("markexpr") == "not stress":
         return
     ledger = Ledger(config.rootpath / LEDGER)

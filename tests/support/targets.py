@@ -1,4 +1,4 @@
-"""Runs targets, which are always ended.
+"""Starts targets and talks to them; each is always ended.
 
 All output is printed, so that pytest shows it with a failure.
 """
@@ -25,10 +25,9 @@ TARGETS = Path(__file__).parent.parent / "targets"
 
 
 class Target:
-    """A process to attach to.
+    """A process to attach to: it prints "ready", and then the values of expressions.
 
-    It says "ready" on its standard output, then answers expressions that come in on its standard
-    input (tests/targets/answering.py).
+    They come in on its standard input, one a line (tests/targets/answering.py).
     """
 
     def __init__(self, arguments: Sequence[object], folder: Path, **how: Any) -> None:
@@ -51,7 +50,7 @@ class Target:
         self.expected_end: int | None = None
 
     def line(self, start: str, seconds: float = PATIENCE) -> str:
-        """Return the rest of the next line that it prints and that begins so."""
+        """Return the rest of the next line that begins with `start`; fail after `seconds`."""
         assert self.popen.stdout is not None
         deadline = time.monotonic() + seconds
         while True:
@@ -80,18 +79,18 @@ class Target:
         self.said += [line.decode(errors="replace") for line in lines]
 
     def tell(self, expression: str) -> None:
-        """Have it evaluate an expression, in the namespace of its main module."""
+        """Send an expression to evaluate in the namespace of its main module; do not wait."""
         assert self.popen.stdin is not None
         self.popen.stdin.write(expression.encode() + b"\n")
         self.popen.stdin.flush()
 
     def ask(self, expression: str) -> Any:
-        """Return the value of an expression in the target."""
+        """Send an expression to the target, and return its value."""
         self.tell(expression)
         return json.loads(self.line("answer "))
 
     def status(self, name: str) -> str:
-        """Return a field of /proc/PID/status; "" where there is none any more."""
+        """Return a field of /proc/PID/status, or "" if it is not there any more."""
         with contextlib.suppress(OSError):
             for line in Path(f"/proc/{self.pid}/status").read_text(errors="replace").splitlines():
                 key, _, value = line.partition(":")
@@ -101,7 +100,7 @@ class Target:
 
     @property
     def folders(self) -> list[Path]:
-        """The folders that covattach has made for it, and not removed."""
+        """The session folders that covattach has made for it, and not removed."""
         found = []
         for base in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
             for folder in Path(base).glob("covattach-*"):
@@ -115,7 +114,7 @@ class Target:
         return found
 
     def traces(self) -> dict[str, Any]:
-        """Return all by which one could tell from outside that somebody was there."""
+        """Return the traces that an attach may leave, as they show from outside the target."""
         descriptors = {}
         for link in Path(f"/proc/{self.pid}/fd").iterdir():
             with contextlib.suppress(OSError):
@@ -132,14 +131,14 @@ class Target:
         }
 
     def residue(self) -> dict[str, Any]:
-        """Return all by which one could tell from outside or inside that somebody was there."""
+        """Return the traces that an attach may leave, as they show outside, and in the target."""
         return {**self.traces(), **self.ask("answering.residue()")}
 
     def assert_untouched(self, before: dict[str, Any]) -> None:
-        """Fail unless it is as it was.
+        """Fail unless the target's residue is what it was `before`.
 
-        Only Python's own table of signals may be a moment late: it is for the main thread to
-        change, when that runs.
+        Only Python's own table of signal handlers may be a moment late: the main thread has to
+        change it, and may not run just now.
         """
         late = {"signals of Python"}
         deadline = time.monotonic() + PATIENCE
@@ -148,16 +147,16 @@ class Target:
         assert differences(before, self.residue()) == {}
 
     def is_well(self) -> bool:
-        """Whether it runs, and nobody stops or traces it."""
+        """Whether it runs, and is neither stopped nor traced."""
         return self.status("State")[:1] in ("R", "S", "D") and self.status("TracerPid") == "0"
 
     def wait(self, seconds: float = PATIENCE) -> int:
-        """Wait for its end, which the test has brought about; return the exit status."""
+        """Wait for an end that the test has brought about; return the exit status."""
         self.expected_end = self.popen.wait(seconds)
         return self.expected_end
 
     def close(self) -> None:
-        """End and reap it; fails if it came to harm."""
+        """End and reap the target; fail if it was dead, stopped or traced, or left a folder."""
         died = self.popen.poll()
         state, tracer = self.status("State"), self.status("TracerPid")
         try:
@@ -188,7 +187,7 @@ class Target:
             self.popen.stdin.close()
 
     def remaining(self) -> str:
-        """Return all that it has said."""
+        """Return its last output, as text."""
         assert self.popen.stdout is not None
         with self.popen.stdout:
             rest = (self.pending + self.popen.stdout.read()).decode(errors="replace")
@@ -199,7 +198,7 @@ class Target:
 class Contained(Target):
     """A target in a container of its own (tests/programs/contained.py), which is ended with it.
 
-    `root` is the container's root as we see it; `uid` is that of the target as it sees itself.
+    The parameter `root` is a folder of ours; the attribute is the path by which we see inside.
     """
 
     def __init__(
@@ -222,16 +221,16 @@ class Contained(Target):
 
     @property
     def folders(self) -> list[Path]:
-        """The folders of sessions that there are inside, wherever they may be."""
+        """The session folders in the container."""
         return [path for base in ("tmp", "dev/shm", "root") for path in self.inside(base)]
 
     def inside(self, base: str) -> list[Path]:
-        """Return the folders of sessions in one folder of its root."""
+        """Return the session folders in the folder `base` of the container."""
         return sorted((self.root / base).glob("covattach-*"))
 
 
 def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    """Return the differences between two residues."""
+    """Return the entries that differ between two residues, with the parts gone and the new ones."""
     found = {}
     for name, value in after.items():
         if value != before[name]:
@@ -247,7 +246,7 @@ def differences(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 
 
 def descendants(pid: int) -> list[int]:
-    """Return the children of a process, and theirs."""
+    """Return the PIDs of a process's children, and of theirs, and so on."""
     try:
         text = "".join(
             path.read_text(errors="replace")
@@ -261,7 +260,7 @@ def descendants(pid: int) -> list[int]:
 
 @contextlib.contextmanager
 def open_to_all() -> Iterator[Path]:
-    """Make a temporary folder that every user can look into."""
+    """Yield a temporary folder that every user can look into."""
     with tempfile.TemporaryDirectory(prefix="tests-", dir="/tmp") as name:
         os.chmod(name, 0o755)  # noqa: S103
         yield Path(name)

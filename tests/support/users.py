@@ -1,4 +1,4 @@
-"""Other users of the machine, and processes of theirs that lie; only root can be several users."""
+"""Processes of other users, which tell covattach lies; needs root."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from typing import Any
 
 from support.targets import TARGETS, open_to_all
 
-OTHER, THIRD = 54321, 54322  # whom nobody is
+OTHER, THIRD = 54321, 54322  # user IDs that nobody has
 PYTHON = "/usr/bin/python3"  # which everybody can run
 TMP = Path("/tmp")  # noqa: S108  where sessions are
 SECRET = "open sesame"  # noqa: S105  no password of anything
 
 
 class Liar:
-    """A process of some user's that tells the lies it is given (tests/targets/lying.py)."""
+    """A process of the user `uid` that tells covattach the lies `told` (tests/targets/lying.py)."""
 
     def __init__(
         self, program: Path, uid: int, told: dict[str, Any], groups: Sequence[int] = ()
@@ -42,22 +42,22 @@ class Liar:
 
     @property
     def pid(self) -> int:
-        """Its PID."""
+        """The process's PID."""
         return self.popen.pid
 
     def end(self) -> str:
-        """End it, and return the requests that it got."""
+        """Kill the process; return the requests that it got, as text."""
         self.popen.kill()
         return self.popen.communicate()[0].decode()
 
     def clean(self) -> None:
-        """Remove the session folders it has made."""
+        """Remove the session folders that it has made."""
         for path in TMP.glob(f"{self.path.name}*"):
             shutil.rmtree(path, ignore_errors=True)
 
 
 class Users:
-    """Several users, with a folder that all can look into; `lying` starts a process of one."""
+    """Several users, with a folder that all of them can look into."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -66,12 +66,12 @@ class Users:
         self.liars: list[Liar] = []
 
     def lying(self, uid: int, *groups: int, **told: Any) -> Liar:
-        """Start a process of that user's, in these groups too, that tells the lies it is given."""
+        """Start a process of the user `uid`, in `groups` too, that tells the lies `told`."""
         self.liars.append(Liar(self.program, uid, told, groups))
         return self.liars[-1]
 
     def private(self, uid: int, name: str) -> Path:
-        """Write a source that only that user and root can read, in a folder of theirs."""
+        """Write a source that only the user `uid` and root can read; return its path."""
         folder = self.folder / f"of-{uid}"
         folder.mkdir(mode=0o700, exist_ok=True)
         path = folder / name
@@ -82,7 +82,7 @@ class Users:
         return path
 
     def public(self, name: str) -> Path:
-        """Write a source that all can read, with eight lines."""
+        """Write a source of eight lines that all users can read; return its path."""
         path = self.folder / name
         path.write_text("".join(f"x{number} = {number}\n" for number in range(8)))
         return path
@@ -90,7 +90,7 @@ class Users:
 
 @contextlib.contextmanager
 def several_users() -> Iterator[Users]:
-    """Yield users whose processes end, and leave nothing, at the end."""
+    """Yield a Users; at the end its processes are killed, and their session folders removed."""
     assert os.geteuid() == 0, "only root can be several users"
     with open_to_all() as folder:
         users = Users(folder)
@@ -103,12 +103,12 @@ def several_users() -> Iterator[Users]:
 
 
 def shown(folder: Path) -> str:
-    """Return all that was written to a folder, as text."""
+    """Return the contents of all files below a folder, as one text."""
     return "".join(path.read_text(errors="replace") for path in folder.rglob("*") if path.is_file())
 
 
 def lines_of(report: Path, name: str) -> set[int]:
-    """Return the lines of a file that ran, by a JSON report."""
+    """Return the executed lines of the file `name` in a JSON report."""
     files = json.loads(report.read_text())["files"]
     return {
         n for one, facts in files.items() if Path(one).name == name for n in facts["executed_lines"]

@@ -1,4 +1,4 @@
-"""Waiting for a condition, with a deadline and words for what was waited for in vain."""
+"""Waiting for a condition, with a deadline, and a message that says what did not happen."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ Found = TypeVar("Found")
 
 
 def ticks() -> float:
-    """Return the time since the boot in ticks, in which the kernel tells when a process began."""
+    """Return the time since boot in clock ticks, as /proc has the start time of a process."""
     return time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK")
 
 
 def wait_for(condition: Callable[[], Found], what: str, seconds: float = PATIENCE) -> Found:
-    """Return the result of `condition` as soon as it is true; fail at the deadline."""
+    """Return the result of `condition` once it is true; fail after `seconds`, naming `what`."""
     deadline = time.monotonic() + seconds
     while True:
         found = condition()
