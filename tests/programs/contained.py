@@ -30,7 +30,7 @@ def must(result: int, what: str) -> None:
 
 
 def mount(source: str | Path, target: Path, kind: str = "", flags: int = 0, data: str = "") -> None:
-    """Have the kernel mount `source` on `target`, by mount(2); raises OSError."""
+    """Attach a file system or folder to the path `target`, or raise OSError."""
     words = [str(word).encode() for word in (source, target, kind)]
     must(libc.mount(*words, ctypes.c_ulong(flags), data.encode()), f"mount {target}")
 

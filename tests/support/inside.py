@@ -96,7 +96,7 @@ class Inside:
         )
 
     def start(self, core: str | None = None, **settings: Any) -> dict[str, Any]:
-        """Start to measure, with `settings` of coverage's section [run]; return the reply's facts."""
+        """Start to measure, with `settings` of coverage's section [run]; return the facts."""
         named = {"run:" + name: value for name, value in settings.items()}
         return self.ask("start", options={"core": core, "settings": named})[0]
 

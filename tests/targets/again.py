@@ -1,4 +1,7 @@
-"""A generator that is suspended when one session ends, and is running when the next one begins."""
+"""Has a generator that is suspended at the end of one session, and runs when the next begins.
+
+Used by payloads/test_adoption.py.
+"""
 
 import threading
 

@@ -1,7 +1,7 @@
-"""Answers tests: evaluates expressions in a target.
+"""Answers tests in a target: evaluates expressions, and prints their values as JSON.
 
-Expressions come in on standard input, answers go out on standard output.  `main` is the namespace
-for them.
+Expressions come in on standard input, one a line; answers go out on standard output.  `main` is the
+namespace of the program's main module, in which they are evaluated.  Imported by most targets.
 """
 
 import json
@@ -11,7 +11,7 @@ import threading
 
 
 def answer(main):
-    """Answer until standard input ends, as it does with the tests: then this ends too."""
+    """Answer until standard input ends, as it does when the test ends; then end the process."""
     pending = b""
     while True:
         part = os.read(0, 65536)  # not sys.stdin: its lock would be in the way at exit
@@ -24,12 +24,12 @@ def answer(main):
 
 
 def respond(expression, main):
-    """Evaluate one expression, and print its value."""
+    """Evaluate one expression, and print its value as an answer."""
     os.write(1, b"answer " + value_of(expression, main) + b"\n")
 
 
 def value_of(expression, main):
-    """Evaluate one expression, and return its value as JSON."""
+    """Evaluate one expression; return its value, or the exception's text, as JSON in bytes."""
     names = {"answering": sys.modules[__name__], "sys": sys, **main}
     try:
         value = eval(expression, names)  # noqa: S307  what it is for
@@ -39,13 +39,13 @@ def value_of(expression, main):
 
 
 def in_thread(main):
-    """Answer in a thread, and say that the target is ready."""
+    """Start a thread that answers, and print "ready"."""
     threading.Thread(target=answer, args=(main,), name="answering", daemon=True).start()
     os.write(1, b"ready\n")
 
 
 def residue():
-    """Return all by which this process could tell that somebody was in it."""
+    """Return all traces of an attach that this process can see in itself, for comparison."""
     import atexit
     import builtins
     import codecs
@@ -82,7 +82,7 @@ def stack(frame):
 
 
 def in_library(name):
-    """Whether a module is the standard library's."""
+    """Whether the module `name` belongs to the standard library."""
     module = sys.modules.get(name)
     where = getattr(module, "__file__", None)
     known = (*getattr(sys, "stdlib_module_names", sys.builtin_module_names), "__mp_main__")

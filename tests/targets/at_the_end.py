@@ -1,4 +1,7 @@
-"""Closes something when the interpreter is taken apart, as its very last words."""
+"""Writes its last words from a destructor, when the interpreter is finalised.
+
+The argument is "gevent", or anything else for a thread.  Used by payloads/test_at_the_end.py.
+"""
 
 import os
 import sys
@@ -9,7 +12,7 @@ import answering
 
 
 class Database:
-    """Closes itself when nothing refers to it."""
+    """Closes itself, by a Python method, when nothing refers to it any more."""
 
     def __del__(self, write=os.write):
         self.close(write)
@@ -20,7 +23,7 @@ class Database:
 
 
 def pauses():
-    """Let others run, for ever."""
+    """Sleep again and again, for ever."""
     while True:
         sleep(0.01)
 

@@ -1,8 +1,7 @@
-"""Stands in the middle of calls and of a generator when it is attached to.
+"""Is in the middle of calls and of generators when it is attached to.
 
-`go.set()` and `resume()` make it go on.
-
-Comments are names of lines, by which the test says which line follows which.
+`go.set()` and `resume()` make it go on.  Comments at the ends of lines are their names, by which
+the test says which line follows which.  Used by payloads/test_adoption.py.
 """
 
 import threading
@@ -64,7 +63,7 @@ def awaited():
 
 
 def ways(first):
-    """Go one of two ways, and let go of it in the middle of the first."""
+    """Yield from one of two branches; the first one can be left suspended in the middle."""
     if first:  # way
         yield 1  # one way
         return
@@ -72,7 +71,7 @@ def ways(first):
 
 
 def interleaved():
-    """Have two of them under way, so that the line of one comes after that of another."""
+    """Have two such generators under way, so that a line of one follows a line of the other."""
     one, other = ways(True), ways(False)
     return [next(one), next(other)]
 

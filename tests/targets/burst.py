@@ -1,6 +1,8 @@
-"""Calls 30,000 functions of one line each, once, from four threads, when it is told to.
+"""Calls 30,000 functions of one line each, once, from four threads, after `go.set()`.
 
-Its argument is a file of four numbers of 64 bits: how many functions each thread has called.
+The arguments are a file for progress, and one for the source of the functions.  Progress is four
+numbers of 64 bits: how many functions each thread has called.  Used by
+integration/test_nothing_is_lost.py and payloads/test_windows.py.
 """
 
 import mmap
@@ -16,9 +18,9 @@ go = threading.Event()
 
 
 def call(functions, held, thread):
-    """Call the functions, and say after each how many it were.
+    """Call the functions, and write after each how many have been called, into `held[thread]`.
 
-    In one store: `struct.pack_into` clears the place first, and a reader could see that.
+    By one store: `struct.pack_into` sets the place to zero first, and a reader could see that.
     """
     go.wait()
     for number, function in enumerate(functions, 1):

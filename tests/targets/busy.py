@@ -1,4 +1,7 @@
-"""Runs a hot loop, or waits nearly all of the time, as its argument says."""
+"""Runs a hot loop, or sleeps nearly all of the time: the argument is "hot" or "wait".
+
+Used by integration/test_overhead_limit.py and stress/test_record_kills.py.
+"""
 
 import sys
 import time

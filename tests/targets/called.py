@@ -1,4 +1,4 @@
-"""Functions for `calling.py` to call: each notes its own calls."""
+"""Functions that calling.py calls; each appends its own calls to the list `calls`."""
 
 import threading
 

@@ -1,7 +1,9 @@
-"""Calls functions of two modules, and keeps a list of the calls of the one that is to be traced.
+"""Calls functions of two modules; tests of `trace` compare the events with the list `calls`.
 
-Its argument says how: `steady` in two threads that now and then sleep, `hot` as fast as it goes.
-`calls` are those of `called.py`, in order: thread, function, argument.
+With the argument `steady` two threads call, and sleep now and then; with `hot` one calls as fast as
+it can.  `calls` are those of called.py, in order: thread, function, argument.  Used by
+integration/test_trace.py, payloads/test_stream.py, and stress/test_trace_costs.py and
+test_trace_kills.py.
 """
 
 import os
@@ -19,13 +21,13 @@ LOT = 20
 
 
 def begin(lots):
-    """Have each of the steady threads make so many lots of calls."""
+    """Have each of the steady threads make `lots` times LOT calls."""
     for turn in turns:
         turn.release(lots)
 
 
 def forked():
-    """Fork; return the child's status, which is 0 if it has no trace in itself."""
+    """Fork; return the child's status, which is 0 if no trace or profile function is set in it."""
     pid = os.fork()
     if pid == 0:
         tools = sys.monitoring.get_tool(4) if hasattr(sys, "monitoring") else None
@@ -38,7 +40,7 @@ asked = []
 
 
 class Hostile:
-    """Notes each of its methods that somebody calls."""
+    """Raises at each use of an attribute or method, and notes its name in `asked`."""
 
     def __getattribute__(self, name):
         asked.append(name)
@@ -51,7 +53,7 @@ class Hostile:
 
 
 def pass_hostile():
-    """Call a function with objects that must not be used; return whether any was."""
+    """Call a function with objects that a trace must not touch; return the names it touched."""
     called.taking(Hostile(), [Hostile()], text="\x1b[31m" + "x" * 100)
     return asked
 

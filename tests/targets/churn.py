@@ -1,6 +1,6 @@
-"""Starts threads that end at once, all the time, from three threads, while main waits.
+"""Starts threads that end at once, again and again, from three threads, while main waits.
 
-`rounds` says how often.
+`rounds` counts the rounds.  Used by payloads/test_churn.py.
 """
 
 import threading
@@ -13,7 +13,7 @@ local = threading.local()
 
 
 class Farewell:
-    """Runs code of the application when its thread's state is cleared."""
+    """Runs Python code when the local data of a thread that ends is cleared."""
 
     def __del__(self):
         sum(range(20))

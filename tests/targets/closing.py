@@ -1,6 +1,8 @@
 """Closes all descriptors that it has not opened, as daemons do, and opens files of its own.
 
-It answers by copies of its standard streams, which it closes too if its first argument says so.
+It answers by copies of its standard streams, descriptors 200 and 201.  With the argument "without"
+it closes the streams themselves, 0 to 2.  Used by payloads/test_closed_descriptors.py and
+stress/test_hazards.py.
 """
 
 import os
@@ -9,20 +11,24 @@ from pathlib import Path
 
 import answering
 
-FIRST = 200  # of the two by which it answers
+FIRST = 200  # the first of the two descriptors by which it answers
 CONTENT = b"A" * 5000
 files = []
-taken = []  # numbers that were somebody else's, and are the first file's
+taken = []  # descriptors that somebody else had opened, and that are the first file's now
 
 
 def others():
-    """Return the numbers from 3 on that are not its own."""
+    """Return the descriptors from 3 on that it has not opened itself."""
     own = {FIRST, FIRST + 1, *(file.fileno() for file in files)}
     return sorted({int(name) for name in os.listdir("/proc/self/fd")} - own - {0, 1, 2})
 
 
 def close(how):
-    """Close descriptors of others, and open files, which get the lowest numbers that are free."""
+    """Close descriptors of others, then open files, which get the lowest free descriptors.
+
+    `how` is "range" for all, "listed" for those in /proc/self/fd, or "half" for every other of
+    these.
+    """
     if how == "range":
         os.closerange(3, FIRST)
         os.closerange(FIRST + 2, 4096)
@@ -37,7 +43,7 @@ def close(how):
 
 
 def take_over():
-    """Put a file of its own in the place of each descriptor that is not."""
+    """Put a file of its own in the place of each descriptor that others have opened."""
     open_files(1)
     for number in others():
         try:
@@ -54,7 +60,7 @@ def open_files(count):
 
 
 def harm():
-    """Return the damaged files, and the taken-over numbers that are not its own file's any more."""
+    """Return the files that somebody has damaged, and the descriptors in `taken` that changed."""
     found = [one for one in range(len(files)) if Path(f"data{one}").read_bytes() != CONTENT]
     found += [file.name for file in files if file.tell() != len(CONTENT)]
     for number in taken:
@@ -64,7 +70,7 @@ def harm():
 
 
 def fork():
-    """Fork once; return how the child ended."""
+    """Fork a child that ends at once; return its wait status."""
     pid = os.fork()
     if pid == 0:
         os._exit(0)

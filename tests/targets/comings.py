@@ -1,4 +1,9 @@
-"""Other tools come and go, as tests ask for: a thread executes jobs, and new threads begin."""
+"""Installs and removes trace functions when it is told to, as other tools do, in its threads.
+
+One thread executes jobs in turn, and new threads are started.  The argument "traced" sets a trace
+function on that thread at once, and "left" leaves one on its frames only.  Used by
+payloads/test_comings_and_goings.py and test_faults_stay_with_us.py.
+"""
 
 import sys
 import threading
@@ -13,7 +18,7 @@ done = threading.Semaphore(0)
 
 
 def tool(frame, event, arg):
-    """Trace everything, as a debugger does."""
+    """Trace everything, as a debugger does: a trace function."""
     seen.append(frame.f_code.co_name)
     return tool
 
@@ -38,14 +43,14 @@ def pool():
 
 
 def in_pool(job):
-    """Have the thread that is there already execute a function, and wait until it has."""
+    """Have the existing thread execute `job`, a function, and wait for its end."""
     jobs.append(job)
     go.release()
     done.acquire()
 
 
 def in_new(job):
-    """Have a new thread execute a function; return the exceptions it raised."""
+    """Have a new thread execute `job`; return the exceptions that it raised, as texts."""
     raised = []
 
     def run():
@@ -63,7 +68,7 @@ def in_new(job):
 
 
 def crowd(count):
-    """Have many threads begin side by side; return the exceptions any of them raised."""
+    """Start `count` threads side by side; return the exceptions that they raised, as texts."""
     raised = []
     usual, threading.excepthook = threading.excepthook, lambda what: raised.append(repr(what))
     many = [threading.Thread(target=new_runs, args=(n,)) for n in range(count)]
@@ -76,33 +81,33 @@ def crowd(count):
 
 
 def come():
-    """Be a debugger that traces new threads, and the one that is there."""
+    """Set the trace function for new threads, and on the existing one, as a debugger does."""
     threading.settrace(tool)
     in_pool(lambda: sys.settrace(tool))
 
 
 def leave():
-    """Be gone."""
+    """Remove the trace function, for new threads and on the existing one."""
     threading.settrace(None)
     in_pool(lambda: sys.settrace(None))
 
 
 def work():
-    """Do something in both kinds of threads."""
+    """Call functions here, in the existing thread, and in a new one; return exceptions."""
     first(1)
     in_pool(lambda: pool_runs(1))
     return in_new(lambda: new_runs(1))
 
 
 def keep():
-    """Keep the present trace and profile functions, as a tool does that puts them back later."""
+    """Remember the present trace and profile functions, to put them back later as a tool may."""
     kept["hook"] = threading._trace_hook
     kept["profile"] = threading._profile_hook
     in_pool(lambda: kept.update(own=sys.gettrace()))
 
 
 def put_back():
-    """Put the kept trace and profile functions back."""
+    """Set the trace and profile functions that `keep` has remembered."""
     threading.settrace(kept["hook"])
     threading.setprofile(kept["profile"])
     in_pool(lambda: sys.settrace(kept["own"]))
@@ -117,7 +122,7 @@ def left_behind():
 
 
 def functions_of_frames():
-    """Return the names of the trace functions that frames have."""
+    """Return the names of the trace functions that are set on frames of any thread."""
     names = set()
     for frame in sys._current_frames().values():
         while frame is not None:
@@ -127,7 +132,7 @@ def functions_of_frames():
 
 
 def own_begins():
-    """Begin a coverage of this program's own."""
+    """Start a coverage of the program's own, of this file."""
     import coverage
 
     kept["coverage"] = coverage.Coverage(data_file=None, config_file=False, include=[__file__])
@@ -135,7 +140,7 @@ def own_begins():
 
 
 def own_ends():
-    """End it, and return the lines that it has."""
+    """Stop that coverage, and return the lines of this file that it has seen."""
     own = kept.pop("coverage")
     own.stop()
     return sorted(own.get_data().lines(__file__) or ())

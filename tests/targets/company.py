@@ -1,6 +1,7 @@
-"""Has company: traces, profiles or measures itself, as its argument says.
+"""Traces, profiles or measures itself, in the way of its argument, before it is attached to.
 
-`traced_on()` and `profiled_on()` say whether that goes on.
+`traced_on()` and `profiled_on()` tell whether its own tool still works.  Used by
+integration/test_trace.py, payloads/test_coexistence.py, test_bringing_in.py and test_requests.py.
 """
 
 import os
@@ -17,14 +18,14 @@ how = sys.argv[1]
 
 
 def follow(frame, event, arg):
-    """Trace everything; note the events of `later`, as this thread may be the answering one."""
+    """Trace everything: a trace function that appends the events of `later` to `calls`."""
     if frame.f_code is later.__code__:
         calls.append(event)
     return follow
 
 
 def glance(frame, event, arg):
-    """Trace or profile calls only."""
+    """Append each event to `calls`: a trace function for calls only, or a profile function."""
     calls.append(event)
 
 
@@ -34,7 +35,7 @@ def later():
 
 
 def begin():
-    """Have the thread, and those that start from now on, traced."""
+    """Have the existing thread traced by `follow`, and those that start from now on."""
     global how
     how = "frame"
     go.release()
@@ -62,14 +63,17 @@ def work():
 
 
 def begin_here():
-    """Trace from here on, once, if it was asked for while the thread was running."""
+    """Trace the running thread and its frame from here on, once, if the argument is "later"."""
     if sys.argv[1] == "later" and not any(calls):
         sys.settrace(follow)
         sys._getframe(1).f_trace = follow
 
 
 def listen():
-    """Have an audit hook refuse each event in `refusing`, once, when so many have come."""
+    """Add an audit hook that raises PermissionError, once, for each event in `refusing`.
+
+    `refusing` maps an event to how many of them are let through before.
+    """
 
     def hook(name, _):
         if name in refusing:
@@ -82,12 +86,12 @@ def listen():
 
 
 def told():
-    """Return of how many events a function of ours has been told."""
+    """Return how many events the trace or profile function has been called with."""
     return len(calls) - calls.count("")
 
 
 def grows():
-    """Have the thread do something; return whether the function of ours has been told of it."""
+    """Have a thread call `later`; return whether the trace or profile function was called."""
     before = told()
     if how == "hook":
         new = threading.Thread(target=later)
@@ -103,7 +107,7 @@ traced_on = grows
 
 
 def profiled_on():
-    """Whether the profiler still sees calls."""
+    """Whether the profiler still sees calls of `later`."""
     if how == "setprofile":
         return grows()
     profiler.disable()
@@ -119,7 +123,7 @@ def counted():
 
 
 def own_lines():
-    """Return how many lines of this file the coverage of its own has."""
+    """Return how many lines of this file the program's own coverage has seen."""
     return len(own.get_data().lines(__file__) or ())
 
 

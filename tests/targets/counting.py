@@ -1,4 +1,7 @@
-"""Counts in a hot loop how often it has gone round: `now()` says how often, and when."""
+"""Counts the rounds of a hot loop; `now()` returns the count, and the time.
+
+Used by payloads/test_hostile_clients.py.
+"""
 
 import time
 

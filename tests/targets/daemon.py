@@ -1,7 +1,8 @@
-"""Becomes a daemon when the file `go` is there: two forks, and every descriptor closed.
+"""Becomes a daemon once the file `go` exists: two forks, and every descriptor closed.
 
-The daemon leaves its PID in the file `pid`, and works until that is gone.  It opens nothing but
-its standard streams, which must be 0, 1 and 2.
+The daemon writes its PID into the file `pid`, and works until that is removed.  It opens nothing
+but its standard streams, which must become the descriptors 0, 1 and 2.  Used by
+integration/test_daemons.py and test_run.py.
 """
 
 import os
@@ -15,7 +16,10 @@ def work():
 
 
 def become_a_daemon():
-    """Return in the daemon only: the numbers that its streams have, which are to be 0, 1 and 2."""
+    """Fork twice; return, in the daemon only, the descriptors of its streams, which must be 0 to 2.
+
+    Returns None in the first process.
+    """
     if os.fork():
         return None
     os.setsid()

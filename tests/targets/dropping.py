@@ -1,6 +1,7 @@
-"""A server of root's that becomes another user at a test's word, and then lies as it is told.
+"""A server of root's that becomes another user when it is told to, and then lies to covattach.
 
-What happens after `drop` is the attacker's: who has taken the process over has its descriptors.
+What happens after `drop` is what an attacker would do who has taken the process over, with its
+descriptors.  Used by attacks/test_dropped_rights.py and test_standing.py.
 """
 
 import os
@@ -14,19 +15,19 @@ lines = []
 
 
 def later():
-    """Do something that had not been done before."""
+    """Execute a line that had not been executed before."""
     lines.append("later")
 
 
 def drop(uid, saved=None):
-    """Become another user; with `saved`, one who could be root again."""
+    """Become the user `uid`; the saved user ID becomes `saved`, if given: 0 could be root again."""
     os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid if saved is None else saved)
 
 
 def door():
-    """Return the agent's door, which it has no longer."""
+    """Return the agent's listening socket, taken away from the agent, or None if there is none."""
     for number in sorted(map(int, os.listdir("/proc/self/fd"))):
         try:
             found = socket.socket(fileno=os.dup(number))
@@ -42,7 +43,10 @@ def door():
 
 
 def take_over(files, more):
-    """Answer in the agent's place, in a thread; return whether its door was there."""
+    """Answer in the agent's place, in a thread; return whether there was an agent.
+
+    `files` and `more` are the lies, as for lying.py.
+    """
     found = door()
     arguments = (found, *lying.snapshot(files, more))
     threading.Thread(target=lying.answer, args=arguments, daemon=True).start()
@@ -50,7 +54,7 @@ def take_over(files, more):
 
 
 def hand_over(files, more, program):
-    """Have a child answer, and become a program that is root's."""
+    """Have a child answer in the agent's place, and execute `program`, which is root's."""
     found = door()
     ready, told = os.pipe()
     if os.fork() == 0:

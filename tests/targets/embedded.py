@@ -1,4 +1,7 @@
-"""A module for a program that embeds Python (embedding.c) to call."""
+"""The module that the C programs embedding.c and loading.c call.
+
+Used with them by integration/test_builds.py and test_presence.py, and by stress/test_hazards.py.
+"""
 
 lines = []
 

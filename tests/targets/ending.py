@@ -1,4 +1,8 @@
-"""Ends as its argument says, right after it has executed one more line; `# last` marks those."""
+"""Ends in the way of its argument, right after it has executed new lines, marked `# last`.
+
+It ends by an exception, a status or SIGTERM, which it may handle.  Used by
+integration/test_first_line.py and test_ends_of_targets.py.
+"""
 
 import os
 import signal

@@ -1,6 +1,6 @@
-"""Writes its own environment in the place of the one it was started with, as any process can.
+"""Overwrites its own environment in memory, as any process can; /proc/PID/environ shows that.
 
-The first argument is a Python expression of the bytes; /proc/PID/environ shows them from then on.
+The argument is a Python expression for the new bytes.  Used by attacks/test_words_of_targets.py.
 """
 
 import ctypes

@@ -1,4 +1,7 @@
-"""Processes of all kinds; a line that ends in `# ran` is executed, in one of them or another."""
+"""Has processes of all kinds; a line that ends in `# ran` is executed in at least one of them.
+
+Used by integration/test_run.py.
+"""
 
 import multiprocessing  # ran
 import os  # ran

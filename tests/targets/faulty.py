@@ -1,7 +1,7 @@
 """Works and waits in turn; forks, ends, or becomes another program when it is told to.
 
-With the argument "private" it has a /tmp, /var/tmp and
-/dev/shm of its own, of 16 MB each.
+With the argument "private" it has file systems of 16 MB of its own at /tmp, /var/tmp and /dev/shm.
+Used by stress/test_faults.py.
 """
 
 import os
@@ -21,19 +21,19 @@ def later():
 
 
 def fork():
-    """Have a child that ends soon."""
+    """Fork a child that ends after 50 ms."""
     if os.fork() == 0:
         time.sleep(0.05)
         os._exit(0)
 
 
 def become_another():
-    """Become another Python program, which goes on as this one."""
+    """Execute itself again, as another Python program in the same process."""
     os.execv(sys.executable, [sys.executable, *sys.argv])  # noqa: S606
 
 
 def have_folders():
-    """Have file systems of its own where sessions' folders are."""
+    """Mount file systems of its own at the places where session folders are made."""
     import ctypes
 
     libc = ctypes.CDLL(None, use_errno=True)

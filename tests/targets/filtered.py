@@ -1,7 +1,9 @@
-"""Has a seccomp filter: for the program behind `--`, or for itself, answering questions.
+"""Installs a seccomp filter, for the program behind `--`, or for itself, and answers then.
 
-filtered.py ACTION deny|allow NUMBER,… [-- PROGRAM …]: the filter does ACTION at these system
-calls, or at all others.
+    filtered.py ACTION deny|allow NUMBER,… [-- PROGRAM …]
+
+With `deny` the filter does ACTION at these system calls, with `allow` at all others.  Used by
+integration/test_seccomp.py and stress/test_hazards.py.
 """
 
 import ctypes
@@ -16,13 +18,13 @@ NO_NEW_PRIVS, SECCOMP, FILTER = 38, 22, 2
 
 
 class Program(ctypes.Structure):
-    """struct sock_fprog."""
+    """A seccomp filter: struct sock_fprog."""
 
     _fields_ = (("length", ctypes.c_ushort), ("steps", ctypes.c_void_p))
 
 
 def install(action, kind, numbers):
-    """Put the filter on this thread, and on all that it starts."""
+    """Install the filter on this thread, and on all that it starts."""
     chosen, others = (action, "allow") if kind == "deny" else ("allow", action)
     steps = [(LOAD_NUMBER, 0, 0, 0)]
     for number in numbers:
@@ -37,7 +39,7 @@ def install(action, kind, numbers):
 
 
 def later():
-    """Do something that had not been done before."""
+    """Execute a line that had not been executed before."""
     lines.append("later")  # later
     return len(lines)
 

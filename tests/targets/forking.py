@@ -1,7 +1,8 @@
-"""Forks again and again; each child executes a line that nobody else executes.
+"""Forks when it is told to; each child executes a function of its own that no other one does.
 
-Its argument is how many there are; `numbered.py`, with a function for each, is made in the working
-directory.  Warnings are errors where Python is told so: a child that gets one ends with status 1.
+The argument is the number of these functions; they are in `numbered.py`, which it writes into the
+working directory.  If Python takes warnings for errors, a child that gets one ends with status 1.
+Used by integration/test_tree_forks.py.
 """
 
 import os
@@ -19,7 +20,7 @@ import numbered  # noqa: E402
 
 
 def born(number, act):
-    """Return the status of a child that does something."""
+    """Fork a child that exits with the status `act(number)`; return its exit code."""
     pid = os.fork()
     if pid == 0:
         status = 1
@@ -35,22 +36,22 @@ def execute(number):
 
 
 def fork_again(number):
-    """Have a child of its own at once."""
+    """Fork a child that executes the function of this number; return its exit code."""
     return born(number, execute)
 
 
 def fork(first, last):
-    """Have children, one after the other; return the statuses that are not 0."""
+    """Fork a child for each number from `first` to `last`; return exit codes that are not 0."""
     ways = (execute, fork_again)
     found = [born(number, ways[number % 2]) for number in range(first, last)]
     return [status for status in found if status]
 
 
 def fork_in_threads(first, count):
-    """Have children from two threads at a time; return the statuses that are not 0.
+    """Fork `count` children from two threads at a time; return exit codes that are not 0.
 
-    Python's own warning must be off: a child that is forked while it is printed would find the
-    lock of its standard error held for ever.
+    Python's own warning must be off: a child that is forked while it is printed would find the lock
+    of its standard error held for ever.
     """
     found = []
 

@@ -1,7 +1,9 @@
-"""Forks now and then, as its first argument says, and notes which threads were there meanwhile.
+"""Forks in the way of its argument, and notes how many threads there were at each fork.
 
 `answer` forks when it is told to; `often` forks 40 times a second, as servers do for requests;
-`sleep` forks after each sleep; `always` does nothing else.  The end of standard input ends it.
+`sleep` forks after each sleep of 0.3 s; `always` does nothing else.  It ends with its standard
+input.  Used by integration/test_forks_during_attach.py, payloads/test_forks.py and
+stress/test_hazards.py.
 """
 
 import os
@@ -30,7 +32,10 @@ def later():
 
 
 def before():
-    """Be called before a fork: after those that are registered later, as others' hooks are."""
+    """Do what `during` asks for, and count the threads: a hook that is called before each fork.
+
+    Hooks that are registered later are called earlier.
+    """
     while during:
         during.pop()()
     present.append(len(os.listdir("/proc/self/task")))
@@ -38,7 +43,7 @@ def before():
 
 
 def fork(count=1):
-    """Fork so often; return how many threads there were each time."""
+    """Fork `count` times; return how many threads there were each time."""
     del present[:]
     for _ in range(count):
         pid = os.fork()
@@ -49,20 +54,20 @@ def fork(count=1):
 
 
 def fork_meanwhile(line):
-    """Fork, and have a line executed in the middle of that."""
+    """Fork, and execute the source `line` in the middle of that, from a hook."""
     during.append(lambda: exec(line, {}))
     return fork()
 
 
 def fork_and_hold():
-    """Fork in another thread, which stays in the middle of that until `release`."""
+    """Fork in another thread, which stays in the middle of that until `release` is called."""
     during.append(lambda: reached.set() or held.wait())
     threading.Thread(target=fork).start()
     return reached.wait(30)
 
 
 def release():
-    """Let that thread go on, and wait for its end."""
+    """Let that thread go on, and wait for its end; return how many threads there are."""
     held.set()
     for one in threading.enumerate():
         if one is not threading.current_thread():
@@ -71,12 +76,12 @@ def release():
 
 
 def be_strict():
-    """Take warnings for errors from now on."""
+    """Make every warning an exception from now on."""
     warnings.simplefilter("error")
 
 
 def serve(pause):
-    """Fork again and again; answer in between."""
+    """Fork again and again, after a sleep of `pause` seconds; answer in between."""
     warnings.simplefilter("ignore")  # while it is attached to, threads come and go
     while True:
         time.sleep(pause)

@@ -1,8 +1,11 @@
-"""Many functions of one line each, for targets that call each of them once."""
+"""Makes many functions of one line each, for targets that call each of them once.
+
+Imported by burst.py and ticking.py.
+"""
 
 
 def load(path, count):
-    """Write functions f0, f1, … to a file, execute that, and return its namespace."""
+    """Write `count` functions f0, f1, … to the file `path`, execute it, return its namespace."""
     with open(path, "w") as file:
         for number in range(count):
             file.write(f"def f{number}():\n    return {number}\n")

@@ -1,7 +1,8 @@
-"""A server of gevent's with everything patched, whose requests are greenlets; prints its port.
+"""A server of gevent's, with everything patched, whose requests are greenlets; prints its port.
 
-Lines that run after the attach end in a comment: `# resumed` in requests that were waiting then,
-`# tea` or `# milk` in later requests for that, `# both` in all later ones.
+Lines that run after the attach end in a comment: `# resumed` in requests that were waiting then, `#
+tea` or `# milk` in later requests for these, `# both` in all later ones.  Used by
+integration/test_green_server.py.
 """
 
 import gevent.monkey

@@ -1,8 +1,8 @@
-"""Runs greenlets of one kind, named by its argument, that are suspended: `go.set()` resumes them.
+"""Runs greenlets of one kind, its argument, that are suspended until `go.set()` resumes them.
 
 With two more arguments, "lines" or "arcs" and a core, stock coverage measures it from the start.
-
-The comments behind the code are names of lines, by which tests say which line follows which.
+Comments at the ends of lines are their names, by which tests say which line follows which.  Used by
+payloads/test_greenlets.py.
 """
 
 import _thread
@@ -16,7 +16,7 @@ import referee
 how = sys.argv[1]
 pause = go = None  # until it is known which kind of greenlets runs
 kept = []
-followers = []  # what greenlet calls after a switch in the main thread
+followers = []  # the function that greenlet calls after each switch in the main thread
 
 
 def work(number):
@@ -60,25 +60,25 @@ def new():
 
 
 def many(count):
-    """Run so many greenlets to their end, one after the other."""
+    """Run `count` greenlets to their end, one after the other."""
     for number in range(count):
         sys.modules["greenlet"].greenlet(work).switch(number)
     return count
 
 
 class End:
-    """An event that another thread waits for, by a lock as it was before anything was patched."""
+    """An event that other threads wait for, by a lock that gevent or eventlet has not patched."""
 
     def __init__(self):
         self.lock = _thread.allocate_lock()
         self.lock.acquire()
 
     def wait(self, seconds):
-        """Return whether it has come within so many seconds."""
+        """Return whether it is set within so many seconds."""
         return self.lock.acquire(timeout=seconds)
 
     def set(self):
-        """Have it come."""
+        """Set the event, once."""
         self.lock.release()
 
 
@@ -86,7 +86,7 @@ ended = End()
 
 
 class Gate:
-    """Holds greenlets up until it is opened from another thread."""
+    """A gate that another thread opens by calling `wake`; greenlets wait until then."""
 
     def __init__(self, wake):
         self.wake = wake
@@ -97,7 +97,10 @@ class Gate:
 
 
 def of_greenlet(is_bare=False):
-    """Run plain greenlets, which a thread switches to, one after the other."""
+    """Run plain greenlets in a thread, which switches to them one after the other.
+
+    With `is_bare`, the line that switches away calls greenlet's `switch` itself, not a function.
+    """
     import greenlet
 
     opened = threading.Event()
@@ -129,12 +132,12 @@ def of_greenlet(is_bare=False):
 
 
 def of_bare():
-    """Have no Python function between the line that switches away and the switch."""
+    """Run plain greenlets, without a Python function between a line and the switch."""
     of_greenlet(is_bare=True)
 
 
 def serve(start_thread, wake):
-    """Answer in a real thread, which `start_thread` starts."""
+    """Make the gate, and answer in a real thread, which `start_thread` starts."""
     globals()["go"] = Gate(wake)
     start_thread(answering.answer, (globals(),))
     os.write(1, b"ready\n")

@@ -1,4 +1,7 @@
-"""Starts short threads, or runs pieces of code made by `exec`, as often as it is asked to."""
+"""Starts short threads, or runs pieces of code made by `exec`, as often as it is told to.
+
+Used by payloads/test_bounded_memory.py.
+"""
 
 import os
 import threading
@@ -13,7 +16,7 @@ def short():
 
 
 def threads(count):
-    """Start and join so many threads, one after the other."""
+    """Start and join `count` threads, one after the other."""
     for _ in range(count):
         thread = threading.Thread(target=short)
         thread.start()
@@ -22,7 +25,7 @@ def threads(count):
 
 
 def pieces(count):
-    """Compile and run so many pieces of code, half of them in the name of this file."""
+    """Compile and run `count` pieces of code, half of them with this file's name."""
     for number in range(count):
         names = {}
         source = f"def made():\n    return {number}\nvalue = made()\n"

@@ -1,4 +1,7 @@
-"""Waits, and protects itself from its own user if it is told to: "dumpable" or "not"."""
+"""Sleeps; with the argument "not" it makes itself non-dumpable, so that its user may not trace it.
+
+Used by integration/test_permissions.py.
+"""
 
 import ctypes
 import sys

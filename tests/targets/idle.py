@@ -1,4 +1,4 @@
-"""Waits in its main thread, in the way that its argument says, and ends when it is told to."""
+"""Waits in its main thread, in the way of its argument, until `release()`; used by most tests."""
 
 import os
 import select
@@ -14,19 +14,19 @@ lines = []
 
 
 def release():
-    """Let the main thread go."""
+    """Let the main thread go on to its end."""
     released.set()
     os.write(writing, b"x")
 
 
 def later():
-    """Do something that had not been done before."""
+    """Execute a line that had not been executed before."""
     lines.append("later")  # later
     return len(lines)
 
 
 def wait(how):
-    """Wait as one of the ways to wait."""
+    """Wait for `release`, in the way `how`; "sleep-long" does not end."""
     if how == "event":
         released.wait()
     elif how == "join":

@@ -1,6 +1,7 @@
 """Has imported a module before the attach, imports another after it, and loops at its top level.
 
-Lines that ran before the attach and not after it end in `# before`.
+Lines that ran before the attach and not after it end in `# before`.  Used by
+integration/test_imports.py and payloads/test_imported.py.
 """
 
 import sys  # before

@@ -1,4 +1,4 @@
-"""Is imported by imports.py before the attach."""
+"""The module that imports.py imports before the attach (integration/test_imports.py)."""
 
 FIRST = 1  # before
 

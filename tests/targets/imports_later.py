@@ -1,4 +1,4 @@
-"""Is imported by imports.py after the attach."""
+"""The module that imports.py imports after the attach (integration/test_imports.py)."""
 
 FIRST = 1
 

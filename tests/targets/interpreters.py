@@ -1,4 +1,7 @@
-"""The main thread works in a subinterpreter until standard input ends; then that is ended."""
+"""Runs a subinterpreter in its main thread until standard input ends; then exits with status 5.
+
+Used by integration/test_presence.py.
+"""
 
 import sys
 

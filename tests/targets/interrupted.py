@@ -1,4 +1,7 @@
-"""A program that counts the interrupts that it gets, until it is told to end."""
+"""Counts the signals that it gets, until standard input ends; exits with that count.
+
+For each line of input it prints the count.  Used by integration/test_run.py.
+"""
 
 import os
 import signal

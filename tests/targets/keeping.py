@@ -1,6 +1,7 @@
-"""Keeps the GIL once a session's agent listens in it, until it is told to let go of it.
+"""Keeps the GIL once an agent listens in it, until a line on standard input lets it go.
 
-Where it is told to, a line is on its standard input; another has it keep the GIL the next time.
+The next time that an agent listens, it does the same again.  Used by integration/test_deadlines.py
+and stress/test_hazards.py.
 """
 
 import ctypes
@@ -19,7 +20,7 @@ class Poll(ctypes.Structure):
 
 
 def sockets():
-    """Return how many sockets there are."""
+    """Return how many sockets this process has open."""
     found = 0
     for name in os.listdir("/proc/self/fd"):
         try:
@@ -30,7 +31,7 @@ def sockets():
 
 
 def keep():
-    """Wait for a line, and keep the GIL meanwhile."""
+    """Wait for a line, in a call to C that keeps the GIL."""
     print("keeps", flush=True)
     ctypes.PyDLL(None).poll(ctypes.byref(Poll(0, POLLIN, 0)), 1, -1)
     sys.stdin.readline()

@@ -1,6 +1,7 @@
-"""Runs one kind of code, named by its argument, up to a gate: `go.set()` has it go on to its end.
+"""Runs one kind of code, named by its argument, up to a gate; `go.set()` lets it run to its end.
 
 With two more arguments, "lines" or "arcs" and a core, stock coverage measures it from the start.
+Used by payloads/test_kinds.py, which compares the two.
 """
 
 import _thread
@@ -39,10 +40,10 @@ def waits(number):
 
 
 class Subclass(threading.Thread):
-    """A thread that has its work in `run`."""
+    """A thread whose work is in its method `run`."""
 
     def run(self):
-        """Go through the gate, then start a thread."""
+        """Wait at the gate, then start another thread."""
         waits(1)
         late = threading.Thread(target=work, args=(2,))
         late.start()
@@ -177,7 +178,7 @@ def raw_waits(done):
 
 
 def raw():
-    """Start a thread that `threading` does not know of, before the gate; it ends with another."""
+    """Start a thread by `_thread` before the gate; return a thread that waits for its end."""
     done = _thread.allocate_lock()
     done.acquire()
     _thread.start_new_thread(raw_waits, (done,))
@@ -190,7 +191,7 @@ def raw_late(done):
 
 
 def late():
-    """Start such threads after the gate: one by Python, one by C, which calls back."""
+    """Start threads by `_thread`, and by C with a callback, after the gate."""
     done = _thread.allocate_lock()
     done.acquire()
 
@@ -219,7 +220,7 @@ def from_c():
 
 
 def imported():
-    """Import a module after the gate, and once more from anew."""
+    """Import a module after the gate, and then reload it."""
 
     def imports():
         go.wait()
@@ -232,7 +233,7 @@ def imported():
 
 
 def processes():
-    """Have children work, forked after the gate; it is the parent that is compared."""
+    """Fork children that work, after the gate; the lines of the parent are compared."""
     context = multiprocessing.get_context("fork")
 
     def starts():

@@ -1,6 +1,7 @@
-"""Holds leases on the files in its arguments, which make whoever opens one wait (fcntl(2)).
+"""Holds leases on the files in its arguments, so that whoever opens one has to wait (fcntl(2)).
 
-`{pid}` in a path is its own PID.  It lets none of them go until its standard input ends.
+`{pid}` in a path stands for its own PID.  It holds them until standard input ends.  Used by
+attacks/test_leases.py.
 """
 
 import fcntl

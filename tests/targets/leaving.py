@@ -1,4 +1,7 @@
-"""Is at its end: functions for the exit run until a file is there, then it exits with status 3."""
+"""Is exiting, with status 3: a function of `atexit` runs until the file `where` exists.
+
+Used by integration/test_further_states.py.
+"""
 
 import atexit
 import os

@@ -1,6 +1,7 @@
-"""A master of root's whose workers become the user of its argument; all have ended when it ends.
+"""A master of root's that forks workers, which become the user in its argument; it ends last.
 
-A line that ends in `# ran` is executed, in one of them or another.
+Each line that ends in `# ran` is executed in at least one of the processes.  Used by
+attacks/test_strangers.py.
 """
 
 import os  # ran

@@ -1,6 +1,7 @@
-"""A time limit of its own: a signal handler that raises, very often, in the main thread.
+"""Sets a time limit by a signal handler that raises in the main thread, very often.
 
-Each exception that the handler raises is to arrive where the main thread waits for it.
+Each exception of the handler must arrive where the main thread waits for it; `count` has the
+numbers.  Used by integration/test_first_line.py and stress/test_hazards.py.
 """
 
 import signal
@@ -31,7 +32,7 @@ def later():
 
 
 def turn():
-    """Wait for one exception."""
+    """Arm the handler, and run until it raises."""
     global is_armed
     is_armed = True
     while is_armed:

@@ -1,8 +1,9 @@
 """Tells covattach the lies in its argument, as a process that has been taken over can.
 
-Its argument is JSON: the `name`, `facts` and `count` of its session folders, the `files` with lines
-that it claims to have executed, and `more` for its replies.  It `answers`, or has `saved` all that
-and ended.  It prints the requests it gets.
+The argument is JSON: `name`, `facts` and `count` are for the session folders that it makes.
+`files` are lines that it claims to have executed, and `more` are facts for its replies.  With
+`answers` it listens as an agent does, and with `saved` it writes a snapshot.  It prints the
+requests that it gets.  Used by the tests in attacks, through Liar of support/users.py.
 """
 
 import contextlib
@@ -43,7 +44,7 @@ def start_time():
 
 
 def folder(name, facts):
-    """Make a session's folder; return its path."""
+    """Make a session folder with the name `name` and the facts given; return its path."""
     path = "/tmp/" + name  # noqa: S108  where sessions are
     os.mkdir(path, 0o700)
     own = {"pid": os.getpid(), "start_time": start_time(), "command": "lying", "cwd": os.getcwd()}
@@ -54,14 +55,14 @@ def folder(name, facts):
 
 
 def snapshot(files, more):
-    """Return a snapshot's header and its numbers."""
+    """Return a snapshot's header and blob, which claim the lines in `files`."""
     numbers = [line for lines in files.values() for line in lines]
     header = {**FACTS, "files": [[name, len(lines)] for name, lines in files.items()], **more}
     return header, struct.pack(f"<{len(numbers)}q", *numbers)
 
 
 def answer(door, header, blob):
-    """Answer each request with the same."""
+    """Answer each request at the socket `door` with this header and blob, for ever."""
     while True:
         caller, _ = door.accept()
         with contextlib.suppress(OSError, ValueError), caller:

@@ -1,7 +1,7 @@
-"""Runs code of every kind before anybody attaches: a loop in main, threads, asyncio, a generator.
+"""Runs code of many kinds when it is attached to: a loop in main, threads, asyncio, a generator.
 
 Lines that run after the attach end in a comment: `# on` if they go on by themselves, `# once` if
-the test asks for them.
+the test asks for them.  Used by many tests in integration and payloads.
 """
 
 import asyncio

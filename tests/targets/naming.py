@@ -1,7 +1,8 @@
-"""A process that names files of its choice to whoever debugs it: naming.py KIND [NAME].
+"""Gives the debugger that attaches to it names of files of its choice: naming.py KIND [NAME].
 
-`libraries`: in the dynamic linker's list of them; `debug`: in its vDSO, as that with the debugging
-information; `long`: in none, but its vDSO is said to have 1.5 GB; `nothing`: in none.
+KIND is where NAME is put: `libraries`, in the dynamic linker's list of libraries, or `debug`, in
+the vDSO, as the file with its debugging information.  Without a name, `long` claims a vDSO of 1.5
+GB, and `nothing` changes nothing.  Used by attacks/test_bounds.py and test_debugger.py.
 """
 
 import ctypes
@@ -13,7 +14,7 @@ import time
 libc = ctypes.CDLL(None)
 libc.mmap.restype = libc.sbrk.restype = ctypes.c_void_p
 long = ctypes.c_long
-NAME = 8  # where a `struct link_map` (link.h) has its name
+NAME = 8  # the offset of the name in a `struct link_map` (link.h)
 PR_SET_MM, PR_SET_MM_MAP = 35, 14
 AT_SYSINFO_EHDR = 33
 PAGE = 4096
@@ -32,7 +33,7 @@ Library._fields_ = [
 
 
 def rename_libraries(name):
-    """Give all libraries another name, in a list that begins with the program."""
+    """Give all libraries, in the list that begins with the program, the name at an address."""
     libc.dlopen.restype = ctypes.POINTER(Library)
     one = libc.dlopen(None, os.RTLD_LAZY)
     while one:
@@ -41,7 +42,7 @@ def rename_libraries(name):
 
 
 def vdso(size, sections=b"", count=0):
-    """Return the head of an ELF file of `size` bytes, which is mapped as a whole."""
+    """Return the head of an ELF file of `size` bytes, with one segment, and `count` sections."""
     header = b"\x7fELF\2\1\1".ljust(16, b"\0")
     table = (64 + 56) if count else 0
     header += struct.pack("<HHIQQQIHHH", 3, 62, 1, 0, 64, table, 0, 64, 56, 1)
@@ -64,7 +65,7 @@ def linked(name):
 
 
 def tell_of_vdso(content, size):
-    """Have the kernel say that the vDSO is elsewhere (PR_SET_MM_MAP of prctl(2))."""
+    """Have the kernel report a vDSO with this content and size (PR_SET_MM_MAP of prctl(2))."""
     place = libc.mmap(None, long(size), 3, 0x4022, -1, long(0))
     ctypes.memmove(place, content, len(content))
     with open("/proc/self/auxv", "rb") as file:

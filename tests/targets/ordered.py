@@ -1,4 +1,7 @@
-"""Calls functions in the order that it is told, while one of them runs all the time."""
+"""Calls functions in the order that it is told, while `tick` runs all the time.
+
+Used by integration/test_imports.py, integration/test_record.py and payloads/test_recording.py.
+"""
 
 import threading
 import time
@@ -9,24 +12,24 @@ called = []
 
 
 def first():
-    """Be called."""
+    """Note the call."""
     called.append("first")
 
 
 def second():
-    """Be called, and call another that has no name."""
+    """Note the call, and call a lambda for each call so far."""
     called.append("second")  # second
     return [(lambda one: one)(one) for one in called]
 
 
 def third():
-    """Be called as a generator."""
+    """Note the call; a generator."""
     called.append("third")
     yield "third"
 
 
 def run(names):
-    """Call functions in this order, each time the last of them in a thread of its own."""
+    """Call the functions in `names`, separated by blanks, the last one in a new thread."""
     *ours, last = names.split()
     for name in ours:
         list(globals()[name]() or ())
@@ -37,7 +40,7 @@ def run(names):
 
 
 def tick():
-    """Run all the time."""
+    """Sleep again and again, for ever."""
     while True:
         time.sleep(0.001)
 

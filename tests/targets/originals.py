@@ -1,4 +1,7 @@
-"""Looks at the functions that a tree replaces, and prints all that it finds out about them."""
+"""Prints all that a program can find out about the functions that covattach replaces in a tree.
+
+integration/test_replaced_functions.py compares its output with and without covattach.
+"""
 
 import _posixsubprocess
 import copy
@@ -13,13 +16,13 @@ CHILD = "import os; print('child', os.environ.get('GIVEN'), os.environ.get('PYTH
 
 
 class Holder:
-    """Has them as attributes."""
+    """Has two of the functions as attributes of a class."""
 
     leave, become = os._exit, os.execve
 
 
 class Folder:
-    """A path that can be called, which nobody should."""
+    """A path that can be called, which must not happen."""
 
     def __fspath__(self):
         return "/"
@@ -29,7 +32,7 @@ class Folder:
 
 
 def of(function):
-    """Return the properties of a function that a program can see."""
+    """Return those properties of a function that a program can see."""
     return [
         repr(function),
         function.__name__,
@@ -54,7 +57,7 @@ def of(function):
 
 
 def fails(function, *arguments, **keywords):
-    """Return how a function refuses its arguments."""
+    """Return the error, as text, that a function raises for these arguments."""
     try:
         function(*arguments, **keywords)
     except BaseException as error:
@@ -63,7 +66,7 @@ def fails(function, *arguments, **keywords):
 
 
 def in_child(act):
-    """Have a forked child do `act`; return its output and its status."""
+    """Have a forked child call `act`; return its output and its wait status."""
     sys.stdout.flush()
     reading, writing = os.pipe()
     pid = os.fork()

@@ -1,6 +1,7 @@
-"""Is sent signals: the C handler of each writes the signal's number to a pipe, the first argument.
+"""Is sent signals; their C handler writes each signal's number to a pipe, as a byte.
 
-The second argument is the main thread's state meanwhile: "busy", or "idle" in a system call.
+The first argument is the pipe's descriptor.  The second is the main thread's state: "busy", or
+"idle" in a system call.  Used by integration/test_signals.py.
 """
 
 import os

@@ -1,4 +1,7 @@
-"""Has functions that can run whole, and one that does so only if it is asked to."""
+"""Has functions all of whose lines run, so that sysmon's line events can be turned off for them.
+
+Used by payloads/test_quiet.py.
+"""
 
 import threading
 
@@ -9,7 +12,7 @@ Plain = None
 
 
 def whole():
-    """Run all of its lines; the loop of the last one jumps back within it."""
+    """Run all of its lines; the loop in the last one jumps back within that line."""
     total = len(numbers)  # whole
     return total + sum(number for number in numbers)  # whole
 
@@ -18,20 +21,20 @@ def one_line(): return [number + 1 for number in numbers]  # fmt: skip  # one li
 
 
 def generator():
-    """Run all of its lines, some of them before others of it run again."""
+    """Run all of its lines, some again before others have run."""
     for number in numbers:  # generator
         yield number + 1  # generator
 
 
 def half(flag=False):
-    """Run some of its lines unless it is asked to run them all."""
+    """Run some of its lines, or with `flag` the others too."""
     if flag:  # half
         return sum(number for number in numbers)  # other half
     return [number + 1 for number in numbers]  # half
 
 
 def defines():
-    """Define something in one line, which may be followed by the next line only."""
+    """Define a class in one line, which only the next line can follow."""
     global Plain
 
     class Plain: pass  # noqa: E701 # fmt: skip  # defines
@@ -40,19 +43,19 @@ def defines():
 
 
 def long(file):
-    """Run a function of 300 lines, which are those of `file`."""
+    """Define and run a function of 300 lines, as if they were in `file`."""
     source = "def long(number):\n" + "    number += 1\n" * 300
     exec(compile(source, file, "exec"), globals())
     globals()["long"](0)
 
 
 def made(count):
-    """Make a generator in one line, which runs when it is consumed."""
+    """Return a generator made in one line, which runs when it is consumed."""
     return (number for number in range(count))  # made
 
 
 def run(flag=False):
-    """Run all of them, twice."""
+    """Call all of these functions, twice."""
     for _ in range(2):
         whole()
         one_line()
@@ -62,7 +65,7 @@ def run(flag=False):
 
 
 def events():
-    """Return the names of the functions in which coverage listens to lines, and all functions."""
+    """Return the names of the functions that still have line events on, and the names of all."""
     import sys
 
     monitoring = sys.monitoring

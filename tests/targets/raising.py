@@ -1,4 +1,7 @@
-"""Runs ever new code, while a signal handler of its own raises at any instant of that."""
+"""Compiles and runs new code all the time, while a signal handler raises at random instants.
+
+Used by payloads/test_raising_handlers.py and stress/test_hazards.py.
+"""
 
 import random
 import signal
@@ -26,7 +29,7 @@ def later():
 
 
 def fresh():
-    """Run new code; return whether that came to its end."""
+    """Compile and run new code; return True if it comes to its end."""
     exec(compile(SOURCE, __file__, "exec"), {})
     return True
 

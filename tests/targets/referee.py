@@ -1,4 +1,7 @@
-"""Stock coverage in a target, run from the beginning: the lines it sees from a gate on."""
+"""Stock coverage in a target, from the start: the lines that it sees after a gate are the truth.
+
+Imported by greenlets.py, kinds.py and theirs.py.
+"""
 
 import sys
 import threading
@@ -7,7 +10,7 @@ measuring = []
 
 
 class Gate:
-    """Holds threads up until it is set, and knows how many have come to it."""
+    """Holds threads up until `set` is called; `expect` waits until they have come."""
 
     def __init__(self):
         self.arrived = threading.Semaphore(0)
@@ -19,7 +22,7 @@ class Gate:
         self.opened.wait()
 
     def expect(self, count):
-        """Wait until so many threads have come."""
+        """Wait until `count` threads have come to the gate."""
         for _ in range(count):
             self.arrived.acquire()
 
@@ -29,7 +32,10 @@ class Gate:
 
 
 def begin(what, core, *concurrency):
-    """Start coverage of "lines" or "arcs", before anything else of the target runs."""
+    """Start coverage, before anything else of the target runs.
+
+    `what` is "lines" or "arcs"; `concurrency` are coverage's names for it.
+    """
     import coverage
 
     cov = coverage.Coverage(
@@ -44,7 +50,7 @@ def begin(what, core, *concurrency):
 
 
 def forget():
-    """Drop the data measured so far: here is the gate."""
+    """Drop the data measured so far; called when the gate opens. Return the number of threads."""
     for tracked in measuring[0]._collector.data.values():
         tracked.clear()
     if measuring[0].get_option("run:core") == "sysmon":
@@ -53,6 +59,6 @@ def forget():
 
 
 def points(path):
-    """Return the lines, or arcs, of a file since the gate."""
+    """Return the lines, or arcs, of the file `path` that ran since `forget`."""
     data = measuring[0].get_data()
     return list(data.arcs(path) or ()) if data.has_arcs() else list(data.lines(path) or ())

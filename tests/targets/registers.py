@@ -1,8 +1,8 @@
-"""Keeps a pattern in all registers, and says so if it is not there any more.
+"""Keeps a pattern in all registers, and ends with status 99 if one of them has changed.
 
-Meanwhile the thread, without the GIL, goes round in a loop or waits in a `poll` of its own.
-No function of the C library is around that `poll`, which might keep registers too.
-The machine code is made here: loads of all registers, the loop or the system call, and stores.
+Meanwhile the thread, without the GIL, runs a loop, or waits in a system call, `poll`.  The call is
+made without the C library's function, which might save registers too.  The machine code is made
+here: loads of all registers, the loop or the call, and stores.  Used by states.py.
 """
 
 import ctypes
@@ -26,7 +26,7 @@ POLL = bytes.fromhex("b807000000 31ff 31f6 ba") + struct.pack("<i", MILLISECONDS
 
 
 def vector(number, store):
-    """Return the move between a vector register and its place behind rdi."""
+    """Return the machine code that moves a vector register from its place behind rdi, or to it."""
     operation, field = bytes([0x7F if store else 0x6F]), 0x87 | (number & 7) << 3
     place = struct.pack("<i", number * WIDTH)
     low = 0 if number & 8 else 0x80
@@ -40,27 +40,34 @@ def vector(number, store):
 
 
 def mask(number, store):
-    """Return the kmovq between a mask register and its place behind rdi."""
+    """Return the kmovq that moves a mask register from its place behind rdi, or to it."""
     place = struct.pack("<i", COUNT * WIDTH + 8 * number)
     return bytes([0xC4, 0xE1, 0xF8, 0x91 if store else 0x90, 0x87 | number << 3]) + place
 
 
 def general(number, store):
-    """Return the mov between a general register and its place behind rdi."""
+    """Return the mov of a general register from its place behind rdi, or to it."""
     place = struct.pack("<i", COUNT * WIDTH + 64 + 8 * number)
     prefix = 0x4C if number & 8 else 0x48
     return bytes([prefix, 0x89 if store else 0x8B, 0x87 | (number & 7) << 3]) + place
 
 
 def moves(first, store):
-    """Return the moves of the vector registers from `first` on, and of all others."""
+    """Return the code to load, or to `store`, the vector registers from `first` on.
+
+    The mask registers are among them if `first` is 0, and the general ones always.
+    """
     code = b"".join(vector(number, store) for number in range(first, COUNT))
     code += b"".join(mask(number, store) for number in range(1, MASKS + 1) if not first)
     return code + b"".join(general(number, store) for number in KEPT)
 
 
 def function(first, middle):
-    """Return a function of two addresses: of values to load, and of room to store them after."""
+    """Return a C function that loads registers, runs the code `middle`, and stores them.
+
+    Its arguments are two addresses: of the values to load, and of the room to store them in.  The
+    memory with its code is returned too, and must be kept.
+    """
     code = PUSH + CLEAR + moves(first, store=False) + middle
     code += b"\x5f" + moves(first, store=True) + CLEAR + POP + b"\xc3"  # pop rdi, ret
     memory = mmap.mmap(-1, mmap.PAGESIZE, prot=mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC)
@@ -70,7 +77,7 @@ def function(first, middle):
 
 
 def covered(first):
-    """Yield the offsets of all bytes that are loaded into registers."""
+    """Yield the offsets of all bytes that are loaded, if vector registers are from `first` on."""
     behind = COUNT * WIDTH
     yield from range(first * WIDTH, behind)
     if not first:
@@ -80,10 +87,10 @@ def covered(first):
 
 
 def keep(middle):
-    """Do so for ever, with `middle` between load and store: SPIN or POLL.
+    """Load, run `middle` (SPIN or POLL), store and compare, for ever; end if a byte differs.
 
-    Every other time the lower half of the vector registers is not in use.  The processor then
-    saves the others alone, as in glibc's memcpy; there gdb 13 errs.
+    Every other time the lower half of the vector registers is not in use.  The processor then saves
+    the others alone, as in glibc's memcpy, and gdb 13 makes an error.
     """
     turns = [(*function(first, middle), *areas(first)) for first in (0, COUNT // 2)]
     for hold, _, loaded, stored in itertools.cycle(turns):
@@ -95,7 +102,7 @@ def keep(middle):
 
 
 def areas(first):
-    """Return the pattern, with zeros where nothing is loaded, and as much of zeros."""
+    """Return two buffers: the pattern, with zeros where nothing is loaded, and one of zeros."""
     size = COUNT * WIDTH + 64 + 8 * 16
     loaded, stored = ((ctypes.c_char * size)() for _ in range(2))
     for at in covered(first):

@@ -1,6 +1,7 @@
-"""Replaces functions of the standard library when it is told to, in the way of its argument.
+"""Replaces functions of the standard library, in the way of its argument, when it is told to.
 
-It goes on by functions that it has kept, and answers as answering.py does.
+It goes on by the functions that it has kept, and answers as answering.py does.  Used by
+payloads/test_replaced.py and stress/test_hazards.py.
 """
 
 import builtins
@@ -25,7 +26,7 @@ def later():
 
 
 def guard(module, name):
-    """Put a function in the place of another: it notes who calls it, and refuses."""
+    """Replace a module's function by one that notes its calls in `called`, and raises."""
 
     def refuse(*arguments, **keywords):
         called.append(f"{module.__name__}.{name}")
@@ -35,7 +36,7 @@ def guard(module, name):
 
 
 def clocks():
-    """Stop every clock, as tools that simulate dates do."""
+    """Replace the clocks by some that stand still, as tools that simulate dates do."""
     for name in ("monotonic", "perf_counter", "thread_time", "process_time"):
         setattr(time, name, lambda: 1000.0)
         setattr(time, name + "_ns", lambda: 10**12)
@@ -46,13 +47,13 @@ def clocks():
 
 
 def guarded():
-    """Refuse files, sockets, threads, and the functions of `os`."""
+    """Have the functions for files, sockets and threads raise, and those of `os`."""
     guard(builtins, "open")
     guard(builtins, "eval")
     usual = builtins.__import__
 
     def guarded_import(name, *how):
-        """Refuse some imports to all but the standard library."""
+        """Refuse to import some modules, except into the standard library."""
         allowed = how and how[0] and how[0].get("__spec__")
         if not allowed and name in ("os", "time", "select", "socket", "_socket", "json", "_thread"):
             called.append(f"import {name}")
@@ -73,7 +74,7 @@ def guarded():
 
 
 def emptied():
-    """Remove all functions that are not to be used."""
+    """Delete the functions that are not to be used from their modules."""
     for name in ("open", "eval", "compile"):
         delattr(builtins, name)
     for module in (os, time, select, socket, os.path, json):
@@ -83,12 +84,12 @@ def emptied():
 
 
 def withheld():
-    """Let nothing be executed that is not there yet; the import system needs that itself."""
+    """Have `exec` raise; the import system has its own."""
     guard(builtins, "exec")
 
 
 def audited():
-    """Let nobody open a file."""
+    """Add an audit hook that lets nobody open a file."""
 
     def hook(event, arguments):
         if event == "open":
@@ -98,7 +99,7 @@ def audited():
 
 
 def unmonitored():
-    """Refuse every callback that is registered with `sys.monitoring`."""
+    """Add an audit hook that refuses every callback for `sys.monitoring`."""
 
     def hook(event, arguments):
         if event == "sys.monitoring.register_callback":
@@ -108,18 +109,18 @@ def unmonitored():
 
 
 def tools():
-    """Return the names of the tools of `sys.monitoring` that there are, and their events."""
+    """Return the name and the global events of each tool of `sys.monitoring` in use."""
     used = [one for one in range(6) if sys.monitoring.get_tool(one)]
     return [[sys.monitoring.get_tool(one), sys.monitoring.get_events(one)] for one in used]
 
 
 def replace():
-    """Replace functions in the way that the argument names."""
+    """Call the function above that the argument names."""
     globals()[sys.argv[1]]()
 
 
 def answer():
-    """Answer until standard input ends."""
+    """Answer until standard input ends, and then end the process."""
     names = {**globals(), "exec": execute}
     pending = b""
     while True:

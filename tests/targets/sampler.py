@@ -1,6 +1,6 @@
-"""Stops a process for a moment, a hundred times a second, as sampling profilers do (ptrace(2)).
+"""Stops the process in its argument for 2 ms, 100 times a second, as a sampling profiler does.
 
-It ends with its standard input.
+It uses ptrace(2), and ends with its standard input.  Used by integration/test_further_states.py.
 """
 
 import ctypes

@@ -1,6 +1,6 @@
-"""Has children that wait, as the workers of a server do; the argument is how many.
+"""Has children that wait, as a server's workers do; the argument is how many.
 
-Each does something when it is told to.
+Each child runs a function when it is told to.  Used by integration/test_tree_edges.py.
 """
 
 import os
@@ -13,7 +13,7 @@ CHILDREN = {}
 
 
 def have(uid=0):
-    """Fork a child, which becomes another user if it is told which; return its PID."""
+    """Fork a child, which becomes the user `uid` unless that is 0; return its PID."""
     orders, order = os.pipe()
     done, answer = os.pipe()
     pid = os.fork()
@@ -28,7 +28,7 @@ def have(uid=0):
 
 
 def have_until(path):
-    """Have more and more, until a file is there; return the PIDs."""
+    """Fork a child every 30 ms until the file `path` exists; return all PIDs."""
     while not os.path.exists(path):
         have()
         time.sleep(0.03)
@@ -47,14 +47,14 @@ def act():
 
 
 def tell(pid):
-    """Have a child do something."""
+    """Have the child `pid` call `act`; return True once it has."""
     order, done = CHILDREN[pid]
     os.write(order, b"x")
     return os.read(done, 1) == b"y"
 
 
 def end(pid):
-    """Have a child end."""
+    """Have the child `pid` end; return its wait status."""
     os.write(CHILDREN[pid][0], b"q")
     return os.waitpid(pid, 0)[1]
 

@@ -1,6 +1,6 @@
-"""Runs its main thread without end, with a signal handler that raises; counts exceptions caught.
+"""Runs its main thread in a loop, with a signal handler that raises; notes the exceptions caught.
 
-`caught` has the types of the exceptions that came out of `spin`.
+`caught` has the types of those that came out of `spin`.  Used by payloads/test_harm.py.
 """
 
 import os
@@ -12,7 +12,7 @@ import answering
 
 caught = []
 ending = threading.Event()
-inside = False  # whether the handler's exception is caught
+inside = False  # whether the handler's exception would be caught
 
 
 class Interrupted(Exception):
@@ -37,7 +37,7 @@ def step(count):
 
 
 def signals():
-    """Send signals until the end, each when the one before has been caught."""
+    """Send signals until the end, each one once the exception of the last was caught."""
     while not ending.is_set():
         while not inside:
             ending.wait(0.0001)

@@ -1,4 +1,7 @@
-"""Starts programs all the time that live for a while, none of which is measured by itself."""
+"""Starts programs all the time that live for 2.5 s, and cannot be measured by themselves.
+
+Used by integration/test_tree_edges.py.
+"""
 
 import subprocess
 import sys

@@ -1,7 +1,8 @@
-"""Threads with small stacks, or a main thread that waits on an alternate one: as the argument says.
+"""Has a thread with a small stack, or a main thread that waits on an alternate signal stack.
 
-A number is the size of the threads' stacks.  With "alternate" the main thread waits in a signal
-handler of C, on a stack of 8 KB.
+The argument is the size of the thread's stack in bytes.  If it is "alternate", the main thread
+waits in a signal handler of C, on a stack of 8 KB.  Used by integration/test_first_line.py and
+stress/test_hazards.py.
 """
 
 import ctypes
@@ -34,13 +35,13 @@ class Stack(ctypes.Structure):
 
 
 def later():
-    """Do something that had not been done before."""
+    """Execute a line that had not been executed before."""
     lines.append("later")  # later
     return len(lines)
 
 
 def wait_on_alternate_stack():
-    """Have `pause` called as a signal handler."""
+    """Call C's `pause` as a signal handler, on the alternate stack."""
     libc = ctypes.CDLL(None)
     memory = ctypes.create_string_buffer(8192)
     stack = Stack(ctypes.addressof(memory), 0, len(memory))

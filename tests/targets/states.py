@@ -1,7 +1,9 @@
-"""Is in one state, the one that its argument names, for ever; says so if it came to harm.
+"""Stays in one state, which its argument names, and ends with status 99 if it comes to harm.
 
 In each state an attach could do harm: inside the allocator, the garbage collector, the import
-system or memcpy, with the GIL fought over, or blocked in a system call.
+system or memcpy, with threads that fight over the GIL, or blocked in a system call.  Used by
+integration/test_states.py, test_one_attach.py, test_registers.py and test_further_states.py, and by
+most tests in stress.
 """
 
 import array
@@ -31,12 +33,12 @@ def later():
 
 
 def ready():
-    """Say that the state is set up, all of its threads and descriptors."""
+    """Start to answer, and print "ready": all threads and descriptors of the state are there."""
     answering.in_thread(globals())
 
 
 def state(function):
-    """Register a state by its function's name."""
+    """Register a function as the state of its name: a decorator."""
     STATES[function.__name__] = function
     return function
 
@@ -64,7 +66,7 @@ def collecting():
 
 @state
 def importing():
-    """Import modules that are not there yet."""
+    """Import modules again that were removed from `sys.modules`."""
     names = ["json.tool", "csv", "wave", "colorsys", "shelve", "sched", "pprint", "plistlib"]
     ready()
     while True:
@@ -75,7 +77,7 @@ def importing():
 
 @state
 def copying():
-    """Copy memory and compare: a register that is restored wrongly shows as another content."""
+    """Copy memory and compare: a register that is restored wrongly makes the copy differ."""
     source = array.array("Q", range(1 << 16)).tobytes()
     buffer = bytearray(len(source))
     ready()
@@ -121,7 +123,7 @@ def crowded():
 
 @state
 def churning():
-    """Start threads that end at once."""
+    """Start threads that end at once, again and again."""
     ready()
     while True:
         threads = [threading.Thread(target=len, args=((),)) for _ in range(8)]
@@ -174,7 +176,7 @@ def vast():
 
 
 def subinterpreters():
-    """Return the functions that make a subinterpreter, and run a source in one."""
+    """Return two functions: one makes a subinterpreter, and one runs a source in it."""
     try:
         import _interpreters as module  # 3.13
     except ImportError:
@@ -216,7 +218,10 @@ def beside_native():
 
 
 def blocked(function):
-    """Register a state in which the main thread is blocked, `function`, while another runs."""
+    """Register a function in which the main thread is blocked, as two states: a decorator.
+
+    The second state, with "-beside" in its name, has another thread that runs Python.
+    """
 
     def run():
         def live():

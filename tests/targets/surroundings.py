@@ -1,4 +1,7 @@
-"""Prints its surroundings: environment, path, arguments, signals."""
+"""Prints its environment, import path, arguments, signals and descriptors, as JSON.
+
+Used by integration/test_run.py.
+"""
 
 import json
 import os

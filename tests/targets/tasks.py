@@ -1,7 +1,7 @@
-"""A Celery application: its broker is the Redis whose socket the environment names.
+"""A Celery application; its broker is the Redis whose socket is in the variable REDIS.
 
-`celery -A tasks worker` runs it; by itself it sends so many tasks as its argument says, and prints
-which processes have done them.
+`celery -A tasks worker` runs it.  Run by itself, it sends as many tasks as its argument says, and
+prints the PIDs of the processes that did them.  Used by integration/test_tree_celery.py.
 """
 
 import json

@@ -1,7 +1,7 @@
-"""Runs a program, whose path is its argument, up to a gate in it: `go.set()` has it go on.
+"""Runs the program of coverage's tests in its argument, up to a gate; `go.set()` opens that.
 
 With more arguments, "lines" or "arcs", a core and kinds of concurrency, stock coverage measures it
-from the start.
+from the start.  Used by payloads/test_programs_of_coverage.py.
 """
 
 import _thread
@@ -15,7 +15,7 @@ own_ident = _thread.get_ident  # which gevent replaces
 
 
 class Gate:
-    """Holds a thread up until it is set; of locks that are made before gevent makes others."""
+    """Holds a thread up until `set` is called, by locks made before gevent replaces them."""
 
     def __init__(self):
         self.came, self.shut = _thread.allocate_lock(), _thread.allocate_lock()
@@ -40,14 +40,14 @@ ended.acquire()
 
 
 def standing():
-    """Return where all threads but this one are."""
+    """Return the frame and the instruction at which each thread is, but for this one."""
     frames = sys._current_frames()
     frames.pop(own_ident())
     return {thread: (id(frame), frame.f_lasti) for thread, frame in frames.items()}
 
 
 def settle():
-    """Wait until the program has come to the gate, and everything else to where it waits."""
+    """Wait until the program has come to the gate, and no thread goes on any more."""
     go.came.acquire()
     last = None
     while last != (last := standing()):
@@ -55,7 +55,7 @@ def settle():
 
 
 def run(path, *measured):
-    """Run the program."""
+    """Run the program `path`; `measured` are the arguments for stock coverage."""
     with open(path) as file:
         code = compile(file.read(), path, "exec")
     answering.in_thread(globals())

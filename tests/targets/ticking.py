@@ -1,6 +1,7 @@
-"""Runs another function each 0.1 s, of which it has written down when; until it is killed.
+"""Calls another function every 0.1 s, and writes down when, until it is killed.
 
-Its arguments are the file to write the functions to, and one for the times (`time.time`).
+The arguments are a file for the source of the functions, and one for the times (`time.time`).  Used
+by integration/test_ends_of_targets.py and bench/bringing_in.py.
 """
 
 import sys

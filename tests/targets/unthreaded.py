@@ -1,7 +1,8 @@
-"""Has not imported `threading`; at SIGUSR1 it executes the launcher's line of its argument.
+"""Has not imported `threading`; at SIGUSR1 it executes the bootstrap line in its argument.
 
-Its arguments are "main" or "other", the thread to launch from, and the launcher's line.  When its
-standard input ends it says which thread is the main one for `threading`.
+The arguments are "main" or "other", the thread that is to execute it, and the bootstrap line.  When
+standard input ends, it imports `threading`, and prints whether its main thread is the right one.
+Used by payloads/test_harm.py.
 """
 
 import os

@@ -1,7 +1,7 @@
-"""uWSGI: a main loop in C that calls Python for each request.  The arguments are its options.
+"""An application in uWSGI, whose main loop in C calls Python for each request.
 
-It says on which port it listens.  With `--mount` it has a subinterpreter for each further
-application.
+The arguments are options of uWSGI.  It prints its port.  With `--mount` there is a subinterpreter
+for each further application.  Used by integration/test_uwsgi.py and test_tree_uwsgi.py.
 """
 
 import functools

@@ -1,4 +1,7 @@
-"""Waits in one way, says so, and prints the outcome: result or error, and the time it took."""
+"""Waits in the way of its argument, and prints the outcome: result or error, and the seconds.
+
+Used by integration/test_waits_in_progress.py.
+"""
 
 import json
 import os
@@ -17,7 +20,7 @@ WAYS = {}
 
 
 def way(function):
-    """Register a way by its function's name."""
+    """Register a function as the way of its name: a decorator."""
     WAYS[function.__name__] = function
     return function
 

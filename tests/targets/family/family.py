@@ -1,7 +1,8 @@
-"""Has children in every way there is; answers in its only thread.
+"""Has children in every way there is, when it is told to; answers in its only thread.
 
-A line that a child executes has the way's name in its comment, after `#:`; a line of the parent's
-before the fork has `parent`.  Every way returns the PIDs of the children that have worked.
+A line that a child executes has the way's name in its comment, after `#:`; a line that the parent
+executes before the fork has `parent`.  Every way returns the PIDs of the children that have worked.
+Used by integration/test_tree.py, with program.py and work.py.
 """
 
 import concurrent.futures
@@ -123,7 +124,7 @@ def ran(popen):
 
 
 def warm_up():
-    """Import all that the ways import, and start the helper processes they leave behind."""
+    """Import all that the ways import, and start the helper processes that remain."""
     pool("forkserver", "close")
     executor("fork")
 

@@ -1,4 +1,4 @@
-"""Work for children of family.py; every line runs in a child that is a program of its own."""
+"""Work for children of family.py that are programs of their own; each line runs in one."""
 
 import os
 

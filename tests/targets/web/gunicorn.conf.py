@@ -1,4 +1,7 @@
-"""Two workers with two threads each; they say where they are."""
+"""Configuration of gunicorn: two workers with two threads each, which print PID and port.
+
+Used by integration/test_gunicorn.py.
+"""
 
 import os
 
@@ -12,6 +15,6 @@ control_socket_disable = True
 
 
 def post_worker_init(worker):
-    """Say that a worker is ready, its PID and the port."""
+    """Print that a worker is ready, with its PID and the port."""
     port = worker.sockets[0].getsockname()[1]
     os.write(1, f"ready {worker.pid} {port}\n".encode())

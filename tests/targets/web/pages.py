@@ -1,4 +1,7 @@
-"""A Django project in one file: two views, and one that others look at all the time."""
+"""A Django project in one file: two views to record, and one that others call all the time.
+
+Used by integration/test_record.py.
+"""
 
 import os
 

@@ -1,4 +1,7 @@
-"""A Flask application; lines and branches taken by the requests of the test end in `# on`."""
+"""A Flask application; lines and branches taken by the requests of the test end in `# on`.
+
+Used by integration/test_gunicorn.py and test_tree_gunicorn.py.
+"""
 
 import os
 

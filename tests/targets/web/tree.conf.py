@@ -1,4 +1,8 @@
-"""Four workers of the class that the environment names, renewed after so many requests."""
+"""Configuration of gunicorn: four workers of the class in the variable WORKER.
+
+Each worker is replaced after as many requests as the variable RENEWED says.  Used by
+integration/test_tree_gunicorn.py.
+"""
 
 import os
 
@@ -13,6 +17,6 @@ control_socket_disable = True
 
 
 def post_worker_init(worker):
-    """Say that a worker is ready, its PID and the port."""
+    """Print that a worker is ready, with its PID and the port."""
     port = worker.sockets[0].getsockname()[1]
     os.write(1, f"ready {worker.pid} {port}\n".encode())
