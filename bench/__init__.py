@@ -1,1 +1,1 @@
-"""Benches: `python -m bench` lists them, and runs all of them."""
+"""Benchmarks of covattach and other tools: `python -m bench` lists and runs all of them."""

@@ -10,12 +10,12 @@ BENCHES = ("attach", "bringing_in", "dump", "help", "imports", "overhead", "run"
 
 
 def load(name: str) -> Any:
-    """Return the module of a bench; its `main` takes the words that follow the name."""
+    """Return the module of a bench; its `main` takes the command-line words behind the name."""
     return importlib.import_module(f"bench.{name}")
 
 
 def main(words: list[str]) -> int:
-    """Run the bench that is named, or list all and run them one after the other."""
+    """Run the bench that `words` name, or list all and run them one after the other."""
     if words and words[0] not in BENCHES:
         print(f"There is no bench {words[0]}: there are {', '.join(BENCHES)}.", file=sys.stderr)
         return 2

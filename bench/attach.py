@@ -1,6 +1,6 @@
 """Attach to running targets by every method: the outcomes, and how long the targets stand still.
 
-All is done in one run, interleaved: one attach by each method to a fresh target, then the next
+All methods are tried in one run, interleaved: one attach by each to a fresh target, then the next
 round.  Every attach has a deadline, after which the tool is killed.
 """
 
@@ -50,8 +50,9 @@ SUBJECTS: tuple[tuple[str, str, Sequence[Method]], ...] = (
 class Attach:
     """The result of one attach.
 
-    `outcome` is "ok", "no effect" (the file was not executed), or the harm.  `pause` and `delay`,
-    until the file was executed, are in seconds; None where there is none.
+    `outcome` is "ok", "no effect" (the injected file was not executed), or the harm: "hung", "died"
+    or "corrupted".  `pause`, for which the target stood still, and `delay`, until the file was
+    executed, are in seconds; None if there is none.
     """
 
     subject: str
@@ -62,7 +63,7 @@ class Attach:
 
 
 def attach(method: Method, to: Target) -> tuple[str, float, float | None]:
-    """Attach once; return the outcome, the target's longest pause, and the delay."""
+    """Attach once by `method`; return the outcome, and the pause and the delay, in seconds."""
     done, script = to.folder / "done", to.folder / "payload.py"
     script.write_text(PAYLOAD.format(file=str(done)))
     to.forget()
@@ -78,7 +79,7 @@ def attach(method: Method, to: Target) -> tuple[str, float, float | None]:
 
 
 def run(method: Method, to: Target, script: Path) -> bool:
-    """Run the tool to its end or to the deadline; return whether it ended by itself."""
+    """Run the attaching tool to its end or the deadline; return whether it ended by itself."""
     with tempfile.TemporaryFile() as output:
         popen = subprocess.Popen(
             method.command(to.pid, script),
@@ -103,9 +104,10 @@ def run(method: Method, to: Target, script: Path) -> bool:
 
 
 def executed(done: Path, began: float) -> float | None:
-    """Return how many seconds after `began` the file was executed, or None if it was not.
+    """Return how many seconds after `began` the injected file was executed, or None if it was not.
 
-    Where many threads want the GIL, the file may be at it when the tool has ended.
+    `done` is the file that it writes.  If many threads compete for the GIL, it may still run when
+    the tool has ended.
     """
     deadline = time.monotonic() + EXECUTION
     while time.monotonic() < deadline:
@@ -116,7 +118,10 @@ def executed(done: Path, began: float) -> float | None:
 
 
 def attempts(rounds: int, only: str) -> Iterator[Attach]:
-    """Attach by every method to every kind of target, in a new order every round."""
+    """Attach by every method to every kind of target, in a new random order every round.
+
+    Only rows that the pattern `only` matches are tried.
+    """
     plan = [
         (state, minor, method)
         for state, minor, methods in SUBJECTS
@@ -138,7 +143,7 @@ def attempts(rounds: int, only: str) -> Iterator[Attach]:
 
 
 def main(words: list[str]) -> None:
-    """Attach, print the table, and write it into the documentation."""
+    """Attach, print the table, and write it into docs/bench-attach.md."""
     parser = argparse.ArgumentParser(prog="python -m bench attach", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="two rounds, and write nothing")
     parser.add_argument("--rounds", type=int, default=10, help="attaches of each kind")
@@ -164,14 +169,14 @@ def main(words: list[str]) -> None:
 
 
 def kept(file: Path | None) -> list[Attach]:
-    """Return the attaches of earlier runs: a quiet machine is seldom to be had for long."""
+    """Return the attaches in `file`, of earlier runs: a quiet machine is seldom there for long."""
     if file is None or not file.exists():
         return []
     return [Attach(**json.loads(line)) for line in file.read_text().splitlines()]
 
 
 def keep(file: Path | None, one: Attach) -> None:
-    """Add an attach to the file."""
+    """Append an attach to the file, if there is one."""
     if file is not None:
         with file.open("a") as lines:
             lines.write(json.dumps(asdict(one)) + "\n")

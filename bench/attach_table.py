@@ -1,4 +1,4 @@
-"""The table of `bench/attach.py`, and the page of the documentation that it goes into."""
+"""The table of `bench/attach.py`, and its page, docs/bench-attach.md."""
 
 from __future__ import annotations
 
@@ -42,15 +42,18 @@ class Attach(Protocol):
 
     @property
     def pause(self) -> float | None:
-        """Seconds."""
+        """How long the target stood still, in seconds, or None."""
 
     @property
     def delay(self) -> float | None:
-        """Seconds."""
+        """How long it took until the file was executed, in seconds, or None."""
 
 
 def table(found: Sequence[Attach], rounds: int, load: float | None) -> str:
-    """Return the table and notes on it, in Markdown; no `load` for several runs."""
+    """Return the table and notes on it, in Markdown.
+
+    `load` is the machine's load at the start, or None if `found` is from several runs.
+    """
     subjects = sorted({one.subject for one in found}, key=order)
     rows = []
     for subject in subjects:
@@ -65,12 +68,12 @@ def table(found: Sequence[Attach], rounds: int, load: float | None) -> str:
 
 
 def order(subject: str) -> tuple[bool, str]:
-    """Return the key that subjects are sorted by: those of one version only come last."""
+    """Return the sort key of a subject: those on 3.14 come last."""
     return subject.endswith("3.14"), subject
 
 
 def row(subject: str, method: str, same: Sequence[Attach]) -> str:
-    """Return one row; pauses and delays are of the attaches that did no harm."""
+    """Return the table's row for the attaches `same`; harmful ones do not count for its times."""
     counts = [sum(one.outcome == outcome for one in same) for outcome in OUTCOMES]
     well = [one for one in same if one.outcome in ("ok", "no effect")]
     pauses = [1000 * one.pause for one in well if one.pause is not None]
@@ -82,7 +85,7 @@ def row(subject: str, method: str, same: Sequence[Attach]) -> str:
 
 
 def ratios(found: Sequence[Attach], subjects: Sequence[str]) -> list[str]:
-    """Return how many times longer a target stands still with pyrasite, where both were used."""
+    """Return lines on how many times longer pyrasite stops a target than covattach does."""
     lines = []
     for subject in subjects:
         theirs = median(found, subject, PYRASITE_SSE.name)
@@ -97,7 +100,10 @@ def ratios(found: Sequence[Attach], subjects: Sequence[str]) -> list[str]:
 
 
 def median(found: Sequence[Attach], subject: str, method: str) -> float | None:
-    """Return a method's median pause on a kind of target where it did no harm, if it ever did."""
+    """Return a method's median pause on a kind of target, in seconds, without harmful attaches.
+
+    None if there was none without harm.
+    """
     pauses = [
         one.pause
         for one in found
@@ -109,7 +115,7 @@ def median(found: Sequence[Attach], subject: str, method: str) -> float | None:
 
 
 def machine() -> str:
-    """Return the date and the kind of machine, without a name."""
+    """Return a description of the machine, without its name, and the date."""
     cpus = Path("/proc/cpuinfo").read_text()
     model = re.search(r"model name\s*: (.*)", cpus)
     amx = ", with AMX" if " amx_tile" in cpus else ""
@@ -122,12 +128,12 @@ def machine() -> str:
 
 
 def put(text: str, page: str) -> str:
-    """Return the page with `text` between the markers."""
+    """Return the text of a page with `text` between its markers BEGIN and END."""
     before, _, rest = page.partition(BEGIN)
     _, _, after = rest.partition(END)
     return f"{before}{BEGIN}\n\n{text}\n\n{END}{after}"
 
 
 def write(text: str) -> None:
-    """Write the table into the documentation."""
+    """Write the table into docs/bench-attach.md."""
     PAGE.write_text(put(text, PAGE.read_text()))

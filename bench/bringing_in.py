@@ -1,6 +1,6 @@
 """Attach to a busy target: how long its main loop stands still, how much slower it gets meanwhile.
 
-The control is the same target, for as long, just before.  The CPU time that bringing coverage in
+The control is the same target, for as long, just before.  The CPU time that the import of coverage
 takes in the target is compared with that of a plain `import coverage` on the same interpreter.
 """
 
@@ -29,8 +29,8 @@ PROGRAM = Path(__file__).parent / "subjects" / "ticking.py"
 MINORS = ("3.9", "3.11", "3.13", "3.14")
 SETTLING = 1.5  # seconds in which the target's code is specialised
 WATCHED = 2.0  # seconds of the control, and of an attach with what follows it
-WINDOW = 1.0  # seconds
-# In the state that the target is in (ticking.py): what is there already costs neither of them.
+WINDOW = 1.0  # seconds in which the rounds of the main loop are counted
+# It imports first what ticking.py has imported, which then costs neither of the two anything.
 PLAIN = "import mmap, sys, threading, time; began = time.process_time(); import coverage; "
 PLAIN += "print(time.process_time() - began)"
 HEAD = (
@@ -42,7 +42,11 @@ HEAD = (
 
 @dataclass(frozen=True)
 class Attach:
-    """One attach: stalls in ms, without and with it; `worst` second in %; `cpu` in ms."""
+    """One attach to a target: the longest stalls in ms, without it (`control`) and with it.
+
+    `worst` is the speed in the slowest second, in per cent of the usual, and `cpu` is the CPU time
+    of the agent's thread, in ms.
+    """
 
     core: str
     control: float
@@ -52,10 +56,10 @@ class Attach:
 
 
 class Ticking:
-    """A target that notes in `numbers` how it gets on."""
+    """A target that runs ticking.py, and notes in the shared `numbers` how its loop gets on."""
 
     def __init__(self, on: Interpreter, folder: Path) -> None:
-        """Start it, and wait until it runs as fast as it will."""
+        """Start the target on an interpreter, and wait until its code is specialised."""
         path = folder / "numbers"
         path.write_bytes(bytes(SIZE))
         self.popen = subprocess.Popen(
@@ -68,16 +72,16 @@ class Ticking:
         time.sleep(SETTLING)
 
     def now(self) -> int:
-        """Return in which bin it is."""
+        """Return the number of the present bin, a hundredth of a second."""
         return int((time.monotonic() - self.numbers[BEGAN]) / BIN)
 
     def stall(self) -> float:
-        """Return its longest stall since this was last asked, in ms."""
+        """Return the target's longest stall since the last call, in ms."""
         longest, self.numbers[LONGEST] = self.numbers[LONGEST], 0.0
         return 1000 * longest
 
     def windows(self, first: int, last: int) -> list[float]:
-        """Return how many rounds there were in each second of these bins."""
+        """Return how many rounds there were in each second between the bins `first` and `last`."""
         counts = self.numbers[BINS + first : BINS + last].tolist()
         width = int(WINDOW / BIN)
         return [sum(counts[at : at + width]) for at in range(len(counts) - width + 1)]
@@ -85,7 +89,7 @@ class Ticking:
 
 @contextmanager
 def ticking(on: Interpreter) -> Iterator[Ticking]:
-    """Run a target as long as the block does."""
+    """Yield a target that runs as long as the body does."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         target = Ticking(on, Path(folder))
         try:
@@ -96,7 +100,7 @@ def ticking(on: Interpreter) -> Iterator[Ticking]:
 
 
 def measure(on: Interpreter) -> Attach:
-    """Attach to a target once."""
+    """Attach to a new target once, and return the figures."""
     with ticking(on) as target:
         target.stall()
         first = target.now()
@@ -114,13 +118,13 @@ def measure(on: Interpreter) -> Attach:
 
 
 def cpu_of(pid: int, thread: int) -> float:
-    """Return how many ms a thread has run."""
+    """Return the CPU time of a thread of process `pid`, in ms."""
     path = Path(f"/proc/{pid}/task/{thread}/schedstat")
     return int(path.read_text().split()[0]) / 1e6
 
 
 def plain(on: Interpreter) -> float:
-    """Return how many ms of CPU a plain `import coverage` takes."""
+    """Return the CPU time of a plain `import coverage`, in ms."""
     done = subprocess.run(
         [on.python, "-c", PLAIN],
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": on.site},
@@ -131,7 +135,7 @@ def plain(on: Interpreter) -> float:
 
 
 def row(minor: str, rounds: int) -> str:
-    """Measure on an interpreter; return its row of the table."""
+    """Measure `rounds` attaches on the version `minor`; return its row of the table."""
     on = interpreter(minor)
     plain(on)  # writes what is compiled
     found: list[Attach] = []
@@ -157,7 +161,7 @@ def row(minor: str, rounds: int) -> str:
 
 
 def main(words: list[str]) -> None:
-    """Measure on all interpreters, and write the table down."""
+    """Measure on all interpreters, and write the table into docs/bench-costs.md."""
     parser = argparse.ArgumentParser(prog="python -m bench bringing_in", description=__doc__)
     parser.add_argument("--rounds", type=int, default=8)
     parser.add_argument("--python", default=",".join(MINORS), metavar="LIST")

@@ -1,7 +1,7 @@
-"""Have one target execute one file, by one tool: `python -m bench.drive TOOL PID FILE`.
+"""Have a target execute a file, by one tool's way in: `python -m bench.drive TOOL PID FILE`.
 
-What a tool injects is its own affair (an agent, a debugger, a tracker).  To compare how they get
-in, all of them are given the same file here, by way of the function that the tool itself uses.
+Each tool injects something else, such as an agent or a debugger.  To compare only the ways in, all
+of them inject the same file here, by the function that the tool itself uses.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from covattach.process.interpreter import find_interpreter
 from covattach.process.process import Process
 from covattach.session import folder_lookup
 
-PATIENCE = 8.0  # seconds; less than the bench's own deadline, so that it can give up by itself
+PATIENCE = 8.0  # seconds; less than the bench's deadline, so that covattach gives up by itself
 TOKEN = "import os; os.unlink(SESSION + '/token')\n"  # noqa: S105
 
 
 def line(file: str) -> str:
-    """Return a line that executes `file`, without a quote: debugpy's way has no room for one."""
+    """Return a line of Python that executes `file`, without quotes, for debugpy cannot pass any."""
     return f"exec(open(bytes({list(file.encode())})).read())".replace(" ", "")
 
 

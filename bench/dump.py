@@ -1,10 +1,10 @@
 """Dump an application of 900 files: the cost to the target, and the time of a whole dump.
 
-In the target: the CPU time of the agent's thread for the first dump and for those that follow,
-which is the most for which it can have had the GIL.  How much of that went into the snapshot, with
-the GIL; the rest is mostly the kernel's sending, without it.  And the longest time for which a
-thread that always wants the GIL could not run, beside the same without a dump.  In all: `covattach
-dump`, beside `coverage html` on the data file that it has written.
+Measured in the target is the CPU time of the agent's thread, for the first dump and for those that
+follow: at most for so long can it have had the GIL.  Part of it is the snapshot, with the GIL; the
+rest is mostly the kernel's sending, without it.  Measured too is the longest stall of a thread that
+always wants the GIL, with and without a dump.  The whole `covattach dump` is compared with
+`coverage html` on the data file that it has written.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from covattach.attach import attach_process
 from covattach.session.session import Session
 
 MINORS = ("3.9", "3.11", "3.14")
-A_LOOK = 0.2  # seconds
+A_LOOK = 0.2  # seconds for which a stall is looked for
 PROGRAM = Path(large.__file__)
 HEAD = (
     "| Python | core | what | in the data | CPU in the target: first dump | its snapshot alone"
@@ -46,13 +46,13 @@ WHOLE = (
 
 @dataclass
 class Target:
-    """The application, with the process that runs it."""
+    """The application (subjects/large.py), and the process that runs it."""
 
     popen: subprocess.Popen[str]
     folder: Path
 
     def ask(self, order: str) -> str:
-        """Give an order; return the answer."""
+        """Send the target an order, and return its answer."""
         assert self.popen.stdin
         assert self.popen.stdout
         self.popen.stdin.write(order + "\n")
@@ -60,13 +60,13 @@ class Target:
         return self.popen.stdout.readline()
 
     def stall(self) -> float:
-        """Return its longest stall since the last time, in ms."""
+        """Return the longest stall since the last call, in ms."""
         return 1000 * float(self.ask("stall"))
 
 
 @contextmanager
 def target(minor: str) -> Iterator[Target]:
-    """Run the application as long as the block does."""
+    """Yield a target on the version `minor`, which runs as long as the body does."""
     on = interpreter(minor)
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         folder = Path(name)
@@ -82,7 +82,7 @@ def target(minor: str) -> Iterator[Target]:
 
 
 class Costs:
-    """The costs of dumps to the target, in ms, one item for each."""
+    """The costs of dumps to the target, in ms: lists with one item for each dump."""
 
     def __init__(self) -> None:
         self.cpu: list[float] = []
@@ -91,7 +91,10 @@ class Costs:
         self.control: list[float] = []  # the stall without a dump
 
     def dump(self, on: Target, found: Session, thread: int) -> int:
-        """Dump, and note its costs; return how many lines or arcs are in the data."""
+        """Take a snapshot, and note its costs; return how many lines or arcs are in the data.
+
+        `thread` is the ID of the agent's thread.
+        """
         on.stall()
         time.sleep(A_LOOK)
         self.control.append(on.stall())
@@ -105,7 +108,7 @@ class Costs:
 
 
 class Inside:
-    """The costs of dumps to targets on one interpreter, for lines or for branches."""
+    """The costs of dumps to targets on one version, for lines or, with `branch`, for branches."""
 
     def __init__(self, minor: str, branch: bool) -> None:
         self.minor, self.branch = minor, branch
@@ -114,7 +117,7 @@ class Inside:
         self.core = ""
 
     def measure(self, on: Target, dumps: int) -> Session:
-        """Measure a first dump, and so many further ones; return the session, which goes on."""
+        """Attach, take a first snapshot, and `dumps` further ones; return the open session."""
         given = {"run:branch": self.branch, "run:source": [str(on.folder / "large")]}
         found, facts = attach_process.start(on.popen.pid, attach_process.Options(given=given), str)
         on.ask("run")
@@ -125,7 +128,7 @@ class Inside:
         return found
 
     def row(self) -> str:
-        """Return the row of the table."""
+        """Return the row of the table with these costs."""
         controls = self.first.control + self.further.control
         stalls = self.first.stall + self.further.stall
         cells = (
@@ -143,7 +146,7 @@ class Inside:
 
 
 def seconds(words: Sequence[str], folder: Path) -> float:
-    """Return how long a command takes."""
+    """Run the Python module and arguments `words`; return how many seconds that took."""
     began = time.perf_counter()
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(
@@ -153,7 +156,7 @@ def seconds(words: Sequence[str], folder: Path) -> float:
 
 
 def whole(on: Target, minor: str, branch: bool, rounds: int) -> str:
-    """Take the time of whole dumps, and of `coverage html`, in turn; return the row."""
+    """Time whole dumps and `coverage html`, in turn, `rounds` times; return the table's row."""
     ours, theirs = [], []
     for _ in range(rounds):
         for folder in ("htmlcov", "stock"):  # neither finds pages that are up to date
@@ -168,7 +171,7 @@ def whole(on: Target, minor: str, branch: bool, rounds: int) -> str:
 
 
 def main(words: list[str]) -> None:
-    """Measure, and write the tables down."""
+    """Measure, and write the tables into docs/bench-costs.md."""
     parser = argparse.ArgumentParser(prog="python -m bench dump", description=__doc__)
     parser.add_argument("--targets", type=int, default=5, help="of which to measure a first dump")
     parser.add_argument("--dumps", type=int, default=9, help="after the first, of each target")

@@ -16,14 +16,14 @@ PROGRAMS = {
 
 
 def once(command: list[str]) -> float:
-    """Return how many ms a program takes."""
+    """Run a command, and return how many ms it took."""
     began = time.perf_counter()
     subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
     return 1000 * (time.perf_counter() - began)
 
 
 def main(words: list[str]) -> None:
-    """Run both, interleaved, and print the medians and their ratio."""
+    """Run both programs in turn, and print the medians and their ratio."""
     parser = argparse.ArgumentParser(prog="python -m bench help", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     rounds = parser.parse_args(words).rounds

@@ -1,4 +1,4 @@
-"""Judge the claims of reports on imports: 3,000 top levels from PyPI, beside stock coverage."""
+"""Check the lines that reports claim ran at import: 3,000 modules from PyPI, by stock coverage."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ LONGEST = 300.0  # seconds for the imports of one package
 
 
 def installed(on: places.Interpreter) -> Path:
-    """Return the folder that has the packages; the first time, install them."""
+    """Return the folder with the packages; the first time, install them there."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = base / "covattach-tests" / "bench" / f"imports-{on.minor}"
     if not (folder / ".complete").exists():
@@ -43,7 +43,11 @@ def installed(on: places.Interpreter) -> Path:
 def compared(
     on: places.Interpreter, folder: Path, package: str, options: Sequence[str], most: int
 ) -> blue.Comparison:
-    """Compare the claims on up to `most` modules of a package; none where that hangs or fails."""
+    """Compare the claims on up to `most` modules of a package with the lines that ran.
+
+    `folder` has the packages, and `options` are those of Python.  If the imports hang or fail, the
+    comparison is empty.
+    """
     inside = package.replace(".", "/")
     words = [f"--include={folder}/{inside}/*,{folder}/{inside}.py", f"--walk={most}", package]
     found = blue.Comparison()
@@ -74,7 +78,7 @@ def judge(on: places.Interpreter, packages: Sequence[str], most: int) -> int:
 
 
 def described(found: blue.Comparison) -> str:
-    """Return the figures of a comparison, and the claims that are false."""
+    """Return the figures of a comparison as text, and the claims that are false."""
     false = f": {', '.join(found.false)}" if found.false else ""
     return (
         f"{found.files:5} modules, {found.percent:6.2f} % of {found.seen:6} lines,"
@@ -83,7 +87,7 @@ def described(found: blue.Comparison) -> str:
 
 
 def main(words: list[str]) -> None:
-    """Compare; fail if a claim is false."""
+    """Compare all packages; exit with an error if a claim is false."""
     parser = argparse.ArgumentParser(prog="python -m bench imports", description=__doc__)
     parser.add_argument("--python", default="3.11", help="the minor version to import with")
     parser.add_argument("--most", type=int, default=90, help="modules of each package")

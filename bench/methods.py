@@ -1,4 +1,4 @@
-"""The ways of attaching that are compared, each as a program that is run on a PID."""
+"""The methods of attaching that are compared, each as a command that is run on a PID."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ Environment = Callable[[Path], dict[str, str]]  # of a folder for files of its o
 
 @dataclass(frozen=True)
 class Method:
-    """One row: `injects` says whether code is executed at all, `starts` that its end is that."""
+    """A method of attaching, one row of the table.
+
+    `injects` is whether it executes code in the target at all.  If it `starts` a session, the end
+    of the command counts as the time of execution.  `needs` is a program or package.
+    """
 
     name: str
     command: Command
@@ -38,23 +42,23 @@ class Method:
 
 
 def driven(tool: str) -> Command:
-    """Return the command that has a tool execute a file by its own function."""
+    """Return a function that makes the command to inject a file by a tool's own function."""
     return lambda pid, file: [sys.executable, "-m", "bench.drive", tool, str(pid), str(file)]
 
 
 def start(pid: int, file: Path) -> list[str]:
-    """Return the command that begins a whole session."""
+    """Return the command that starts a whole session."""
     return [sys.executable, "-m", "covattach", "start", "--timeout", "8", str(pid)]
 
 
 def pyrasite(pid: int, file: Path) -> list[str]:
-    """Return pyrasite's command."""
+    """Return the command of pyrasite that injects a file."""
     beside = Path(sys.executable).with_name("pyrasite")
     return [str(beside) if beside.exists() else "pyrasite", str(pid), str(file)]
 
 
 def quick_gdb(pid: int, file: Path) -> list[str]:
-    """Return the command of a gdb that loads no symbols, attaches and detaches."""
+    """Return the command of a gdb that attaches and detaches, without loading symbols."""
     options = [part for option in OPTIONS for part in ("-iex", option)]
     words = (OWN_PROGRAM, f"attach {pid}", "detach")
     commands = [part for word in words for part in ("-ex", word)]
@@ -62,21 +66,21 @@ def quick_gdb(pid: int, file: Path) -> list[str]:
 
 
 def plain_gdb(pid: int, file: Path) -> list[str]:
-    """Return the command of a gdb that does as it is used to, attaches and detaches."""
+    """Return the command of a gdb that attaches and detaches, with its default settings."""
     return ["gdb", "-nx", "-q", "-batch", "-p", str(pid), "-ex", "detach"]
 
 
 def nothing(pid: int, file: Path) -> list[str]:
-    """Return a command that takes as long as an attach, and does not know of the target."""
+    """Return a command that takes as long as an attach, and does nothing with the target."""
     return ["sleep", "1"]
 
 
 def reduced(folder: Path) -> dict[str, str]:
-    """Return an environment in which gdb leaves the registers above SSE alone.
+    """Return environment variables for a gdb that leaves the registers above SSE alone.
 
-    gdb 13 cannot write any register where the CPU has AMX, so that what calls functions with it
-    does not work at all there.  gdbinit is for pyrasite; the others tell gdb not to read it, so
-    they find a gdb on PATH that is told first.
+    gdb 13 cannot write any register where the CPU has AMX, so that tools that call functions by it
+    fail there.  A script named gdb in `folder`, found on PATH, gives it the option. pyrasite's gdb
+    reads a gdbinit instead; see below.
     """
     description = f"set tdesc filename {REGISTERS}"
     (folder / "gdb").mkdir(exist_ok=True)
@@ -90,7 +94,7 @@ def reduced(folder: Path) -> dict[str, str]:
 
 
 def gdbinit(folder: Path) -> dict[str, str]:
-    """Return the same for a gdb that reads its gdbinit."""
+    """Return environment variables for the same, but for a gdb that reads its gdbinit."""
     reduced(folder)
     return {"XDG_CONFIG_HOME": str(folder)}
 

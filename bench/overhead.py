@@ -1,9 +1,10 @@
 """Run benchmarks while covattach, coverage or SlipCover measures them: how much slower is that.
 
-Each variant is a process of its own, in a loop; one runs at a time, in turn, a sample each.  Those
-that covattach measures are sampled before `start`, in between, and after `stop`.  Two that nobody
-measures are sampled beside them all the time.  Samples of the same turn are compared by CPU time: a
-busy machine is up to twice as slow for seconds on end, for all of them alike.
+Each variant is a process of its own, which runs its benchmark in a loop.  One runs at a time, in
+turn, for one sample each.  Those that covattach measures are sampled before `start`, in between,
+and after `stop`.  Two that nobody measures are sampled beside them all the time.  Samples of the
+same turn are compared by CPU time: a busy machine is up to twice as slow for seconds on end, for
+all of them alike.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ Samples = dict[tuple[Variant, str], dict[int, float]]  # by the turn in which th
 
 
 def measure(minor: str, benchmark: str, rounds: int) -> Iterator[Result]:
-    """Run all variants of a benchmark on an interpreter."""
+    """Run all variants of a benchmark on the version `minor`; yield the results."""
     samples: Samples = defaultdict(dict)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder, contextlib.ExitStack() as stack:
         on = interpreter(minor)
@@ -66,7 +67,7 @@ def measure(minor: str, benchmark: str, rounds: int) -> Iterator[Result]:
 
 
 def each(subjects: Iterable[Subject], action: Callable[[Subject], object]) -> None:
-    """Do something with all that are well; who fails is left out from then on, and says so."""
+    """Call `action` for each subject without a fault; one for which it fails is left out later."""
     for one in subjects:
         if not one.fault:
             try:
@@ -77,7 +78,7 @@ def each(subjects: Iterable[Subject], action: Callable[[Subject], object]) -> No
 
 
 def calibrated(control: Subject) -> int:
-    """Return how often a benchmark is run for a sample."""
+    """Return how many runs of the benchmark make one sample of about SAMPLE seconds."""
     times: list[float] = []
     for _ in range(WARM_UP + 5):
         each([control], lambda one: times.append(one.sample(1)))
@@ -85,16 +86,17 @@ def calibrated(control: Subject) -> int:
 
 
 def warm_up(subjects: Iterable[Subject], count: int) -> None:
-    """Run them until their code is specialised, also after someone has left."""
+    """Run the subjects until their code is specialised, also again after `stop`."""
     for one in subjects:
         for _ in range(WARM_UP):
             each([one], lambda one: one.sample(count))
 
 
 def take(samples: Samples, subjects: list[Subject], phase: str, count: int, rounds: int) -> None:
-    """Take samples of each in turn, in a new order each time.
+    """Take samples of each subject in turn, in a new order each time.
 
-    Who is many times slower needs no precision of a per cent, and is left out after some turns.
+    A variant that is many times slower needs no precision of a per cent, and is left out after some
+    turns.  `count` is how often the benchmark runs for a sample.
     """
     enough = 2 * rounds * TURNS * SAMPLE
     for turn in range(rounds * TURNS):
@@ -105,12 +107,12 @@ def take(samples: Samples, subjects: list[Subject], phase: str, count: int, roun
 
 
 def note(mine: dict[int, float], turn: int, count: int, one: Subject) -> None:
-    """Take one sample."""
+    """Take one sample of a subject, and put it into `mine`."""
     mine[turn] = one.sample(count)
 
 
 def result(samples: Samples, one: Subject, phase: str, fault: str) -> Result:
-    """Compare one with the control; `fault` is the control's."""
+    """Return the result of one subject, compared with the control; `fault` is the control's."""
     numbers = {} if one.fault or fault else compared(samples, one.variant, phase)
     return Result(
         one.benchmark,
@@ -124,10 +126,10 @@ def result(samples: Samples, one: Subject, phase: str, fault: str) -> Result:
 
 
 def compared(samples: Samples, variant: Variant, phase: str) -> dict[str, float]:
-    """Return the median of how many times longer it takes than the control, and the quartiles.
+    """Return how many times longer a variant takes than the control: median and quartiles.
 
-    Who was sampled before is compared with itself: two processes that run the same differ by some
-    per cent, and for as long as they live.
+    If it was sampled before `start`, that is its unit: two processes that run the same differ by
+    some per cent, for as long as they live.
     """
     times = quotients(samples, variant, phase)
     own = quotients(samples, variant, "before")
@@ -137,7 +139,7 @@ def compared(samples: Samples, variant: Variant, phase: str) -> dict[str, float]
 
 
 def quotients(samples: Samples, variant: Variant, phase: str) -> list[float]:
-    """Return a variant's samples, each divided by the control's of the same turn."""
+    """Return the samples of a variant, each divided by the control's of the same turn."""
     control = samples.get((CONTROL, phase), {})
     own = samples.get((variant, phase), {})
     return [time / control[turn] for turn, time in own.items() if turn in control]
@@ -171,7 +173,7 @@ def arguments(words: list[str]) -> argparse.Namespace:
 
 
 def main(words: list[str]) -> None:
-    """Measure; show and write down each benchmark's figures as soon as they are there."""
+    """Measure; print and write each benchmark's figures as soon as they are there."""
     options = arguments(words)
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

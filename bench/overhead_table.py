@@ -1,4 +1,4 @@
-"""The tables of `bench/overhead.py`, and the page of the documentation that they go into."""
+"""The tables of `bench/overhead.py`, and their page, docs/bench-overhead.md."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ NOTHING = "nothing measured"
 
 @dataclass(frozen=True)
 class Result:
-    """How many times the CPU time of no coverage a variant takes in a phase, one of PHASES.
+    """The CPU time of a variant in a phase (one of PHASES), as a multiple of that without coverage.
 
-    `low` and `high` are the quartiles of single samples, `lines` is how many lines were in the
-    data, `core` is what covattach took.  With a `fault` the numbers mean nothing.
+    `low` and `high` are the quartiles of single samples.  `lines` is how many lines were in the
+    data, and `core` is the core that covattach took.  With a `fault` the numbers mean nothing.
     """
 
     benchmark: str
@@ -41,12 +41,12 @@ class Result:
 
     @property
     def figure(self) -> str:
-        """The cell of a table."""
+        """The text of the table's cell."""
         return self.outcome or f"{self.ratio:.3f} ({self.low:.2f} to {self.high:.2f})"
 
     @property
     def sentence(self) -> str:
-        """The whole, on a line of its own."""
+        """The whole result, as a line of text."""
         name = f"{self.benchmark}, {self.variant.name}, {self.variant.what}, {PHASES[self.phase]}"
         lines = f", {self.lines} lines" if self.lines else ""
         return f"{name}: {self.figure}{lines}"
@@ -71,7 +71,7 @@ def table(found: Sequence[Result]) -> str:
 
 
 def mean(row: dict[str, Result], names: Sequence[str]) -> str:
-    """Return the geometric mean over all benchmarks; one over fewer compares to no other."""
+    """Return the geometric mean over all benchmarks, or "-" if one of them has no figure."""
     ratios = [row[name].ratio for name in names if name in row and not row[name].outcome]
     if len(ratios) < len(names):
         return "-"
@@ -89,5 +89,5 @@ def put(section: str, minor: str, page: str) -> str:
 
 
 def write(section: str, minor: str) -> None:
-    """Write the section of one interpreter into the documentation; the others stay."""
+    """Write the section of one version into docs/bench-overhead.md; the others stay."""
     PAGE.write_text(put(section, minor, PAGE.read_text()))

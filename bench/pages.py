@@ -1,4 +1,4 @@
-"""The page of the documentation that the smaller benches write their tables into."""
+"""The page that the smaller benches write their tables into: docs/bench-costs.md."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ PAGE = ROOT / "docs" / "bench-costs.md"
 
 
 def write(section: str, name: str) -> None:
-    """Put a section between its markers; raises ValueError where there are none."""
+    """Write a section of the page, between its markers; raises ValueError if there are none."""
     page = PAGE.read_text()
     begin, end = (f"<!-- {name}: {word} -->" for word in ("begin", "end"))
     before, found, rest = page.partition(begin)

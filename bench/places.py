@@ -29,9 +29,9 @@ class Interpreter:
 
 @functools.cache
 def interpreter(minor: str) -> Interpreter:
-    """Return the first of a minor version, one with symbols where there is one.
+    """Return the first interpreter of a minor version, one with symbols if there is one.
 
-    Peers find functions by their symbols, and do nothing at all on a stripped interpreter.
+    Other tools find functions by their symbols, and do nothing at all on a stripped interpreter.
     """
     tool = ROOT / "tools" / "interpreters.py"
     listed = subprocess.run(
@@ -45,7 +45,7 @@ def interpreter(minor: str) -> Interpreter:
 
 
 def piped(on: Interpreter, words: Sequence[object], folder: Path) -> subprocess.Popen[str]:
-    """Start a program on an interpreter, in a folder, with pipes to give orders and get answers."""
+    """Start a program in `folder`, with pipes to give it orders and get its answers."""
     return subprocess.Popen(
         [on.python, *map(str, words)],
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": on.site},
@@ -57,14 +57,14 @@ def piped(on: Interpreter, words: Sequence[object], folder: Path) -> subprocess.
 
 
 def pandas_site(of: Interpreter) -> str:
-    """Return a folder that has pandas for an interpreter."""
+    """Return a folder with pandas for an interpreter, to put on its PYTHONPATH."""
     return extra_site(of, PANDAS)
 
 
 def extra_site(of: Interpreter, requirement: str) -> str:
-    """Return a folder that has a package for an interpreter; the first time, install it.
+    """Return a folder with a package for an interpreter; the first time, install it there.
 
-    Raises subprocess.SubprocessError where it cannot be had.
+    Raises subprocess.SubprocessError if it cannot be installed.
     """
     name = re.split(r"\W", requirement)[0]
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

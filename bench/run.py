@@ -17,7 +17,7 @@ PROGRAM = ("-m", "bench.subjects.short")
 
 
 def variants(python: str) -> dict[str, list[list[str]]]:
-    """Return the commands of each way to run the program; the first of each starts it."""
+    """Return the commands of each variant, by name; the first of each starts the program."""
     coverage = [sys.executable, "-m", "coverage"]
     plain = [python, *PROGRAM]
     return {
@@ -35,7 +35,7 @@ def variants(python: str) -> dict[str, list[list[str]]]:
 
 
 def once(commands: list[list[str]], folder: Path) -> tuple[float, float]:
-    """Return after how many ms the program has ended, and after how many all is done."""
+    """Run a variant's commands; return the ms to the program's end, and to the end of all."""
     environment = {**os.environ, "COVERAGE_FILE": str(folder / ".coverage")}
     began = time.perf_counter()
     first = subprocess.Popen(
@@ -57,7 +57,7 @@ def once(commands: list[list[str]], folder: Path) -> tuple[float, float]:
 
 
 def with_data_file(command: list[str], folder: Path) -> list[str]:
-    """Return the command with its data file in `folder`."""
+    """Return the command, if it is covattach's, with its data file in `folder`."""
     if "covattach" not in command:
         return command
     place = command.index("--no-html")
@@ -65,7 +65,7 @@ def with_data_file(command: list[str], folder: Path) -> list[str]:
 
 
 def main(words: list[str]) -> None:
-    """Run all, interleaved, and print the medians."""
+    """Run all variants, interleaved, and print the medians."""
     parser = argparse.ArgumentParser(prog="python -m bench run", description=__doc__)
     parser.add_argument("--rounds", type=int, default=30)
     parser.add_argument("--python", default=sys.executable, help="it must have coverage")

@@ -1,4 +1,4 @@
-"""The process that runs a benchmark for `bench/overhead.py`, seen from outside."""
+"""The process that runs a benchmark for `bench/overhead.py`, controlled from outside."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ UNDOING = 40.0  # seconds for a command that is interrupted: it takes back what 
 
 
 class Failed(Exception):
-    """The subject, or the tool that measures it, did not do as told, or not in time."""
+    """The subject, or the tool that measures it, failed, or took too long."""
 
 
 class Subject:
-    """A target of one variant, which runs its benchmark when it is told to.
+    """A process of one variant, which runs its benchmark when it is told to.
 
-    `fault` names its fault, if there is one.  `lines` is how many lines are in the data from
+    `fault` says why it is left out, or is "".  `lines` is how many lines are in the data from
     measuring it, and `core` is the one of coverage's cores that covattach took.
     """
 
@@ -47,7 +47,7 @@ class Subject:
         self.heard = b""
 
     def start(self) -> None:
-        """Start it; raises Failed where a package that it needs cannot be had."""
+        """Start the process; raises Failed if a package that it needs cannot be installed."""
         sites = [self.on.site]
         words = [word.format(self.data) for word in self.variant.words]
         if words:
@@ -74,7 +74,7 @@ class Subject:
             )
 
     def wait(self) -> None:
-        """Wait until it is in its loop."""
+        """Wait until the process is in its loop."""
         self.answer(START_UP)
 
     def sample(self, count: int) -> float:
@@ -89,7 +89,7 @@ class Subject:
         return float(self.answer(ANSWER))
 
     def answer(self, seconds: float) -> bytes:
-        """Return its next line; raises Failed if none comes in that time."""
+        """Return the next line that the process prints; raises Failed after so many seconds."""
         assert self.popen
         assert self.popen.stdout
         deadline = time.monotonic() + seconds
@@ -105,24 +105,24 @@ class Subject:
         return line
 
     def said(self) -> str:
-        """Return the end of its standard error."""
+        """Return the end of the process's standard error."""
         return self.log.read_text(errors="replace")[-1000:].strip()
 
     def attach(self) -> None:
-        """Have covattach measure it."""
+        """Have covattach measure the process."""
         branch = "--branch" if self.variant.branch else "--no-branch"
         facts = json.loads(self.covattach("start", "--json", branch, f"--source={self.source}"))
         self.session, self.core = Path(facts["socket"]).parent, facts["core"]
 
     def detach(self) -> None:
-        """Have covattach leave it, and note how many lines were measured."""
+        """Have covattach stop measuring, and count the lines that were measured."""
         # 1: no report could be made, of no lines for example.
         self.covattach("stop", "--no-html", f"--data-file={self.data}", well=(0, 1))
         self.session = None
         self.lines = lines_in(self.data)
 
     def finish(self) -> None:
-        """Let it end by itself, as who measures from the start on needs it, and look."""
+        """Let the process end by itself, so that its tool writes the data; count its lines."""
         assert self.popen
         assert self.popen.stdin
         with contextlib.suppress(BrokenPipeError):
@@ -134,7 +134,10 @@ class Subject:
         self.lines = lines_in(self.data)
 
     def covattach(self, *words: str, well: tuple[int, ...] = (0,)) -> str:
-        """Run a command of covattach on it; return the output.  Raises Failed."""
+        """Run a command of covattach on the process; return its output.
+
+        Raises Failed, also for an exit code that is not in `well`.
+        """
         assert self.popen
         popen = subprocess.Popen(
             [sys.executable, "-m", "covattach", *words, str(self.popen.pid)],
@@ -162,7 +165,7 @@ class Subject:
         return out
 
     def end(self) -> None:
-        """Kill it at any point, and remove the folder of a session that goes on."""
+        """Kill the process in any state, and remove the session folder if there is one."""
         if self.popen:
             self.popen.kill()
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -176,7 +179,7 @@ class Subject:
 
 
 def lines_in(data: Path) -> int:
-    """Return how many lines have run according to a data file of coverage's or SlipCover's."""
+    """Return how many executed lines are in a data file of coverage's or SlipCover's."""
     if not data.exists():
         return 0
     with data.open("rb") as file:

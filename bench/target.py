@@ -1,4 +1,4 @@
-"""The process that is attached to, as seen from outside: whether it moves, and how it ended."""
+"""The target of `bench/attach.py`, seen from outside: whether its threads run, and how it ended."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from bench.subjects.metered import HARM, LONGEST, MOVED
 PROGRAM = Path(__file__).parent / "subjects" / "metered.py"
 START_UP = 60.0  # seconds for a target to move: pandas takes its time
 SIGN_OF_LIFE = 2.0  # seconds in which a target that is well has moved
-AFTERWARDS = 0.2  # seconds that are watched after an attach, too
+AFTERWARDS = 0.2  # seconds for which the target is watched after an attach
 
 
 class Target:
-    """A metered target; `folder` is for its files."""
+    """A target that runs subjects/metered.py in a `state`; `folder` is for its files."""
 
     def __init__(self, interpreter: Interpreter, state: str, folder: Path) -> None:
-        """Start it, and return when it moves."""
+        """Start the target, and wait until its threads run."""
         self.folder = folder
         times = folder / "times"
         times.write_bytes(bytes(16))
@@ -44,20 +44,20 @@ class Target:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
+        """The target's PID."""
         return self.popen.pid
 
     def forget(self) -> None:
-        """Begin to look for its longest pause."""
+        """Set its longest pause to 0."""
         self.times[LONGEST] = 0.0
 
     @property
     def longest(self) -> float:
-        """For how many seconds nothing moved in it at the most; also if that is still so."""
+        """Its longest pause since `forget`, in seconds; one that has not ended counts too."""
         return max(self.times[LONGEST], time.monotonic() - self.times[MOVED])
 
     def moves(self, within: float = SIGN_OF_LIFE) -> bool:
-        """Whether it moves."""
+        """Whether a thread of the target runs `within` so many seconds."""
         last, deadline = self.times[MOVED], time.monotonic() + within
         while self.times[MOVED] == last:
             if time.monotonic() > deadline or self.popen.poll() is not None:
@@ -66,7 +66,7 @@ class Target:
         return True
 
     def harm(self) -> str | None:
-        """Return its state after an attach: "corrupted", "died", "hung", or None if it is well."""
+        """Return the harm after an attach: "corrupted", "died" or "hung", or None if it is well."""
         time.sleep(AFTERWARDS)
         moves = self.moves()
         if self.popen.poll() is not None:
@@ -74,7 +74,7 @@ class Target:
         return None if moves else "hung"
 
     def end(self) -> None:
-        """Kill it, and whoever traces it still: its end would be told to the tracer first."""
+        """Kill the target, and a tracer that is left: it would have to collect the target first."""
         self.popen.kill()
         while not self.ended_within(SIGN_OF_LIFE):
             status = Path(f"/proc/{self.pid}/status").read_text()
@@ -83,7 +83,7 @@ class Target:
                 os.kill(tracer, signal.SIGKILL)
 
     def ended_within(self, seconds: float) -> bool:
-        """Whether it ends in that time."""
+        """Whether the target ends within so many seconds."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.popen.wait(seconds)
         return self.popen.returncode is not None
@@ -91,7 +91,7 @@ class Target:
 
 @contextmanager
 def target(interpreter: Interpreter, state: str) -> Iterator[Target]:
-    """Run a target as long as the block does."""
+    """Yield a target that runs as long as the body does."""
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         running = Target(interpreter, state, Path(folder))
         try:

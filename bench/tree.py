@@ -1,9 +1,9 @@
 """Attach to a tree of many processes, and dump it: the time, beside the CPU time it needs.
 
 The CPU time of an attach is that of covattach and all of its gdbs, and of all targets meanwhile.
-Divided by the number of processors, it is the least that the whole can take if nobody else needs
-them.  So the CPU time of others is shown, and left out of account.  A dump of the tree stands
-beside one of a single process that has executed the same.
+Divided by the number of processors, it is the least that the attach can take if nobody else needs
+them.  So the CPU time of other processes is shown, and subtracted.  A dump of the tree is compared
+with one of a single process that has executed the same.
 """
 
 from __future__ import annotations
@@ -32,17 +32,17 @@ HEAD = (
 
 
 def busy() -> float:
-    """Return for how many seconds the processors have worked since the machine was started."""
+    """Return the CPU seconds of all processors since the machine was started."""
     words = Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]
     user, nice, system, _, _, hard, soft = map(int, words[:7])
     return (user + nice + system + hard + soft) / os.sysconf("SC_CLK_TCK")
 
 
 class Crowd:
-    """The processes: `pids`, of which the first is the parent."""
+    """The processes of subjects/crowd.py: `pids`, of which the first is the parent."""
 
     def __init__(self, popen: subprocess.Popen[str], folder: Path) -> None:
-        """Wait until they are there."""
+        """Wait until all processes have started."""
         self.popen, self.folder = popen, folder
         self.line()
         self.pids = self.ask("pids")
@@ -53,14 +53,14 @@ class Crowd:
         return self.popen.stdout.readline()
 
     def ask(self, order: str) -> list[int]:
-        """Give an order; return the PIDs when it is done."""
+        """Give the processes an order; return their PIDs once it is done."""
         assert self.popen.stdin
         self.popen.stdin.write(order + "\n")
         self.popen.stdin.flush()
         return [int(word) for word in self.line().split()]
 
     def cpu(self) -> float:
-        """Return for how many seconds all their threads have run."""
+        """Return the CPU seconds of all threads of all processes so far."""
         found = 0
         for pid in self.pids:
             for task in Path(f"/proc/{pid}/task").iterdir():
@@ -68,7 +68,7 @@ class Crowd:
         return found / 1e9
 
     def covattach(self, *words: str) -> tuple[float, float]:
-        """Run a command; return how long it took, and how long both sides ran for it, in s."""
+        """Run a command; return its duration, and the CPU time of both sides, in seconds."""
         before, began = self.cpu(), time.perf_counter()
         popen = subprocess.Popen(
             [sys.executable, "-m", "covattach", *words],
@@ -87,7 +87,7 @@ class Crowd:
 
 @contextmanager
 def crowd(minor: str, count: int) -> Iterator[Crowd]:
-    """Run so many processes as long as the block does."""
+    """Yield `count` processes on the version `minor`, which run as long as the body does."""
     on = interpreter(minor)
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         popen = piped(on, [PROGRAM, count], Path(folder))
@@ -98,7 +98,7 @@ def crowd(minor: str, count: int) -> Iterator[Crowd]:
 
 
 def attach(on: Crowd) -> list[str]:
-    """Attach to all; return the cells with time and CPU time."""
+    """Attach to all processes; return the table's cells with time and CPU time."""
     before = busy()
     took, cpu = on.covattach("start", str(on.pids[0]), "--tree")
     others = busy() - before - cpu
@@ -108,13 +108,13 @@ def attach(on: Crowd) -> list[str]:
 
 
 def dumps(on: Crowd, rounds: int, *options: str) -> float:
-    """Return how long a dump takes, in s: the median of so many."""
+    """Return how many seconds a dump takes: the median of `rounds` dumps."""
     words = ("dump", str(on.pids[0]), *options)
     return statistics.median(on.covattach(*words)[0] for _ in range(rounds))
 
 
 def row(minor: str, count: int, rounds: int) -> str:
-    """Measure on one version; return the row."""
+    """Measure `count` processes on the version `minor`; return the table's row."""
     with crowd(minor, 1) as single, crowd(minor, count) as many:
         attach(single)
         cells = [interpreter(minor).version, *attach(many)]
@@ -128,12 +128,12 @@ def row(minor: str, count: int, rounds: int) -> str:
 
 
 def ratio(one: float, other: float) -> str:
-    """Return how many times as long something takes, as a cell."""
+    """Return the quotient of two durations, as a cell of the table."""
     return f"{one / other:.2f}"
 
 
 def main(words: Sequence[str]) -> None:
-    """Measure, and write the table down."""
+    """Measure, and write the table into docs/bench-costs.md."""
     parser = argparse.ArgumentParser(prog="python -m bench tree", description=__doc__)
     parser.add_argument("--processes", type=int, default=64)
     parser.add_argument("--rounds", type=int, default=3, help="dumps of each")

@@ -18,8 +18,8 @@ FRAMEWORK = ("flask", "werkzeug", "jinja2", "click", "itsdangerous", "markupsafe
 class Variant:
     """One way to run a benchmark.
 
-    It `attaches` to the target when that runs already, or its `words` come before the target's
-    program, with {} for the file that the data goes to; `needs` are the packages that they take.
+    Either covattach `attaches` to the running process, or `words` come before the program on its
+    command line, with {} for the data file.  `needs` are packages that these words take.
     """
 
     name: str
@@ -30,12 +30,12 @@ class Variant:
 
     @property
     def measures(self) -> bool:
-        """Whether anybody measures."""
+        """Whether any tool measures the benchmark."""
         return self.attaches or bool(self.words)
 
     @property
     def what(self) -> str:
-        """The kind of points that are measured: "lines", "branches" or "-"."""
+        """The kind of data that is measured: "lines", "branches", or "-" for none."""
         return ("branches" if self.branch else "lines") if self.measures else "-"
 
 
@@ -54,7 +54,7 @@ VARIANTS = (
 
 
 def source(benchmark: str, on: Interpreter) -> str:
-    """Return the folders to measure, as `--source` takes them."""
+    """Return the folders to measure, as the option `--source` takes them."""
     if benchmark != "flask":
         return str(FOLDER / f"bm_{benchmark}")
     found = [Path(on.site) / name for name in FRAMEWORK]

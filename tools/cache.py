@@ -1,4 +1,4 @@
-"""The cache folder of the test interpreters, and how the tools speak, run commands and fail."""
+"""What the tools for the test interpreters share: the cache folder, messages, commands, errors."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from pathlib import Path
 
 
 class ProvisionError(Exception):
-    """Something could not be had: one sentence for the problem, and one for the remedy."""
+    """Something could not be obtained; its text is a sentence on the problem, and a remedy."""
 
     def __init__(self, problem: str, remedy: str) -> None:
         super().__init__(f"{problem} {remedy}")
 
 
 def say(line: str) -> None:
-    """Print a progress line; standard output belongs to `list`."""
+    """Print a progress line on standard error; standard output is for `interpreters.py list`."""
     print(f"interpreters: {line}", file=sys.stderr, flush=True)
 
 
@@ -34,7 +34,7 @@ def folder() -> Path:
 
 @contextmanager
 def locked(cache: Path) -> Iterator[None]:
-    """Hold the cache folder for one run; a second run waits, then finds everything done."""
+    """Lock the cache folder in the body; a second run waits, and then finds everything done."""
     cache.mkdir(parents=True, exist_ok=True)
     with (cache / "lock").open("w") as lock:
         try:
@@ -48,7 +48,7 @@ def locked(cache: Path) -> Iterator[None]:
 def run(
     argv: Sequence[str | Path], *, env: Mapping[str, str] | None = None, cwd: Path | None = None
 ) -> str:
-    """Run a command to its end and return its output; a failure shows the last that it printed."""
+    """Run a command and return its output; raises ProvisionError, with the last that it printed."""
     command = [str(word) for word in argv]
     try:
         done = subprocess.run(
@@ -71,7 +71,7 @@ def run(
 
 
 def pip(command: str, *words: str | Path) -> None:
-    """Run a pip command of the project's virtual environment, for the named packages alone."""
+    """Run a command of pip in the project's virtual environment, without dependencies."""
     python = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "python"
     program = [python if python.exists() else sys.executable, "-m", "pip"]
     try:
@@ -83,12 +83,12 @@ def pip(command: str, *words: str | Path) -> None:
 
 
 def pip_install(target: Path, *words: str | Path) -> None:
-    """Install into a folder of its own."""
+    """Install packages into the folder `target`."""
     pip("install", "--upgrade", "--target", target, *words)
 
 
 def pip_download(target: Path, *words: str | Path) -> None:
-    """Fetch archives into a folder."""
+    """Download the archives of packages into the folder `target`."""
     pip("download", "--dest", target, *words)
 
 

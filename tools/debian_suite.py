@@ -74,7 +74,7 @@ def architecture() -> str:
 
 
 class Suite:
-    """One suite, the packages wanted of it, and the folders that it may use."""
+    """A Debian suite: the packages wanted of it, and the folders for its files."""
 
     def __init__(self, cache: Path, name: str, packages: list[str]) -> None:
         self.cache = cache
@@ -84,13 +84,13 @@ class Suite:
         self.state = cache / "apt" / name
 
     def pins(self) -> Pins:
-        """Return the lock's pins for this architecture."""
+        """Return the pins in the lock file for this architecture."""
         everything = json.loads(LOCK.read_text()) if LOCK.exists() else {}
         pins: Pins = everything.get(self.name, {}).get(architecture(), {})
         return pins
 
     def archives(self, pins: Pins) -> list[Path]:
-        """Provide the pinned packages or, if one of them has gone, the newest of all of them."""
+        """Return the pinned packages, downloaded; if one has gone, the newest of all wanted."""
         self.downloads.mkdir(parents=True, exist_ok=True)
         wanted = {digest for _, digest in pins.values()}
         missing = wanted - self.digests().keys()
@@ -122,7 +122,7 @@ class Suite:
         self.apt("update")
 
     def download(self, versions: list[str]) -> None:
-        """Download exactly these versions, as far as the mirror has them."""
+        """Download exactly these versions, those that the mirror still has."""
         say(f"downloading {len(versions)} pinned packages of Debian {self.name}")
         try:
             self.apt("download", *versions, cwd=self.downloads)
@@ -150,17 +150,20 @@ class Suite:
         return True
 
     def digests(self) -> dict[str, Path]:
-        """Return the downloaded archives by their checksums."""
+        """Return the downloaded archives by their SHA-256."""
         return {sha256(path): path for path in self.downloads.glob("*.deb")}
 
     def apt(self, *words: str, cwd: Path | None = None) -> str:
-        """Run apt-get on the private configuration."""
+        """Run apt-get with the private configuration, and return its output."""
         private = {"APT_CONFIG": str(self.state / "apt.conf")}
         return run(["apt-get", "-q", *words], env=private, cwd=cwd)
 
 
 def pin(suites: list[Suite]) -> None:
-    """Write the lock anew from the suites' packages of today; other architectures' pins stay."""
+    """Write the lock file anew, from the suites' present packages.
+
+    Pins for other architectures stay.
+    """
     everything = json.loads(LOCK.read_text()) if LOCK.exists() else {}
     form = "--showformat=${Package} ${Version}"
     for suite in suites:

@@ -1,8 +1,8 @@
-"""The program in the guest of yama_guest.py: attaches with each value of `ptrace_scope`.
+"""Runs in the virtual machine of yama_guest.py: attaches with each value of `ptrace_scope`.
 
     inside_guest.py CHECKOUT SITE
 
-It is run by root, on the host's own root, which cannot be written to, with an empty /tmp.
+It is run by root, on the host's own root, which is read-only, with an empty /tmp.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ TARGET = "print('ready', flush=True)\nimport time\nwhile True: time.sleep(0.05)"
 
 
 def lay_out(checkout: Path) -> None:
-    """Copy covattach to where every user can read it."""
+    """Copy covattach to a folder that every user can read."""
     HERE.mkdir()
     HERE.chmod(0o777)
     for source, target in (("covattach", "covattach"), ("payloads", "covattach/payloads")):
@@ -30,7 +30,7 @@ def lay_out(checkout: Path) -> None:
 
 
 def covattach(uid: int, site: str, *words: str) -> tuple[int, str]:
-    """Run a command as a user; return the exit code and the standard error."""
+    """Run a command of covattach as a user; return the exit code and standard error."""
     path = f"{HERE / 'site'}:{site}"
     environment = {"PATH": "/usr/bin:/bin", "PYTHONPATH": path, "XDG_CACHE_HOME": f"{HERE}/{uid}"}
     how: dict[str, Any] = {"user": uid, "group": uid, "extra_groups": [], "env": environment}
@@ -40,7 +40,7 @@ def covattach(uid: int, site: str, *words: str) -> tuple[int, str]:
 
 
 def attach(scope: int, who: str, uid: int, site: str) -> None:
-    """Attach to a process of the user's, and print how that ends."""
+    """Attach, as the user `uid`, to a process of USER, and print the outcome."""
     how: dict[str, Any] = {"user": USER, "group": USER, "extra_groups": [], "cwd": "/"}
     with subprocess.Popen([PYTHON, "-c", TARGET], stdout=subprocess.PIPE, **how) as target:
         assert target.stdout is not None
@@ -55,7 +55,7 @@ def attach(scope: int, who: str, uid: int, site: str) -> None:
 
 
 def main(checkout: str, site: str) -> None:
-    """Try each value; the last cannot be taken back."""
+    """Try each value of `ptrace_scope`; the last one cannot be taken back."""
     lay_out(Path(checkout))
     print(f"Linux {os.uname().release}")
     for scope in range(4):

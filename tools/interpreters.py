@@ -32,9 +32,10 @@ SHT_SYMTAB = 2
 
 @dataclass(frozen=True)
 class Interpreter:
-    """One target.
+    """An interpreter that targets run on.
 
-    `site` is the folder for its PYTHONPATH, `root` the foreign root that it belongs to.
+    `site` is the folder for its PYTHONPATH, and `root` the foreign root that it belongs to, or
+    None.
     """
 
     id: str
@@ -47,12 +48,12 @@ class Interpreter:
 
     @property
     def minor(self) -> str:
-        """The version without its last part."""
+        """The version without its last part: X.Y."""
         return self.version[: self.version.index(".", 2)]
 
 
 def numbers(version: str) -> list[int]:
-    """Return a version's numbers, by which versions are sorted."""
+    """Return a version's numbers, as the key to sort versions by."""
     return [int(part) for part in version.split(".")]
 
 
@@ -69,7 +70,7 @@ def is_stripped(python: Path) -> bool:
 
 
 def probe(python: Path, origin: str, kind: str = "", root: Path | None = None) -> list[Interpreter]:
-    """Return the entry of an interpreter, if it runs with all that the targets need."""
+    """Return the entry of an interpreter in a list, or [] if it lacks what targets need."""
     try:
         version = run([python, "-I", "-c", PROBE]).strip()
     except (ProvisionError, OSError) as error:
@@ -90,7 +91,7 @@ def probe(python: Path, origin: str, kind: str = "", root: Path | None = None) -
 
 
 def pyenv() -> Iterator[Interpreter]:
-    """Yield the newest of each minor that pyenv has."""
+    """Yield pyenv's newest interpreter of each minor version."""
     versions = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
     for minor in WANTED["source"]:
         found = [path for path in versions.glob(f"{minor}.*") if re.fullmatch(r"[\d.]+", path.name)]
@@ -106,7 +107,7 @@ def system() -> Iterator[Interpreter]:
 
 
 def foreign(root: Root) -> Iterator[Interpreter]:
-    """Yield the interpreters of another Debian suite."""
+    """Yield the interpreters of another Debian suite, or none if it cannot be obtained."""
     origin = "debian-sid" if root.suite.name == "sid" else "debian"
     try:
         root.provide()
@@ -118,7 +119,7 @@ def foreign(root: Root) -> Iterator[Interpreter]:
 
 
 def built(minor: str) -> Iterator[Interpreter]:
-    """Yield an interpreter with symbols, built because there is none of that minor."""
+    """Build an interpreter with symbols of a minor version, and yield it, or none if that fails."""
     try:
         yield from probe(source_build.provide(cache.folder(), *WANTED["source"][minor]), "source")
     except ProvisionError as error:
@@ -126,7 +127,7 @@ def built(minor: str) -> Iterator[Interpreter]:
 
 
 def stripped(full: Interpreter) -> Iterator[Interpreter]:
-    """Yield a stripped copy."""
+    """Make a stripped copy of an interpreter, and yield it, or none if that fails."""
     try:
         copy = source_build.strip(cache.folder(), Path(full.python), full.version)
         yield from probe(copy, full.origin, "stripped")
@@ -140,7 +141,7 @@ def suites() -> list[Suite]:
 
 
 def gather() -> list[Interpreter]:
-    """Return everything that there is or that can be had."""
+    """Return all interpreters that exist, or that can be obtained, by version."""
     found = [*pyenv(), *system()]
     for suite in suites():
         found += foreign(Root(suite))
@@ -154,7 +155,7 @@ def gather() -> list[Interpreter]:
 
 
 def fill_site(minor: str, python: str) -> None:
-    """Install the packages of one minor's targets, independent of the Python that pip runs on."""
+    """Install the packages for targets of a minor version, also if pip runs on another version."""
     folder = cache.folder() / "site" / minor
     site = WANTED["site"]
     packages = [*site["common"], *site[minor]]
@@ -177,7 +178,10 @@ def fill_site(minor: str, python: str) -> None:
 
 
 def get(*, partial: bool) -> int:
-    """Provide all interpreters and their packages; the list is written last."""
+    """Provide all interpreters and their packages; return the exit code.
+
+    The list of interpreters is written last.
+    """
     with cache.locked(cache.folder()):
         found = gather()
         for minor, python in {entry.minor: entry.python for entry in found}.items():
@@ -192,7 +196,7 @@ def get(*, partial: bool) -> int:
 
 
 def show(*, as_json: bool) -> int:
-    """Print the interpreters that the last `get` found and that are still there."""
+    """Print the interpreters that the last `get` found, and that still exist; return 0."""
     listing = cache.folder() / "interpreters.json"
     if not listing.exists():
         raise ProvisionError("No interpreter has been provided yet.", "Run `make interpreters`.")
@@ -208,7 +212,7 @@ def show(*, as_json: bool) -> int:
 
 
 def main() -> int:
-    """Read the command line and carry it out."""
+    """Do as the command line says; return the exit code."""
     form = argparse.RawDescriptionHelpFormatter
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=form)
     commands = parser.add_subparsers(dest="command", required=True)

@@ -40,7 +40,7 @@ DEPENDS = "It depends on what is written: the message says it."
 
 @dataclass(frozen=True, order=True)
 class Message:
-    """One error: its exit code, its message, and the remedy."""
+    """An error: its exit code, its message, and the remedy."""
 
     code: int
     text: str
@@ -78,14 +78,14 @@ class Module:
                 yield from self.of_class(node)
 
     def of_class(self, node: ast.ClassDef) -> Iterator[Message]:
-        """Yield the message that an error of the file's own gives itself in `__init__`."""
+        """Yield the message of an error class in this file, from its call of `super().__init__`."""
         bases = [base.id for base in node.bases if isinstance(base, ast.Name) and base.id in KINDS]
         for call in ast.walk(node) if bases and self.path.name != "errors.py" else ():
             if isinstance(call, ast.Call) and ast.unparse(call.func) == "super().__init__":
                 yield self.message(bases[0], call)
 
     def message(self, kind: str, call: ast.Call) -> Message:
-        """Return the message that a call makes an error with; raises Unreadable."""
+        """Return the message of the error that a call makes; raises Unreadable."""
         if len(call.args) < 2:
             raise Unreadable(f"{self.path}, line {call.lineno}: {kind} without a remedy")
         text, remedy = (self.text(argument) for argument in call.args[:2])
@@ -107,7 +107,7 @@ class Module:
         raise Unreadable(f"{self.path}, line {node.lineno}: {ast.unparse(node)}")
 
     def called(self, node: ast.Call) -> str:
-        """Return the text of `"…".format(…)`, or of a function of the file that only returns."""
+        """Return the text of `"…".format(…)`, or of a call of a function that returns a text."""
         if isinstance(node.func, ast.Attribute) and node.func.attr == "format":
             return self.text(node.func.value).replace("{}.{}", "X.Y")
         if isinstance(node.func, ast.Name) and node.func.id in self.returns:
@@ -115,7 +115,7 @@ class Module:
         raise Unreadable(f"{self.path}, line {node.lineno}: {ast.unparse(node)}")
 
     def value(self, node: ast.expr) -> str:
-        """Return the text for a part that varies: the list itself, or a word in capitals."""
+        """Return the text for a part that varies: a constant's items, or a word in capitals."""
         if isinstance(node, ast.Call) and node.args:
             name = ast.unparse(node.args[0])
             if name in self.constants:
@@ -151,7 +151,7 @@ def find() -> list[Message]:
 
 
 def page() -> str:
-    """Return the page of all messages."""
+    """Return the page of all messages, in Markdown."""
     parts = [HEAD]
     before = 0
     for message in find():

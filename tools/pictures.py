@@ -48,7 +48,7 @@ CHROMIUM = [
 
 
 def typed(command: str, folder: Path) -> str:
-    """Run a command of covattach in a terminal; return the prompt line and the output."""
+    """Run a command of covattach in a terminal; return the prompt line and the output as text."""
     words = [sys.executable, "-m", "covattach", *command.split()[1:]]
     ours, theirs = pty.openpty()
     environment = {**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color"}
@@ -90,7 +90,7 @@ def session(folder: Path) -> str:
 
 
 def draw(shown: str, path: Path, columns: int = COLUMNS) -> None:
-    """Draw a terminal of so many columns that shows this."""
+    """Draw a terminal that shows the text `shown` into an SVG file, `columns` wide."""
     with open(os.devnull, "w", encoding="utf-8") as nowhere:
         console = Console(record=True, width=columns, file=nowhere, force_terminal=True)
         console.print(Text.from_ansi(shown.rstrip()))
@@ -100,7 +100,7 @@ def draw(shown: str, path: Path, columns: int = COLUMNS) -> None:
 
 
 def photograph(page: Path, path: Path) -> None:
-    """Have Chromium show a page, and keep a picture of it."""
+    """Have Chromium render an HTML page, and save a picture of it at `path`."""
     with tempfile.TemporaryDirectory() as profile:
         words = [*CHROMIUM, f"--user-data-dir={profile}", f"--window-size={SIZE}"]
         words += [f"--screenshot={path}", page.as_uri()]
@@ -116,7 +116,7 @@ def digest_of_report() -> str:
 
 
 def words_of(picture: Path) -> list[str]:
-    """Return the words of a terminal's picture, each number as a 0."""
+    """Return the words in a terminal's SVG picture, with each number as 0."""
     texts = re.findall(r"<text [^>]*>(.*?)</text>", picture.read_text(encoding="utf-8"))
     shown = " ".join(html.unescape(text) for text in texts).replace("\xa0", " ")
     return NUMBER.sub("0", shown).split()

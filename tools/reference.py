@@ -32,7 +32,7 @@ also be given by the option several times.
 
 
 def commands_page() -> str:
-    """Return the page of all commands, in the order in which they are used."""
+    """Return the page of all commands, in Markdown, in the order in which they are used."""
     parts = [HEAD, *section("covattach", cli)]
     for name, command in cli.commands.items():
         parts += section(f"covattach {name}", command)
@@ -75,7 +75,7 @@ PAGES: dict[str, Callable[[], str]] = {"commands.md": commands_page, "messages.m
 
 
 def main() -> int:
-    """Write the pages, or with `--check` name the stale ones."""
+    """Write the pages, or with `--check` print which are out of date; return the exit code."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--check", action="store_true", help="write nothing; fail if stale")
     check = parser.parse_args().check

@@ -79,7 +79,7 @@ print(price("tea"), order("coffee"))
 
 
 class Server:
-    """The sample server, in a folder."""
+    """A sample server, run from the file `name` in a folder; it prints its port first."""
 
     def __init__(self, folder: Path, name: str) -> None:
         words = [sys.executable, name]
@@ -89,19 +89,19 @@ class Server:
         self.port = self.popen.stdout.readline().strip()
 
     def visit(self, *paths: str) -> None:
-        """Send it requests."""
+        """Send the server requests for these paths."""
         for path in paths:
             with urlopen(f"http://127.0.0.1:{self.port}/{path}", timeout=10) as answer:
                 answer.read()
 
     def end(self) -> None:
-        """End it, also if it is stopped."""
+        """Kill the server, also if it is stopped."""
         self.popen.kill()
         self.popen.wait()
 
 
 def capture(folder: Path, columns: int) -> dict[str, str]:
-    """Return the screens, by name, with their colours."""
+    """Return the text of all screens by name, with colours, from a terminal `columns` wide."""
     terminal = Terminal(folder, columns)
     server, other, third = (Server(folder, name) for name in ("shop.py", "cart.py", "mail.py"))
     try:
@@ -129,7 +129,7 @@ def capture(folder: Path, columns: int) -> dict[str, str]:
 
 
 def anywhere(text: str, folder: Path, port: str) -> str:
-    """Return a screen without the paths, the port and the release of this machine."""
+    """Return the text of a screen without the paths, the port and the release of this machine."""
     for mine, usual in (
         (str(folder), "~/shop"),
         (f":{port}", f":{PORT}"),
@@ -182,13 +182,13 @@ def of_tree(terminal: Terminal) -> dict[str, str]:
 
 
 def covattach(*words: object) -> None:
-    """Run a command whose output is not to be seen."""
+    """Run a command of covattach whose output is not shown."""
     command = [sys.executable, "-m", "covattach", *map(str, words)]
     subprocess.run(command, check=True, capture_output=True)
 
 
 def make(folder: Path) -> None:
-    """Write the page and the pictures."""
+    """Write docs/screens.md, and the pictures in docs/screens/."""
     pictures = DOCS / "screens"
     pictures.mkdir(exist_ok=True)
     page = [HEAD]
@@ -208,7 +208,7 @@ def make(folder: Path) -> None:
 
 
 def main() -> None:
-    """Go into namespaces, and make the screens there."""
+    """Enter new namespaces, and make the screens there."""
     if "--inside" not in sys.argv:
         words = ["unshare", "--pid", "--fork", "--mount-proc", "--mount"]
         script = 'mount -t tmpfs tmpfs /tmp && exec "$0" "$@" --inside'

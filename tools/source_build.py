@@ -14,7 +14,10 @@ ADDRESS = "https://www.python.org/ftp/python/{version}/Python-{version}.tar.xz"
 
 
 def provide(cache: Path, version: str, digest: str) -> Path:
-    """Build and install one version unless it is there, and return its interpreter."""
+    """Build and install a version of CPython, unless it is there; return its interpreter.
+
+    `digest` is the SHA-256 of its tarball.
+    """
     prefix = cache / "source" / version
     python = prefix / "bin" / f"python{version.rpartition('.')[0]}"
     if python.exists():
@@ -32,7 +35,7 @@ def provide(cache: Path, version: str, digest: str) -> Path:
 
 
 def download(cache: Path, version: str, digest: str) -> Path:
-    """Return the tarball, from the download cache if it is there already."""
+    """Return the path of the tarball; download it unless it is in the cache."""
     address = ADDRESS.format(version=version)
     tarball = cache / "downloads" / address.rpartition("/")[2]
     if not tarball.exists():
@@ -65,7 +68,7 @@ def fetch(address: str, target: Path) -> None:
 
 
 def build(work: Path, prefix: Path) -> None:
-    """Compile; install below `image`, so that half a build never stands at the prefix."""
+    """Compile, and install into `work/image`, so that no unfinished build is ever at `prefix`."""
     say(f"building CPython {prefix.name}, which takes some minutes")
     flags = {"CFLAGS": "-g -O2", "LDFLAGS": f"-Wl,-rpath,{prefix}/lib"}
     options = [f"--prefix={prefix}", "--enable-shared", "--with-ensurepip=no"]
@@ -75,7 +78,7 @@ def build(work: Path, prefix: Path) -> None:
 
 
 def strip(cache: Path, python: Path, version: str) -> Path:
-    """Provide a stripped copy of an interpreter and its libpython; the library stays in place."""
+    """Make a stripped copy of an interpreter and its libpython, without the standard library."""
     copy = cache / "stripped" / version
     target = copy / "bin" / python.name
     if target.exists():

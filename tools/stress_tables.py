@@ -24,7 +24,7 @@ Entry = dict[str, Any]
 
 
 def wanted(kind: str) -> dict[str, int]:
-    """Return how many attaches there are to be in each row of a table."""
+    """Return how many attaches each row of a table needs; `kind` is "hazard" or "fault"."""
     if kind == "hazard":
         return {one.name: one.rounds * len(one.interpreters) for one in HAZARDS}
     return {one.name: one.rounds * len(one.minors) for one in KINDS}
@@ -45,7 +45,10 @@ def table(entries: Iterable[Entry], kind: str) -> list[str]:
 
 
 def line(name: str, row: dict[str, Entry], columns: list[str], most: int) -> str:
-    """Return one row; a state in which every attach was refused says so by its name."""
+    """Return the row `name`, with ", refused" in it if every attach was refused.
+
+    `row` has the entries by column, and `most` is how many attaches are wanted.
+    """
     done = sum(map(attaches, row.values()))
     is_refused = bool(done) and all(refused(one) == attaches(one) for one in row.values())
     cells = [cell(row[one], is_refused) if one in row else "" for one in columns]
@@ -54,7 +57,7 @@ def line(name: str, row: dict[str, Entry], columns: list[str], most: int) -> str
 
 
 def cell(entry: Entry, is_refused: bool) -> str:
-    """Return the attaches of one test, how many were refused, and the harm if there was any."""
+    """Return a test's cell: how many attaches, how many of them refused, and whether it failed."""
     some = f" ({refused(entry)} refused)" if refused(entry) and not is_refused else ""
     harm = "" if entry["outcome"] == "passed" else " **failed**"
     return f"{attaches(entry)}{some}{harm}"
@@ -66,23 +69,23 @@ def attaches(entry: Entry) -> int:
 
 
 def refused(entry: Entry) -> int:
-    """Return how many of them were refused."""
+    """Return how many attaches of a test were refused."""
     return int(entry["figures"].get("refused", 0))
 
 
 def python(entry: Entry) -> str:
-    """Return the Python of a test: a version, or one of several builds of it."""
+    """Return the interpreter of a test: a version, or a version and its build."""
     return str(entry["figures"]["python"])
 
 
 def order(name: str) -> tuple[int, str]:
-    """Return the key that Pythons are ordered by."""
+    """Return the sort key of an interpreter's name."""
     version, _, build = name.partition("-")
     return int(version.partition(".")[2]), build
 
 
 def replaced(text: str, name: str, lines: list[str]) -> str:
-    """Return a page with the part between two comments of that name replaced."""
+    """Return the page `text` with new lines between the two comments called `name`."""
     begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
     before, _, rest = text.partition(begin)
     _, _, after = rest.partition(end)
@@ -99,7 +102,7 @@ def summary(entries: list[Entry], kind: str) -> str:
 
 
 def main() -> None:
-    """Write the page, without the ledger's entries for states that are not there any more."""
+    """Write docs/hazards.md, without entries for hazards that no longer exist."""
     entries = Ledger(ROOT / LEDGER).entries()
     text = PAGE.read_text(encoding="utf-8")
     for kind in ("hazard", "fault"):

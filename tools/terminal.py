@@ -1,4 +1,4 @@
-"""A terminal (tmux) of a given size, in which commands run, and which returns its screen."""
+"""Terminals (tmux) of a given width, in which commands run, and whose screens can be read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ HEIGHT = 80
 
 
 class Terminal:
-    """Runs commands in tmux, `columns` wide."""
+    """Runs commands in a new tmux terminal each time, `columns` wide, in a folder."""
 
     def __init__(self, folder: Path, columns: int) -> None:
         self.folder = folder
@@ -19,9 +19,9 @@ class Terminal:
         self.count = 0
 
     def typed(self, *commands: str, during: Callable[[], None] | None = None) -> str:
-        """Return each prompt line and the output of the command, with its colours.
+        """Run commands; return the screen as text with colours: each prompt line, and the output.
 
-        `during` is called as soon as something is shown below the prompt.
+        `during` is called once the text "Tracing" is shown.
         """
         self.count += 1
         name = f"screens-{self.columns}-{self.count}"
@@ -46,6 +46,6 @@ class Terminal:
 
 
 def shown(tmux: list[str], *options: str) -> str:
-    """Return the text that a terminal shows."""
+    """Return the text on the screen of a terminal; `tmux` is the command that reaches it."""
     words = [*tmux, "capture-pane", "-p", *options]
     return subprocess.run(words, check=True, capture_output=True, text=True).stdout

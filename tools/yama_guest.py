@@ -1,10 +1,10 @@
-"""Try `ptrace_scope` in a small guest with Debian's kernel, for hosts whose kernel has no Yama.
+"""Try `ptrace_scope` in a virtual machine with Debian's kernel, for hosts whose kernel has no Yama.
 
     .venv/bin/python tools/yama_guest.py
 
 Needs Debian, qemu-system-x86, busybox-static, python3 and gdb.  The kernel is downloaded, not
-installed.  The guest runs on the host's root, which it cannot write to; all of it is emulated, so
-that it takes some minutes, and times in it mean nothing.
+installed.  The guest runs on the host's root directory, read-only.  All of it is emulated, so that
+it takes some minutes, and times in it mean nothing.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ $b poweroff -f
 
 
 def kernel(folder: Path) -> Path:
-    """Download Debian's newest kernel, unpack it, and return the folder."""
+    """Download Debian's newest kernel, and unpack it into a folder; return that."""
     depends = run(["apt-cache", "depends", "linux-image-amd64"])
     found = re.search(r"Depends: (linux-image-\S+)", depends)
     if not found:
@@ -63,7 +63,7 @@ def kernel(folder: Path) -> Path:
 
 
 def initial_root(folder: Path, unpacked: Path) -> Path:
-    """Make the root that the guest starts from, and return its archive."""
+    """Make the root that the guest starts from, with modules; return its archive."""
     root = folder / "root"
     for name in ("bin", "proc", "host"):
         (root / name).mkdir(parents=True)
@@ -92,7 +92,7 @@ def initial_root(folder: Path, unpacked: Path) -> Path:
 
 
 def main() -> int:
-    """Run the guest and print its output, from the kernel's first line on."""
+    """Run the guest, and print its output; return 0 if all of it was tried."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         unpacked = kernel(folder)

@@ -1,1 +1,1 @@
-"""The programs that benches measure, each run as a process of its own."""
+"""The programs that the benches measure, each run as a process of its own."""

@@ -1,8 +1,9 @@
 """A process with children for `bench/tree.py`: `crowd.py COUNT`, with COUNT processes in all.
 
-Each waits, as a worker of a server does, until it is told to answer a request; that is all that it
-executes.  The first says "ready", answers "pids" by the PIDs of all, and has all answer at "run".
-Runs on every interpreter, so it keeps to the syntax of 3.9.
+Each waits, as a worker of a server does, until it is told to answer a request; nothing else is
+executed.  The first process prints "ready".  It answers the order "pids" with the PIDs of all, and
+at "run" it has all of them answer a request.  It must run on every interpreter, so it keeps to the
+syntax of 3.9.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import flask_app
 
 
 def work(orders: int, answers: int) -> None:
-    """Answer a request for each order, until there are no more."""
+    """Answer a request for each byte from `orders`, and write one to `answers`, until the end."""
     while os.read(orders, 1):
         flask_app.request()
         os.write(answers, b".")
@@ -22,7 +23,7 @@ def work(orders: int, answers: int) -> None:
 
 
 def main(count: int) -> None:
-    """Fork, and obey the orders on standard input."""
+    """Fork the children, and obey the orders on standard input."""
     done, answers = os.pipe()
     children: dict[int, int] = {}
     for _ in range(count - 1):

@@ -1,4 +1,4 @@
-"""A small Flask application and a client of it in the same process: no network, no noise of it."""
+"""A small Flask application, and its client in the same process, so that no network disturbs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PAGE = "{% for book in books %}<li>{{ book.title|upper }}: {{ book.price }}</li>
 
 @app.route("/shelf/<int:most>")
 def shelf(most: int) -> Any:
-    """Return a page of the books that cost so much at the most."""
+    """Return a page of the books that cost `most` or less."""
     books = [book for book in SHELF if book["price"] <= most]
     return flask.render_template_string(PAGE, books=books)
 

@@ -1,8 +1,8 @@
-"""An application of 900 files for `bench/dump.py`, generated, and the program that runs it.
+"""Generates an application of 900 files for `bench/dump.py`, and runs it.
 
-As a program it imports all of it, says "ready", runs a third of its functions when it is told
-"run", and meanwhile a thread notes for how long it could not run: `stall`, in seconds, is what it
-answers to "stall".
+As a program it imports all of the files, and prints "ready".  At the order "run" it calls a third
+of the functions.  Each order is answered by the longest time, in seconds, for which a thread that
+always wants the GIL could not run; the order "stall" does nothing else.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 PACKAGES, MODULES = 30, 30
 FEWEST, MOST = 30, 100  # functions in a module
-EVERY = 3  # of so many functions one is called: a server uses but a part of what it has imported
+EVERY = 3  # one of so many functions is called: a server uses only a part of its imports
 
 FUNCTION = '''
 
@@ -42,7 +42,7 @@ def generate(folder: Path) -> None:
 
 
 def text(dice: random.Random) -> str:
-    """Return the text of a module."""
+    """Return the source of a random module."""
     functions = range(dice.randint(FEWEST, MOST))
     parts = [
         FUNCTION.format(number=number, divisor=dice.randint(2, 5), factor=dice.randint(2, 9))
@@ -53,14 +53,14 @@ def text(dice: random.Random) -> str:
 
 
 class Meter(threading.Thread):
-    """Looks at the clock all the time, and knows for how long it could not."""
+    """A thread that reads the clock all the time, and notes for how long it could not run."""
 
     def __init__(self) -> None:
         super().__init__(daemon=True)
         self.longest = 0.0
 
     def run(self) -> None:
-        """Look for ever."""
+        """Read the clock for ever."""
         last = time.monotonic()
         while True:
             now = time.monotonic()
@@ -68,13 +68,13 @@ class Meter(threading.Thread):
             last = now
 
     def stall(self) -> float:
-        """Return the longest time in seconds since this was last asked."""
+        """Return the longest time in seconds since the last call."""
         longest, self.longest = self.longest, 0.0
         return longest
 
 
 def main(folder: str) -> None:
-    """Run, and answer."""
+    """Import the application in `folder`, and obey the orders on standard input."""
     sys.path.insert(0, folder)
     functions: list[Any] = []
     for package in range(PACKAGES):

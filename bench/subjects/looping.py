@@ -1,9 +1,9 @@
 """A target that runs one benchmark again and again: `looping.py NAME FOLDER`.
 
-It waits for a number on its standard input, runs the benchmark so many times, and answers with the
-CPU seconds that it took.  So of many such processes just one runs at a time, and all
-are in their main loop when something attaches to them.  FOLDER holds pyperformance's benchmarks.
-Runs on every interpreter, so it keeps to the syntax of 3.9.
+It reads a number from its standard input, runs the benchmark so many times, and prints the CPU
+seconds that this took.  In this way only one of many such processes runs at a time, and all are in
+their main loop when a tool attaches to them.  FOLDER holds pyperformance's benchmarks.  It must run
+on every interpreter, so it keeps to the syntax of 3.9.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PYPERFORMANCE = {
 
 
 def load(name: str, folder: str) -> Any:
-    """Return a function without arguments that runs the benchmark once."""
+    """Return a function without arguments that runs the benchmark `name` once."""
     if name == "flask":
         return importlib.import_module("flask_app").request
     # The benchmarks want only its clock: without the rest of it there is less to differ.
@@ -39,12 +39,12 @@ def load(name: str, folder: str) -> Any:
 
 
 def read_line() -> bytes:
-    """Return the next order, or nothing when whoever gives them has ended."""
+    """Return the next order, or b"" at the end of standard input."""
     return os.read(0, 64)
 
 
 def main(name: str, folder: str) -> None:
-    """Run for ever."""
+    """Run the benchmark as it is ordered, until standard input ends."""
     run = load(name, folder)
     run()
     os.write(1, b"ready\n")

@@ -1,8 +1,8 @@
-"""Runs in the target: is in one state for ever, and measures how long nothing moved in it.
+"""A target that is in one state for ever, and measures for how long none of its threads ran.
 
-The first argument names the state, the second a file of two numbers, which is shared with whoever
-looks on: when a thread was last seen to move (`time.monotonic`), and the longest time that none
-was.  So the pause is measured inside the target, and read without asking it anything.
+The first argument names the state.  The second is a file of two numbers, which the bench shares:
+when a thread last ran (`time.monotonic`), and the longest time for which none did.  So the pause is
+measured inside the target, and read without asking it anything.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ HARM = 99  # exit status: memory is not what was written to it
 
 
 def move(times: memoryview[float], clock: Callable[[], float] = time.monotonic) -> None:
-    """Note that this thread moves.
+    """Note that this thread runs now.
 
     The interpreter changes threads at calls and backward jumps: between the comparison and the
     assignment below there is neither, so no thread can put an older time over a newer one.
@@ -61,7 +61,7 @@ def allocating(times: memoryview[float]) -> None:
 
 
 def copying(times: memoryview[float]) -> None:
-    """Copy memory and compare: a register that is restored wrongly shows as another content."""
+    """Copy memory and compare: a register that is restored wrongly makes the copy differ."""
     source = array.array("Q", range(1 << 15)).tobytes()
     buffer = bytearray(len(source))
     while True:
@@ -72,7 +72,7 @@ def copying(times: memoryview[float]) -> None:
 
 
 def pandas(times: memoryview[float]) -> None:
-    """Copy and compare with pandas loaded, which is 120 shared objects."""
+    """Copy and compare, with pandas loaded, which has 120 shared objects."""
     import pandas  # type: ignore[import-untyped]  # noqa: F401
 
     copying(times)

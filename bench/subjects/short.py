@@ -1,16 +1,16 @@
-"""A program of three processes that ends in a moment, for `bench/run.py` to start."""
+"""A program of three processes that ends in a moment, for `bench/run.py`."""
 
 import os
 import sys
 
 
 def work(count: int) -> int:
-    """Return something that takes some milliseconds."""
+    """Compute for some milliseconds."""
     return sum(number * number for number in range(count))
 
 
 def main() -> None:
-    """Say which process this is; have two children work; end when they have."""
+    """Print the PID, have two children work, and end when they have."""
     print(os.getpid(), flush=True)
     children = []
     for count in (20_000, 30_000):

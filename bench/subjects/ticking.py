@@ -1,8 +1,8 @@
-"""Runs in the target: a main loop with a little work in each round, which notes how it gets on.
+"""A target for `bench/bringing_in.py`: a main loop of short rounds that notes how it gets on.
 
-The argument is a file of numbers, shared with its observer.  First is the time at which it began,
-then the longest time between two rounds.  Then come the numbers of rounds in each hundredth of a
-second of `time.monotonic`, from the beginning on.
+The argument is a file of numbers that the bench shares.  The first is the time at which the loop
+began, the second the longest time between two rounds.  The others are the numbers of rounds in each
+hundredth of a second of `time.monotonic` since then.
 """
 
 from __future__ import annotations
@@ -13,19 +13,19 @@ import threading  # noqa: F401  a server has it
 import time
 
 BEGAN, LONGEST, BINS = 0, 1, 2
-BIN = 0.01  # seconds
+BIN = 0.01  # seconds in which rounds are counted together
 SPAN = 120.0  # seconds that there are bins for
 SIZE = 8 * (BINS + int(SPAN / BIN))
 
 
 class Item:
-    """Something to work with."""
+    """An object to work with."""
 
     def __init__(self, number: int) -> None:
         self.number = number
 
     def next(self) -> int:
-        """Take one step, in a method."""
+        """Compute the next number: a step of work in a method."""
         self.number = self.number * 3 % 1009
         return self.number
 
@@ -37,7 +37,7 @@ def work() -> int:
 
 
 def main(path: str) -> None:
-    """Run until the bins are full."""
+    """Run rounds until the bins are full."""
     with open(path, "r+b") as file:
         shared = memoryview(mmap.mmap(file.fileno(), SIZE)).cast("d")
     last = shared[BEGAN] = time.monotonic()

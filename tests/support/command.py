@@ -33,7 +33,7 @@ class Done:
         return json.loads(self.out)
 
     def line(self, start: str) -> str:
-        """Return the only line of standard error that begins with `start`; fail if not one does."""
+        """Return the one line of standard error that begins with `start`; fail if it is not one."""
         found = [line for line in self.err.splitlines() if line.startswith(start)]
         assert len(found) == 1, f"{len(found)} lines begin with {start!r}"
         return found[0]
