@@ -44,8 +44,8 @@ HEAD = (
 class Attach:
     """One attach to a target: the longest stalls in ms, without it (`control`) and with it.
 
-    `worst` is the speed in the slowest second, in per cent of the usual, and `cpu` is the CPU time
-    of the agent's thread, in ms.
+    `worst` is the speed in the slowest second, in per cent of the usual.  `cpu` is the CPU time of
+    the agent's thread, in ms.
     """
 
     core: str

@@ -1,4 +1,4 @@
-"""What the tools for the test interpreters share: the cache folder, messages, commands, errors."""
+"""Shared by the tools for the test interpreters: the cache folder, messages, commands, errors."""
 
 from __future__ import annotations
 

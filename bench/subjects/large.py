@@ -1,8 +1,8 @@
 """Generates an application of 900 files for `bench/dump.py`, and runs it.
 
 As a program it imports all of the files, and prints "ready".  At the order "run" it calls a third
-of the functions.  Each order is answered by the longest time, in seconds, for which a thread that
-always wants the GIL could not run; the order "stall" does nothing else.
+of the functions; "stall" calls nothing.  The answer to each order is the longest stall, in seconds,
+of a thread that always wants the GIL.
 """
 
 from __future__ import annotations

@@ -205,8 +205,8 @@ def warnings(settings: dict[str, Any]) -> list[str]:
 def reporting(settings: dict[str, Any], trusted: bool) -> dict[str, Any]:
     """Return the settings that a report needs: all but the core.
 
-    If they are not `trusted`, they come from a folder of another user, who must not choose code
-    that we run, or files that we write.  Then only those are returned that the target's own
+    If they are not `trusted`, they come from a folder of another user.  That user must not choose
+    code that we run, or files that we write.  Then only those are returned that the target's own
     configuration could have.
     """
     own = {*MEASURING, *REPORTING}

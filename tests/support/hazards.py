@@ -73,8 +73,8 @@ class Hazard:
     """A state of a target that could be a danger: its program, its arguments, and its test.
 
     `where` tells on which interpreters there can be such a target.  `prepare` brings the state
-    about, `meanwhile` is done while the target is measured, `after` checks it at the end of each
-    attach, and `finish` at the end of all.  If it does not `lasts`, each attach has a new target.
+    about, and `meanwhile` is done while the target is measured.  `after` checks it at the end of
+    each attach, and `finish` at the end of all.  Unless it `lasts`, each attach has a new target.
     If `refused` is not empty, each attach must fail, with a message that this pattern matches.
     """
 

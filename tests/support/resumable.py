@@ -4,9 +4,9 @@
     make stress ARGS="--minutes 45 --resume"   go on: leave out the tests that have passed already
 
 With `-n 2 --dist worksteal` two processes share the tests; so they do as two runs with a `-k` each.
-The outcome of each stress test, and the figures that it records by `record_property`, are added to
-a ledger in the checkout, a line of JSON each.  The last entry of a test counts.  The tables in
-docs/ are made from it (tools/stress_tables.py).
+A ledger in the checkout gets a line of JSON for each stress test: its outcome, and the figures that
+it records by `record_property`.  The last entry of a test counts.  The tables in docs/ are made
+from it (tools/stress_tables.py).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Forks in the way of its argument, and notes how many threads there were at each fork.
 
-`answer` forks when it is told to; `often` forks 40 times a second, as servers do for requests;
-`sleep` forks after each sleep of 0.3 s; `always` does nothing else.  It ends with its standard
+`answer` forks when it is told to.  `often` forks 40 times a second, as servers do for requests.
+`sleep` forks after each sleep of 0.3 s, and `always` does nothing else.  It ends with its standard
 input.  Used by integration/test_forks_during_attach.py, payloads/test_forks.py and
 stress/test_hazards.py.
 """

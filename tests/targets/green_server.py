@@ -1,8 +1,8 @@
 """A server of gevent's, with everything patched, whose requests are greenlets; prints its port.
 
-Lines that run after the attach end in a comment: `# resumed` in requests that were waiting then, `#
-tea` or `# milk` in later requests for these, `# both` in all later ones.  Used by
-integration/test_green_server.py.
+Lines that run after the attach end in a comment: in requests that are waiting then it is
+`# resumed`.  In later ones it is `# both`, or `# tea` or `# milk` in those for these.
+Used by integration/test_green_server.py.
 """
 
 import gevent.monkey

@@ -1,7 +1,4 @@
-"""Waits in the way of its argument, and prints the outcome: result or error, and the seconds.
-
-Used by integration/test_waits_in_progress.py.
-"""
+"""Waits in one way, says so, and prints the outcome: result or error, and the time it took."""
 
 import json
 import os
@@ -20,7 +17,7 @@ WAYS = {}
 
 
 def way(function):
-    """Register a function as the way of its name: a decorator."""
+    """Register a way by its function's name."""
     WAYS[function.__name__] = function
     return function
 

@@ -1,8 +1,8 @@
 """Has children in every way there is, when it is told to; answers in its only thread.
 
-A line that a child executes has the way's name in its comment, after `#:`; a line that the parent
-executes before the fork has `parent`.  Every way returns the PIDs of the children that have worked.
-Used by integration/test_tree.py, with program.py and work.py.
+Comments after `#:` name the ways whose children execute a line; `parent` is for the parent before
+the fork.  Every way returns the PIDs of the children that have worked.  Used by
+integration/test_tree.py, with program.py and work.py.
 """
 
 import concurrent.futures
