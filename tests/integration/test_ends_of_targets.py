@@ -34,7 +34,7 @@ def last_lines(how: str) -> set[int]:
     return set(marked if how == "handler" else marked[:2])
 
 
-@pytest.mark.pythons("3.9", "3.12", "3.14", stress=("3.11", "3.13", "3.15"))
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.12", "3.13", "3.15"))
 @pytest.mark.parametrize(
     ("how", "status"),
     [("normal", 0), ("status", 3), ("raises", 1), ("default", SIGTERM), ("handler", 7)],
@@ -71,7 +71,7 @@ def test_report_of_a_target_that_has_ended(
     covattach.fails(3, "dump", target.pid)
 
 
-@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.pythons("3.14", stress=("3.11",))
 @pytest.mark.parametrize("way", ["event", "join", "select", "sleep-long", "busy"])
 def test_sigterm_for_a_target_whose_main_thread_waits(
     interpreter: Interpreter, way: str, covattach: Covattach, launch: Launch

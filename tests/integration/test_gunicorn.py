@@ -140,7 +140,7 @@ def shown(html: Path) -> dict[str, set[int]]:
     return found
 
 
-@pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.13", "3.15"))
+@pytest.mark.pythons("3.14", stress=("3.9", "3.11", "3.13", "3.15"))
 def test_handlers_under_load(
     interpreter: Interpreter,
     covattach: Covattach,
@@ -193,7 +193,7 @@ def test_handlers_under_load(
     assert covattach.fails(8, "dump", other)
 
 
-@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.pythons("3.11", stress=("3.14",))
 def test_server_without_coverage(
     interpreter: Interpreter,
     covattach: Covattach,

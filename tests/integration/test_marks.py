@@ -13,16 +13,26 @@ from support.targets import Launch
 from support.waiting import wait_for
 from test_gunicorn import GUNICORN, SHOP, get, number_of
 
-CORES = [
-    ("3.9", "ctrace"),
-    ("3.11", "ctrace"),
-    ("3.12", "sysmon"),
-    ("3.13", "ctrace"),
-    ("3.13", "sysmon"),
-    ("3.14", "ctrace"),
-    ("3.14", "sysmon"),
-    ("3.15", "sysmon"),
+SHORT = [
+    ("3.9", "ctrace", False),
+    ("3.11", "ctrace", True),
+    ("3.12", "sysmon", False),
+    ("3.13", "ctrace", True),
+    ("3.14", "sysmon", False),
+    ("3.14", "sysmon", True),
+    ("3.15", "sysmon", True),
 ]
+LONG = [
+    ("3.9", "ctrace", True),
+    ("3.11", "ctrace", False),
+    ("3.12", "ctrace", True),
+    ("3.13", "ctrace", False),
+    ("3.13", "sysmon", False),
+    ("3.14", "ctrace", False),
+    ("3.14", "ctrace", True),
+    ("3.15", "sysmon", False),
+]
+CORES = [*SHORT, *(pytest.param(*one, marks=pytest.mark.stress) for one in LONG)]
 
 
 def lines_in(data_file: Path, window: str) -> set[int]:
@@ -38,8 +48,7 @@ def request(worker: int, port: int, path: str) -> None:
     wait_for(lambda: get(port, path)["pid"] == worker, f"worker {worker} answers {path}")
 
 
-@pytest.mark.parametrize(("minor", "core"), CORES)
-@pytest.mark.parametrize("branch", [False, True], ids=["lines", "branches"])
+@pytest.mark.parametrize(("minor", "core", "branch"), CORES)
 def test_two_requests(
     minor: str,
     core: str,
@@ -48,8 +57,6 @@ def test_two_requests(
     launch: Launch,
 ) -> None:
     """Each window has the lines of its own request; lines that both run are in both."""
-    if branch and minor in ("3.12", "3.13"):
-        core = "ctrace"  # that sysmon cannot tell branches
     # GIVEN a worker that is measured
     server = launch(newest(minor), GUNICORN[0], *GUNICORN[1:], bare=True)
     worker, port = map(int, server.said[-1].split()[1:])

@@ -75,7 +75,7 @@ def test_dumps_without_pause(
     assert missing(set(data.lines(str(source)) or ()), [SHARE] * THREADS) == set()
 
 
-@pytest.mark.pythons("3.11", "3.14", stress=("3.13",))
+@pytest.mark.pythons("3.14", stress=("3.11", "3.13"))
 def test_dumps_that_begin_anew(
     interpreter: Interpreter,
     covattach: Covattach,

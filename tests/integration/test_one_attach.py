@@ -52,7 +52,7 @@ def session(covattach: Covattach, target: Target, env: dict[str, str]) -> None:
     covattach("stop", target.pid, "--no-html", env=env)
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13")
+@pytest.mark.pythons("3.9", "3.13", stress=("3.11",))
 @pytest.mark.parametrize("state", ["allocating", "reading"])
 def test_one_attach(
     interpreter: Interpreter,

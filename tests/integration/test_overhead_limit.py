@@ -12,7 +12,7 @@ from support.waiting import wait_for
 BUSY = TARGETS / "busy.py"
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.13"))
 def test_a_hot_loop_is_left_alone(
     interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:

@@ -11,7 +11,7 @@ CHANGING = ("crowded", "importing", "churning")  # threads and descriptors come 
 EVERY = ("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.14", stress=("3.10", "3.12", "3.13", "3.15"))
+@pytest.mark.pythons("3.9", "3.14", stress=("3.10", "3.11", "3.12", "3.13", "3.15"))
 @pytest.mark.parametrize("state", BUSY + BLOCKED)
 def test_in_any_state(interpreter: Interpreter, state: str, launch: Launch) -> None:
     """A target is measured, and lives on, in every delicate or blocked state."""

@@ -31,7 +31,7 @@ def redis(tmp_path: Path) -> Iterator[Path]:
         server.terminate()
 
 
-@pytest.mark.pythons("3.11", "3.14", stress=("3.9", "3.13"))
+@pytest.mark.pythons("3.14", stress=("3.9", "3.11", "3.13"))
 def test_pool(interpreter: Interpreter, redis: Path, covattach: Covattach, launch: Launch) -> None:
     """The lines of tasks are in the report, also from children that are born later."""
     # GIVEN a worker with two children, which have done something

@@ -128,7 +128,7 @@ def test_shell_that_has_started_python(
         shell.close()
 
 
-@pytest.mark.pythons("3.11", "3.14")
+@pytest.mark.pythons("3.14", stress=("3.11",))
 def test_interrupted_start(interpreter: Interpreter, covattach: Covattach, launch: Launch) -> None:
     """Ctrl-C while some have been attached to, and others have not, leaves all as they were."""
     # GIVEN a start that is in the middle of it

@@ -18,7 +18,7 @@ OPTIONS = ("--enable-threads", "--master", "--processes", "2", "--disable-loggin
 RENEWED = ("--max-requests", "10", "--min-worker-lifetime", "0")
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 def test_workers_that_are_renewed(
     interpreter: Interpreter, covattach: Covattach, launch: Launch
 ) -> None:

@@ -11,7 +11,7 @@ import time
 
 import answering
 
-SECONDS = 6.0
+SECONDS = 4.0
 OURS, THEIRS = socket.socketpair()
 WAYS = {}
 
