@@ -164,13 +164,13 @@ def parsed(text: bytes, most: int = MOST_PARTS) -> Any:
 
 def is_deep(value: Any) -> bool:
     """Whether `value` has lists or dicts nested deeper than DEEPEST, as no honest value has."""
-    level = [value]
+    level = [value] if isinstance(value, list | dict) else []
     for _ in range(DEEPEST):
-        inner = (one.values() if isinstance(one, dict) else one for one in level)
-        level = [part for one in inner for part in one if isinstance(part, list | dict)]
         if not level:
             return False
-    return True
+        inner = (one.values() if isinstance(one, dict) else one for one in level)
+        level = [part for one in inner for part in one if isinstance(part, list | dict)]
+    return bool(level)
 
 
 def is_any(value: Any) -> bool:

@@ -91,13 +91,15 @@ def test_bad_messages(name: str) -> None:
     [
         b"x" * (1 << 23),
         b"garbage\n",
+        b"5\n",
+        b"null\n",
         b"[" * 100_000 + b"\n",
         b'{"protocol": 99, "blob": 0}\n',
         b'{"protocol": 1, "blob": -1}\n',
         b'{"protocol": 1, "blob": 99999999999}\n',
         b'{"protocol": 1, "blob": "1"}\n',
     ],
-    ids=["endless", "garbage", "nested", "protocol", "negative", "huge", "text"],
+    ids=["endless", "garbage", "number", "null", "nested", "protocol", "negative", "huge", "text"],
 )
 def test_bad_streams(sent: bytes) -> None:
     """A stream without a message is not read to an end that may never come."""
