@@ -1,4 +1,4 @@
-"""The first code of covattach in a target: it loads originals.py and executes launch.py.
+"""The first code of covattach in a target: it executes unpatched.py, originals.py and launch.py.
 
 It runs in a thread of the application, where compiling would take 1 to 5 ms.  So byte code that
 covattach has compiled outside is used where possible.  Nothing is imported here, not even
@@ -16,6 +16,7 @@ IMPORTING: "Any" = next(
     for one in object.__subclasses__()
     if one.__name__ == "FileFinder"
 )
+ORDER = ("unpatched", "originals", "launch")  # the payloads that are executed by this one
 FUNCTION: "Any" = type(lambda: None)
 
 
@@ -29,7 +30,7 @@ def read(path: str) -> bytes:
 
 
 def first(folder: str) -> "list[Any]":
-    """Return the code of originals.py and launch.py: two memoryviews of byte code, or two sources.
+    """Return the code of ORDER: memoryviews of byte code, or source texts.
 
     `folder` has the payloads.  Its file `compiled` is used if it is for this version of Python.
     """
@@ -39,10 +40,10 @@ def first(folder: str) -> "list[Any]":
     except FileNotFoundError:
         content = b""
     if not content.startswith(magic):
-        return [read(folder + "/originals.py"), read(folder + "/launch.py")]
+        return [read(folder + "/" + name + ".py") for name in ORDER]
     found: list[Any] = []
     at = len(magic)
-    for _ in ("bootstrap", "originals", "launch"):
+    for _ in ("bootstrap", *ORDER):
         size = int.from_bytes(content[at : at + 4], "little")
         found.append(memoryview(content)[at + 4 : at + 4 + size])
         at += 4 + size
@@ -72,8 +73,8 @@ def codecs() -> "Any":
     return found
 
 
-def builtins(content: "Any") -> "Any":
-    """Return the namespace of builtins for our modules; `content` is the code of originals.py.
+def builtins(unpatched: "Any", originals: "Any") -> "Any":
+    """Return the namespace of builtins for our modules, from the code of these two payloads.
 
     What an earlier session has made of the same code is reused, from the codec registry.  It stays
     there for ever: another thread may use it, and a copy for each session would be garbage.
@@ -82,11 +83,12 @@ def builtins(content: "Any") -> "Any":
         kept = codecs().lookup_error(KEEP)
     except LookupError:
         kept = None
-    key = bytes(content)
+    key = bytes(unpatched) + bytes(originals)
     if kept is None or kept.key != key:
         space: dict[str, Any] = {"__name__": "_covattach.originals"}
         space["__builtins__"] = IMPORTING["__builtins__"]
-        execute(content, "originals", space)
+        execute(unpatched, "unpatched", space)
+        execute(originals, "originals", space)
         kept = space["Originals"](IMPORTING, key)
         codecs().register_error(KEEP, kept)
     return kept.builtins
@@ -98,8 +100,8 @@ def begin(told: "dict[str, Any]") -> None:
     `told` is the namespace that the injector has made.  A new one is needed: until 3.9 code that
     shares its caller's namespace also shares the builtins (Objects/frameobject.c).
     """
-    originals, launch = first((told.get("SESSION") or told["TREE"]) + "/payloads")
-    space = {"IMPORTING": IMPORTING, "__builtins__": builtins(originals)}
+    unpatched, originals, launch = first((told.get("SESSION") or told["TREE"]) + "/payloads")
+    space = {"IMPORTING": IMPORTING, "__builtins__": builtins(unpatched, originals)}
     space.update((name, told[name]) for name in ("SESSION", "MAIN", "TREE") if name in told)
     execute(launch, "launch", space)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # The payloads at the beginning of the file `compiled`, in this order.
-FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
+FIRST = ("bootstrap", "unpatched", "originals", "launch", "processes.fork_hooks", "module_loader")
 # The name of the fork hooks in the codec registry, where the next session finds them.  The number
 # changes with their class.
 FORKS = "covattach.forks.3"

@@ -6,25 +6,23 @@ that we bring in, have builtins of their own.  Their `import` gives private modu
 them but C functions of the interpreter.  Where one was replaced, the original is taken from a
 second instance of the C module, to which only we refer (PEP 489).
 
-This is executed before everything else.  Nothing is imported here, not even `__future__`.
+This is executed before everything else, in the namespace that unpatched.py has been executed in.
+Nothing is imported here, not even `__future__`.
 """
 
 TYPE_CHECKING = False  # as in `typing`, which is not imported: not in the application's time
 if TYPE_CHECKING:
     from typing import Any
 
+    from .unpatched import FUNCTION, is_of_python, is_original, is_trusted, protect_clocks
+
 # C modules of which a second instance does no harm: subinterpreters make them too.  A second
 # `_signal` would forget the application's handlers; others keep their state in the process.
 ANEW = {"posix", "time"}
 ANEW_LATER = {"select", "_thread"}  # since 3.10; before, there is only one of each in a process
 PRIVATE = ("posix", "time", "select", "_thread", "_signal", "_socket")
-ANCHORED = 10.0  # seconds between readings of the time of day; the monotonic clock fills the gaps
-DATA = (bool, int, float, str, bytes, tuple, list, dict, set, frozenset, type(None))
 REPLACING = "_covattach.processes.child_programs"  # it gets the real `os`, to change its functions
 EXECUTED = ("posixpath", "genericpath", "sysconfig")  # modules in Python, of which we get a copy
-PUBLIC = {"posix": "os", "_socket": "socket"}  # C modules, and the `__module__` of their classes
-FUNCTION: "Any" = type(lambda: None)
-BUILTIN: "Any" = type("".join)
 
 
 class FUTURE:
@@ -100,7 +98,7 @@ class Originals:
         """Import a module, as `__import__` does; a private one if there is one of that name."""
         if level == 0:
             if name == "os" and (space or {}).get("__name__") == REPLACING:
-                return self.real("os")
+                return self.application_module("os")
             if name in PRIVATE:
                 return self.private(name)
             if name == "__future__":
@@ -115,7 +113,7 @@ class Originals:
         """Return our private version of the C module `name`, without anything that was replaced."""
         found = self.modules.get(name)
         if found is None:
-            real = vars(self.real(name))
+            real = vars(self.application_module(name))
             found = self.module(name)
             space = vars(found)
             space.update({n: v for n, v in real.items() if is_trusted(v, n, name)})
@@ -123,11 +121,11 @@ class Originals:
                 missing, self.missing(name, missing)
             )
             if name == "time":
-                self.immune(found)
+                protect_clocks(found, self.private("posix"))
             self.modules[name] = found
         return found
 
-    def real(self, name: str) -> "Any":
+    def application_module(self, name: str) -> "Any":
         """Return the application's module `name`; an empty one if it is missing or is no module."""
         found = self.sys.modules.get(name)
         if type(found) is not self.module and name != "posix":
@@ -146,7 +144,7 @@ class Originals:
             raise AttributeError(name)
         if module in ANEW or (module in ANEW_LATER and self.sys.version_info >= (3, 10)):
             return getattr(self.made_anew(module), name)
-        return self.kept(module, name)
+        return self.find_original(module, name)
 
     def made_anew(self, name: str) -> "Any":
         """Return a second instance of the C module `name`, which is not in `sys.modules`."""
@@ -155,13 +153,13 @@ class Originals:
                 found = self.imp.create_builtin(self.specification(name, None))
                 self.imp.exec_builtin(found)
             else:
-                file = self.real(name).__file__
+                file = self.application_module(name).__file__
                 found = self.imp.create_dynamic(self.specification(name, None, origin=file))
                 self.imp.exec_dynamic(found)
             self.anew[name] = found
         return self.anew[name]
 
-    def kept(self, module: str, name: str) -> "Any":
+    def find_original(self, module: str, name: str) -> "Any":
         """Return the original of `module.name`, as gevent, eventlet or the heap have kept it.
 
         Code that replaces a function mostly keeps it, to call it.  If nobody has, the present one
@@ -179,48 +177,14 @@ class Originals:
         for kind in object.__subclasses__():
             if kind.__name__ == name and is_trusted(kind, name, module):
                 return kind
-        return getattr(self.real(module), name)
-
-    def immune(self, time: "Any") -> None:
-        """Replace the clocks in `time`, our private module: time-machine changes them in C.
-
-        On Linux `perf_counter` is the monotonic clock.  The time of day is the time stamp of a new
-        pipe.
-        """
-        posix = self.private("posix")
-        local, strftime = time.localtime, time.strftime
-
-        def told() -> float:
-            try:
-                ends = posix.pipe2(posix.O_CLOEXEC)
-                known = posix.fstat(ends[0])
-            except OSError:  # there is no descriptor left, or the application has closed it
-                return float(time.clock_gettime(time.CLOCK_REALTIME))
-            for end in ends:  # unless the application has closed it, and reuses its number
-                try:
-                    if posix.fstat(end)[1:3] == known[1:3]:
-                        posix.close(end)
-                except OSError:
-                    continue
-            return float(known.st_mtime)
-
-        last = [0.0, -ANCHORED]
-
-        def wall() -> float:
-            now = time.perf_counter()
-            if now - last[1] >= ANCHORED:
-                last[:] = told(), now
-            return float(last[0] + now - last[1])
-
-        time.monotonic, time.time = time.perf_counter, wall
-        time.strftime = lambda words: strftime(words, local(wall()))
+        return getattr(self.application_module(module), name)
 
     def own_os(self) -> "Any":
         """Return our private `os`, whose C functions and `os.path` are the interpreter's own."""
         found = self.modules.get("os")
         if found is None:
             posix = self.private("posix")
-            real = vars(self.real("os"))
+            real = vars(self.application_module("os"))
             found = self.module("os")
             space = vars(found)
             space.update({n: v for n, v in real.items() if is_of_python(v, n, real)})
@@ -265,26 +229,3 @@ class Originals:
             return self.find(name, None).loader.get_code(name)
         except (AttributeError, ImportError, OSError):
             return None
-
-
-def is_original(found: "Any", name: str, module: str) -> bool:
-    """Tell whether `found` is the C function `module.name`, by the names that it has itself."""
-    return type(found) is BUILTIN and found.__name__ == name and found.__module__ == module
-
-
-def is_trusted(found: "Any", name: str, module: str) -> bool:
-    """Tell whether `found`, as `name` in a C module, is a function, class or data of its own."""
-    if type(found) is BUILTIN:
-        return is_original(found, name, module)
-    if type(found) is type:
-        return found.__module__ in (module, PUBLIC.get(module), "builtins")
-    return type(found) in DATA
-
-
-def is_of_python(found: "Any", name: str, space: "Any") -> bool:
-    """Tell whether `found`, as `name` in `os`, is from os.py itself; `space` is its namespace."""
-    if type(found) is FUNCTION:
-        return found.__globals__ is space
-    if isinstance(found, type):
-        return found.__module__ in ("os", "builtins")
-    return type(found) in DATA or name in ("environ", "environb")

@@ -28,14 +28,16 @@ PYTHON = re.compile(r"python3?(\.\d+)?")
 LONGEST_LINE = 256  # bytes of a script's first line: BINPRM_BUF_SIZE of Linux
 MAGIC = 4  # bytes of the number that tells versions of byte code apart
 # Names of the payloads that are executed before MODULES.
-FIRST = ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader")
+FIRST = ("bootstrap", "unpatched", "originals", "launch", "processes.fork_hooks", "module_loader")
 PATIENCE = 5.0  # seconds; it takes 0.5
 # Standard input has the sources as `marshal` writes them.  Standard output has the magic number of
 # the version, which payloads/bootstrap.py compares, and the code: that of FIRST,
 # each with its size before it (from a file, `marshal` would read it byte by byte), and the others',
 # with a digest before it, which takes longer to make in the target.  Annotations are left out: they
 # are up to a fifth of the code, and the target would have to make objects of them.
-COMPILER = """\
+COMPILER = (
+    f"FIRST = {FIRST}"
+    """
 import ast, hashlib, marshal, sys, _frozen_importlib_external as bootstrap
 class WithoutAnnotations(ast.NodeTransformer):
     def visit_arg(self, node):
@@ -55,12 +57,13 @@ for name, source in sources.items():
     named = "<covattach " + name + ">"
     code[name] = compile(tree, named, "exec", dont_inherit=True, optimize=2)
 sys.stdout.buffer.write(bootstrap.MAGIC_NUMBER)
-for name in ("bootstrap", "originals", "launch", "processes.fork_hooks", "module_loader"):
+for name in FIRST:
     first = marshal.dumps(code.pop(name))
     sys.stdout.buffer.write(len(first).to_bytes(4, "little") + first)
 content = marshal.dumps(code)
 sys.stdout.buffer.write(hashlib.sha256(content).digest() + content)
 """
+)
 
 
 def payloads(process: Process, deadline: Deadline | None = None) -> bytes | None:

@@ -21,6 +21,7 @@ from covattach.process.process import Process
 
 SOURCES = {
     "bootstrap": "",
+    "unpatched": "",
     "originals": "",
     "launch": "value = 0\n",
     "processes.fork_hooks": "",
@@ -45,8 +46,10 @@ def test_code_of_this_version() -> None:
     found = compile_payloads.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
     content = io.BytesIO(found[4:])
-    parts = [content.read(int.from_bytes(content.read(4), "little")) for _ in range(5)]
-    _, _, launch, _, _, code = map(marshal.loads, [*parts, content.read()[DIGEST:]])
+    parts = [
+        content.read(int.from_bytes(content.read(4), "little")) for _ in compile_payloads.FIRST
+    ]
+    _, _, _, launch, _, _, code = map(marshal.loads, [*parts, content.read()[DIGEST:]])
     space: dict[str, object] = {}
     exec(launch, space)
     assert space["value"] == 0
@@ -60,7 +63,7 @@ def test_annotations_are_left_out() -> None:
     found = compile_payloads.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
     content = io.BytesIO(found[4:])
-    for _ in range(5):
+    for _ in compile_payloads.FIRST:
         content.read(int.from_bytes(content.read(4), "little"))
     code = marshal.loads(content.read()[DIGEST:])["three"]  # noqa: S302
     space: dict[str, Any] = {}

@@ -12,7 +12,7 @@ from covattach.payloads.trace import event_kinds
 NAMES = {value for name, value in vars(session_files).items() if name.isupper()}
 # These are executed before our modules are there, or by themselves.
 BEFORE = ("bootstrap.py", "launch.py", "start.py", "dump.py", "stop.py", "startup/sitecustomize.py")
-OTHER = {"compiled", "launch.py", "bootstrap.py", "originals.py", "proc", "tmp"}
+OTHER = {"compiled", "launch.py", "bootstrap.py", "originals.py", "unpatched.py", "proc", "tmp"}
 PATH = re.compile(r'"/([\w.-]+)|\{tree\}/([\w.-]+)|join\(tree, "([\w.-]+?)(?:%d)?"')
 
 
