@@ -17,6 +17,7 @@ from support.interpreters import newest
 from support.targets import Target
 
 from covattach.attach import compile_payloads
+from covattach.attach.compile_payloads import FIRST
 from covattach.process.process import Process
 
 SOURCES = {
@@ -46,9 +47,7 @@ def test_code_of_this_version() -> None:
     found = compile_payloads.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
     content = io.BytesIO(found[4:])
-    parts = [
-        content.read(int.from_bytes(content.read(4), "little")) for _ in compile_payloads.FIRST
-    ]
+    parts = [content.read(int.from_bytes(content.read(4), "little")) for _ in FIRST]
     _, _, _, launch, _, _, code = map(marshal.loads, [*parts, content.read()[DIGEST:]])
     space: dict[str, object] = {}
     exec(launch, space)
@@ -63,7 +62,7 @@ def test_annotations_are_left_out() -> None:
     found = compile_payloads.compiled_by(Path(sys.executable), SOURCES)
     assert found is not None
     content = io.BytesIO(found[4:])
-    for _ in compile_payloads.FIRST:
+    for _ in FIRST:
         content.read(int.from_bytes(content.read(4), "little"))
     code = marshal.loads(content.read()[DIGEST:])["three"]  # noqa: S302
     space: dict[str, Any] = {}
