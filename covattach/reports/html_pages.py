@@ -102,12 +102,12 @@ class MarkingReporter(HtmlReporter):
         return hashlib.sha256(repr(depends).encode(errors="replace")).hexdigest()
 
     def field(self, field: str, what: Any) -> Any:
-        """Return a field of the Row of a page's file, of a line of the index, or of all files."""
+        """Return `field` of the Row that `what` has: a page's file, a line of the index, or the total."""
         row = what if isinstance(what, Row) else self.row(what)
         return getattr(row, field)
 
     def row(self, what: Any) -> Row:
-        """Return the Row of a line of the index, or of all files."""
+        """Return the Row of `what`, which is a line of the index or the total of all files."""
         known = self.recorder.known
         if isinstance(what, Numbers):
             return to_row("TOTAL", what, known.values())
