@@ -102,7 +102,7 @@ class MarkingReporter(HtmlReporter):
         return hashlib.sha256(repr(depends).encode(errors="replace")).hexdigest()
 
     def field(self, field: str, what: Any) -> Any:
-        """Return `field` of the Row that `what` has: a page's file, a line of the index, or the total."""
+        """Return `field` of the Row of `what`: a page's file, a line of the index, or the total."""
         row = what if isinstance(what, Row) else self.row(what)
         return getattr(row, field)
 
