@@ -16,7 +16,7 @@ from support.targets import TARGETS, Launch, differences
 from support.waiting import wait_for
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.13", "3.14")
+@pytest.mark.pythons("3.9", "3.14", stress=("3.11", "3.13"))
 @pytest.mark.parametrize("state", ["forking", "flocked", "thousand", "vast"])
 def test_rare_state(interpreter: Interpreter, state: str, launch: Launch) -> None:
     """A target is measured within the time-out, and lives on."""

@@ -17,8 +17,9 @@ from support.waiting import wait_for
 SERVER = TARGETS / "green_server.py"
 WAITING = 5
 # By the C tracer, but for lines on 3.13 and all on 3.14.
-CORES = [("3.9", True), ("3.11", False), ("3.11", True), ("3.13", False), ("3.13", True)]
-CORES += [("3.14", False), ("3.14", True)]
+CORES: list[Any] = [("3.9", True), ("3.11", False), ("3.13", False), ("3.14", True)]
+LONG = (("3.11", True), ("3.13", True), ("3.14", False))
+CORES += [pytest.param(*one, marks=pytest.mark.stress) for one in LONG]
 
 
 def server_lines(*marks: str) -> set[int]:

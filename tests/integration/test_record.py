@@ -128,7 +128,7 @@ def asking(port: int, path: str) -> tuple[str, ...]:
     return ("--", "curl", "--silent", "--fail", f"http://127.0.0.1:{port}{path}")
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.14")
+@pytest.mark.pythons("3.14", stress=("3.9", "3.11"))
 def test_a_view_of_django(
     interpreter: Interpreter,
     covattach: Covattach,

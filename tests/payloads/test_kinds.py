@@ -13,7 +13,7 @@ from support.targets import TARGETS, Launch, Target
 
 SCRIPT = "kinds.py"
 KINDS = ("in_threads", "one_function", "generators", "coroutines", "executed", "pool")
-EACH = pytest.mark.pythons("3.9", "3.10", "3.11", "3.12", "3.13", "3.14", "3.15")
+EACH = pytest.mark.pythons("3.9", "3.11", "3.12", "3.14", stress=("3.10", "3.13", "3.15"))
 
 
 # The main thread goes on by itself while the gate is shut: from here on the script is not compared.

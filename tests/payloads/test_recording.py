@@ -36,7 +36,7 @@ def entered(agent: Inside) -> list[str]:
     return [name.split(".")[-1] for file, _, name, _ in reply["entered"] if file == SCRIPT]
 
 
-@pytest.mark.pythons("3.9", "3.11", "3.12", "3.13", "3.14", "3.15")
+@pytest.mark.pythons("3.9", "3.12", "3.14", stress=("3.11", "3.13", "3.15"))
 @pytest.mark.parametrize(("core", "branch"), CORES)
 def test_order_is_that_of_the_first_entries(
     interpreter: Interpreter, core: str, branch: bool, launch: Launch
