@@ -14,6 +14,7 @@ from covattach.session.folder import SessionFolder
 
 ASKING = 2.0  # seconds for an agent to answer `status`
 UNDOING = 3.0  # seconds after the deadline, to undo everything
+CLOSING = 1.0  # seconds between the end of a connection and that of its process
 
 
 def wait_for_agent(
@@ -61,6 +62,14 @@ def listens(place: SessionFolder, deadline: Deadline) -> bool:
         return agent_client.answers(place, deadline.within(ASKING).left) is not None
     except agent_client.NoAnswer:
         return False
+
+
+def ends_now(process: Process) -> bool:
+    """Whether the process ends: the kernel closes its sockets some time before it is a zombie."""
+    deadline = Deadline.after(CLOSING)
+    while process.is_alive() and not deadline.is_over:
+        time.sleep(0.005)
+    return not process.is_alive()
 
 
 def give_up(process: Process, place: SessionFolder, injection: Injection | None) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from covattach.attach import compile_payloads, coverage_packages, preconditions, slowdown
-from covattach.attach.agent_ready import give_up, not_undone, wait_for_agent
+from covattach.attach.agent_ready import ends_now, give_up, not_undone, wait_for_agent
 from covattach.attach.attach_lock import alone
 from covattach.attach.first_facts import first_facts, tree_facts
 from covattach.deadline import COMMAND, Deadline
@@ -18,6 +18,7 @@ from covattach.injector.injection import Injection
 from covattach.injector.methods import inject
 from covattach.payloads import session_files
 from covattach.payloads.measure.core_choice import best_core
+from covattach.process import procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import check_python, not_measured
@@ -232,6 +233,8 @@ def begin(
         said = [*coverage_settings.warnings(wanted), *not_measured(process, interpreter)]
         return {**facts, "warnings": [*said, *facts["warnings"]]}
     except agent_client.NoAnswer as reason:
+        if isinstance(reason, agent_client.NobodyThere) and ends_now(process):
+            raise procfs_errors.ended(process.pid) from None
         raise NoSafePoint(
             f"Process {process.pid} did not begin to be measured in time ({reason}); it runs on"
             " untouched.",

@@ -69,7 +69,7 @@ def test_from_the_host(
 
     # AND the report shows sources that there are inside only, by relative names
     page = (covattach.folder / "htmlcov" / "idle_py.html").read_text()
-    assert "Do something that had not been done before" in page
+    assert "Execute a line that had not been executed before" in page
 
     # AND it is told of, and ends clean
     rows = covattach("status", "--json").facts

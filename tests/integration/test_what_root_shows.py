@@ -85,7 +85,7 @@ def test_sources_that_only_root_can_read(
     assert os.environ["PATH"] not in shown(covattach.folder)
     assert "cannot be read" in done.line("Warning: Not in the report, because they cannot")
     page = (covattach.folder / "htmlcov" / "idle_py.html").read_text()
-    assert "Do something that had not been done before" in page
+    assert "Execute a line that had not been executed before" in page
     covattach("stop", target.pid, "--no-dump")
     target.assert_untouched(before)
 
