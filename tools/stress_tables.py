@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 from support.faults import KINDS  # noqa: E402
 from support.hazard_list import HAZARDS  # noqa: E402
-from support.resumable import LEDGER, Ledger  # noqa: E402
+from support.resumable import ARCHIVE, LEDGER, Ledger  # noqa: E402
 
 Entry = dict[str, Any]
 
@@ -102,8 +102,10 @@ def summary(entries: list[Entry], kind: str) -> str:
 
 
 def main() -> None:
-    """Write docs/hazards.md, without entries for hazards that no longer exist."""
-    entries = Ledger(ROOT / LEDGER).entries()
+    """Write the archive, and docs/hazards.md without entries for hazards that no longer exist."""
+    ledger = Ledger(ROOT / LEDGER, ROOT / ARCHIVE)
+    ledger.write_archive()
+    entries = ledger.entries()
     text = PAGE.read_text(encoding="utf-8")
     for kind in ("hazard", "fault"):
         mine = [entry for entry in entries if entry["figures"].get(kind) in wanted(kind)]

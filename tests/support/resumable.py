@@ -5,8 +5,8 @@
 
 With `-n 2 --dist worksteal` two processes share the tests; so they do as two runs with a `-k` each.
 A ledger in the checkout gets a line of JSON for each stress test: its outcome, and the figures that
-it records by `record_property`.  The last entry of a test counts.  The tables in docs/ are made
-from it (tools/stress_tables.py).
+it records by `record_property`.  The last entry of a test counts.  tools/stress_tables.py makes the
+tables in docs/ from it, and keeps its entries in docs/stress.jsonl: other checkouts go on from there.
 """
 
 from __future__ import annotations
@@ -23,24 +23,32 @@ from typing import Any
 import pytest
 
 LEDGER = Path(".stress") / "ledger.jsonl"
+ARCHIVE = Path("docs") / "stress.jsonl"
 
 
 class Ledger:
-    """The outcomes of stress tests, in the file `path`."""
+    """The outcomes of stress tests: new ones are written to `path`, older ones are in `archive`."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, archive: Path | None = None) -> None:
         self.path = path
+        self.archive = archive
 
     def entries(self) -> list[dict[str, Any]]:
         """Return the last entry of each test, oldest first."""
-        if not self.path.exists():
-            return []
-        lines = self.path.read_text(encoding="utf-8").splitlines()
         last: dict[str, dict[str, Any]] = {}
-        for entry in whole(lines):
-            last.pop(entry["test"], None)
-            last[entry["test"]] = entry
+        for path in (self.archive, self.path):
+            if path is not None and path.exists():
+                for entry in whole(path.read_text(encoding="utf-8").splitlines()):
+                    last.pop(entry["test"], None)
+                    last[entry["test"]] = entry
         return list(last.values())
+
+    def write_archive(self) -> None:
+        """Write the last entry of each test into `archive`, in the order of their names."""
+        assert self.archive is not None
+        entries = sorted(self.entries(), key=lambda entry: str(entry["test"]))
+        lines = [json.dumps(entry) + "\n" for entry in entries]
+        self.archive.write_text("".join(lines), encoding="utf-8")
 
     def passed(self) -> set[str]:
         """Return the names of the tests that passed when they ran last."""
@@ -176,7 +184,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the plugins in a run of stress tests; only the main process writes the ledger."""
     if config.getoption("markexpr") == "not stress":
         return
-    ledger = Ledger(config.rootpath / LEDGER)
+    ledger = Ledger(config.rootpath / LEDGER, config.rootpath / ARCHIVE)
     part = Part(ledger, config.getoption("--minutes"), config.getoption("--resume"))
     config.pluginmanager.register(part)
     if not hasattr(config, "workerinput"):

@@ -91,3 +91,19 @@ def test_two_writers(tmp_path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(Ledger(path).add, entries[1:]))
     assert Ledger(path).passed() == {str(number) for number in range(60)}
+
+
+def test_what_another_checkout_has_left(tmp_path: Path) -> None:
+    """The entries of the archive count, unless the same test has run again since."""
+    archive, path = tmp_path / "archive", tmp_path / "ledger" / "here"
+    Ledger(archive).add({"test": "b", "outcome": "passed"})
+    Ledger(archive).add({"test": "a", "outcome": "passed"})
+    Ledger(path).add({"test": "b", "outcome": "failed"})
+
+    ledger = Ledger(path, archive)
+    assert ledger.passed() == {"a"}
+
+    ledger.write_archive()
+    path.unlink()
+    assert ledger.passed() == {"a"}
+    assert [json.loads(line)["test"] for line in archive.read_text().splitlines()] == ["a", "b"]
