@@ -6,7 +6,7 @@
 With `-n 2 --dist worksteal` two processes share the tests; so they do as two runs with a `-k` each.
 A ledger in the checkout gets a line of JSON for each stress test: its outcome, and the figures that
 it records by `record_property`.  The last entry of a test counts.  tools/stress_tables.py makes the
-tables in docs/ from it, and keeps its entries in docs/stress.jsonl: other checkouts go on from there.
+tables in docs/ from it, and keeps its entries in docs/stress.jsonl, where others go on from.
 """
 
 from __future__ import annotations
