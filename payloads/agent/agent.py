@@ -75,7 +75,7 @@ class Agent:
         try:
             while not self.session.is_over:
                 connection = self.listener.next(self.patience())
-                self.tracing.tend()
+                self.tracing.maintain()
                 if connection in (listener.WOKEN, listener.LOST) and self.thread.leaves():
                     return
                 self.attend(connection)
@@ -118,7 +118,7 @@ class Agent:
         return self.session.measurement is None and not self.tracing.is_on
 
     def on_time(self) -> None:
-        """Do the timed work that is due: listen in a forked child, end the session, or tend it."""
+        """Do the timed work that is due: listen in a child, end the session, or maintain it."""
         if time.monotonic() >= self.opens:
             self.open_in_child()
         elif self.session.tree is not None and self.session.tree.is_over():
@@ -128,7 +128,7 @@ class Agent:
         else:
             self.session.on_time()
             self.sigterm.end_children()
-            self.sigterm.tend()
+            self.sigterm.maintain()
 
     def on_sigterm(self) -> None:
         """Save a snapshot and end the process by SIGTERM, if this process has received it."""
@@ -224,7 +224,7 @@ class Agent:
             cov.covattach = self  # where `dump.py` and a debugger's prompt find it
             if self.sigterm.receiver is None and self.sigterm.install():
                 self.listener.receiver = self.sigterm.receiver
-            self.sigterm.tend()
+            self.sigterm.maintain()
             self.session.autosave.then = self.at_exit
         if cov or self.tracing.is_on:
             self.watch_forks()

@@ -49,7 +49,7 @@ class DumpVerbs:
     def html(self, request: dict[str, Any]) -> protocol.Reply:
         """Have coverage write its HTML report to the request's `directory`, in the target."""
         measurement = self.session.must_be_on()
-        with measurement.uses.of_ours():
+        with measurement.uses.excluded():
             percent = measurement.cov.html_report(directory=request["directory"])
         return {**self.session.facts(), "percent": percent}, []
 
@@ -61,7 +61,7 @@ class DumpVerbs:
         measurement = self.session.must_be_on()
         os.makedirs(request["directory"], exist_ok=True)
         path = os.path.join(request["directory"], ".coverage")
-        with measurement.uses.of_ours():
+        with measurement.uses.excluded():
             data = measurement.package.CoverageData(basename=path)
             data.update(measurement.cov.get_data())
             data.close()

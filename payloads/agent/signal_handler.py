@@ -20,7 +20,7 @@ def handler() -> int | None:
     if not capi.is_there():
         return None
     now = capi.array("P", SIGACTION)()
-    sigaction()(_signal.SIGTERM, None, capi.where(now))
+    sigaction()(_signal.SIGTERM, None, capi.address_of(now))
     address: int | None = now[0]
     return address
 

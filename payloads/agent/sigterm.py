@@ -58,8 +58,8 @@ class Sigterm:
         self.close()
         kind = _socket.SOCK_DGRAM | _socket.SOCK_NONBLOCK | _socket.SOCK_CLOEXEC
         receiver, sender = _socket.socketpair(_socket.AF_UNIX, kind)
-        self.receiver = Socket(receiver, descriptors.far())
-        self.sender = Socket(sender, descriptors.far())
+        self.receiver = Socket(receiver, descriptors.lowest_own_number())
+        self.sender = Socket(sender, descriptors.lowest_own_number())
         self.receiver.checked().setsockopt(_socket.SOL_SOCKET, SO_PASSCRED, 1)
         self.catch()
 
@@ -92,7 +92,7 @@ class Sigterm:
             return now is None or signal_handler.is_of_interpreter(now)
         return now == self.handler
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Catch SIGTERM again, if the application has set it back to its default action."""
         if self.sender is not None and signal_handler.is_free():
             self.unregister()
@@ -114,7 +114,7 @@ class Sigterm:
         elif capi.is_there():
             # faulthandler restores the default action, so theirs is set again without a break.
             theirs = capi.array("P", signal_handler.SIGACTION)()
-            place = capi.where(theirs)
+            place = capi.address_of(theirs)
             signal_handler.sigaction()(_signal.SIGTERM, None, place)
             atomic.at_once(
                 take_back, partial(signal_handler.sigaction(), _signal.SIGTERM, place, None)

@@ -28,7 +28,7 @@ FROM_3_12 = ("coverage.sysmon",) if sys.version_info >= (3, 12) else ()
 OLDEST = (7, 10)  # the oldest coverage whose collectors the payloads have been tested with
 
 
-def is_ours(name: str) -> bool:
+def is_of_coverage(name: str) -> bool:
     """Tell whether `name` is the name of a module of the coverage package."""
     # coverage/debug.py keeps an object as the module "$coverage.debug.DebugOutputFile.the_one".
     return name == "coverage" or name.startswith(("coverage.", "$coverage."))
@@ -54,7 +54,7 @@ def stash() -> None:
     def keeper(error: UnicodeError) -> tuple[str, int]:
         raise error
 
-    taken = {name: module for name, module in list(sys.modules.items()) if is_ours(name)}
+    taken = {name: module for name, module in list(sys.modules.items()) if is_of_coverage(name)}
     keeper.modules = taken  # type: ignore[attr-defined]
     codecs.register_error(KEEP, keeper)
     for name, module in taken.items():
@@ -98,7 +98,7 @@ def import_from(folder: str) -> ModuleType:
 
 def discard() -> None:
     """Remove coverage's modules from `sys.modules`, without stashing them."""
-    for name in [name for name in sys.modules if is_ours(name)]:
+    for name in [name for name in sys.modules if is_of_coverage(name)]:
         del sys.modules[name]
 
 

@@ -108,7 +108,7 @@ def give_when_asked(package: ModuleType) -> None:
     def find(name: str) -> Any:
         if name not in waiting:
             raise AttributeError(f"module {package.__name__!r} has no attribute {name!r}")
-        return space.setdefault(name, lazy_objects.found(waiting[name]))
+        return space.setdefault(name, lazy_objects.real_object(waiting[name]))
 
     for name in waiting:
         del space[name]

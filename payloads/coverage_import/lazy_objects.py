@@ -46,7 +46,7 @@ def imported(name: str) -> Any:
     return __import__(name, globals(), None, ("__name__",))
 
 
-def found(one: LazyObject) -> Any:
+def real_object(one: LazyObject) -> Any:
     """Return the real object that the lazy object `one` stands for."""
     return one._find()
 
@@ -72,7 +72,7 @@ def make_class(body: Any, name: str, *bases: Any, **keywords: Any) -> Any:
         return make(body, name, *bases, **keywords)
 
     def find() -> Any:
-        real = [found(base) if isinstance(base, LazyObject) else base for base in bases]
+        real = [real_object(base) if isinstance(base, LazyObject) else base for base in bases]
         return make(body, name, *real, **keywords)
 
     return LazyObject(lru_cache(None)(find))

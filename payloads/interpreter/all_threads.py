@@ -24,15 +24,15 @@ class AllThreads:
     may do so between any two bytecodes.  So the whole walk is one call of C, see `atomic.at_once`.
     """
 
-    def __init__(self, what: str = "trace") -> None:
+    def __init__(self, kind: str = "trace") -> None:
         """Find the interpreter's functions that are needed; raises CannotAdopt.
 
-        `what` is "trace" or "profile", for the functions of `sys.settrace` or `sys.setprofile`.
+        `kind` is "trace" or "profile", for the functions of `sys.settrace` or `sys.setprofile`.
         """
-        self.what = what
-        self.set_own: Any = getattr(sys, f"set{what}")
-        self.get_own: Any = getattr(sys, f"get{what}")
-        self.set_all: Any = getattr(sys, f"_set{what}allthreads", None)
+        self.kind = kind
+        self.set_own: Any = getattr(sys, f"set{kind}")
+        self.get_own: Any = getattr(sys, f"get{kind}")
+        self.set_all: Any = getattr(sys, f"_set{kind}allthreads", None)
         if self.set_all is None:
             self.declare()
             self.trampoline = self.find_trampoline()
@@ -45,8 +45,8 @@ class AllThreads:
             head = capi.function("PyInterpreterState_ThreadHead", "P", "P")
             # The second argument is not the function's: `accumulate` gives one, and C ignores it.
             self.after: Any = capi.function("PyThreadState_Next", "P", "PP")
-            self.give: Any = capi.function(NATIVE[self.what], "i", "PPO")
-            self.take: Any = capi.function(NATIVE[self.what], "i", "PPP")
+            self.set_in: Any = capi.function(NATIVE[self.kind], "i", "PPO")
+            self.remove_from: Any = capi.function(NATIVE[self.kind], "i", "PPP")
         except capi.NoNativeCalls as error:
             raise CannotAdopt(str(error)) from error
         self.head: Any = partial(head, interpreter())
@@ -84,7 +84,7 @@ class AllThreads:
         return address
 
     @property
-    def is_seen(self) -> bool:
+    def can_read(self) -> bool:
         """Whether the trace or profile functions of other threads can be read: below 3.12."""
         return self.set_all is None
 
@@ -96,9 +96,9 @@ class AllThreads:
         if self.set_all is not None:
             self.do(partial(self.set_all, function), partial(self.set_own, None), *also)
         elif function is None:
-            self.do(self.taking(self.others()), *also)
+            self.do(self.remover(self.others()), *also)
         else:
-            self.do(self.giving(self.others(), function), *also)
+            self.do(self.setter(self.others(), function), *also)
         if self.set_all is None:
             self.set_own(None)
 
@@ -109,15 +109,16 @@ class AllThreads:
         states = takewhile(bool, accumulate(chain(first, repeat(None)), self.after))
         return filter(self.own().__ne__, states)
 
-    def giving(self, states: Iterator[int], function: Any) -> Any:
+    def setter(self, states: Iterator[int], function: Any) -> Any:
         """Return a C function that sets `function` in the threads with these states."""
-        return atomic.exhausting(map(self.give, states, repeat(self.trampoline), repeat(function)))
+        functions = repeat(self.trampoline), repeat(function)
+        return atomic.exhausting(map(self.set_in, states, *functions))
 
-    def taking(self, states: Iterator[int]) -> Any:
+    def remover(self, states: Iterator[int]) -> Any:
         """Return a C function that removes the functions of the threads with these states."""
-        return atomic.exhausting(map(self.take, states, repeat(None), repeat(None)))
+        return atomic.exhausting(map(self.remove_from, states, repeat(None), repeat(None)))
 
-    def held(self) -> Iterator[int | None]:
+    def addresses(self) -> Iterator[int | None]:
         """Return the addresses of the other threads' functions, None for a thread without one."""
         at = type(self.words).from_address
         return map(itemgetter(self.place), map(at, self.others()))
@@ -130,15 +131,17 @@ class AllThreads:
         self.do(partial(functions.extend, map(itemgetter(self.place - 3), states)))
         return any(functions)
 
-    def give_where_none(self, function: Any, free: Iterable[Any] = (), *also: Any) -> None:
+    def set_where_none(self, function: Any, free: Iterable[Any] = (), *also: Any) -> None:
         """Set `function` in each thread with none, or one of `free`; `also` as in `set`."""
         is_free = {None, *map(id, free)}.__contains__
-        self.do(self.giving(compress(self.others(), map(is_free, self.held())), function), *also)
+        states = compress(self.others(), map(is_free, self.addresses()))
+        self.do(self.setter(states, function), *also)
 
-    def take_where(self, functions: Iterable[Any], *also: Any) -> None:
+    def remove_where(self, functions: Iterable[Any], *also: Any) -> None:
         """Remove these functions from the threads that have them; `also` as in `set`."""
         is_one = set(map(id, functions)).__contains__
-        self.do(self.taking(compress(self.others(), map(is_one, self.held()))), *also)
+        states = compress(self.others(), map(is_one, self.addresses()))
+        self.do(self.remover(states), *also)
 
     def functions(self) -> dict[int, Any]:
         """Return the function of each other thread, or None, by the thread's identifier.
@@ -155,7 +158,7 @@ class AllThreads:
         each = iter(found)
         return {ident: next(each) if address else None for ident, address in pairs}
 
-    def somebodys(self) -> list[Any]:
+    def functions_in_use(self) -> list[Any]:
         """Return the functions of the other threads that have one."""
         return [one for one in self.functions().values() if one is not None]
 

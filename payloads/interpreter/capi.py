@@ -94,6 +94,6 @@ def text(content: bytes) -> Any:
     return array("B", len(content) + 1)(*content, 0)
 
 
-def where(data: Any) -> int:
+def address_of(data: Any) -> int:
     """Return the address of the memory of `data`, a `text` or another array made here."""
     return int(_ctypes.addressof(data))

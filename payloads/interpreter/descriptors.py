@@ -38,7 +38,7 @@ class Lost(OSError):
         super().__init__(errno.EBADF, "the application has closed a descriptor of covattach's")
 
 
-def far() -> int:
+def lowest_own_number() -> int:
     """Return the lowest number for descriptors of ours, above those that most applications use."""
     return max(min(os.sysconf("SC_OPEN_MAX"), USUAL) - APART, STANDARD)
 
@@ -55,7 +55,7 @@ def identity(file: int | str, kind: int = 0) -> Identity:
     return found.st_dev, found.st_ino
 
 
-def moved(number: int, least: int, own: Identity) -> int:
+def move_above(number: int, least: int, own: Identity) -> int:
     """Return a descriptor of at least `least`, or else STANDARD, for the file of `number`.
 
     It is a duplicate, and `number` is closed, unless `number` is high enough.  The file, which has
@@ -99,7 +99,7 @@ class Descriptor:
         self.identity = identity(number)
         if file not in (None, self.identity):
             raise Lost
-        self.number = moved(number, least, self.identity)
+        self.number = move_above(number, least, self.identity)
 
     def is_ours(self) -> bool:
         """Tell whether the number still belongs to the file that was opened."""
@@ -160,11 +160,11 @@ def pipe() -> tuple[Descriptor, Descriptor]:
     reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     both = identity(writing, PIPE)  # the same for both ends
     try:
-        first = Descriptor(reading, far(), both)
+        first = Descriptor(reading, lowest_own_number(), both)
     except OSError:
         close_if(writing, both)
         raise
-    return first, Descriptor(writing, far(), both)
+    return first, Descriptor(writing, lowest_own_number(), both)
 
 
 def opened(path: str, flags: int = os.O_RDONLY, least: int = STANDARD) -> Descriptor:
@@ -236,10 +236,10 @@ def write_to(file: Descriptor, parts: list[bytes]) -> None:
     """Write all of `parts` to an open file, one after the other; raises OSError."""
     rest: list[Any] = [part for part in parts if part]
     while rest:
-        rest = behind(rest, os.writev(file.checked(), rest[:PARTS]))
+        rest = unwritten(rest, os.writev(file.checked(), rest[:PARTS]))
 
 
-def behind(parts: list[Any], done: int) -> list[Any]:
+def unwritten(parts: list[Any], done: int) -> list[Any]:
     """Return the rest of `parts`, of which the first `done` bytes have been written."""
     for at, part in enumerate(parts):
         if done < len(part):

@@ -72,7 +72,7 @@ def holding(objects: Iterable[object]) -> list[FrameType]:
     return [found for found in gc.get_referrers(*objects) if isinstance(found, FrameType)]
 
 
-def know(package: Any) -> None:
+def add_package(package: Any) -> None:
     """Have `is_inside` know the code of `package`, the imported coverage, from now on."""
     file = getattr(package, "__file__", None)
     if file:

@@ -29,7 +29,7 @@ def refuse(value: Any) -> Any:
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
-def made(module: Any) -> tuple[Any, Any]:
+def parser_and_encoder(module: Any) -> tuple[Any, Any]:
     """Return a function that parses a value at a position of a text, and one that encodes a value.
 
     `module` is `_json`, or `json` where that is missing.  The second function returns parts of a
@@ -69,4 +69,4 @@ def dump(value: Any, file: Any) -> None:
     file.write(dumps(value))
 
 
-SCAN, ENCODE = made(module)
+SCAN, ENCODE = parser_and_encoder(module)

@@ -71,7 +71,7 @@ class Core:
         nothing.
         """
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Re-adopt threads that other tools have traced and left; for the agent's thread only."""
 
     def warnings(self) -> list[str]:

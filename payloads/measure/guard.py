@@ -29,7 +29,7 @@ class Guard:
         self.note = note
         self.decide = self.collector.should_trace
         self.check = self.collector.check_include
-        self.again: list[str] = []
+        self.failed_files: list[str] = []
         self.collector.should_trace = self.should_trace
         self.collector.check_include = self.check_include
 
@@ -51,7 +51,7 @@ class Guard:
                 self.inorout.last_sys_path = source_search.Sys().path
         self.tell(fault)
         if isinstance(fault, PASSING):
-            self.again.append(filename)
+            self.failed_files.append(filename)
         return self.left_out(filename)
 
     def left_out(self, filename: str) -> Any:
@@ -97,8 +97,8 @@ class Guard:
 
     def retry(self) -> None:
         """Have coverage decide again about files where memory or stack did not suffice."""
-        while self.again:
-            self.collector.should_trace_cache.pop(self.again.pop(), None)
+        while self.failed_files:
+            self.collector.should_trace_cache.pop(self.failed_files.pop(), None)
 
     def discard(self) -> None:
         """Remove the wrappers from the collector, and drop references that form cycles."""

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from ..coverage_import.coverage_package import is_ours
+from ..coverage_import.coverage_package import is_of_coverage
 
 
 def have_own_stacks(cov: Any) -> None:
@@ -32,28 +32,28 @@ class Uses:
 
     def __init__(self, package: ModuleType) -> None:
         self.package = package
-        self.before = self.counted()
+        self.before = self.references()
 
-    def counted(self) -> dict[int, int]:
+    def references(self) -> dict[int, int]:
         """Return the references to each module and class from outside coverage, by `id`."""
-        modules = [module for name, module in list(sys.modules.items()) if is_ours(name)]
+        modules = [module for name, module in list(sys.modules.items()) if is_of_coverage(name)]
         names = [name for module in modules for name in list(vars(module).values())]
         own = Counter(map(id, names))
         classes = [one for one in vars(self.package).values() if isinstance(one, type)]
         return {id(one): sys.getrefcount(one) - own[id(one)] for one in (*modules, *classes)}
 
     @contextmanager
-    def of_ours(self) -> Iterator[None]:
+    def excluded(self) -> Iterator[None]:
         """Exclude references made in the `with` body, by a report of ours, from the count."""
-        then = self.counted()
+        then = self.references()
         try:
             yield
         finally:
-            for one, count in self.counted().items():
+            for one, count in self.references().items():
                 known = then.get(one, 0)
                 self.before[one] = self.before.get(one, known) + max(count - known, 0)
 
     def has_grown(self) -> bool:
         """Tell whether any of the modules and classes has more references than before."""
-        now = self.counted()
+        now = self.references()
         return any(now.get(one, 0) > count for one, count in self.before.items())

@@ -28,8 +28,8 @@ class Measurement:
     """A live Coverage object together with all changes that must be undone when it stops.
 
     `options` may hold `settings` (names and values for `Coverage.set_option`), `core` (sysmon or
-    ctrace) and `brought` (for `import_coverage`, where the target has no coverage).  `here` in it
-    is true where the calling thread is the only one of the process, and the application's.
+    ctrace) and `brought` (for `import_coverage`, where the target has no coverage).  In it
+    `is_only_thread` says whether the calling thread, the application's, is the process's only one.
     """
 
     def __init__(self, options: dict[str, Any]) -> None:
@@ -41,16 +41,16 @@ class Measurement:
         self.adoption: Core | None = None
         self.uses: Any = None
         self.is_measuring = True
-        self.is_first = bool(options.get("here"))
+        self.is_only_thread = bool(options.get("is_only_thread"))
         self.package, self.is_stashed = coverage_package.import_coverage(options.get("brought"))
-        frames.know(self.package)
+        frames.add_package(self.package)
         self.search = source_search.SourceSearch()
         try:
             settings = dict(options.get("settings", {}))
             branch = bool(settings.get("run:branch"))
             best = core_choice.best_core(branch)
             asked = options.get("core") or best
-            if self.is_first and not core_choice.exists(asked):
+            if self.is_only_thread and not core_choice.exists(asked):
                 asked = best  # chosen for a tree, of which other processes have a newer Python
             conflicts.refuse_coverage(self.package.Coverage.current())
             # Where the core asked for cannot measure branches, coverage takes another by itself.
@@ -99,7 +99,7 @@ class Measurement:
             self.snapshots: Any = Snapshots(collector)
             self.snapshots.make_flush_lossless()
             self.adoption = kind(collector, self.guard)
-            self.adoption.start(0 if self.is_first else frames.own_ident())
+            self.adoption.start(0 if self.is_only_thread else frames.own_ident())
             if subinterpreters.are_there():
                 self.note(
                     "functions that run already are measured only once they are entered anew, as"
@@ -132,7 +132,7 @@ class Measurement:
         if self.adoption is None or not self.is_measuring:
             return []
         self.guard.retry()
-        self.adoption.tend()
+        self.adoption.maintain()
         return self.adoption.warnings()
 
     def renew_lock(self) -> None:

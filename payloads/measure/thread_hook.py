@@ -44,13 +44,15 @@ class ThreadHook:
             self.note(f"a thread is not measured: {error!r}")
 
     def __bool__(self) -> bool:
-        """Tell `threading`, which tests this in each new thread, whether it is to set this there.
+        """Tell whether `threading`, which asks in each new thread, is to set this there."""
+        return sys._getframe(1).f_code.co_name != STARTING or self.must_be_set()
+
+    def must_be_set(self) -> bool:
+        """Tell whether `threading` is to set this hook in the calling thread, which starts now.
 
         Where that call might fail, and end the thread (see `atomic.one_setter`), it is made here
         instead.
         """
-        if sys._getframe(1).f_code.co_name != STARTING:
-            return True  # not a thread that starts
         if self.has_ended:
             self.remove_from_threading()
             return False

@@ -85,7 +85,7 @@ def announce(request: dict[str, Any], ends: float) -> None:
     for name in SOURCES:
         if name in settings:
             settings[name] = [whole(one) if os.path.isdir(one) else one for one in settings[name]]
-    later = {**request, "options": {**options, "settings": settings, "here": True}}
+    later = {**request, "options": {**options, "settings": settings, "is_only_thread": True}}
     if ends != float("inf"):
         later["until"] = ends
     beside = f"{request['tree']}/{TREE_REQUEST}.new"

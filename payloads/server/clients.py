@@ -17,7 +17,7 @@ import struct
 import time
 from typing import Any
 
-from ..interpreter.descriptors import Descriptor, Socket, behind
+from ..interpreter.descriptors import Descriptor, Socket, unwritten
 
 LONGEST_REQUEST = 1 << 20  # bytes
 PATIENCE = 5.0  # seconds for a client to send its request, or to read the next part of the reply
@@ -222,7 +222,7 @@ def send(connection: Socket, parts: list[Any]) -> list[Any]:
     Raises OSError, BlockingIOError if nothing could be sent.  No SIGPIPE is sent: the application
     may not ignore it.
     """
-    return behind(parts, connection.checked().sendmsg(parts[:PARTS], [], _socket.MSG_NOSIGNAL))
+    return unwritten(parts, connection.checked().sendmsg(parts[:PARTS], [], _socket.MSG_NOSIGNAL))
 
 
 def peer_is_allowed(connection: Socket) -> bool:

@@ -62,7 +62,7 @@ class Listener:
         The new socket replaces an earlier one, which the application may have closed.
         """
         kind = _socket.SOCK_STREAM | _socket.SOCK_CLOEXEC
-        listener = Socket(_socket.socket(_socket.AF_UNIX, kind), descriptors.far())
+        listener = Socket(_socket.socket(_socket.AF_UNIX, kind), descriptors.lowest_own_number())
         beside = path + ".new"
         with contextlib.suppress(FileNotFoundError):
             os.unlink(beside)

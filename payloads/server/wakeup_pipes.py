@@ -47,7 +47,7 @@ class Watch:
         """Open it; raises OSError."""
         self.path, self.then = path, then
         flags = os.O_RDONLY | os.O_NONBLOCK
-        self.reading = descriptors.opened(path, flags, descriptors.far())
+        self.reading = descriptors.opened(path, flags, descriptors.lowest_own_number())
 
     def is_over(self) -> bool:
         """Tell whether no process has the FIFO open to write.

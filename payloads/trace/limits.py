@@ -26,7 +26,7 @@ class CallLimits:
         """Whether as many calls as `limit` have been sent; False without a limit."""
         return bool(self.limit) and self.sent >= self.limit
 
-    def of(self, events: list[tuple[Any, ...]], now: float) -> list[tuple[Any, ...]]:
+    def select(self, events: list[tuple[Any, ...]], now: float) -> list[tuple[Any, ...]]:
         """Return those of `events` that are to be sent; count the calls that `rate` leaves out.
 
         `now` is the monotonic time, in seconds.

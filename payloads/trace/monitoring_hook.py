@@ -78,7 +78,7 @@ class MonitoringHook:
             self.off_since = clock()
             self.monitoring.set_events(self.tool, 0)
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Do nothing: every thread, also a new one, has the events of sys.monitoring."""
 
     def see(self, kind: int, code: CodeType, value: object = None) -> Any:

@@ -48,7 +48,7 @@ class ProfileHook:
 
     def refuse_profilers(self) -> None:
         """Raise Refused if a thread has another tool's profile function, or new ones would."""
-        there = [self.threading._profile_hook, *self.threads.somebodys()]
+        there = [self.threading._profile_hook, *self.threads.functions_in_use()]
         for found in there:
             if not is_inert(found):
                 raise Refused(f"a profiler is active: {frames.name_of(found)}")
@@ -61,7 +61,7 @@ class ProfileHook:
         """Set the hook in all threads that have none; for the agent's thread only."""
         self.on_since = clock()
         self.is_on = True
-        self.threads.give_where_none(self.hook)
+        self.threads.set_where_none(self.hook)
 
     def pause(self) -> None:
         """Have every thread remove the hook at its next event."""
@@ -69,10 +69,10 @@ class ProfileHook:
             self.is_on = False
             self.off_since = clock()
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Set the hook in threads without it: not `threading`'s, or having removed it too late."""
         if self.is_on:
-            self.threads.give_where_none(self.hook)
+            self.threads.set_where_none(self.hook)
 
     def on_event(self, frame: FrameType, event: str, value: Any) -> None:
         """Note an event of this thread: the profile function, which CPython calls."""
@@ -154,9 +154,9 @@ class ProfileHook:
         self.is_on, self.has_ended = False, True
         if self.threading._profile_hook is self.hook:
             self.threading._profile_hook = None
-        self.threads.take_where([self.hook])
+        self.threads.remove_where([self.hook])
         if sys.getprofile() is self.hook:
             sys.setprofile(None)  # in a forked child this thread is the application's
         # A thread that is just starting, or in the hook, removes it itself.
         frames.wait_for_others(frames.in_file_of(self.see))
-        self.threads.take_where([self.hook])
+        self.threads.remove_where([self.hook])

@@ -46,7 +46,7 @@ class Tracing:
         self.calls: Any = None
         self.hook: Any = None
         self.stream: Any = None
-        self.has_ended = False  # whether a trace has ended, for `tend`
+        self.has_ended = False  # whether a trace has ended, for `maintain`
 
     @property
     def is_on(self) -> bool:
@@ -71,8 +71,8 @@ class Tracing:
             self.share = CallLimits(int(request.get("limit") or 0), float(request.get("rate") or 0))
             self.next_tick = self.next_rest = self.next_word = now = time.monotonic()
             self.ends = now + float(request["for"]) if request.get("for") else NEVER
-            self.why = ""
-            self.is_told = False  # whether the client knows why it ends
+            self.end_reason = ""
+            self.is_end_sent = False  # whether the client knows why it ends
             self.looked_at = 0
             atexit.register(self.stop)
             self.hook.install()
@@ -95,7 +95,7 @@ class Tracing:
         self.stream = Stream(connection, self.listener)
 
     def patience(self) -> float:
-        """Return for how many seconds `tend` has nothing to do; infinity without a trace."""
+        """Return for how many seconds `maintain` has nothing to do; infinity without a trace."""
         if self.is_on:
             return max(self.next_tick - time.monotonic(), 0.0)
         return TICK if self.stream is not None else NEVER
@@ -107,7 +107,7 @@ class Tracing:
             self.calls.note_gap(self.hook.off_since)
         self.hook.resume()
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Look after a trace, if there is one; called often, acts when something is due."""
         if self.stream is not None:
             self.listener.was_useful = True  # the stream wakes us too, not only requests
@@ -121,18 +121,18 @@ class Tracing:
         now = time.monotonic()
         self.stream.flush()
         if not self.is_on:
-            if not self.stream.pending and self.why and not self.is_told:
+            if not self.stream.pending and self.end_reason and not self.is_end_sent:
                 self.tell([])  # the client was behind when it ended, and has caught up
             if self.stream.is_gone or not self.stream.pending or now >= self.ends:
                 self.close()
             return
         if self.stream.is_asked_to_end():
-            self.why = "asked"
-        if now >= self.next_tick or self.why:
+            self.end_reason = "asked"
+        if now >= self.next_tick or self.end_reason:
             self.next_tick = now + TICK
             self.calls.threads.leave_out()  # after a fork the agent is another thread
             self.step(now)
-        if self.why or self.stream.is_gone:
+        if self.end_reason or self.stream.is_gone:
             self.stop()
 
     def step(self, now: float) -> None:
@@ -151,17 +151,17 @@ class Tracing:
             self.resume()
         if now >= self.next_rest:
             self.next_rest = now + REST
-            self.hook.tend()
-        events = self.share.of(events, now)
+            self.hook.maintain()
+        events = self.share.select(events, now)
         if now >= self.ends or self.share.is_complete:
-            self.why = "time" if now >= self.ends else "limit"
-        if not self.stream.pending and (events or self.why or now >= self.next_word):
+            self.end_reason = "time" if now >= self.ends else "limit"
+        if not self.stream.pending and (events or self.end_reason or now >= self.next_word):
             self.next_word = now + SAYING
             self.tell(events)
 
     def tell(self, events: list[tuple[Any, ...]]) -> None:
         """Send a message with `events` and the state; only to be called when nothing is pending."""
-        self.is_told = bool(self.why)
+        self.is_end_sent = bool(self.end_reason)
         self.stream.put(events, self.facts())
 
     def watched(self) -> float:
@@ -180,7 +180,7 @@ class Tracing:
             "left_out": self.share.left_out,
             "faults": counted(self.calls.faults),
             "is_on": self.is_on and self.hook.is_on,
-            "end": self.why,
+            "end": self.end_reason,
         }
 
     def stop(self) -> None:

@@ -229,9 +229,9 @@ def test_rate_takes_the_first_of_each_second() -> None:
     events = [event(CALL, frame) for frame in (1, 2, 3)]
     ends = [event(RETURN, frame) for frame in (3, 2, 1)]
 
-    assert share.of(events + ends, 10.0) == [*events[:2], *ends[1:]]
+    assert share.select(events + ends, 10.0) == [*events[:2], *ends[1:]]
     assert share.left_out == 1
-    assert share.of(events, 11.5) == events[:2]
+    assert share.select(events, 11.5) == events[:2]
 
 
 def test_limit_is_exact() -> None:
@@ -239,5 +239,5 @@ def test_limit_is_exact() -> None:
     share = CallLimits(limit=2, rate=0)
     events = [event(CALL, 1), event(RETURN, 1), event(CALL, 2), event(RETURN, 2)]
 
-    assert share.of(events, 1.0) == events[:3]
+    assert share.select(events, 1.0) == events[:3]
     assert share.is_complete

@@ -98,12 +98,12 @@ class CtraceAdoption(Core):
         look = look_at_all(self.flags, on=True)
         self.greenlet_tracers.suspended = look.suspended  # is filled before another thread runs
         settled: set[int] = set()
-        if self.threads.is_seen:
+        if self.threads.can_read:
             had = self.threads.functions()
             settled = {ident for ident, one in had.items() if not is_inert(one)}
-            self.foreign.see(filter(self.owners.is_somebodys, had.values()))
+            self.foreign.update(filter(self.owners.is_somebodys, had.values()))
             free = filter(is_inert, had.values())
-            self.threads.give_where_none(self.hook, free, *look.calls)
+            self.threads.set_where_none(self.hook, free, *look.calls)
         else:
             self.threads.set(self.hook, *look.calls)
         if not look.instrument():
@@ -112,11 +112,11 @@ class CtraceAdoption(Core):
             green = [frame for frame in look.of_greenlets() if is_inert(frame.f_trace)]
             every = chain(frames.all_running(own, *settled), green)
             running = [frame for frame in every if not frames.is_inside(frame)]
-            self.functions.give(running, self.stacks.lines if self.collector.branch else None)
+            self.functions.set_on(running, self.stacks.lines if self.collector.branch else None)
         # Frames that ended in the meantime must not be kept alive, nor the objects in them.
         self.stacks.keep_only(running)
 
-    def tend(self) -> None:
+    def maintain(self) -> None:
         """Re-adopt threads that other tools have traced and left; for the agent's thread only."""
         threads = None if self.has_ended else self.reachable()
         if threads is None:
@@ -124,20 +124,20 @@ class CtraceAdoption(Core):
         hook = self.collector._installation_trace
         is_taken = not hook.is_set()
         if is_taken and hook.set_where_free():
-            self.foreign.see_trace()
-        if threads.is_seen:
+            self.foreign.note_unknown()
+        if threads.can_read:
             found = threads.functions().values()
-            self.foreign.see(filter(self.owners.is_somebodys, (*found, hook.current())))
+            self.foreign.update(filter(self.owners.is_somebodys, (*found, hook.current())))
             is_lost = any(map(is_inert, found))
         else:
-            self.foreign.see(filter(self.owners.is_somebodys, (hook.current(),)))
+            self.foreign.update(filter(self.owners.is_somebodys, (hook.current(),)))
             is_lost = is_taken and hook.is_set() and not self.owners.has_others()
         if is_lost:
             self.install()
 
     def warnings(self) -> list[str]:
         """Return the warnings, as texts, about other tools that have traced threads of ours."""
-        return self.foreign.told()
+        return self.foreign.warnings()
 
     def on_event(self, frame: FrameType, event: str, arg: Any) -> Any:
         """Start coverage's tracer in this thread: the trace function that `install` sets.
@@ -219,15 +219,15 @@ class CtraceAdoption(Core):
             self.flags = None  # another tool's profile function needs them
         look = look_at_all(self.flags, on=False)
         threads = self.reachable()
-        if threads is not None and threads.is_seen:
-            threads.take_where([self.hook, *self.collector.tracers], *look.calls)
+        if threads is not None and threads.can_read:
+            threads.remove_where([self.hook, *self.collector.tracers], *look.calls)
         elif threads is not None and not self.owners.has_others():
             threads.set(None, *look.calls)
             look.instrument()
         if self.owners.is_ours(sys.gettrace()):
             sys.settrace(None)
         for _ in range(PASSES):
-            self.functions.take(chain(frames.all_running(), look.of_greenlets()))
+            self.functions.restore(chain(frames.all_running(), look.of_greenlets()))
 
     def discard(self) -> None:
         """Drop references that form cycles with this object, once no thread is in its methods."""

@@ -15,14 +15,14 @@ UNSEEN = "somebody"  # a tool that came and went between two checks
 class ForeignTracers:
     """Other tools that have traced threads of ours, with the times of day of begin and end.
 
-    Such threads are not measured meanwhile; `told` returns the warnings.
+    Such threads are not measured meanwhile; `warnings` tells of them.
     """
 
     def __init__(self) -> None:
         self.since: dict[str, str] = {}
         self.until: dict[str, str] = {}
 
-    def see(self, functions: Iterable[Any]) -> None:
+    def update(self, functions: Iterable[Any]) -> None:
         """Note that these trace functions of other tools, and no others, are set now."""
         now = time.strftime(CLOCK)
         names = set(map(name_of, functions))
@@ -33,12 +33,12 @@ class ForeignTracers:
             if name not in names:
                 self.until.setdefault(name, now)
 
-    def see_trace(self) -> None:
+    def note_unknown(self) -> None:
         """Note that an unknown tool has been there, unless a tool is known already."""
         if not self.since:
             self.since[UNSEEN] = self.until[UNSEEN] = time.strftime(CLOCK)
 
-    def told(self) -> list[str]:
+    def warnings(self) -> list[str]:
         """Return the warnings, one sentence for each tool."""
         return [self.sentence(name) for name in self.since]
 

@@ -53,7 +53,7 @@ class Follower:
             module.settrace(self.before)
 
 
-class Numbers(WeakKeyDictionary[Any, int]):
+class StackNumbers(WeakKeyDictionary[Any, int]):
     """A mapping from greenlets to a tracer's stack numbers, which reuses those of ended greenlets.
 
     It replaces the tracer's own. coverage looks a greenlet's number up by `[]`, and makes a stack
@@ -87,7 +87,7 @@ class Numbers(WeakKeyDictionary[Any, int]):
         self.free, self._remove = free, end
 
 
-class Nobody:
+class FakeGreenlet:
     """A stand-in for a greenlet, by which `reuse_stacks` finds a tracer's mapping."""
 
 
@@ -97,13 +97,13 @@ def reuse_stacks(tracer: Any) -> None:
     Its mapping from greenlets to stack numbers can be reached only through the weak references of a
     greenlet that is in it.
     """
-    nobody = Nobody()
-    usual, tracer.concur_id_func = tracer.concur_id_func, lambda: nobody
+    fake = FakeGreenlet()
+    usual, tracer.concur_id_func = tracer.concur_id_func, lambda: fake
     try:
         tracer(sys._getframe(), "return", None)  # harmless: this stack is empty
-        known: Any = getweakrefs(nobody)[0].__callback__
+        known: Any = getweakrefs(fake)[0].__callback__
         numbers = known.__defaults__[0]()
-        numbers.__class__ = Numbers
+        numbers.__class__ = StackNumbers
         numbers.begin()
     finally:
         tracer.concur_id_func = usual
