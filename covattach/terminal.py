@@ -192,7 +192,7 @@ def screen() -> Console:
     )
 
 
-def release(shown: Console, captured: Capture) -> None:
+def print_captured(shown: Console, captured: Capture) -> None:
     """Print output `captured` from `shown`, a console of `screen`: it is harmless already."""
     shown.file.write(captured.get())
     shown.file.flush()

@@ -72,13 +72,13 @@ def ends_now(process: Process) -> bool:
     return not process.is_alive()
 
 
-def give_up(process: Process, place: SessionFolder, injection: Injection | None) -> bool:
+def undo_attach(process: Process, place: SessionFolder, injection: Injection | None) -> bool:
     """Undo an attach: withdraw the line, stop the agent, and remove the session's folder `place`.
 
     Returns whether it is certain that nothing is left in the target.  If not, the agent ends by
     itself once it can run: it finds its folder gone, and nobody at the other end.
     """
-    claimed = not place.withdraw()
+    claimed = not place.remove_token()
     if injection is not None:
         injection.cancel()
     deadline = Deadline.after(UNDOING)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from covattach.attach import compile_payloads, coverage_packages, preconditions, slowdown
-from covattach.attach.agent_ready import ends_now, give_up, not_undone, wait_for_agent
+from covattach.attach.agent_ready import ends_now, not_undone, undo_attach, wait_for_agent
 from covattach.attach.attach_lock import alone
 from covattach.attach.first_facts import first_facts, tree_facts
 from covattach.deadline import COMMAND, Deadline
@@ -169,7 +169,7 @@ def agent_in(
     deadline = options.until()
     code = compile_payloads.payloads(process, deadline)
     if not options.tree:  # once for a whole tree: `clear` looks into all session folders
-        folder_lookup.clear(process)
+        folder_lookup.remove_dead(process)
     place = folder_lookup.create(process, options.tree or None)
     injection: Injection | None = None
     began = time.monotonic()
@@ -186,7 +186,7 @@ def agent_in(
         wait_for_agent(process, place, injection, deadline)
         yield place, first, injection, began
     except BaseException as error:
-        if give_up(process, place, injection):
+        if undo_attach(process, place, injection):
             raise
         raise not_undone(process, error) from None
 

@@ -37,7 +37,7 @@ def paged() -> Iterator[Console]:
     ours = (sys.stdin, sys.stdout, sys.stderr)
     is_long = text.count("\n") >= screen.height
     if not (is_long and all(one.isatty() for one in ours) and page(text)):
-        terminal.release(screen, captured)
+        terminal.print_captured(screen, captured)
 
 
 def page(text: str) -> bool:

@@ -104,4 +104,4 @@ def finish(ran: Run, command: tuple[str, ...], outputs: Outputs, as_json: bool) 
         say(f"Still running, and measured: {', '.join(map(str, staying))}.")
         say(f"Next: covattach dump {pid}, or covattach stop {pid}")
     else:
-        ran.forget()
+        ran.discard()

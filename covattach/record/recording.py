@@ -169,7 +169,7 @@ def window(found: RecordedSession, name: str | None = None) -> Iterator[Recordin
         try:
             ask(one, window=new, lease=path)
         finally:
-            one.folder.drop(path)
+            one.folder.remove_file(path)
         yield Recording(found, new, before, lease)
     finally:
         lease.close()

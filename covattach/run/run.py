@@ -81,7 +81,7 @@ class Run:
             known = {one.pid for one in self.whole.members() if is_alive(one.pid, one.facts)}
         return sorted(known)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Remove the folders of the tree's processes, with all that they saved."""
         self.whole.remove()
 
@@ -96,7 +96,7 @@ def start(command: Sequence[str], options: Options) -> Run:
         wanted = coverage_settings.read(here, options.rcfile, options.given)
     folder = folder_lookup.create(here)
     try:
-        folder.withdraw()  # nobody is to be attached to
+        folder.remove_token()  # nobody is to be attached to
         code = compile_payloads.payloads_for(command[0])
         if code is not None:
             folder.add_file(session_files.COMPILED, code)

@@ -58,15 +58,15 @@ def owners(said_by: Any) -> list[Owner]:
     return found or [UNKNOWN]
 
 
-def forget(folder: SessionFolder, gone: list[Session]) -> None:
+def discard(folder: SessionFolder, gone: list[Session]) -> None:
     """Remove the snapshots of the ended sessions `gone`, and the merged ones in a tree's folder."""
     for name in folder.names(GATHERED):
-        folder.drop(name)
+        folder.remove_file(name)
     for one in gone:
         if one.folder != folder:
             one.folder.remove()
         else:
-            folder.drop(session_files.SNAPSHOT)
+            folder.remove_file(session_files.SNAPSHOT)
 
 
 def gather(first: Session, gone: list[tuple[Session, Snapshot]]) -> None:

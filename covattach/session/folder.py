@@ -190,7 +190,7 @@ class SessionFolder:
         except NoTarget:
             return False
 
-    def withdraw(self) -> bool:
+    def remove_token(self) -> bool:
         """Remove the token: code that was injected, but has not run yet, then does nothing.
 
         Return whether the token was there; if not, the launch file has been executed.
@@ -214,7 +214,7 @@ class SessionFolder:
         except (OSError, NotPossible):
             return []
 
-    def drop(self, name: str) -> None:
+    def remove_file(self, name: str) -> None:
         """Remove the file `name`, if it is there and can be removed."""
         with contextlib.suppress(OSError, NotPossible), self.opened() as folder:
             os.unlink(name, dir_fd=folder)
@@ -223,7 +223,7 @@ class SessionFolder:
         """Remove the token, and then the folder with its content, as far as that is possible."""
         base, _, name = self.path_in_target.rpartition("/")
         with contextlib.suppress(OSError, NotPossible):
-            self.withdraw()
+            self.remove_token()
             with opened(self.root, base, self.owner) as folder:
                 nofollow.remove(folder, name)
 

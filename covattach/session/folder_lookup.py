@@ -229,7 +229,7 @@ def is_over(folder: SessionFolder) -> bool:
     )
 
 
-def clear(process: Process) -> None:
+def remove_dead(process: Process) -> None:
     """Remove the dead session folders of the user whom `process` belongs to.
 
     A folder's process has ended also if another process has the same PID now.

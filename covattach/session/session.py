@@ -220,7 +220,7 @@ class Session:
             return [self.end()]
         finally:
             self.folder.remove()
-            trusted_record.forget(self.folder)
+            trusted_record.remove(self.folder)
 
     def end(self) -> Taken:
         """Stop measuring, and return the last snapshot; the session folder may be left.

@@ -116,7 +116,7 @@ class Tree:
         kept = self.gathered()
         gone = [(one.session, one.snapshot) for one in found if not one.session.alive]
         if reset:
-            ended_workers.forget(self.folder, [one for one, _ in gone])
+            ended_workers.discard(self.folder, [one for one, _ in gone])
         else:
             ended_workers.gather(self.first, gone)
         return [*found, *kept]
@@ -182,7 +182,7 @@ class Tree:
         """
         key = self.key
         self.folder.remove()
-        trusted_record.forget(self.folder)
+        trusted_record.remove(self.folder)
         for folder in folder_lookup.members(self.folder, key):
             folder.remove()
 

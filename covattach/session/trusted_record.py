@@ -36,7 +36,7 @@ def note(folder: SessionFolder, facts: dict[str, Any]) -> None:
     held.update((name, facts[name]) for name in NAMES if name in facts)
     for _ in range(ATTEMPTS):
         with contextlib.suppress(OSError), opened(make=True) as place:
-            clear(place)
+            remove_stale(place)
             nofollow.write(place, name_of(folder), json.dumps(held).encode())
             return
 
@@ -53,7 +53,7 @@ def of(folder: SessionFolder) -> dict[str, Any]:
     return {}
 
 
-def forget(folder: SessionFolder) -> None:
+def remove(folder: SessionFolder) -> None:
     """Remove the record of the session in `folder`, and the place of records with the last one."""
     with contextlib.suppress(OSError), opened() as place:
         # Another session's folder, elsewhere, may have the same name.
@@ -62,7 +62,7 @@ def forget(folder: SessionFolder) -> None:
         os.rmdir(os.readlink(f"/proc/self/fd/{place}"))
 
 
-def clear(place: int) -> None:
+def remove_stale(place: int) -> None:
     """Remove records whose session folders have gone; `place` is a descriptor of their folder."""
     for name in nofollow.names(place):
         held = read(place, name)

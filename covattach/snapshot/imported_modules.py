@@ -34,7 +34,7 @@ class ImportedModule(NamedTuple):
     """One import of a source file: the module made from it.
 
     `main` says whether it is the main program.  `reached` is None for a module that has run to its
-    end, otherwise a line that it has reached, or 0.  `standing` if its code is known to be still
+    end, otherwise a line that it has reached, or 0.  `is_running` if its code is known to be still
     running.  `python` is the major and minor version, `optimize` the number of its -O options.
     Unknown ones are None.  `names` are those in its namespace, in the order of their binding, with
     blanks between them; "." marks a submodule.  `lines` are the first lines of the functions in it
@@ -43,7 +43,7 @@ class ImportedModule(NamedTuple):
 
     main: bool | None
     reached: int | None
-    standing: bool
+    is_running: bool
     python: tuple[int, int] | None
     optimize: int | None = None
     names: str = ""
@@ -112,14 +112,14 @@ def check(header: Any) -> ImportedModules:
         raise NotLoads("it does not say for which Python files were imported")
     if not isinstance(prefix, str) or not is_name(prefix):
         raise NotLoads("it does not say where compiled files are")
-    through = check_texts(header.get("through"), None)
-    names, lines = (check_texts(header.get(part), len(through)) for part in ("names", "lines"))
+    finished = check_texts(header.get("finished"), None)
+    names, lines = (check_texts(header.get(part), len(finished)) for part in ("names", "lines"))
     told = [
         (
             name,
             ImportedModule(False, None, False, None, None, bound[:MOST_NAMED], check_lines(firsts)),
         )
-        for name, bound, firsts in zip(through, names, lines, strict=True)
+        for name, bound, firsts in zip(finished, names, lines, strict=True)
     ]
     optimize = check_optimize(header.get("optimize"))
     files: dict[str, set[ImportedModule]] = {}
@@ -181,14 +181,14 @@ def check_module(entry: Any) -> tuple[str, ImportedModule]:
     """Return the file's name and the module in one entry of the list; raises NotLoads."""
     if not isinstance(entry, list | tuple) or len(entry) != 6:
         raise NotLoads("an entry in its list of imports is not one")
-    name, main, reached, standing, names, lines = entry
-    kinds = [type(part) for part in (name, main, standing, names)]
+    name, main, reached, is_running, names, lines = entry
+    kinds = [type(part) for part in (name, main, is_running, names)]
     if kinds != [str, bool, bool, str] or "\0" in name:
         raise NotLoads("an entry in its list of imports is not one")
     if type(reached) is not int or not 0 <= reached <= HIGHEST_LINE:
         raise NotLoads("a line in its list of imports is none")
     bound = names[:MOST_NAMED]
-    return name, ImportedModule(main, reached, standing, None, None, bound, check_lines(lines))
+    return name, ImportedModule(main, reached, is_running, None, None, bound, check_lines(lines))
 
 
 def merged(several: Iterable[ImportedModules], names: Iterable[str]) -> ImportedModules:
@@ -225,8 +225,8 @@ def from_note(note: dict[str, Any]) -> ImportedModules:
     try:
         files = {
             str(name): frozenset(
-                ImportedModule(main, reached, standing, (python[0], python[1]), *known)
-                for main, reached, standing, python, *known in entries
+                ImportedModule(main, reached, is_running, (python[0], python[1]), *known)
+                for main, reached, is_running, python, *known in entries
             )
             for name, entries in note["files"].items()
         }

@@ -143,7 +143,7 @@ class Agent:
         At exit too: the main thread may exit before the agent's thread has handled the signal.
         """
         if self.sigterm.is_for_us():
-            self.sigterm.release()
+            self.sigterm.restore_default()
             die()
 
     def at_exit(self) -> None:
@@ -152,7 +152,7 @@ class Agent:
         A thread that wakes up during finalization may not survive it.
         """
         self.die_if_told()
-        self.sigterm.release()
+        self.sigterm.restore_default()
         self.thread.end_for_fork(self.listener.wakeup.wake)
 
     def open_in_child(self) -> None:

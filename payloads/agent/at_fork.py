@@ -28,7 +28,7 @@ class AtFork:
         """Have the agent's thread end, so that the process can fork."""
         agent = self.agent
         try:
-            agent.sigterm.release()  # the child's handler would report to our socket too
+            agent.sigterm.restore_default()  # the child's handler would report to our socket too
             agent.thread.end_for_fork(agent.listener.wakeup.wake)
         except Exception as error:
             agent.shutdown.tell_fault(error)

@@ -28,7 +28,7 @@ class DescriptorRepair:
         """Note the time of a loss, and stop catching SIGTERM: the agent could not hear of it."""
         if not self.since:
             self.since = time.monotonic()
-        self.agent.sigterm.release()
+        self.agent.sigterm.restore_default()
 
     def is_due(self) -> bool:
         """Tell whether the application has had time to open its own descriptors."""

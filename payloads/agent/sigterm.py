@@ -64,9 +64,9 @@ class Sigterm:
         self.catch()
 
     def catch(self) -> None:
-        """Register SIGTERM with faulthandler, if it has its default action; also after `release`.
+        """Register SIGTERM with faulthandler, if it has its default action.
 
-        Does nothing if the application has closed our socket.
+        Also called after `restore_default`.  Does nothing if the application has closed our socket.
         """
         if self.sender is not None and self.sender.is_ours() and signal_handler.is_free():
             import faulthandler
@@ -98,7 +98,7 @@ class Sigterm:
             self.unregister()
             self.catch()
 
-    def release(self) -> None:
+    def restore_default(self) -> None:
         """Restore SIGTERM's default action, unless the application has set a handler meanwhile."""
         if self.is_registered() and self.is_handling():
             self.unregister()

@@ -135,13 +135,13 @@ def import_package(folder: str) -> ModuleType:
     try:
         spec.loader.exec_module(module)
         give_when_asked(module)
-        drop_copy_of_sys()
+        empty_copy_of_sys()
     finally:
         sys.path_importer_cache.pop(folder, None)
     return module
 
 
-def drop_copy_of_sys() -> None:
+def empty_copy_of_sys() -> None:
     """Empty the copy of `sys` that coverage makes by the way, and does not use.
 
     coverage copies `os` with all modules in that (coverage/misc.py, isolate_module).  In the copy,

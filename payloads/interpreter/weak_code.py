@@ -6,15 +6,15 @@ from operator import methodcaller
 from typing import Any
 from weakref import ref
 
-FORGET = methodcaller("forget")
+DISCARD = methodcaller("discard")
 
 
 class Reference(ref):  # type: ignore[type-arg]
-    """A weak reference to a code object, whose attribute `forget` is called when that is freed.
+    """A weak reference to a code object, whose attribute `discard` is called when that is freed.
 
-    `forget` must be a C function all the way down.  A code object can be freed anywhere in the
+    `discard` must be a C function all the way down.  A code object can be freed anywhere in the
     application, and an exception of its signal handlers, while bytecode runs there, would be lost.
     """
 
-    __slots__ = ("forget",)
-    forget: Any
+    __slots__ = ("discard",)
+    discard: Any

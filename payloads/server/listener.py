@@ -163,7 +163,7 @@ class Listener:
     def attend(self, ready: set[int]) -> Any:
         """Attend to the descriptors that are ready; return the same as `next`."""
         if self.wakeup.read_end.number in ready:
-            self.wakeup.clear()
+            self.wakeup.drain()
             self.was_useful = True
             return WOKEN
         if self.receiver is not None and self.receiver.number in ready:

@@ -27,7 +27,7 @@ class WakeupPipe:
         with contextlib.suppress(OSError):  # or it is full
             os.write(self.write_end.checked(), b"x")
 
-    def clear(self) -> None:
+    def drain(self) -> None:
         """Read the bytes that `wake` has written; raises OSError, Lost."""
         os.read(self.read_end.checked(), 4096)
 

@@ -29,7 +29,7 @@ attributes_of = vars(type)["__dict__"].__get__  # of a class, whatever its metac
 def describe() -> dict[str, Any]:
     """Return the facts about this process's imports that a report needs, to be sent as JSON.
 
-    `through` are the files of modules that were executed to their end, nearly all.  Zero bytes
+    `finished` are the files of modules that were executed to their end, nearly all.  Zero bytes
     separate them: that goes over the wire in a tenth of the time of a list.  `names` and `lines`
     are the texts of `bound` for these, in the same order.  `modules` is a list of the others.  Each
     is [file, whether it is `__main__`, a line that it has reached, whether it is there still,
@@ -37,15 +37,15 @@ def describe() -> dict[str, Any]:
     was loaded, and `noted` is now.  `python` is [major, minor], `optimize` the number of -O, and
     `prefix` the folder of the compiled files, or "" if they are beside the sources.
     """
-    through, others = modules()
-    files, names, lines = zip(*through) if through else ((), (), ())
+    finished, others = modules()
+    files, names, lines = zip(*finished) if finished else ((), (), ())
     return {
         "python": list(sys.version_info[:2]),
         "optimize": sys.flags.optimize,
         "prefix": sys.pycache_prefix or "",
         "since": began(),
         "noted": time.time(),
-        "through": "\0".join(files),
+        "finished": "\0".join(files),
         "names": "\0".join(names),
         "lines": "\0".join(lines),
         "modules": others,
@@ -57,9 +57,9 @@ def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
 
     The first are (file, names, lines), the others as in `describe`.  Each takes some microseconds.
     """
-    standing = module_frames()
+    running = module_frames()
     submodules = submodules_there()
-    through, others = [], []
+    finished, others = [], []
     for key, module in list(sys.modules.items()):
         if not issubclass(type(module), ModuleType) or type(module).__name__ == "_LazyModule":
             continue  # importlib.util.LazyLoader's have not begun, and a look would load them
@@ -71,13 +71,13 @@ def modules() -> tuple[list[tuple[str, str, str]], list[list[Any]]]:
         is_main = type(names.get("__name__")) is str and names["__name__"] == "__main__"
         has_ended = not is_main and has_been_imported(key, file, names.get("__spec__"))
         whole = file if file[:1] == "/" else os.path.abspath(file)
-        line, is_there = reached(names, file, is_main, standing)
+        line, is_running = reached(names, file, is_main, running)
         held = bound(names, file, submodules)
-        if line is BEGUN and not is_there and has_ended and id(names) not in standing:
-            through.append((whole, *held))
+        if line is BEGUN and not is_running and has_ended and id(names) not in running:
+            finished.append((whole, *held))
         else:
-            others.append([whole, is_main, line, is_there, *held])
-    return through, others
+            others.append([whole, is_main, line, is_running, *held])
+    return finished, others
 
 
 def has_been_imported(key: Any, file: str, spec: Any) -> bool:
@@ -180,13 +180,13 @@ def module_frames() -> dict[int, Any]:
 
 
 def reached(
-    names: dict[str, Any], file: str, is_main: bool, standing: dict[int, Any]
+    names: dict[str, Any], file: str, is_main: bool, running: dict[int, Any]
 ) -> tuple[int, bool]:
     """Return a line that a module has reached, or BEGUN; and whether it is there still.
 
-    `standing` are the frames of `module_frames`.
+    `running` are the frames of `module_frames`.
     """
-    frame = standing.get(id(names))
+    frame = running.get(id(names))
     if frame is not None:
         # Somebody's `exec` of other code in this namespace tells nothing about the file.
         is_here = frame.f_code.co_filename == file

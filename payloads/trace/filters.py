@@ -15,7 +15,7 @@ from itertools import count
 from types import CodeType
 from typing import Any
 
-from ..interpreter.weak_code import FORGET, Reference
+from ..interpreter.weak_code import DISCARD, Reference
 from . import safe_repr
 
 LONGEST_NAME = 200  # characters
@@ -79,8 +79,8 @@ class Functions:
         `globals_` is the namespace of its module.
         """
         function = Function(self.number_of(code, globals_), code)
-        function.reference = Reference(code, FORGET)
-        function.reference.forget = partial(self.known.pop, id(code), None)
+        function.reference = Reference(code, DISCARD)
+        function.reference.discard = partial(self.known.pop, id(code), None)
         self.known[id(code)] = function
         return function
 

@@ -143,10 +143,13 @@ class MonitoringHook:
         if self.has_ended:
             return
         self.is_on, self.has_ended = False, True
-        forget, events = self.monitoring.register_callback, self.monitoring.events
+        register, events = self.monitoring.register_callback, self.monitoring.events
         do_all(  # an audit hook of the application's may refuse a callback
             partial(self.monitoring.set_events, self.tool, 0),
-            *(partial(forget, self.tool, getattr(events, name), None) for name in self.callbacks()),
+            *(
+                partial(register, self.tool, getattr(events, name), None)
+                for name in self.callbacks()
+            ),
             self.lift,
             partial(self.monitoring.free_tool_id, self.tool),
         )

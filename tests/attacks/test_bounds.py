@@ -310,7 +310,7 @@ def test_json(attack: str) -> None:
 
 
 IMPORTS = {"since": 1, "noted": 1, "python": [3, 11], "optimize": 0, "prefix": "", "modules": []}
-IMPORTS |= {"through": "a\0" * 200_002, "names": "\0" * 200_002, "lines": "\0" * 200_002}
+IMPORTS |= {"finished": "a\0" * 200_002, "names": "\0" * 200_002, "lines": "\0" * 200_002}
 
 
 def reply(**more: object) -> dict[str, object]:
@@ -410,7 +410,7 @@ def test_what_a_large_tree_has_left(name: str) -> None:
     for one in found:
         (one.path / "snapshot").touch()
     with subprocess.Popen(["sleep", "60"], user=NOBODY, group=NOBODY, extra_groups=[]) as popen:
-        folder_lookup.clear(Process(popen.pid))
+        folder_lookup.remove_dead(Process(popen.pid))
         popen.kill()
     assert all(one.path.exists() for one in found)
 

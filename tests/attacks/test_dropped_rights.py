@@ -209,7 +209,7 @@ def test_records_are_roots_own(
     elif trick == "a folder of its name":
         path = tmp_path / liar.path.name
         path.mkdir()
-        trusted_record.forget(SessionFolder(path, str(path), Owner(OTHER, OTHER)))
+        trusted_record.remove(SessionFolder(path, str(path), Owner(OTHER, OTHER)))
         assert trusted_record.of(folder)["settings"] == {"html:title": "kept"}
         return
     else:

@@ -36,7 +36,7 @@ def test_files_that_were_imported_before(interpreter: Interpreter, launch: Launc
         loop = 1 + next(at for at, line in enumerate(lines) if line.endswith("# the loop"))
         (main,) = loads.of(here)
         assert main.main
-        assert main.standing
+        assert main.is_running
         assert main.reached in (loop, loop + 1)
         names, lines = "FIRST Thing used unused nowhere LAST", "13 17 9"
         imported = ImportedModule(False, None, False, interpreter.minor, 0, names, lines)
@@ -64,7 +64,7 @@ module = sys.modules["imports_later"] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(module)
 sys.modules.update(odd=object(), none=None)
 import payloads.snapshot.imported_modules
-files = payloads.snapshot.imported_modules.describe()["through"].split("\\0")
+files = payloads.snapshot.imported_modules.describe()["finished"].split("\\0")
 assert type(module).__name__ == "_LazyModule"
 assert files and not any(file.endswith("imports_later.py") for file in files)
 """
@@ -118,7 +118,7 @@ def test_a_main_program_that_has_ended(
         # THEN the line that it has surely reached is told, and not that it is through
         line = 1 + THREADED.splitlines().index("def late():" if how == "ends" else "def work():")
         (load,) = loads
-        assert (load.main, load.reached, load.standing) == (True, line, False)
+        assert (load.main, load.reached, load.is_running) == (True, line, False)
         agent.stop()
 
 
@@ -139,7 +139,7 @@ def here(): pass
 sys.path.append(ROOT)
 import payloads.snapshot.imported_modules
 told = payloads.snapshot.imported_modules.describe()
-print(json.dumps([told["through"].split("\\0"), told["names"].split("\\0"), told["modules"]]))
+print(json.dumps([told["finished"].split("\\0"), told["names"].split("\\0"), told["modules"]]))
 """
 
 

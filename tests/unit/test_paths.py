@@ -15,7 +15,7 @@ from covattach.snapshot.snapshot import Snapshot
 
 def snapshot(name: str, *lines: int) -> Snapshot:
     """Return a snapshot of one file, in a window too, with one module made from it before."""
-    load = ImportedModule(main=False, reached=None, standing=False, python=(3, 11))
+    load = ImportedModule(main=False, reached=None, is_running=False, python=(3, 11))
     return Snapshot(
         kind="lines",
         files={name: set(lines)},

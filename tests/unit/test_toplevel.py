@@ -353,8 +353,8 @@ print("after")
 def test_a_decorator_that_calls_at_once(reached: int) -> None:
     """A function that runs inside its own decorator has not been defined to the end."""
     # GIVEN a function whose decorator runs it for ever / WHEN the program is judged
-    standing = ImportedModule(True, reached, True, (3, 11), 0, "run", "1")
-    found = judged(AT_ONCE, standing, ran=frozenset({6, 7}))
+    running = ImportedModule(True, reached, True, (3, 11), 0, "run", "1")
+    found = judged(AT_ONCE, running, ran=frozenset({6, 7}))
 
     # THEN what is behind it did not run
     assert found == {"+": {1, 4, 5}, "-": {8}, "?": set()}
@@ -401,7 +401,7 @@ def test_a_function_of_one_of_two_loads() -> None:
     found = judged(code, half, half._replace(names="LAST"), ran=frozenset({3}))
     assert found == {"+": {1, 2, 5}, "-": set(), "?": {4}}
     # AND where the other stands before it, it is known whose it is
-    before = half._replace(reached=1, standing=True)
+    before = half._replace(reached=1, is_running=True)
     assert judged(code, before, half, ran=frozenset({3}))["+"] == {1, 2, 4}
 
 

@@ -39,7 +39,7 @@ def defined(tree: ast.Module, ran: set[int]) -> list[Function]:
 
 def latest(tree: ast.Module, load: ImportedModule) -> float:
     """Return the last line that may have run in a load; infinity if its position is not known."""
-    stands = load.standing and load.reached
+    stands = load.is_running and load.reached
     return has_begun(tree.body, load.reached or 0) if stands else float("inf")
 
 

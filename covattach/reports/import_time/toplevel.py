@@ -81,7 +81,7 @@ class Walk:
         self.present = {name.lstrip(".") for name in load.names.split()}
         at = {load.reached} if load.reached else set()
         # If the module's code has ended, `reached` is the first line of its last function.
-        made = starts | scope.made(load) | (set() if load.standing else at)
+        made = starts | scope.made(load) | (set() if load.is_running else at)
         ended = scope.proven(load) | (made & scope.plain)
         self.ended = self.before(ended)
         self.evidence = sorted(self.ended | self.before(made) | at)
@@ -93,7 +93,7 @@ class Walk:
 
         Names and functions from further on come from another copy of the module, or another module.
         """
-        if not (self.load.standing and self.load.reached):
+        if not (self.load.is_running and self.load.reached):
             return lines
         last = latest(self.scope.tree, self.load)
         inside = stood_in(self.scope.tree.body, self.load.reached)
@@ -102,7 +102,7 @@ class Walk:
     def follow(self, tree: ast.Module) -> Judgement:
         """Return the decided lines of the module, for this one import."""
         self.block(tree.body, False)
-        if self.load.standing and self.load.reached:
+        if self.load.is_running and self.load.reached:
             last = has_begun(tree.body, self.load.reached)
             behind = range(last + 1, span(tree.body).stop)
             self.found.ran.difference_update(behind)

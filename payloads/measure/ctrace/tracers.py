@@ -25,7 +25,7 @@ SOLE = next(map(sys.getrefcount, [object()]))
 
 
 class Tracers(list[Any]):
-    """Takes the place of a collector's list of tracers, and drops those of ended threads.
+    """Takes the place of a collector's list of tracers, and discards those of ended threads.
 
     coverage keeps one for each thread there ever was.  A thread that runs refers to its tracer, and
     so does each frame that was traced; a tracer that only this list refers to cannot be called
@@ -38,10 +38,10 @@ class Tracers(list[Any]):
         """Add a tracer; called in the thread that it is for."""
         super().append(tracer)
         if len(self) > self.limit:
-            self.drop_finished()
+            self.discard_finished()
 
-    def drop_finished(self) -> None:
-        """Drop the tracers that nothing else refers to."""
+    def discard_finished(self) -> None:
+        """Discard the tracers that nothing else refers to."""
         counts: list[int] = []
         finished: list[Any] = []
         atomic.at_once(

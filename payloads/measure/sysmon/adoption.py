@@ -45,7 +45,7 @@ class SysmonAdoption(Core):
     tracers: ClassVar[dict[str, str]] = {"SysMonitor": "sysmon"}
     stops_first = True
     beginning = staticmethod(monitoring_tool.beginning)
-    undo_failed_start = staticmethod(monitoring_tool.release_all)
+    undo_failed_start = staticmethod(monitoring_tool.uninstall_all)
     # A debugger, a trace function and other tools work beside it.
     refuse_conflicts = staticmethod(conflicts.refuse_if_no_free_tool_id)
 
@@ -229,7 +229,7 @@ class SysmonAdoption(Core):
             was_on, self.tracer.sysmon_on = self.tracer.sysmon_on, False
         if not was_on or self.monitoring.get_tool(self.tool) != monitoring_tool.NAME:
             return
-        do_all(self.silence, partial(monitoring_tool.release, self.tool), self.codes.discard)
+        do_all(self.silence, partial(monitoring_tool.uninstall, self.tool), self.codes.discard)
 
     def silence(self) -> None:
         """Switch off the local events of each code object that coverage knows."""

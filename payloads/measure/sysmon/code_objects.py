@@ -13,7 +13,7 @@ from types import CodeType
 from typing import Any
 
 from ...interpreter import frames
-from ...interpreter.weak_code import FORGET, Reference
+from ...interpreter.weak_code import DISCARD, Reference
 
 
 def plain_lines(code: CodeType) -> frozenset[int]:
@@ -46,8 +46,8 @@ class WeakCodeObjects:
     def append(self, code: CodeType) -> None:
         """Refer weakly to a code object that coverage has noted; when it ends, drop its facts."""
         info = self.infos[id(code)]
-        reference = Reference(code, FORGET)
-        reference.forget = partial(self.infos.pop, id(code), None)
+        reference = Reference(code, DISCARD)
+        reference.discard = partial(self.infos.pop, id(code), None)
         info.reference = reference  # which lives as long as there is something to forget
         if info.byte_to_line is not None:
             join_only_certain_arcs(info, plain_lines(code))

@@ -74,8 +74,8 @@ def own_tools() -> list[int]:
     return [tool for tool in range(6) if monitoring and monitoring.get_tool(tool) == NAME]
 
 
-def release(tool: int) -> None:
-    """Switch a tool's global events off, forget its callbacks, and give its id back.
+def uninstall(tool: int) -> None:
+    """Switch a tool's global events off, remove its callbacks, and give its id back.
 
     Each step is taken even if others raise: an audit hook of the application's may refuse a
     callback.
@@ -84,15 +84,15 @@ def release(tool: int) -> None:
     events = monitoring.events
     names = ["PY_START", "PY_RESUME", "PY_THROW", "PY_RETURN", "LINE", "INSTRUCTION"]
     names += [name for name in ("BRANCH_LEFT", "BRANCH_RIGHT") if hasattr(events, name)]  # 3.14
-    forget = monitoring.register_callback
+    register = monitoring.register_callback
     do_all(
         partial(monitoring.set_events, tool, 0),
-        *(partial(forget, tool, getattr(events, name), None) for name in names),
+        *(partial(register, tool, getattr(events, name), None) for name in names),
         partial(monitoring.free_tool_id, tool),
     )
 
 
-def release_all() -> None:
-    """Release the tool ids that a start of coverage has kept which failed half-way."""
+def uninstall_all() -> None:
+    """Give the tool ids back that a start of coverage has kept which failed half-way."""
     for tool in own_tools():
-        release(tool)
+        uninstall(tool)
