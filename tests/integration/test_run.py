@@ -17,7 +17,7 @@ import pytest
 from support.command import Covattach
 from support.interpreters import Interpreter, newest
 from support.marks import marked
-from support.targets import TARGETS
+from support.targets import TARGETS, facts_in
 from support.waiting import wait_for
 
 FAMILY = TARGETS / "family.py"
@@ -35,10 +35,10 @@ def lines(data_file: Path) -> dict[str, set[int]]:
 def folders(pid: int) -> list[Path]:
     """Return the session folders whose facts have a PID."""
     found = []
-    for path in Path("/tmp").glob("covattach-*/session.json"):  # noqa: S108
+    for folder in Path("/tmp").glob("covattach-*"):  # noqa: S108
         try:
-            if json.loads(path.read_text()).get("pid") == pid:
-                found.append(path.parent)
+            if facts_in(folder).get("pid") == pid:
+                found.append(folder)
         except (OSError, ValueError):
             continue
     return found
