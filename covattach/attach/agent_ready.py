@@ -8,6 +8,7 @@ from covattach.deadline import Deadline
 from covattach.errors import CovattachError, NoSafePoint, NotNow, PayloadFailed
 from covattach.injector.injection import Injection
 from covattach.interrupts import Interrupted
+from covattach.process import procfs_errors
 from covattach.process.process import Process
 from covattach.session import agent_client, agent_errors
 from covattach.session.folder import SessionFolder
@@ -64,12 +65,25 @@ def listens(place: SessionFolder, deadline: Deadline) -> bool:
         return False
 
 
-def ends_now(process: Process) -> bool:
-    """Whether the process ends: the kernel closes its sockets some time before it is a zombie."""
+def not_begun(process: Process, reason: agent_client.NoAnswer) -> CovattachError:
+    """Return the error to raise where the agent has not answered that measuring has begun."""
+    if isinstance(reason, agent_client.NobodyThere) and ends(process):
+        return procfs_errors.ended(process.pid)
+    return NoSafePoint(
+        f"Process {process.pid} did not begin to be measured in time ({reason}); it runs on"
+        " untouched.",
+        "It has many busy threads, or keeps the GIL: give it longer: `--timeout 2m`.",
+    )
+
+
+def ends(process: Process) -> bool:
+    """Whether the process ends now: the kernel closes its sockets before it is a zombie."""
     deadline = Deadline.after(CLOSING)
-    while process.is_alive() and not deadline.is_over:
+    while process.is_alive():
+        if deadline.is_over:
+            return False
         time.sleep(0.005)
-    return not process.is_alive()
+    return True
 
 
 def undo_attach(process: Process, place: SessionFolder, injection: Injection | None) -> bool:

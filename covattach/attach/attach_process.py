@@ -9,16 +9,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from covattach.attach import compile_payloads, coverage_packages, preconditions, slowdown
-from covattach.attach.agent_ready import ends_now, not_undone, undo_attach, wait_for_agent
+from covattach.attach.agent_ready import not_begun, not_undone, undo_attach, wait_for_agent
 from covattach.attach.attach_lock import alone
 from covattach.attach.first_facts import first_facts, tree_facts
 from covattach.deadline import COMMAND, Deadline
-from covattach.errors import NoSafePoint, NotNow
+from covattach.errors import NotNow
 from covattach.injector.injection import Injection
 from covattach.injector.methods import inject
 from covattach.payloads import session_files
 from covattach.payloads.measure.core_choice import best_core
-from covattach.process import procfs_errors
 from covattach.process.interpreter import Interpreter, find_interpreter
 from covattach.process.process import Process
 from covattach.process.runtime import check_python, not_measured
@@ -233,10 +232,4 @@ def begin(
         said = [*coverage_settings.warnings(wanted), *not_measured(process, interpreter)]
         return {**facts, "warnings": [*said, *facts["warnings"]]}
     except agent_client.NoAnswer as reason:
-        if isinstance(reason, agent_client.NobodyThere) and ends_now(process):
-            raise procfs_errors.ended(process.pid) from None
-        raise NoSafePoint(
-            f"Process {process.pid} did not begin to be measured in time ({reason}); it runs on"
-            " untouched.",
-            "It has many busy threads, or keeps the GIL: give it longer: `--timeout 2m`.",
-        ) from None
+        raise not_begun(process, reason) from None
