@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 import shlex
 from collections.abc import Callable
@@ -14,7 +13,6 @@ from covattach.deadline import COMMAND
 from covattach.payloads.measure.core_choice import NAMES
 
 WAYS = ("missing", "executed", "excluded")  # as reports/import_time/counting.py has them
-UNLIMITED = 1000.0  # per cent; as payloads/trace/overhead_budget.py has it
 UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 json_option = click.option(
@@ -37,23 +35,6 @@ class Duration(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         if not found or float(found[1]) == 0:
             self.fail(f"{value!r} is not a time such as 30s, 10m or 2h", param, context)
         return float(found[1]) * UNITS[found[2]]
-
-
-class Limit(click.FloatRange):
-    """A percentage above 0, or `off`, which becomes one so high that it is never reached."""
-
-    name = "percent"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, context: click.Context | None
-    ) -> float:
-        """Return the percentage; fails with a usage error for anything else."""
-        if value == "off":
-            return UNLIMITED
-        found = float(super().convert(value, param, context))
-        if not math.isfinite(found):
-            self.fail(f"{value!r} is not a number of per cent, nor `off`", param, context)
-        return found
 
 
 class Patterns(click.ParamType):  # type: ignore[type-arg,unused-ignore]
@@ -125,41 +106,38 @@ def list_option(name: str, metavar: str, what: str) -> Callable[[Callable[..., A
     return click.option(name, multiple=True, callback=listed, metavar=metavar, help=what)
 
 
-SCOPE_OPTIONS = (
+def together(*options: Callable[..., Any]) -> Callable[..., Any]:
+    """Return one decorator that adds all these options to a command, in this order in its help."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
+
+
+# The files to measure.
+scope_options = together(
     list_option("--source", "LIST", "Packages or folders to measure."),
     list_option("--include", "GLOBS", "Only files like these."),
     list_option("--omit", "GLOBS", "No files like these."),
 )
-
-
-def scope_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options that choose the files to measure."""
-    for option in reversed(SCOPE_OPTIONS):
-        command = option(command)
-    return command
-
-
-MEASURING_OPTIONS = (
+# Those of `start` and `run`: the lines to measure, and the core.
+measuring_options = together(
     click.option(
         "--core",
         type=click.Choice(NAMES),
         help="coverage's measuring core.  [default: the fastest that can do it]",
     ),
     click.option("--branch/--no-branch", default=None, help="Measure branches, not only lines."),
-    *SCOPE_OPTIONS,
+    scope_options,
     click.option(
         "--rcfile",
         type=click.Path(exists=True, dir_okay=False),
         help="coverage's configuration.  [default: the target's own]",
     ),
 )
-
-
-def measuring_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of `start` and `run` that choose the lines to measure, and the core."""
-    for option in reversed(MEASURING_OPTIONS):
-        command = option(command)
-    return command
 
 
 def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
@@ -175,7 +153,8 @@ def chosen_settings(given: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-OUTPUT_OPTIONS = (
+# Those by which `dump`, `stop` and `run` say where the data and the reports go.
+output_options = together(
     click.option(
         "--data-file",
         type=click.Path(dir_okay=False),
@@ -217,10 +196,3 @@ OUTPUT_OPTIONS = (
         help="Report only what ran in windows, coverage's contexts, with names like these.",
     ),
 )
-
-
-def output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options by which `dump` and `stop` say where the data and the reports go."""
-    for option in reversed(OUTPUT_OPTIONS):
-        command = option(command)
-    return command

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from contextlib import ExitStack
 from typing import Any
 
 import click
 
-from covattach.commands.options import Duration, Limit, list_option, timeout_option, trust_option
+from covattach.commands.options import Duration, list_option, timeout_option, trust_option
 from covattach.commands.output import progress
 from covattach.commands.target_arguments import ForTargets, target_options
 from covattach.errors import BadUsage
+from covattach.payloads.trace.event_kinds import UNLIMITED
 
 EPILOG = """
 \b
@@ -21,6 +23,23 @@ Examples:
   covattach trace --name 'gunicorn: worker' --limit 100
   covattach trace 4711 --json --limit 1000 > calls.jsonl
 """
+
+
+class Overhead(click.FloatRange):
+    """A percentage above 0, or `off`, which becomes one so high that it is never reached."""
+
+    name = "percent"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, context: click.Context | None
+    ) -> float:
+        """Return the percentage; fails with a usage error for anything else."""
+        if value == "off":
+            return float(UNLIMITED)
+        found = float(super().convert(value, param, context))
+        if not math.isfinite(found):
+            self.fail(f"{value!r} is not a number of per cent, nor `off`", param, context)
+        return found
 
 
 @click.command(cls=ForTargets, epilog=EPILOG)
@@ -47,7 +66,7 @@ Examples:
 @click.option("--for", "for_", type=Duration(), help="End by itself after this time.")
 @click.option(
     "--max-overhead",
-    type=Limit(min=0, min_open=True),
+    type=Overhead(min=0, min_open=True),
     default=10.0,
     show_default=True,
     metavar="PERCENT",

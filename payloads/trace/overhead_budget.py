@@ -14,14 +14,13 @@ from typing import Any
 
 from ..interpreter.cpu_time import seconds_of
 from .event_buffer import EventBuffer, counted
-from .event_kinds import CALL, GAP
+from .event_kinds import CALL, GAP, UNLIMITED
 
 LARGEST = 0.02  # seconds of work that the hook may do in one go
 ENOUGH = 0.015  # seconds that must be in the budget for the hook to go on
 LEAST_BUSY = 0.25  # the part of the time that counts as the target's, even if it is idle
 LONGEST_EVENT = 20_000  # ns; any more is another thread's turn
 AROUND = 1.5  # the interpreter's own work around a call of the hook, beside the hook's
-UNLIMITED = 1000  # per cent, from which on nothing is left out
 FIRST_GUESS = 4e-6  # seconds an event
 SMOOTH = 0.3  # weight of the newest figure in an average
 ROUNDS = 2000
