@@ -35,11 +35,7 @@ def tell(
     html: Path | None,
     command: list[str],
 ) -> None:
-    """Print the lines that ran in the recorded windows `rans`, as text or, with --json, as JSON.
-
-    `outcome` is that of the user's `command`, `given` are the options, and `html` is the HTML
-    report.
-    """
+    """Print the lines that ran in `rans`, as `given` says, and where their report `html` is."""
     from covattach.commands.pager import paged
     from covattach.record.recording import parts
     from covattach.reports import function_listing
