@@ -27,18 +27,15 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Run a test that takes `interpreter` on each, or on one of each minor that its mark names.
 
-    How an interpreter was built counts for an attach; tests of payloads run on one of each minor.
-
-    Those that it names as `stress` are for `make stress`.
+    Those that the mark names as `stress` are for `make stress`.  How an interpreter was built
+    counts for an attach, but hardly for payloads: their tests run on one of each minor.
     """
     if "interpreter" in metafunc.fixturenames:
         mark = metafunc.definition.get_closest_marker("pythons")
         chosen: list[Any] = [newest(minor) for minor in mark.args] if mark else interpreters()
         if not mark and metafunc.definition.path.parent.name == "payloads":
-            chosen = [
-                one if one == newest("{}.{}".format(*one.minor)) else stressed(one)
-                for one in chosen
-            ]
+            last = {one.minor: one for one in chosen}.values()
+            chosen = [one if one in last else stressed(one) for one in chosen]
         for minor in mark.kwargs.get("stress", ()) if mark else ():
             chosen.append(stressed(newest(minor)))
         metafunc.parametrize("interpreter", chosen, ids=lambda one: one.id)

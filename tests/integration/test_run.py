@@ -17,7 +17,7 @@ import pytest
 from support.command import Covattach
 from support.interpreters import Interpreter, newest
 from support.marks import marked
-from support.targets import TARGETS, facts_in
+from support.targets import TARGETS, session_folders
 from support.waiting import wait_for
 
 FAMILY = TARGETS / "family.py"
@@ -34,14 +34,7 @@ def lines(data_file: Path) -> dict[str, set[int]]:
 
 def folders(pid: int) -> list[Path]:
     """Return the session folders whose facts have a PID."""
-    found = []
-    for folder in Path("/tmp").glob("covattach-*"):  # noqa: S108
-        try:
-            if facts_in(folder).get("pid") == pid:
-                found.append(folder)
-        except (OSError, ValueError):
-            continue
-    return found
+    return [folder for folder, facts in session_folders() if facts.get("pid") == pid]
 
 
 def site(interpreter: Interpreter) -> dict[str, str]:

@@ -24,14 +24,19 @@ from support.waiting import PATIENCE
 TARGETS = Path(__file__).parent.parent / "targets"
 
 
-def facts_in(folder: Path) -> Any:
-    """Return the facts in a session folder; raises OSError, ValueError and others for damaged ones.
+def session_folders() -> Iterator[tuple[Path, dict[str, Any]]]:
+    """Yield the session folders that are there, with their facts; not those that are damaged.
 
-    It never waits: tests of attacks make pipes by the name of that file.
+    It never waits: tests of attacks make pipes by the name of the file with the facts.
     """
-    number = os.open(folder / "session.json", os.O_RDONLY | os.O_NONBLOCK)
-    with open(number, errors="replace") as file:
-        return json.load(file)
+    for base in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
+        for folder in Path(base).glob("covattach-*"):
+            with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+                number = os.open(folder / "session.json", os.O_RDONLY | os.O_NONBLOCK)
+                with open(number, errors="replace") as file:
+                    facts = json.load(file)
+                if isinstance(facts, dict):
+                    yield folder, facts
 
 
 class Target:
@@ -111,17 +116,12 @@ class Target:
     @property
     def folders(self) -> list[Path]:
         """The session folders that covattach has made for it, and not removed."""
-        found = []
-        for base in ("/tmp", "/var/tmp", "/dev/shm"):  # noqa: S108
-            for folder in Path(base).glob("covattach-*"):
-                with contextlib.suppress(
-                    OSError, ValueError, LookupError, TypeError, RecursionError
-                ):
-                    facts = facts_in(folder)
-                    # A process of long ago may have had the same PID.
-                    if (facts["pid"], facts["start_time"]) == (self.pid, self.start_time):
-                        found.append(folder)
-        return found
+        own = (self.pid, self.start_time)  # a process of long ago may have had the same PID
+        return [
+            folder
+            for folder, facts in session_folders()
+            if (facts.get("pid"), facts.get("start_time")) == own
+        ]
 
     def traces(self) -> dict[str, Any]:
         """Return the traces that an attach may leave, as they show from outside the target."""
