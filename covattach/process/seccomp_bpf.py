@@ -110,10 +110,10 @@ def parse(program: bytes) -> list[Instruction]:
 
 
 def answers(program: list[Instruction], data: dict[int, int], effort: Effort) -> set[Value]:
-    """Return all possible answers of the filter to a system call; None for an unknown one.
+    """Return all possible answers of the filter to a system call; one is None if it is unknown.
 
     `data` are the known words, of 32 bits, of struct seccomp_data by their offsets in bytes.
-    Raises NotUnderstood, also when `effort` has nothing left.
+    Raises NotUnderstood, also when the work that `effort` allows is done.
     """
     try:
         begin, a, quick = quickly(program, data)

@@ -60,7 +60,7 @@ def spec_of(name: str, path: Any) -> Any:
 
 
 class SourceSearch:
-    """Installs this search in coverage.inorout, until `uninstall`."""
+    """Puts `file_and_path` in the place of coverage's own search, until `uninstall`."""
 
     def __init__(self) -> None:
         self.module: Any = sys.modules["coverage.inorout"]

@@ -6,6 +6,9 @@ pointer, and lets the thread go.  The code saves every register, calls its funct
 all registers, vector registers too, and returns to the thread's own place.  Whenever gdb dies,
 the thread has either not left or finds its way home.
 
+The text is the line of Python to execute.  A new thread runs it at once, or it is armed: handed to
+Py_AddPendingCall, so that the interpreter runs it at its next safe point.
+
 A thread that was stopped in a system call needs care.  To repeat the call, the kernel moves the
 instruction pointer back by two bytes, unless a signal is to be handled first
 (arch/x86/kernel/signal.c).

@@ -154,9 +154,10 @@ class SysmonAdoption(Core):
             self.report_again(frame)
 
     def toggle(self, code: CodeType, events: int) -> None:
-        """Clear and set the local events of `code`, which no thread sees in between.
+        """Have lines of `code` whose events were disabled reported again.
 
-        `events` is a bit mask; 0 stands for the events that are set now.
+        Its local events are cleared and set at once: no other thread runs in between.  `events`
+        is their bit mask; 0 stands for the events that are set now.
         """
         events = events or self.local_events(code)
         if events:  # otherwise coverage is about to set them, for the first time
